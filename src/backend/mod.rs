@@ -1,0 +1,124 @@
+//! Ports to the world, and one adapter a file. Knows nothing of the engine's rules: it reads, sets and tells what it is told
+//! to, and reports what came of it.
+//!
+//! An adapter never panics, never prints, never holds a secret where `Debug` could show it, and bounds each call in time: the
+//! caller gives a deadline and drops the future when it has passed, so a call must be safe to drop at any await.
+
+use crate::plan::{Answer, Ask, Setting, Time};
+use async_trait::async_trait;
+
+/// Why a backend did not do what it was asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BackendError {
+    /// What happened, in one line, without secrets: `haproxy: no server "v3" in backend "be_checkout"`.
+    pub message: String,
+    /// What a person can do, in one line.
+    pub help: Option<String>,
+    /// Whether trying again may help: a refused connection, yes; an unknown server, no.
+    pub transient: bool,
+}
+
+impl BackendError {
+    /// An error that trying again will not mend.
+    pub fn permanent(message: impl Into<String>) -> Self {
+        Self { message: message.into(), help: None, transient: false }
+    }
+
+    /// An error that may pass.
+    pub fn transient(message: impl Into<String>) -> Self {
+        Self { message: message.into(), help: None, transient: true }
+    }
+
+    /// Adds what a person can do.
+    #[must_use]
+    pub fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+}
+
+impl std::fmt::Display for BackendError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for BackendError {}
+
+/// A source of metrics.
+#[async_trait]
+pub trait Metrics: Send + Sync {
+    /// Answers a question as of a planned time `at`. `since` is the time of the last answered check, for
+    /// [`crate::plan::Window::SinceLast`]. `ask` has its `${where}` filled in. Staleness is not judged here: the answer carries
+    /// the newest sample's own time. A failure is part of the answer.
+    async fn ask(&self, ask: &Ask, at: Time, since: Option<Time>) -> Answer;
+
+    /// Reaches the source and returns what it is (`Prometheus 2.42.0 at http://…`), or why it cannot be used.
+    async fn ready(&self) -> Result<String, BackendError>;
+
+    /// Whether [`Metrics::ask`] can be asked about times that have passed before this process started: then missed checks are
+    /// back-filled, and a baseline is read at once instead of being waited for.
+    fn has_history(&self) -> bool;
+}
+
+/// Something that is set and read back: traffic, or a flag.
+#[async_trait]
+pub trait Port: Send + Sync {
+    /// What it is set to now, as the backend says. A value of the wrong type, an unknown server, a missing file: an error.
+    async fn read(&self) -> Result<Setting, BackendError>;
+
+    /// Sets it. The caller reads back.
+    async fn set(&self, to: Setting) -> Result<(), BackendError>;
+
+    /// What a person would type to set it by hand (printed when a rollback does not hold).
+    fn by_hand(&self, to: Setting) -> String;
+
+    /// What it is, in a few words: `haproxy be_checkout at /run/haproxy.sock`.
+    fn describe(&self) -> String;
+}
+
+/// What is told to people.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Notice {
+    /// The rollout.
+    pub rollout: String,
+    /// The run's id.
+    pub run: String,
+    /// What happened: `breach`, `rollback`, `promote`, …
+    pub happening: String,
+    /// One line.
+    pub title: String,
+    /// More lines: guard values, why.
+    pub text: String,
+}
+
+/// A channel to people.
+#[async_trait]
+pub trait Notifier: Send + Sync {
+    /// Delivers a notice once; the caller retries when the error is transient.
+    async fn notify(&self, notice: &Notice) -> Result<(), BackendError>;
+
+    /// What it is, without its URL's secret part.
+    fn describe(&self) -> String;
+}
+
+/// How an action ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ActionOutcome {
+    /// Whether it succeeded.
+    pub ok: bool,
+    /// `exit status 3`, `timed out after 60s`, `ended by signal 9`, …
+    pub how: String,
+    /// The last 64 KiB of its standard output and error, in the order in which they came.
+    pub output: String,
+}
+
+/// Something that can be run.
+#[async_trait]
+pub trait Runner: Send + Sync {
+    /// Runs it to its end or its timeout, whichever comes first; then its whole process group has ended.
+    async fn run(&self, timeout: std::time::Duration, vars: &[(String, String)]) -> ActionOutcome;
+
+    /// What it is: its argument list.
+    fn describe(&self) -> String;
+}

@@ -1,0 +1,164 @@
+//! Conditions as flat code: nodes in an arena, each after its operands, so that one pass from front to back evaluates all.
+
+use super::{InputId, Millis, Unit, id};
+use serde::{Deserialize, Serialize};
+
+id!(
+    /// A node of [`Program::nodes`].
+    NodeId
+);
+
+/// All nodes of a plan. A node's operands stand before it.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Program {
+    /// The nodes.
+    pub nodes: Vec<Node>,
+    /// How many temporal operators there are: the length of the engine's monitor table.
+    pub monitors: u32,
+    /// How many accumulators there are: the length of the engine's accumulator table.
+    pub accumulators: u32,
+}
+
+/// One node. Numbers are in base units.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Node {
+    /// A number.
+    Const(f64),
+    /// A truth value.
+    Bool(bool),
+    /// A gauge's value.
+    Gauge(InputId),
+    /// Increments over the input's window, times a factor (`before` of `increase(c, d)` is scaled by d / baseline).
+    Increase(InputId, f64),
+    /// Disjoint increments summed since the accumulator was last reset: at the guard's arming, or (`since_phase`) when the
+    /// phase's settings were verified. `slot` is its place in the engine's table.
+    Accumulated {
+        /// The input, asked with [`super::Window::SinceLast`].
+        input: InputId,
+        /// Its accumulator.
+        slot: u32,
+        /// Reset at each phase's verification instead of at arming.
+        since_phase: bool,
+    },
+    /// Bad of total, with its sample size.
+    Events {
+        /// Bad events.
+        bad: InputId,
+        /// All events.
+        total: InputId,
+    },
+    /// The share of a histogram below a bound (base units of the histogram), with its sample size.
+    Share {
+        /// The buckets.
+        buckets: InputId,
+        /// The bound.
+        below: f64,
+    },
+    /// A quantile of a histogram, interpolated as Prometheus' `histogram_quantile` does.
+    Quantile {
+        /// The buckets.
+        buckets: InputId,
+        /// 0 to 1.
+        q: f64,
+    },
+    /// Observed seconds since the phase's settings were verified.
+    PhaseElapsed,
+    /// Seconds since the first check.
+    RolloutElapsed,
+    /// Sum.
+    Add(NodeId, NodeId),
+    /// Difference.
+    Sub(NodeId, NodeId),
+    /// Product.
+    Mul(NodeId, NodeId),
+    /// Quotient; something over zero is missing.
+    Div(NodeId, NodeId),
+    /// `-x`
+    Neg(NodeId),
+    /// The greater of two.
+    Greater(NodeId, NodeId),
+    /// The lesser of two.
+    Lesser(NodeId, NodeId),
+    /// The first, or the second where the first is missing.
+    Default(NodeId, NodeId),
+    /// Whether the operand is missing: never unknown.
+    Missing(NodeId),
+    /// A comparison.
+    Compare {
+        /// The operator.
+        op: Compare,
+        /// Left side.
+        left: NodeId,
+        /// Right side.
+        right: NodeId,
+        /// `at least n events`: with fewer, never true.
+        at_least: Option<u64>,
+        /// Unit of both sides.
+        unit: Unit,
+    },
+    /// Kleene's and.
+    And(NodeId, NodeId),
+    /// Kleene's or.
+    Or(NodeId, NodeId),
+    /// Kleene's not.
+    Not(NodeId),
+    /// A temporal operator; `slot` is its place in the engine's monitor table.
+    For {
+        /// The condition.
+        of: NodeId,
+        /// How it is measured.
+        op: Temporal,
+        /// Its monitor.
+        slot: u32,
+    },
+    /// Every active guard is ok.
+    Healthy,
+}
+
+/// Comparison operators.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Compare {
+    /// `==`
+    Eq,
+    /// `!=`
+    Ne,
+    /// `<`
+    Lt,
+    /// `<=`
+    Le,
+    /// `>`
+    Gt,
+    /// `>=`
+    Ge,
+}
+
+impl Compare {
+    /// How it is written.
+    #[must_use]
+    pub fn text(self) -> &'static str {
+        match self {
+            Self::Eq => "==",
+            Self::Ne => "!=",
+            Self::Lt => "<",
+            Self::Le => "<=",
+            Self::Gt => ">",
+            Self::Ge => ">=",
+        }
+    }
+}
+
+/// How long a condition must have been true.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Temporal {
+    /// `for d`
+    For(Millis),
+    /// `for n checks`
+    Checks(u32),
+    /// `for k of n checks`
+    KOfN(u32, u32),
+    /// `for p% of d`: percent in millionths (80 % = 800,000) so that state and plan stay integers
+    ShareOf(u32, Millis),
+}

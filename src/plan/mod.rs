@@ -1,0 +1,465 @@
+//! The compiled plan: everything that a rollout will do, as data. Knows nothing of how it runs.
+//!
+//! A plan is made by [`crate::check`], pinned by its [`Plan::hash`], executed by [`crate::engine`]. Names are resolved to ids;
+//! what remains as text is there to be shown. All times are whole milliseconds, all values are in base units: ratios as
+//! fractions of one, durations in seconds, rates per second, bytes in bytes, booleans as 0 and 1.
+
+pub mod binding;
+pub mod expr;
+pub mod input;
+
+use serde::{Deserialize, Serialize};
+
+pub use binding::{Arg, Binding, Bindings, Secret};
+pub use expr::{Compare, Node, NodeId, Program, Temporal};
+pub use input::{Ask, Input, InputId, Population, Selector, Window};
+
+/// Milliseconds: a duration.
+pub type Millis = i64;
+/// Milliseconds since 1970-01-01T00:00:00Z: a point in time.
+pub type Time = i64;
+
+macro_rules! id {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+        #[serde(transparent)]
+        pub struct $name(pub u32);
+        impl $name {
+            /// Its place in the plan's table.
+            #[must_use]
+            pub fn index(self) -> usize { self.0 as usize }
+            /// The id of a place in the plan's table.
+            #[must_use]
+            pub fn at(index: usize) -> Self { Self(u32::try_from(index).unwrap_or(u32::MAX)) }
+        }
+    };
+}
+pub(crate) use id;
+
+id!(
+    /// A port of [`Plan::ports`].
+    PortId
+);
+id!(
+    /// A guard of [`Plan::guards`].
+    GuardId
+);
+id!(
+    /// A phase of [`Plan::phases`].
+    PhaseId
+);
+id!(
+    /// An action of [`Plan::actions`].
+    ActionId
+);
+id!(
+    /// A channel of [`Plan::channels`].
+    ChannelId
+);
+id!(
+    /// A reaction of [`Plan::reactions`].
+    ReactionId
+);
+
+/// A compiled rollout.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Plan {
+    /// `canary.plan/1`
+    pub schema: String,
+    /// The language edition.
+    pub edition: u32,
+    /// The rollout's name.
+    pub rollout: String,
+    /// Its title, or its name.
+    pub title: String,
+    /// `owner "…"`
+    pub owner: Option<String>,
+    /// `link kind "target"`
+    pub links: Vec<(String, String)>,
+    /// Params with the values in force, as they would be written (`max_errors` → `1%`).
+    pub params: Vec<(String, String)>,
+    /// Distance between checks.
+    pub check_every: Millis,
+    /// Stretch after read-back before goals count; `None`: the next check.
+    pub settle: Option<Millis>,
+    /// Length of the window in which `before` is read; `None` when nothing reads it.
+    pub baseline: Option<Millis>,
+    /// What happens while a source is silent.
+    pub no_data: NoData,
+    /// Preflight conditions.
+    pub requires: Vec<Require>,
+    /// What is set: traffic and flags.
+    pub ports: Vec<Port>,
+    /// What is asked at each check.
+    pub inputs: Vec<Input>,
+    /// All conditions as flat code.
+    pub program: Program,
+    /// Guards in the order of the policy.
+    pub guards: Vec<Guard>,
+    /// Phases in the order of the policy.
+    pub phases: Vec<Phase>,
+    /// Actions that the rollout can run.
+    pub actions: Vec<Action>,
+    /// Channels that the rollout can notify.
+    pub channels: Vec<String>,
+    /// Reactions in the order of the policy.
+    pub reactions: Vec<Reaction>,
+    /// Metrics by name, for `query` and for explanations.
+    pub metrics: Vec<Metric>,
+    /// SHA-256 over the canonical JSON of everything above, in hex; bindings have a hash of their own.
+    pub hash: String,
+}
+
+/// A metric as declared.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Metric {
+    /// Its name.
+    pub name: String,
+    /// Its kind as declared (`events`, `histogram`, `ratio`, …).
+    pub kind: String,
+    /// How its values are shown.
+    pub unit: Unit,
+    /// The node that yields its value for the canary, for `canary query`; none for a raw counter or a histogram.
+    pub value: Option<NodeId>,
+    /// The inputs behind it (all populations that the plan reads; for `query`, at least the canary's).
+    pub inputs: Vec<InputId>,
+}
+
+/// What a number stands for, to show it with its unit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Unit {
+    /// Shown as `0`/`1`, `on`/`off`.
+    Bool,
+    /// A bare number.
+    Number,
+    /// A whole number of things.
+    Count,
+    /// A fraction of one, shown in percent.
+    Ratio,
+    /// Seconds, shown as `350ms`, `1.5s`.
+    Duration,
+    /// Per second.
+    Rate,
+    /// Bytes.
+    Bytes,
+}
+
+/// `no data tolerate … else …`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct NoData {
+    /// How long a source may be silent.
+    pub tolerate: Tolerance,
+    /// `hold`, `pause` or `rollback`.
+    pub otherwise: Consequence,
+}
+
+/// How long something may last: observed time, or a number of checks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Tolerance {
+    /// At least this much observed time.
+    For(Millis),
+    /// At least this many checks.
+    Checks(u32),
+}
+
+/// What follows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Consequence {
+    /// Reported, blocks nothing.
+    Tell,
+    /// Blocks the end of a phase.
+    Hold,
+    /// Latches a pause.
+    Pause,
+    /// Pauses every slice.
+    Halt,
+    /// Takes exposure back to a phase's settings, or (`None`) to what was read before the first change.
+    Rollback(Option<PhaseId>),
+}
+
+impl Consequence {
+    /// Its word in the language.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Tell => "tell",
+            Self::Hold => "hold",
+            Self::Pause => "pause",
+            Self::Halt => "halt",
+            Self::Rollback(_) => "rollback",
+        }
+    }
+}
+
+/// `require C "why"`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Require {
+    /// The condition.
+    pub cond: NodeId,
+    /// The condition as written.
+    pub text: String,
+    /// Why it is asked.
+    pub why: String,
+}
+
+/// A traffic or flag port.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Port {
+    /// Its name.
+    pub name: String,
+    /// What can be set on it.
+    pub kind: PortKind,
+}
+
+/// What can be set on a port.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PortKind {
+    /// The canary's share of traffic.
+    Traffic,
+    /// On or off.
+    BoolFlag,
+    /// A whole number out of a list (empty: any).
+    CountFlag(Vec<i64>),
+    /// A ratio out of a list (empty: any).
+    RatioFlag(Vec<f64>),
+}
+
+/// What a port is set to, or was read as.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Setting {
+    /// The canary's share, 0 to 1 (traffic, ratio flags).
+    Share(f64),
+    /// On or off.
+    Bool(bool),
+    /// A whole number.
+    Count(i64),
+    /// The key is not there (a flag before the first change).
+    Absent,
+}
+
+impl Setting {
+    /// Whether two settings are the same as far as a backend can tell (shares within 1/1,000,000).
+    #[must_use]
+    pub fn same(self, other: Self) -> bool {
+        match (self, other) {
+            (Self::Share(a), Self::Share(b)) => (a - b).abs() < 1e-6,
+            (a, b) => a == b,
+        }
+    }
+
+    /// Whether anything is exposed.
+    #[must_use]
+    pub fn exposes(self) -> bool {
+        match self {
+            Self::Share(s) => s > 0.0,
+            Self::Bool(b) => b,
+            Self::Count(n) => n != 0,
+            Self::Absent => false,
+        }
+    }
+}
+
+impl std::fmt::Display for Setting {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Share(s) => write!(f, "{}%", (s * 1e8).round() / 1e6),
+            Self::Bool(true) => f.write_str("on"),
+            Self::Bool(false) => f.write_str("off"),
+            Self::Count(n) => write!(f, "{n}"),
+            Self::Absent => f.write_str("absent"),
+        }
+    }
+}
+
+/// A guard.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Guard {
+    /// Its name.
+    pub name: String,
+    /// True while all is well.
+    pub healthy: NodeId,
+    /// The condition as written.
+    pub text: String,
+    /// Nodes below `healthy` whose windows decide whether it is warming: the inputs it reads.
+    pub inputs: Vec<InputId>,
+    /// How long it may be false.
+    pub tolerate: Tolerance,
+    /// What follows then.
+    pub otherwise: Consequence,
+    /// First phase in which it watches.
+    pub from: PhaseId,
+    /// First phase in which it no longer watches.
+    pub until: Option<PhaseId>,
+    /// A person may not waive it.
+    pub never_waived: bool,
+    /// The comparison whose two sides are shown as value and limit (the first one of the condition).
+    pub shown: Option<NodeId>,
+    /// Unit of that comparison.
+    pub unit: Unit,
+}
+
+/// A phase.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Phase {
+    /// Its name.
+    pub name: String,
+    /// Its purpose.
+    pub purpose: Option<String>,
+    /// What it sets, flags first, then traffic. Settings of earlier phases persist; see [`Plan::settings_at`].
+    pub settings: Vec<(PortId, Setting)>,
+    /// What it does, in order.
+    pub steps: Vec<Step>,
+}
+
+/// A step of a phase.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Step {
+    /// Run an action and wait for it.
+    Run {
+        /// Which.
+        action: ActionId,
+        /// When it fails: `pause` or `rollback`.
+        otherwise: Consequence,
+    },
+    /// Let this much observed time pass.
+    Hold(Millis),
+    /// Wait for a condition.
+    Promote {
+        /// The condition.
+        when: NodeId,
+        /// The condition as written.
+        text: String,
+        /// How long to wait for it, and what then.
+        within: Option<(Millis, Consequence)>,
+    },
+}
+
+/// An action.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Action {
+    /// Its name.
+    pub name: String,
+    /// How long it may take.
+    pub timeout: Millis,
+    /// What undoes it at a rollback.
+    pub undo: Option<ActionId>,
+}
+
+/// A reaction.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Reaction {
+    /// When.
+    pub trigger: Trigger,
+    /// What.
+    pub act: Act,
+    /// The statement as written.
+    pub text: String,
+}
+
+/// When a reaction fires.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Trigger {
+    /// When one of these happens.
+    On(Vec<Happening>),
+    /// At each multiple of this since the first check.
+    Every(Millis),
+    /// At these times since the first check.
+    At(Vec<Millis>),
+    /// On a rising edge of a condition.
+    When(NodeId),
+}
+
+/// What a reaction can wait for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Happening {
+    /// A guard is breached.
+    Breach,
+    /// The rollout is paused.
+    Pause,
+    /// A rollback begins (and, once more, when it is verified).
+    Rollback,
+    /// A phase is passed, or the rollout is promoted.
+    Promote,
+    /// A guard's source is silent.
+    Blind,
+    /// A kill switch fires.
+    Kill,
+    /// The run ends.
+    Done,
+}
+
+/// What a reaction does.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Act {
+    /// Tell these channels.
+    Notify(Vec<ChannelId>),
+    /// Run an action, without waiting, at most `limit.0` times in any stretch of `limit.1`.
+    Run {
+        /// Which.
+        action: ActionId,
+        /// At most this often.
+        limit: Option<(u32, Millis)>,
+    },
+    /// Keep every metric's value in the journal.
+    Snapshot,
+}
+
+impl Plan {
+    /// What every port is set to while `phase` lasts: its own settings over those of all earlier phases. Ports that no phase
+    /// up to this one names are not in the list: they are left alone.
+    #[must_use]
+    pub fn settings_at(&self, phase: PhaseId) -> Vec<(PortId, Setting)> {
+        let mut out: Vec<(PortId, Setting)> = Vec::new();
+        for p in self.phases.iter().take(phase.index() + 1) {
+            for &(port, value) in &p.settings {
+                match out.iter_mut().find(|(q, _)| *q == port) {
+                    Some(slot) => slot.1 = value,
+                    None => out.push((port, value)),
+                }
+            }
+        }
+        // flags first, then traffic: whoever is exposed finds the flags set
+        out.sort_by_key(|(p, _)| (self.is_traffic(*p), *p));
+        out
+    }
+
+    /// Whether a port is traffic.
+    #[must_use]
+    pub fn is_traffic(&self, port: PortId) -> bool {
+        self.ports.get(port.index()).is_some_and(|p| p.kind == PortKind::Traffic)
+    }
+
+    /// A port's name.
+    #[must_use]
+    pub fn port_name(&self, port: PortId) -> &str {
+        self.ports.get(port.index()).map_or("?", |p| p.name.as_str())
+    }
+
+    /// A phase's name.
+    #[must_use]
+    pub fn phase_name(&self, phase: PhaseId) -> &str {
+        self.phases.get(phase.index()).map_or("?", |p| p.name.as_str())
+    }
+
+    /// A guard's name.
+    #[must_use]
+    pub fn guard_name(&self, guard: GuardId) -> &str {
+        self.guards.get(guard.index()).map_or("?", |g| g.name.as_str())
+    }
+
+    /// An action's name.
+    #[must_use]
+    pub fn action_name(&self, action: ActionId) -> &str {
+        self.actions.get(action.index()).map_or("?", |a| a.name.as_str())
+    }
+}
