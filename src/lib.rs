@@ -4,6 +4,6 @@
 //! `tests/rooms.rs` walks the imports): [`syntax`] → [`check`] → [`plan`] → [`engine`] → [`backend`] → [`store`] → [`runtime`] →
 //! [`report`] → [`commands`]. `check` produces the plan, so it may import `plan`'s data types.
 
+pub mod backend;
 pub mod plan;
 pub mod syntax;
-pub mod backend;
