@@ -21,20 +21,12 @@ pub struct BackendError {
 impl BackendError {
     /// An error that trying again will not mend.
     pub fn permanent(message: impl Into<String>) -> Self {
-        Self {
-            message: message.into(),
-            help: None,
-            transient: false,
-        }
+        Self { message: message.into(), help: None, transient: false }
     }
 
     /// An error that may pass.
     pub fn transient(message: impl Into<String>) -> Self {
-        Self {
-            message: message.into(),
-            help: None,
-            transient: true,
-        }
+        Self { message: message.into(), help: None, transient: true }
     }
 
     /// Adds what a person can do.

@@ -88,10 +88,9 @@ impl Ask {
     pub fn filled(&self, matchers: &str) -> Self {
         let fill = |s: &Selector| Selector(fill_where(&s.0, matchers));
         match self {
-            Self::PromQl { query, selectors } => Self::PromQl {
-                query: fill_where(query, matchers),
-                selectors: selectors.iter().map(fill).collect(),
-            },
+            Self::PromQl { query, selectors } => {
+                Self::PromQl { query: fill_where(query, matchers), selectors: selectors.iter().map(fill).collect() }
+            }
             Self::Gauge(s) => Self::Gauge(fill(s)),
             Self::Increase(s, w) => Self::Increase(fill(s), *w),
             Self::Buckets(s, w) => Self::Buckets(fill(s), *w),
@@ -108,10 +107,7 @@ fn fill_where(text: &str, matchers: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(at) = rest.find("${where}") {
-        let (head, tail) = (
-            rest.get(..at).unwrap_or(""),
-            rest.get(at + "${where}".len()..).unwrap_or(""),
-        );
+        let (head, tail) = (rest.get(..at).unwrap_or(""), rest.get(at + "${where}".len()..).unwrap_or(""));
         let trimmed = tail.trim_start();
         if let Some(after) = trimmed.strip_prefix(',') {
             out.push_str(head);
@@ -193,23 +189,14 @@ impl std::fmt::Display for Missing {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Failed { message } => write!(f, "source failed: {message}"),
-            Self::Empty { others: Some(true) } => {
-                f.write_str("no series for the canary, while others have some")
-            }
+            Self::Empty { others: Some(true) } => f.write_str("no series for the canary, while others have some"),
             Self::Empty { .. } => f.write_str("no series"),
             Self::Stale { age, others } => {
                 write!(f, "newest sample is {}s old", age / 1000)?;
-                if *others == Some(true) {
-                    f.write_str(", while others are fresh")
-                } else {
-                    Ok(())
-                }
+                if *others == Some(true) { f.write_str(", while others are fresh") } else { Ok(()) }
             }
             Self::NotANumber => f.write_str("not a number (0/0 or overflow)"),
-            Self::Ambiguous { series } => write!(
-                f,
-                "{series} series where one is needed: aggregate them in the query"
-            ),
+            Self::Ambiguous { series } => write!(f, "{series} series where one is needed: aggregate them in the query"),
             Self::NotAsked => f.write_str("not asked"),
         }
     }
@@ -226,11 +213,7 @@ mod tests {
             ("x{a=\"b\",${where}}", "", "x{a=\"b\"}"),
             ("x{${where},a=\"b\"}", "", "x{a=\"b\"}"),
             ("x{${where}}", "", "x{}"),
-            (
-                "sum(x{${where}}) / sum(y{c=\"d\", ${where}})",
-                "",
-                "sum(x{}) / sum(y{c=\"d\"})",
-            ),
+            ("sum(x{${where}}) / sum(y{c=\"d\", ${where}})", "", "sum(x{}) / sum(y{c=\"d\"})"),
         ] {
             assert_eq!(fill_where(text, matchers), want);
         }

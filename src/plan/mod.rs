@@ -7,14 +7,13 @@
 pub mod binding;
 pub mod expr;
 pub mod input;
+pub mod show;
 
 use serde::{Deserialize, Serialize};
 
 pub use binding::{Arg, Binding, Bindings, Secret};
 pub use expr::{Compare, Node, NodeId, Program, Temporal};
-pub use input::{
-    Answer, Ask, Bucket, Input, InputId, Missing, Population, Reading, Selector, Window,
-};
+pub use input::{Answer, Ask, Bucket, Input, InputId, Missing, Population, Reading, Selector, Window};
 
 /// Milliseconds: a duration.
 pub type Millis = i64;
@@ -438,40 +437,30 @@ impl Plan {
     /// Whether a port is traffic.
     #[must_use]
     pub fn is_traffic(&self, port: PortId) -> bool {
-        self.ports
-            .get(port.index())
-            .is_some_and(|p| p.kind == PortKind::Traffic)
+        self.ports.get(port.index()).is_some_and(|p| p.kind == PortKind::Traffic)
     }
 
     /// A port's name.
     #[must_use]
     pub fn port_name(&self, port: PortId) -> &str {
-        self.ports
-            .get(port.index())
-            .map_or("?", |p| p.name.as_str())
+        self.ports.get(port.index()).map_or("?", |p| p.name.as_str())
     }
 
     /// A phase's name.
     #[must_use]
     pub fn phase_name(&self, phase: PhaseId) -> &str {
-        self.phases
-            .get(phase.index())
-            .map_or("?", |p| p.name.as_str())
+        self.phases.get(phase.index()).map_or("?", |p| p.name.as_str())
     }
 
     /// A guard's name.
     #[must_use]
     pub fn guard_name(&self, guard: GuardId) -> &str {
-        self.guards
-            .get(guard.index())
-            .map_or("?", |g| g.name.as_str())
+        self.guards.get(guard.index()).map_or("?", |g| g.name.as_str())
     }
 
     /// An action's name.
     #[must_use]
     pub fn action_name(&self, action: ActionId) -> &str {
-        self.actions
-            .get(action.index())
-            .map_or("?", |a| a.name.as_str())
+        self.actions.get(action.index()).map_or("?", |a| a.name.as_str())
     }
 }

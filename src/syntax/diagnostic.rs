@@ -53,22 +53,12 @@ pub struct Diagnostic {
 
 impl Diagnostic {
     /// An error at a place; `label` may be empty.
-    pub fn error(
-        code: &str,
-        message: impl Into<String>,
-        span: Span,
-        label: impl Into<String>,
-    ) -> Self {
+    pub fn error(code: &str, message: impl Into<String>, span: Span, label: impl Into<String>) -> Self {
         Self::new(Severity::Error, code, message.into(), span, label.into())
     }
 
     /// A warning at a place; `label` may be empty.
-    pub fn warning(
-        code: &str,
-        message: impl Into<String>,
-        span: Span,
-        label: impl Into<String>,
-    ) -> Self {
+    pub fn warning(code: &str, message: impl Into<String>, span: Span, label: impl Into<String>) -> Self {
         Self::new(Severity::Warning, code, message.into(), span, label.into())
     }
 
@@ -93,20 +83,14 @@ impl Diagnostic {
     /// Adds an edit that mends it.
     #[must_use]
     pub fn fix(mut self, span: Span, replacement: impl Into<String>) -> Self {
-        self.fix = Some(Fix {
-            span,
-            replacement: replacement.into(),
-        });
+        self.fix = Some(Fix { span, replacement: replacement.into() });
         self
     }
 
     /// Adds a second place.
     #[must_use]
     pub fn also(mut self, span: Span, label: impl Into<String>) -> Self {
-        self.labels.push(Label {
-            span,
-            text: label.into(),
-        });
+        self.labels.push(Label { span, text: label.into() });
         self
     }
 

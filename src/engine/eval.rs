@@ -1,0 +1,386 @@
+//! Evaluates conditions at one check: answers in, truth and causes out.
+
+use super::monitor::Pace;
+use super::state::{Owner, Stage, State, Word};
+use super::truth::Truth;
+use super::value::{Causes, Num, compare};
+use crate::plan::{
+    Answer, Bucket, Consequence, InputId, Millis, Missing, Node, NodeId, Plan, Population, Reading, Time, Tolerance,
+};
+
+/// What a node is at a check.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Value {
+    /// A number.
+    Num(Num),
+    /// A truth value, and why it is not known better.
+    Truth(Truth, Causes),
+}
+
+impl Value {
+    fn num(self) -> Num {
+        match self {
+            Self::Num(n) => n,
+            Self::Truth(Truth::True, _) => Num::known(1.0),
+            Self::Truth(Truth::False, _) => Num::known(0.0),
+            Self::Truth(Truth::Unknown, c) => Num { lo: 0.0, hi: 1.0, events: None, causes: c },
+        }
+    }
+
+    pub(super) fn truth(self) -> (Truth, Causes) {
+        match self {
+            Self::Truth(t, c) => (t, c),
+            Self::Num(n) if n.is_missing() => (Truth::Unknown, n.causes),
+            Self::Num(n) => (Truth::from(n.lo != 0.0 || n.hi != 0.0), Causes::NONE),
+        }
+    }
+}
+
+/// One check's view: what was answered as of `at`.
+#[derive(Clone, Copy)]
+pub struct Check<'a> {
+    /// The plan.
+    pub plan: &'a Plan,
+    /// The planned time.
+    pub at: Time,
+    /// What was answered, by input. Inputs of the baseline are taken from the state.
+    pub answers: &'a [Answer],
+}
+
+impl Check<'_> {
+    fn answer<'s>(&'s self, state: &'s State, id: InputId) -> Option<&'s Answer> {
+        match self.plan.inputs.get(id.index())?.population {
+            Population::Before => state.baseline.get(id.index())?.as_ref(),
+            _ => self.answers.get(id.index()),
+        }
+    }
+
+    /// Age of an input's newest sample.
+    #[must_use]
+    pub fn age(&self, state: &State, id: InputId) -> Option<Millis> {
+        let sampled = self.answer(state, id)?.sampled_at?;
+        Some((self.at - sampled).max(0))
+    }
+
+    /// The reading of an input, or why there is none: staleness is judged here, by the sample's own time.
+    pub fn reading<'s>(&'s self, state: &'s State, id: InputId) -> Result<&'s Reading, Missing> {
+        let Some(input) = self.plan.inputs.get(id.index()) else {
+            return Err(Missing::NotAsked);
+        };
+        let Some(answer) = self.answer(state, id) else {
+            return Err(Missing::NotAsked);
+        };
+        let reading = match &answer.value {
+            Ok(r) => r,
+            Err(Missing::Empty { .. }) => {
+                return Err(Missing::Empty { others: self.others(state, id) });
+            }
+            Err(other) => return Err(other.clone()),
+        };
+        if input.population != Population::Before
+            && let Some(age) = self.age(state, id)
+            && age > input.max_age
+        {
+            return Err(Missing::Stale { age, others: self.others(state, id) });
+        }
+        Ok(reading)
+    }
+
+    /// Whether the same query answers, freshly, for another population.
+    fn others(&self, state: &State, id: InputId) -> Option<bool> {
+        let sibling = self.plan.inputs.get(id.index())?.sibling?;
+        let max_age = self.plan.inputs.get(sibling.index())?.max_age;
+        let answer = self.answer(state, sibling)?;
+        Some(answer.value.is_ok() && self.age(state, sibling).is_none_or(|age| age <= max_age))
+    }
+
+    fn missing(&self, why: &Missing) -> Num {
+        Num::missing(match why {
+            Missing::Empty { others: Some(true) } | Missing::Stale { others: Some(true), .. } => Causes::DARK,
+            Missing::NotANumber => Causes::THIN,
+            Missing::Failed { .. }
+            | Missing::Empty { .. }
+            | Missing::Stale { .. }
+            | Missing::Ambiguous { .. }
+            | Missing::NotAsked => Causes::BLIND,
+        })
+    }
+
+    fn scale(&self, id: InputId) -> f64 {
+        self.plan.inputs.get(id.index()).map_or(1.0, |i| i.scale)
+    }
+
+    fn gauge(&self, state: &State, id: InputId) -> Num {
+        match self.reading(state, id) {
+            Ok(Reading::Value(v) | Reading::Increase(v)) => Num::known(v * self.scale(id)),
+            Ok(Reading::Buckets(_)) => Num::missing(Causes::BLIND),
+            Err(why) => self.missing(&why),
+        }
+    }
+
+    fn events(&self, state: &State, bad: InputId, total: InputId) -> Num {
+        let total = self.gauge(state, total);
+        if total.is_missing() {
+            return total;
+        }
+        let bad = match self.reading(state, bad) {
+            Ok(Reading::Value(v) | Reading::Increase(v)) => *v * self.scale(bad),
+            // the whole is there: a counter of bad ones that does not exist (yet) has counted nothing
+            Err(Missing::Empty { .. }) => 0.0,
+            Ok(Reading::Buckets(_)) => return Num::missing(Causes::BLIND),
+            Err(why) => return self.missing(&why),
+        };
+        if total.lo <= 0.0 {
+            return Num::missing(Causes::THIN);
+        }
+        // extrapolation may put the part above the whole
+        Num::known((bad / total.lo).clamp(0.0, 1.0)).of(total.lo)
+    }
+
+    fn buckets<'s>(&'s self, state: &'s State, id: InputId) -> Result<&'s [Bucket], Num> {
+        match self.reading(state, id) {
+            Ok(Reading::Buckets(b)) => Ok(b),
+            Ok(_) => Err(Num::missing(Causes::BLIND)),
+            Err(why) => Err(self.missing(&why)),
+        }
+    }
+
+    fn share(&self, state: &State, id: InputId, below: f64) -> Num {
+        match self.buckets(state, id) {
+            Ok(b) => share_below(b, below / self.scale(id)),
+            Err(n) => n,
+        }
+    }
+
+    fn quantile(&self, state: &State, id: InputId, q: f64) -> Num {
+        let scale = self.scale(id);
+        match self.buckets(state, id) {
+            Ok(b) => quantile(b, q).map_or_else(|| Num::missing(Causes::THIN), |(v, n)| Num::known(v * scale).of(n)),
+            Err(n) => n,
+        }
+    }
+}
+
+/// The share of events at or below a bound: exact at a bucket's bound, between two bounds only known to lie between the shares
+/// at both.
+#[must_use]
+pub fn share_below(buckets: &[Bucket], bound: f64) -> Num {
+    let Some(total) = buckets.last().map(|b| b.count).filter(|t| *t > 0.0) else {
+        return Num::missing(Causes::THIN);
+    };
+    let tolerance = bound.abs() * 1e-9;
+    let mut below = 0.0;
+    for b in buckets {
+        let le = b.le.unwrap_or(f64::INFINITY);
+        if (le - bound).abs() <= tolerance {
+            return Num::known((b.count / total).min(1.0)).of(total);
+        }
+        if le > bound {
+            return Num::between((below / total).min(1.0), (b.count / total).min(1.0)).of(total);
+        }
+        below = b.count;
+    }
+    Num::between((below / total).min(1.0), 1.0).of(total)
+}
+
+/// A quantile by linear interpolation inside the bucket it falls into, and the number of events, as Prometheus'
+/// `histogram_quantile` computes it: the lowest bucket starts at 0 where its bound is above 0, and the answer in the `+Inf`
+/// bucket is the highest finite bound.
+#[must_use]
+pub fn quantile(buckets: &[Bucket], q: f64) -> Option<(f64, f64)> {
+    let total = buckets.last().map(|b| b.count).filter(|t| *t > 0.0)?;
+    let rank = q * total;
+    let mut lower = (None, 0.0);
+    for b in buckets {
+        if b.count >= rank && b.count > 0.0 {
+            let Some(le) = b.le else {
+                return lower.0.map(|v| (v, total));
+            };
+            let start = lower.0.unwrap_or(if le > 0.0 { 0.0 } else { le });
+            let inside = b.count - lower.1;
+            let v = if inside > 0.0 { start + (le - start) * ((rank - lower.1) / inside) } else { le };
+            return Some((v, total));
+        }
+        lower = (b.le.or(lower.0), b.count);
+    }
+    None
+}
+
+/// Evaluates the node `id` and steps the temporal operators below it.
+pub fn eval(check: Check<'_>, state: &mut State, id: NodeId, owner: Owner) -> Value {
+    let Some(node) = check.plan.program.nodes.get(id.index()) else {
+        return Value::Truth(Truth::Unknown, Causes::BLIND);
+    };
+    let sub = |state: &mut State, id: NodeId| eval(check, state, id, owner);
+    match *node {
+        Node::Const(v) => Value::Num(Num::known(v)),
+        Node::Bool(b) => Value::Truth(Truth::from(b), Causes::NONE),
+        Node::Gauge(i) => Value::Num(check.gauge(state, i)),
+        Node::Increase(i, factor) => Value::Num(check.gauge(state, i).times(Num::known(factor))),
+        Node::Accumulated { input, slot, .. } => Value::Num(accumulated(check, state, input, slot)),
+        Node::Events { bad, total } => Value::Num(check.events(state, bad, total)),
+        Node::Share { buckets, below } => Value::Num(check.share(state, buckets, below)),
+        Node::Quantile { buckets, q } => Value::Num(check.quantile(state, buckets, q)),
+        Node::PhaseElapsed => Value::Num(Num::known(seconds(state.elapsed.counted))),
+        Node::RolloutElapsed => Value::Num(Num::known(seconds(check.at - state.started.unwrap_or(check.at)))),
+        Node::Add(a, b) => {
+            let (a, b) = (sub(state, a).num(), sub(state, b).num());
+            Value::Num(a.plus(b))
+        }
+        Node::Sub(a, b) => {
+            let (a, b) = (sub(state, a).num(), sub(state, b).num());
+            Value::Num(a.plus(b.negated()))
+        }
+        Node::Mul(a, b) => {
+            let (a, b) = (sub(state, a).num(), sub(state, b).num());
+            Value::Num(a.times(b))
+        }
+        Node::Div(a, b) => {
+            let (a, b) = (sub(state, a).num(), sub(state, b).num());
+            Value::Num(a.over(b))
+        }
+        Node::Neg(a) => Value::Num(sub(state, a).num().negated()),
+        Node::Greater(a, b) => {
+            let (a, b) = (sub(state, a).num(), sub(state, b).num());
+            Value::Num(a.greater(b))
+        }
+        Node::Lesser(a, b) => {
+            let (a, b) = (sub(state, a).num(), sub(state, b).num());
+            Value::Num(a.lesser(b))
+        }
+        Node::Default(a, b) => {
+            let (a, b) = (sub(state, a).num(), sub(state, b).num());
+            Value::Num(if a.is_missing() { b } else { a })
+        }
+        Node::Missing(a) => Value::Truth(Truth::from(sub(state, a).num().is_missing()), Causes::NONE),
+        Node::Compare { op, left, right, at_least, unit } => {
+            let (l, r) = (sub(state, left).num(), sub(state, right).num());
+            let (t, c) = compare(op, l, r, at_least, unit);
+            Value::Truth(t, c)
+        }
+        Node::And(a, b) => {
+            // both sides always: a temporal operator must see every check
+            let ((ta, ca), (tb, cb)) = (sub(state, a).truth(), sub(state, b).truth());
+            joined(ta.and(tb), ta, ca, tb, cb)
+        }
+        Node::Or(a, b) => {
+            let ((ta, ca), (tb, cb)) = (sub(state, a).truth(), sub(state, b).truth());
+            joined(ta.or(tb), ta, ca, tb, cb)
+        }
+        Node::Not(a) => {
+            let (t, c) = sub(state, a).truth();
+            Value::Truth(!t, c)
+        }
+        Node::For { of, op, slot } => {
+            let (t, c) = sub(state, of).truth();
+            let pace = pace(check.plan, owner);
+            let value = state.monitors.get_mut(slot as usize).map_or(Truth::Unknown, |m| m.step(op, pace, check.at, t));
+            Value::Truth(value, if value == Truth::Unknown { c } else { Causes::NONE })
+        }
+        Node::Healthy => Value::Truth(healthy(check.plan, state), Causes::NONE),
+    }
+}
+
+/// The causes of a Kleene result: those of the operands that are unknown, and only if they made the result unknown.
+fn joined(result: Truth, ta: Truth, ca: Causes, tb: Truth, cb: Causes) -> Value {
+    let mut causes = Causes::NONE;
+    if result == Truth::Unknown {
+        if ta == Truth::Unknown {
+            causes = causes.with(ca);
+        }
+        if tb == Truth::Unknown {
+            causes = causes.with(cb);
+        }
+    }
+    Value::Truth(result, causes)
+}
+
+fn accumulated(check: Check<'_>, state: &State, input: InputId, slot: u32) -> Num {
+    let Some(acc) = state.accumulators.get(slot as usize) else {
+        return Num::missing(Causes::BLIND);
+    };
+    let scale = check.scale(input);
+    if !acc.behind {
+        return Num::known(acc.sum * scale);
+    }
+    // what has been counted stays counted; what is missing can only add to it
+    let causes = match check.reading(state, input) {
+        Err(why) => check.missing(&why).causes,
+        Ok(_) => Causes::BLIND,
+    };
+    Num { lo: acc.sum * scale, hi: f64::INFINITY, events: None, causes }
+}
+
+/// Whether every active guard is ok: false only if one is failing, breached or dark.
+fn healthy(plan: &Plan, state: &State) -> Truth {
+    let mut out = Truth::True;
+    for (guard, s) in plan.guards.iter().zip(&state.guards) {
+        if !s.active || guard.otherwise == Consequence::Tell {
+            continue;
+        }
+        out = out.and(match s.word {
+            Some(Word::Ok) => Truth::True,
+            Some(Word::Failing | Word::Breached | Word::Dark) => Truth::False,
+            Some(Word::Warming | Word::Thin | Word::Undecided | Word::Blind) | None => Truth::Unknown,
+        });
+    }
+    out
+}
+
+/// The clock under which an owner's operators run: guards' never forget, the others forget after the bridge of `no data`.
+#[must_use]
+pub fn pace(plan: &Plan, owner: Owner) -> Pace {
+    let bridge = match (owner, plan.no_data.tolerate) {
+        (Owner::Guard(_), _) => None,
+        (_, Tolerance::For(d)) => Some(d),
+        (_, Tolerance::Checks(n)) => Some(i64::from(n) * plan.check_every),
+    };
+    Pace { check_every: plan.check_every, bridge }
+}
+
+/// Milliseconds as seconds, for values.
+#[must_use]
+#[expect(clippy::cast_precision_loss, reason = "spans of a rollout are far below 2^52 ms")]
+pub fn seconds(ms: Millis) -> f64 {
+    ms as f64 / 1000.0
+}
+
+/// Whether a run is in a phase (not before it, not on its way back, not over).
+#[must_use]
+pub fn in_phase(state: &State) -> bool {
+    matches!(state.stage, Stage::Phase(_))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn histogram() -> Vec<Bucket> {
+        [(Some(0.1), 50.0), (Some(0.3), 90.0), (Some(1.0), 100.0), (None, 100.0)]
+            .into_iter()
+            .map(|(le, count)| Bucket { le, count })
+            .collect()
+    }
+
+    #[test]
+    fn a_share_is_exact_at_a_bound_and_an_interval_between() {
+        let h = histogram();
+        assert_eq!(share_below(&h, 0.3), Num::known(0.9).of(100.0));
+        let between = share_below(&h, 0.2);
+        assert_eq!((between.lo, between.hi), (0.5, 0.9));
+        assert!(share_below(&[], 0.3).is_missing());
+    }
+
+    #[test]
+    fn quantiles_agree_with_histogram_quantile() {
+        // by hand: rank 95 lies 5/10 into (0.3, 1.0]
+        let (v, n) = quantile(&histogram(), 0.95).unwrap();
+        assert!((v - 0.65).abs() < 1e-12 && (n - 100.0).abs() < 1e-12);
+        // rank 25 lies half into the first bucket, which starts at 0
+        assert!((quantile(&histogram(), 0.25).unwrap().0 - 0.05).abs() < 1e-12);
+        // in +Inf: the highest finite bound
+        let h = [Bucket { le: Some(0.5), count: 1.0 }, Bucket { le: None, count: 10.0 }];
+        assert_eq!(quantile(&h, 0.9).unwrap().0, 0.5);
+        assert_eq!(quantile(&[Bucket { le: None, count: 0.0 }], 0.5), None);
+    }
+}

@@ -1,0 +1,216 @@
+//! Guards at one check: their words, their clocks, and what they ask for.
+
+use super::eval::{Check, eval, pace};
+use super::explain::{Explanation, guard_report};
+use super::record::Record;
+use super::state::{GuardReading, Owner, State, Word, roots, subtree};
+use super::step::{Effect, Wish};
+use super::truth::Truth;
+use super::value::{Causes, Num};
+use crate::engine::monitor::Monitor;
+use crate::plan::{
+    Compare, Consequence, GuardId, Happening, Node, PhaseId, Plan, Population, Temporal, Tolerance, show,
+};
+
+impl Tolerance {
+    /// As the operator that measures it.
+    #[must_use]
+    pub fn temporal(self) -> Temporal {
+        match self {
+            Self::For(d) => Temporal::For(d),
+            Self::Checks(n) => Temporal::Checks(n),
+        }
+    }
+}
+
+/// Arms the guards that watch in `phase` and disarms the others; `anew` starts all of them from nothing (after a rollback to a
+/// phase). An armed guard is judged from the next check on.
+pub(super) fn arm(plan: &Plan, state: &mut State, phase: PhaseId, anew: bool) {
+    for (i, guard) in plan.guards.iter().enumerate() {
+        let watches = guard.from <= phase && guard.until.is_none_or(|until| phase < until);
+        let Some(s) = state.guards.get_mut(i) else {
+            continue;
+        };
+        let fresh = watches && (anew || !s.active);
+        s.active = watches;
+        if !fresh {
+            continue;
+        }
+        s.monitor = Monitor::default();
+        s.word = None;
+        if !anew {
+            // after a rollback to a phase it must have been ok before it fires again
+            s.fired = false;
+        }
+        restart(plan, state, Owner::Guard(GuardId::at(i)), |since_phase| !since_phase);
+    }
+}
+
+/// Starts the temporal operators of an owner anew, and those of its accumulators that `which` picks.
+pub(super) fn restart(plan: &Plan, state: &mut State, owner: Owner, which: impl Fn(bool) -> bool) {
+    for (root, o) in roots(plan) {
+        if o != owner {
+            continue;
+        }
+        subtree(plan, root, &mut |_, node| match *node {
+            Node::For { slot, .. } => {
+                if let Some(m) = state.monitors.get_mut(slot as usize) {
+                    *m = Monitor::default();
+                }
+            }
+            Node::Accumulated { slot, since_phase, .. } if which(since_phase) => {
+                if let Some(a) = state.accumulators.get_mut(slot as usize) {
+                    a.sum = 0.0;
+                }
+            }
+            _ => {}
+        });
+    }
+}
+
+/// Evaluates all active guards. Returns what they ask for.
+pub(super) fn check_guards(check: Check<'_>, state: &mut State, out: &mut Vec<Effect>) -> Vec<Wish> {
+    let mut wishes = Vec::new();
+    // two passes: an explanation names what the other guards say at the same check
+    let mut breaches = Vec::new();
+    for i in 0..check.plan.guards.len() {
+        let id = GuardId::at(i);
+        if state.guards.get(i).is_some_and(|s| s.active) && check_guard(check, state, id, out) {
+            breaches.push(id);
+        }
+    }
+    for id in breaches {
+        let Some(guard) = check.plan.guards.get(id.index()) else {
+            continue;
+        };
+        let summary = breach_summary(check.plan, state, id);
+        let explanation = Explanation::of_guard(check, state, id, "guard", summary);
+        if state.guards.get(id.index()).is_some_and(|s| s.since == check.at) {
+            wishes.push(Wish::Tell(Happening::Breach, explanation.summary.clone()));
+        }
+        match guard.otherwise {
+            Consequence::Tell | Consequence::Hold => {}
+            Consequence::Pause | Consequence::Halt => wishes.push(Wish::Pause(explanation)),
+            Consequence::Rollback(Some(to)) if to >= state.phase => {}
+            Consequence::Rollback(to) => wishes.push(Wish::Rollback(to, explanation)),
+        }
+        if let Some(s) = state.guards.get_mut(id.index()) {
+            s.fired = true;
+        }
+    }
+    wishes
+}
+
+/// Evaluates one guard; whether its consequence fires now.
+fn check_guard(check: Check<'_>, state: &mut State, id: GuardId, out: &mut Vec<Effect>) -> bool {
+    let Some(guard) = check.plan.guards.get(id.index()) else {
+        return false;
+    };
+    let owner = Owner::Guard(id);
+    let (truth, causes) = eval(check, state, guard.healthy, owner).truth();
+    let reading = read(check, state, id, owner);
+    let warming = warming(check, state, id);
+    let (word, fed) = match truth {
+        Truth::Unknown if causes.has(Causes::BLIND) => (Word::Blind, Truth::Unknown),
+        Truth::Unknown if causes.has(Causes::DARK) => (Word::Dark, Truth::False),
+        _ if warming => (Word::Warming, truth.and(Truth::Unknown)),
+        Truth::Unknown if causes.has(Causes::THIN) => (Word::Thin, Truth::Unknown),
+        Truth::Unknown => (Word::Undecided, Truth::Unknown),
+        Truth::False => (Word::Failing, Truth::False),
+        Truth::True => (Word::Ok, Truth::True),
+    };
+    let Some(s) = state.guards.get_mut(id.index()) else {
+        return false;
+    };
+    let used_up = s.monitor.step(guard.tolerate.temporal(), pace(check.plan, owner), check.at, !fed).is_true();
+    let word = if used_up { Word::Breached } else { word };
+    s.reading = GuardReading { used: s.monitor.known(), ..reading };
+    let before = s.word;
+    if before != Some(word) {
+        s.word = Some(word);
+        s.since = check.at;
+    }
+    if word == Word::Ok {
+        s.fired = false;
+    }
+    let fires = word == Word::Breached && !s.fired;
+    if before != Some(word)
+        && let Some(report) = guard_report(check.plan, state, id)
+    {
+        let missing = guard.inputs.iter().find_map(|i| check.reading(state, *i).err()).map(|m| m.to_string());
+        let missing =
+            missing.filter(|_| matches!(word, Word::Dark | Word::Blind | Word::Thin) || causes != Causes::NONE);
+        out.push(Effect::record(Record::Guard { from: before, report, missing }));
+    }
+    fires
+}
+
+/// Whether one of its windows still reaches before the settings were verified.
+fn warming(check: Check<'_>, state: &State, id: GuardId) -> bool {
+    let Some(guard) = check.plan.guards.get(id.index()) else {
+        return false;
+    };
+    guard.inputs.iter().filter_map(|i| check.plan.inputs.get(i.index())).any(|input| {
+        input.reach > 0
+            && input.population != Population::Before
+            && state.target.verified.is_none_or(|v| check.at - input.reach - input.lag < v)
+    })
+}
+
+/// Value, limit and margin of the comparison that the guard shows.
+fn read(check: Check<'_>, state: &mut State, id: GuardId, owner: Owner) -> GuardReading {
+    let Some(guard) = check.plan.guards.get(id.index()) else {
+        return GuardReading::default();
+    };
+    let age = guard
+        .inputs
+        .iter()
+        .filter(|i| check.plan.inputs.get(i.index()).is_some_and(|x| x.population != Population::Before))
+        .filter_map(|i| check.age(state, *i))
+        .max();
+    let shown = guard.shown.and_then(|n| check.plan.program.nodes.get(n.index()));
+    let Some(&Node::Compare { op, left, right, .. }) = shown else {
+        return GuardReading { age, ..GuardReading::default() };
+    };
+    let mut num = |n| match eval(check, state, n, owner) {
+        super::eval::Value::Num(n) => n,
+        super::eval::Value::Truth(..) => Num::missing(Causes::NONE),
+    };
+    let (l, r) = (num(left), num(right));
+    let margin = match op {
+        Compare::Lt | Compare::Le => r.lo - l.hi,
+        Compare::Gt | Compare::Ge => l.lo - r.hi,
+        Compare::Eq | Compare::Ne => -(l.lo - r.lo).abs(),
+    };
+    GuardReading {
+        value: l.shown(),
+        limit: r.shown(),
+        margin: margin.is_finite().then_some(margin),
+        events: l.events,
+        used: 0,
+        age,
+    }
+}
+
+/// One sentence: `guard slow breached: share(…) is 80%, limit 95%, for 5m`.
+fn breach_summary(plan: &Plan, state: &State, id: GuardId) -> String {
+    let (Some(guard), Some(s)) = (plan.guards.get(id.index()), state.guards.get(id.index())) else {
+        return String::from("a guard is breached");
+    };
+    let mut out = format!("guard {} breached: `{}` ", guard.name, guard.text);
+    match (s.reading.value, s.reading.limit) {
+        (Some(v), Some(l)) => {
+            out.push_str(&format!("has value {}, limit {}", show::value(v, guard.unit), show::value(l, guard.unit)));
+        }
+        (None, _) => out.push_str("has no value: the canary is dark"),
+        (Some(v), None) => out.push_str(&format!("has value {}", show::value(v, guard.unit))),
+    }
+    match guard.tolerate {
+        Tolerance::For(0) => {}
+        Tolerance::For(d) => {
+            out.push_str(&format!(", bad for {} of {}", show::duration(s.reading.used), show::duration(d)))
+        }
+        Tolerance::Checks(n) => out.push_str(&format!(", bad for {} of {n} checks", s.reading.used)),
+    }
+    out
+}

@@ -1,0 +1,410 @@
+//! The temporal operators as streaming monitors: `for d`, `for n checks`, `for k of n checks`, `for p% of d`, and the stopwatch
+//! behind `hold`.
+//!
+//! Source: `tests/vectors/temporal_reference.py`, the naive evaluator that defines them. Each operator keeps a pessimistic
+//! measure of what is known true and an optimistic one of what is not known false; it is true when the first suffices, false
+//! when not even the second does, else unknown. State is integers; a check costs O(1) amortised, however long `d` is.
+
+use super::truth::Truth;
+use crate::plan::{Millis, Temporal, Time};
+use serde::{Deserialize, Serialize};
+use std::collections::VecDeque;
+
+/// What a monitor must know of the rollout's clock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pace {
+    /// Planned distance between checks; two checks more than twice this apart leave a gap.
+    pub check_every: Millis,
+    /// Longest unknown stretch over which evidence is kept; `None`: it is never thrown away.
+    pub bridge: Option<Millis>,
+}
+
+impl Pace {
+    /// Whether two neighbouring checks leave a gap, in which nothing is known.
+    #[must_use]
+    pub fn is_gap(self, length: Millis) -> bool {
+        length > 2 * self.check_every
+    }
+
+    /// Planned checks that never happened in a stretch of this length.
+    #[must_use]
+    pub fn missed(self, length: Millis) -> i64 {
+        if self.is_gap(length) && self.check_every > 0 { length / self.check_every - 1 } else { 0 }
+    }
+}
+
+/// A stretch over which one value stood.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+struct Segment {
+    start: Time,
+    end: Time,
+    value: Truth,
+}
+
+/// The state of one temporal operator.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Monitor {
+    /// The last check and what the operand was at it.
+    last: Option<(Time, Truth)>,
+    /// What the operator was at that check.
+    value: Option<Truth>,
+    /// Length of the unknown stretch that ends at the last check.
+    unknown_for: Millis,
+    /// Pessimistic measure: milliseconds, or checks.
+    known: i64,
+    /// Optimistic measure, where it is not derived from `since`.
+    possible: i64,
+    /// Start of the run without a false check.
+    since: Option<Time>,
+    /// `k of n`: the last n planned checks.
+    slots: VecDeque<Truth>,
+    /// `p% of d`: the stretches inside the window; neighbours with one value are merged.
+    segments: VecDeque<Segment>,
+}
+
+impl Monitor {
+    /// Takes the operand's value at a check and returns the operator's. A second call for the same check returns the same.
+    pub fn step(&mut self, op: Temporal, pace: Pace, at: Time, operand: Truth) -> Truth {
+        if let (Some((t, _)), Some(value)) = (self.last, self.value)
+            && t == at
+        {
+            return value;
+        }
+        let length = self.last.map_or(0, |(t, _)| at - t);
+        // the value that stood over the stretch since the last check; a gap makes it unknown
+        let stood = self.last.map(|(_, v)| if pace.is_gap(length) { Truth::Unknown } else { v });
+        self.unknown_for = match (stood, self.last) {
+            (Some(Truth::Unknown), Some((_, Truth::Unknown))) => self.unknown_for + length,
+            (Some(Truth::Unknown), _) => length,
+            _ => 0,
+        };
+        let value = match op {
+            Temporal::For(d) => self.for_duration(pace, at, operand, length, stood, d),
+            Temporal::Checks(n) => self.for_checks(pace, operand, length, i64::from(n)),
+            Temporal::KOfN(k, n) => self.k_of_n(pace, operand, length, i64::from(k), i64::from(n)),
+            Temporal::ShareOf(share, d) => self.share_of(at, length, stood, i64::from(share), d),
+        };
+        self.last = Some((at, operand));
+        self.value = Some(value);
+        value
+    }
+
+    /// What the operator was at the last check.
+    #[must_use]
+    pub fn value(&self) -> Option<Truth> {
+        self.value
+    }
+
+    /// The pessimistic measure: how long (milliseconds) or how often (checks) the operand is known to have been true.
+    #[must_use]
+    pub fn known(&self) -> i64 {
+        self.known
+    }
+
+    /// Start of the run without a false check.
+    #[must_use]
+    pub fn since(&self) -> Option<Time> {
+        self.since
+    }
+
+    fn blackout(&self, pace: Pace) -> bool {
+        pace.bridge.is_some_and(|bridge| self.unknown_for > bridge)
+    }
+
+    fn for_duration(
+        &mut self,
+        pace: Pace,
+        at: Time,
+        operand: Truth,
+        length: Millis,
+        stood: Option<Truth>,
+        d: Millis,
+    ) -> Truth {
+        if operand.is_false() {
+            (self.known, self.since) = (0, None);
+            return Truth::False;
+        }
+        let since = match (self.since, self.last) {
+            (Some(since), _) => {
+                if self.blackout(pace) {
+                    self.known = 0;
+                } else if stood == Some(Truth::True) {
+                    self.known += length;
+                }
+                since
+            }
+            // the run may have begun at the first missed check after the last false one
+            (None, Some((t, _))) if pace.missed(length) > 0 => t + pace.check_every,
+            (None, _) => at,
+        };
+        self.since = Some(since);
+        if operand.is_true() && self.known >= d {
+            Truth::True
+        } else if at - since < d {
+            Truth::False
+        } else {
+            Truth::Unknown
+        }
+    }
+
+    fn for_checks(&mut self, pace: Pace, operand: Truth, length: Millis, n: i64) -> Truth {
+        if operand.is_false() {
+            (self.known, self.possible) = (0, 0);
+            return Truth::False;
+        }
+        self.possible += 1 + pace.missed(length);
+        if self.blackout(pace) {
+            self.known = 0;
+        }
+        self.known += i64::from(operand.is_true());
+        if operand.is_true() && self.known >= n {
+            Truth::True
+        } else if self.possible < n {
+            Truth::False
+        } else {
+            Truth::Unknown
+        }
+    }
+
+    fn k_of_n(&mut self, pace: Pace, operand: Truth, length: Millis, k: i64, n: i64) -> Truth {
+        let missed = usize::try_from(pace.missed(length).min(n)).unwrap_or(0);
+        for value in std::iter::repeat_n(Truth::Unknown, missed).chain([operand]) {
+            self.slots.push_back(value);
+            self.known += i64::from(value.is_true());
+            self.possible += i64::from(!value.is_false());
+            if i64::try_from(self.slots.len()).unwrap_or(i64::MAX) > n
+                && let Some(old) = self.slots.pop_front()
+            {
+                self.known -= i64::from(old.is_true());
+                self.possible -= i64::from(!old.is_false());
+            }
+        }
+        if self.known >= k {
+            Truth::True
+        } else if self.possible < k {
+            Truth::False
+        } else {
+            Truth::Unknown
+        }
+    }
+
+    /// `share` in millionths. Time before the first check counts as not true.
+    fn share_of(&mut self, at: Time, length: Millis, stood: Option<Truth>, share: i64, d: Millis) -> Truth {
+        if let Some(value) = stood {
+            let merged =
+                self.segments.back_mut().filter(|s| s.value == value && s.end == at - length).map(|s| s.end = at);
+            if merged.is_none() {
+                self.segments.push_back(Segment { start: at - length, end: at, value });
+            }
+            self.known += if value.is_true() { length } else { 0 };
+            self.possible += if value.is_false() { 0 } else { length };
+        }
+        let start = at - d;
+        // drop or cut what has left the window
+        while let Some(first) = self.segments.front_mut() {
+            if first.start >= start {
+                break;
+            }
+            let gone = first.end.min(start) - first.start;
+            self.known -= if first.value.is_true() { gone } else { 0 };
+            self.possible -= if first.value.is_false() { 0 } else { gone };
+            first.start += gone;
+            if first.start >= first.end {
+                self.segments.pop_front();
+            } else {
+                break;
+            }
+        }
+        // milliseconds times millionths: 106 days of milliseconds fit 63 bits a thousand times over
+        if self.known.saturating_mul(1_000_000) >= share.saturating_mul(d) {
+            Truth::True
+        } else if self.possible.saturating_mul(1_000_000) < share.saturating_mul(d) {
+            Truth::False
+        } else {
+            Truth::Unknown
+        }
+    }
+}
+
+/// A stopwatch that never resets: observed time during which something stood true (`hold`, `within`, elapsed time).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Stopwatch {
+    last: Option<(Time, bool)>,
+    /// Milliseconds counted so far.
+    pub counted: Millis,
+}
+
+impl Stopwatch {
+    /// Takes whether it runs from this check on, and counts the stretch since the last one if it ran then.
+    pub fn step(&mut self, pace: Pace, at: Time, runs: bool) {
+        if let Some((t, ran)) = self.last {
+            let length = at - t;
+            if ran && !pace.is_gap(length) && length > 0 {
+                self.counted += length;
+            }
+        }
+        self.last = Some((at, runs));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    //! Every vector of `tests/vectors/temporal_vectors.json`.
+
+    use super::*;
+    use serde_json::Value;
+
+    fn truth(v: &Value) -> Option<Truth> {
+        match v.as_str() {
+            Some("T") => Some(Truth::True),
+            Some("F") => Some(Truth::False),
+            Some("U") => Some(Truth::Unknown),
+            _ => None,
+        }
+    }
+
+    /// One formula as a small machine over our monitors.
+    enum Machine {
+        Cmp(String, String, f64),
+        Missing(String),
+        Const(Truth),
+        Not(Box<Machine>),
+        And(Vec<Machine>),
+        Or(Vec<Machine>),
+        Temporal(Box<Machine>, Temporal, Monitor),
+        Hold(Box<Machine>, Millis, Stopwatch),
+    }
+
+    impl Machine {
+        fn build(f: &Value) -> Self {
+            let (op, arg) = f.as_object().unwrap().iter().next().unwrap();
+            let of = |k: &str| Box::new(Self::build(&arg[k]));
+            let ms = |k: &str| arg[k].as_i64().unwrap() * 1000;
+            let n = |k: &str| u32::try_from(arg[k].as_u64().unwrap()).unwrap();
+            let temporal = |t| Self::Temporal(of("of"), t, Monitor::default());
+            match op.as_str() {
+                "cmp" => Self::Cmp(
+                    arg[0].as_str().unwrap().into(),
+                    arg[1].as_str().unwrap().into(),
+                    arg[2].as_f64().unwrap(),
+                ),
+                "missing" => Self::Missing(arg.as_str().unwrap().into()),
+                "const" => Self::Const(truth(arg).unwrap()),
+                "not" => Self::Not(Box::new(Self::build(arg))),
+                "and" => Self::And(arg.as_array().unwrap().iter().map(Self::build).collect()),
+                "or" => Self::Or(arg.as_array().unwrap().iter().map(Self::build).collect()),
+                "for" => temporal(Temporal::For(ms("seconds"))),
+                "for_checks" => temporal(Temporal::Checks(n("n"))),
+                "of_checks" => temporal(Temporal::KOfN(n("k"), n("n"))),
+                "share" => temporal(Temporal::ShareOf(n("percent") * 10_000, ms("seconds"))),
+                "hold" => Self::Hold(of("while"), ms("seconds"), Stopwatch::default()),
+                other => panic!("unknown operator {other}"),
+            }
+        }
+
+        fn step(&mut self, pace: Pace, at: Time, row: &dyn Fn(&str) -> Option<f64>) -> Truth {
+            match self {
+                Self::Cmp(name, op, bound) => row(name).map_or(Truth::Unknown, |x| {
+                    Truth::from(match op.as_str() {
+                        "<" => x < *bound,
+                        "<=" => x <= *bound,
+                        ">" => x > *bound,
+                        ">=" => x >= *bound,
+                        "==" => x == *bound,
+                        _ => x != *bound,
+                    })
+                }),
+                Self::Missing(name) => Truth::from(row(name).is_none()),
+                Self::Const(v) => *v,
+                Self::Not(f) => !f.step(pace, at, row),
+                Self::And(fs) => fs.iter_mut().map(|f| f.step(pace, at, row)).min().unwrap(),
+                Self::Or(fs) => fs.iter_mut().map(|f| f.step(pace, at, row)).max().unwrap(),
+                Self::Temporal(of, op, monitor) => {
+                    let v = of.step(pace, at, row);
+                    monitor.step(*op, pace, at, v)
+                }
+                Self::Hold(of, d, watch) => {
+                    let v = of.step(pace, at, row);
+                    watch.step(pace, at, v.is_true());
+                    Truth::from(watch.counted >= *d)
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn every_vector_of_the_reference() {
+        let text = include_str!("../../tests/vectors/temporal_vectors.json");
+        let doc: Value = serde_json::from_str(text).unwrap();
+        let vectors = doc["vectors"].as_array().unwrap();
+        assert_eq!(vectors.len() as u64, doc["count"].as_u64().unwrap());
+        for v in vectors {
+            check_vector(v);
+        }
+    }
+
+    fn check_vector(v: &Value) {
+        let name = v["name"].as_str().unwrap();
+        let pace = Pace {
+            check_every: v["check_every"].as_i64().unwrap() * 1000,
+            bridge: Some(v["bridge"].as_i64().unwrap() * 1000),
+        };
+        let formula = &v["formula"];
+        let mut tolerate = None;
+        let mut observed = None;
+        let mut machine = if let Some(t) = formula.get("threshold") {
+            tolerate = Some((t["tolerate"].as_i64().unwrap() * 1000, Monitor::default()));
+            Machine::build(&t["healthy"])
+        } else if formula.get("observed").is_some() {
+            observed = Some(Stopwatch::default());
+            Machine::Const(Truth::True)
+        } else {
+            Machine::build(formula)
+        };
+        for (i, t) in v["ticks"].as_array().unwrap().iter().enumerate() {
+            let expect = &v["expect"][i];
+            let at = t.as_i64().unwrap() * 1000;
+            if at < v["active_from"].as_i64().unwrap() * 1000 {
+                assert!(expect.is_null(), "{name} at {i}");
+                continue;
+            }
+            let value = machine.step(pace, at, &|m| v["metrics"][m][i].as_f64());
+            if let Some((d, monitor)) = &mut tolerate {
+                let b = monitor.step(Temporal::For(*d), pace, at, !value);
+                let word = match (value, b) {
+                    (Truth::True, _) => "ok",
+                    (Truth::Unknown, _) => "unknown",
+                    (Truth::False, Truth::True) => "breached",
+                    (Truth::False, _) => "failing",
+                };
+                assert_eq!(expect.as_str().unwrap(), word, "{name} at {i}");
+            } else if let Some(watch) = &mut observed {
+                watch.step(pace, at, true);
+                assert_eq!(expect.as_i64().unwrap() * 1000, watch.counted, "{name} at {i}");
+            } else {
+                assert_eq!(truth(expect).unwrap(), value, "{name} at {i}: {}", v["source"]);
+            }
+        }
+    }
+
+    /// `tests/vectors/temporal_reference.py random SEED COUNT` writes vectors; the nightly script hands many of them in.
+    #[test]
+    fn random_vectors_of_the_reference_when_given() {
+        let Ok(path) = std::env::var("CANARY_VECTORS") else {
+            return;
+        };
+        let doc: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+        for v in doc["vectors"].as_array().unwrap() {
+            check_vector(v);
+        }
+    }
+
+    #[test]
+    fn a_second_step_at_one_check_changes_nothing() {
+        let pace = Pace { check_every: 15_000, bridge: None };
+        let mut m = Monitor::default();
+        m.step(Temporal::Checks(2), pace, 0, Truth::True);
+        assert_eq!(m.step(Temporal::Checks(2), pace, 0, Truth::True), Truth::False);
+        assert_eq!(m.step(Temporal::Checks(2), pace, 15_000, Truth::True), Truth::True);
+    }
+}

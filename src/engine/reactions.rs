@@ -1,0 +1,163 @@
+//! Reactions: they tell and do chores, and never steer.
+
+use super::eval::{Check, eval};
+use super::explain::guard_reports;
+use super::record::Record;
+use super::state::{Owner, RunCause, State};
+use super::step::{Effect, run, snapshot};
+use super::truth::Truth;
+use crate::plan::{Act, ActionId, Happening, Millis, Plan, Time, Trigger};
+
+/// Something happened: notifies and runs what `on …` asks for.
+pub(super) fn happened(
+    plan: &Plan,
+    state: &mut State,
+    at: Time,
+    what: Happening,
+    title: &str,
+    text: &str,
+    out: &mut Vec<Effect>,
+) {
+    for i in 0..plan.reactions.len() {
+        let Some(reaction) = plan.reactions.get(i) else {
+            continue;
+        };
+        let Trigger::On(list) = &reaction.trigger else {
+            continue;
+        };
+        if list.contains(&what) {
+            act(plan, state, at, i, Some(what), title, text, out);
+        }
+    }
+}
+
+#[expect(clippy::too_many_arguments, reason = "one reaction and all it needs to be told")]
+fn act(
+    plan: &Plan,
+    state: &mut State,
+    at: Time,
+    index: usize,
+    happening: Option<Happening>,
+    title: &str,
+    text: &str,
+    out: &mut Vec<Effect>,
+) {
+    let Some(reaction) = plan.reactions.get(index) else {
+        return;
+    };
+    match &reaction.act {
+        Act::Notify(channels) => out.push(Effect::Notify {
+            channels: channels.clone(),
+            happening,
+            title: format!("{}: {title}", plan.rollout),
+            text: if text.is_empty() { status_lines(plan, state) } else { text.to_owned() },
+        }),
+        Act::Run { action, limit } => run_limited(plan, state, at, index, *action, *limit, out),
+        Act::Snapshot => {
+            out.push(Effect::record(Record::Snapshot {
+                guards: guard_reports(plan, state),
+                inputs: Vec::new(),
+                early: false,
+            }));
+        }
+    }
+}
+
+/// Starts an action unless it was started `n` times in the last `d`.
+fn run_limited(
+    plan: &Plan,
+    state: &mut State,
+    at: Time,
+    index: usize,
+    action: ActionId,
+    limit: Option<(u32, Millis)>,
+    out: &mut Vec<Effect>,
+) {
+    if let Some(r) = state.reactions.get_mut(index) {
+        if let Some((n, d)) = limit {
+            r.runs.retain(|t| at - *t < d);
+            if r.runs.len() >= n as usize {
+                return;
+            }
+            r.runs.push(at);
+        }
+    }
+    run(plan, state, at, action, RunCause::Reaction, out);
+}
+
+/// `every d`, `at …`, `when C` at a check.
+pub(super) fn timed(check: Check<'_>, state: &mut State, out: &mut Vec<Effect>) {
+    let (plan, at) = (check.plan, check.at);
+    let Some(started) = state.started else { return };
+    for i in 0..plan.reactions.len() {
+        let Some(reaction) = plan.reactions.get(i) else {
+            continue;
+        };
+        let due = match &reaction.trigger {
+            Trigger::On(_) => continue,
+            Trigger::Every(d) => (at - started) / (*d).max(1),
+            Trigger::At(times) => {
+                let due = times.iter().filter(|t| at - started >= **t).count();
+                i64::try_from(due).unwrap_or(i64::MAX)
+            }
+            Trigger::When(cond) => {
+                let (truth, _) = eval(check, state, *cond, Owner::Rollout).truth();
+                let Some(r) = state.reactions.get_mut(i) else {
+                    continue;
+                };
+                let rising = truth == Truth::True && !r.high;
+                // unknown neither fires nor re-arms
+                if truth != Truth::Unknown {
+                    r.high = truth == Truth::True;
+                }
+                if !rising {
+                    continue;
+                }
+                r.due + 1
+            }
+        };
+        let Some(r) = state.reactions.get_mut(i) else {
+            continue;
+        };
+        if due <= r.due {
+            continue;
+        }
+        r.due = due;
+        if matches!(reaction.act, Act::Snapshot) {
+            out.push(Effect::record(snapshot(check, state)));
+            continue;
+        }
+        act(plan, state, at, i, None, &reaction_title(plan, state, at), "", out);
+    }
+}
+
+fn reaction_title(plan: &Plan, state: &State, at: Time) -> String {
+    let elapsed = crate::plan::show::duration(at - state.started.unwrap_or(at));
+    let paused = state.paused.as_ref().map_or(String::new(), |p| format!(", paused: {}", p.why));
+    format!("phase {} after {elapsed}{paused}", plan.phase_name(state.phase))
+}
+
+/// A snapshot that was still to come when the run ends is taken now, once, and marked.
+pub(super) fn early_snapshot(plan: &Plan, state: &mut State, at: Time, out: &mut Vec<Effect>) {
+    let Some(started) = state.started else { return };
+    let pending = plan.reactions.iter().any(|r| match (&r.trigger, &r.act) {
+        (Trigger::At(times), Act::Snapshot) => times.iter().any(|t| at - started < *t),
+        _ => false,
+    });
+    if pending {
+        let guards = guard_reports(plan, state);
+        out.push(Effect::record(Record::Snapshot { guards, inputs: Vec::new(), early: true }));
+    }
+}
+
+/// One line a guard, for notices.
+fn status_lines(plan: &Plan, state: &State) -> String {
+    let lines: Vec<String> = guard_reports(plan, state)
+        .iter()
+        .map(|g| {
+            let show = |v: Option<f64>| v.map_or_else(|| String::from("–"), |v| crate::plan::show::value(v, g.unit));
+            format!("{} {}: value {}, limit {}", g.guard, g.word.text(), show(g.reading.value), show(g.reading.limit))
+        })
+        .collect();
+    lines.join("\n")
+}

@@ -1,0 +1,163 @@
+//! What goes into the journal: the transitions of a run, each with what is needed to explain it later.
+
+use super::explain::{Explanation, GuardReport};
+use super::state::{Verdict, Word};
+use crate::plan::{Setting, Time};
+use serde::{Deserialize, Serialize};
+
+/// One transition.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "kind")]
+pub enum Record {
+    /// The run began.
+    Started {
+        /// What was read before the first change: what a rollback restores.
+        originals: Vec<(String, Setting)>,
+    },
+    /// The start was refused; nothing was changed.
+    Refused {
+        /// All reasons.
+        reasons: Vec<String>,
+    },
+    /// A phase was entered: its settings are asked for from here on.
+    Entered {
+        /// The phase.
+        phase: String,
+        /// What is asked for.
+        settings: Vec<(String, Setting)>,
+        /// The request's number.
+        epoch: u32,
+    },
+    /// A request was read back from the backends.
+    Verified {
+        /// The request's number.
+        epoch: u32,
+        /// What was read.
+        read: Vec<(String, Setting)>,
+        /// Milliseconds from request to read-back.
+        took: i64,
+    },
+    /// A guard changed its word.
+    Guard {
+        /// Its word before; none at its first check.
+        from: Option<Word>,
+        /// The guard now.
+        report: GuardReport,
+        /// Why something is missing, for dark and blind.
+        missing: Option<String>,
+    },
+    /// An action was started.
+    ActionStarted {
+        /// Its name.
+        action: String,
+        /// The attempt.
+        token: u32,
+        /// `step`, `reaction`, `undo`.
+        cause: super::state::RunCause,
+    },
+    /// An action ended.
+    ActionEnded {
+        /// Its name.
+        action: String,
+        /// The attempt.
+        token: u32,
+        /// Whether it succeeded.
+        ok: bool,
+        /// `exit status 3`, …
+        how: String,
+        /// Its output's end.
+        output: String,
+    },
+    /// A step of a phase is done.
+    StepDone {
+        /// The phase.
+        phase: String,
+        /// The step in words.
+        step: String,
+    },
+    /// The run was paused.
+    Paused {
+        /// Why.
+        explanation: Explanation,
+    },
+    /// A person let it go on.
+    Resumed {
+        /// Who.
+        who: String,
+        /// Why.
+        why: String,
+    },
+    /// A port was read as something else than asked for.
+    Drift {
+        /// The port.
+        port: String,
+        /// What was asked for.
+        asked: Setting,
+        /// What was read.
+        read: Setting,
+    },
+    /// A phase ended well.
+    Passed {
+        /// The phase.
+        phase: String,
+        /// All guards at that check.
+        guards: Vec<GuardReport>,
+    },
+    /// A rollback was decided.
+    Rollback {
+        /// To which phase; none: to what was read before the first change.
+        to: Option<String>,
+        /// What is asked for.
+        settings: Vec<(String, Setting)>,
+        /// The request's number.
+        epoch: u32,
+        /// Why.
+        explanation: Explanation,
+    },
+    /// A rollback is taking long.
+    RollbackSlow {
+        /// Since when.
+        since: Time,
+    },
+    /// Values of all metrics, kept on request.
+    Snapshot {
+        /// All guards at that check.
+        guards: Vec<GuardReport>,
+        /// All inputs at that check.
+        inputs: Vec<super::explain::InputReport>,
+        /// Whether the run ended before the snapshot's time.
+        early: bool,
+    },
+    /// The run is over.
+    Finished {
+        /// How.
+        verdict: Verdict,
+        /// Why.
+        explanation: Explanation,
+    },
+}
+
+impl Record {
+    /// The record's kind as it stands in the journal.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Started { .. } => "started",
+            Self::Refused { .. } => "refused",
+            Self::Entered { .. } => "entered",
+            Self::Verified { .. } => "verified",
+            Self::Guard { .. } => "guard",
+            Self::ActionStarted { .. } => "action_started",
+            Self::ActionEnded { .. } => "action_ended",
+            Self::StepDone { .. } => "step_done",
+            Self::Paused { .. } => "paused",
+            Self::Resumed { .. } => "resumed",
+            Self::Drift { .. } => "drift",
+            Self::Passed { .. } => "passed",
+            Self::Rollback { .. } => "rollback",
+            Self::RollbackSlow { .. } => "rollback_slow",
+            Self::Snapshot { .. } => "snapshot",
+            Self::Finished { .. } => "finished",
+        }
+    }
+}

@@ -1,0 +1,405 @@
+//! The state of a run: everything that must survive the process, and nothing else. It is journalled after every step.
+
+use super::explain::Explanation;
+use super::monitor::{Monitor, Stopwatch};
+use crate::plan::{
+    ActionId, Answer, GuardId, Millis, Node, NodeId, PhaseId, Plan, PortId, Setting, Step, Time, Trigger,
+};
+use serde::{Deserialize, Serialize};
+
+/// The words for a guard, used everywhere (LANGUAGE §5.2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Word {
+    /// True on fresh, sufficient data.
+    Ok,
+    /// False, tolerance not used up.
+    Failing,
+    /// False, tolerance used up.
+    Breached,
+    /// Its window still reaches before the settings were verified.
+    Warming,
+    /// Fewer events than `at least n events`, or 0/0.
+    Thin,
+    /// Everything is there, but it does not decide.
+    Undecided,
+    /// The canary's series is gone while the source answers for others.
+    Dark,
+    /// The source failed, or all of it is empty.
+    Blind,
+}
+
+impl Word {
+    /// The word as it is written.
+    #[must_use]
+    pub fn text(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Failing => "failing",
+            Self::Breached => "breached",
+            Self::Warming => "warming",
+            Self::Thin => "thin",
+            Self::Undecided => "undecided",
+            Self::Dark => "dark",
+            Self::Blind => "blind",
+        }
+    }
+
+    /// Whether it freezes `hold`.
+    #[must_use]
+    pub fn freezes_hold(self) -> bool {
+        matches!(self, Self::Warming | Self::Dark | Self::Blind)
+    }
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// The last phase ended.
+    Promoted,
+    /// A rule took the exposure back.
+    RolledBack,
+    /// A person took the exposure back.
+    Aborted,
+    /// Nothing was changed: the start was refused.
+    Refused,
+}
+
+impl Verdict {
+    /// The word as it is written.
+    #[must_use]
+    pub fn text(self) -> &'static str {
+        match self {
+            Self::Promoted => "promoted",
+            Self::RolledBack => "rolled_back",
+            Self::Aborted => "aborted",
+            Self::Refused => "refused",
+        }
+    }
+}
+
+/// Where a run stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Stage {
+    /// Not started.
+    Idle,
+    /// In a phase.
+    Phase(PhaseId),
+    /// Taking everything back; ends as this verdict.
+    RollingBack(Verdict),
+    /// Over.
+    Done(Verdict),
+}
+
+/// A latched pause.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Paused {
+    /// Since when.
+    pub since: Time,
+    /// By what or whom, and why.
+    pub why: String,
+}
+
+/// The state of one guard.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct GuardState {
+    /// Whether it watches.
+    pub active: bool,
+    /// Its word at the last check; `None` before its first.
+    pub word: Option<Word>,
+    /// Since when it has had this word.
+    pub since: Time,
+    /// `(not healthy) for tolerate`.
+    pub monitor: Monitor,
+    /// Its consequence has fired and it has not been ok since.
+    pub fired: bool,
+    /// What it last read, to be shown.
+    pub reading: GuardReading,
+}
+
+/// What a guard last read, to be shown and explained.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+pub struct GuardReading {
+    /// Left side of its comparison, in base units.
+    pub value: Option<f64>,
+    /// Right side.
+    pub limit: Option<f64>,
+    /// How far the value is from the limit on the healthy side; negative when beyond it.
+    pub margin: Option<f64>,
+    /// Sample size.
+    pub events: Option<f64>,
+    /// How much of the tolerance is used up: milliseconds, or checks.
+    pub used: i64,
+    /// Age of the oldest of its inputs' newest samples.
+    pub age: Option<Millis>,
+}
+
+/// Increments summed since some moment.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+pub struct Accumulator {
+    /// The sum.
+    pub sum: f64,
+    /// Whether the newest increments are still to come (the source did not answer at the last check).
+    pub behind: bool,
+}
+
+/// What the run wants the world to be, and how far that is confirmed.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Target {
+    /// Counts up with each request; an answer for an older one is ignored.
+    pub epoch: u32,
+    /// What every port is to be set to.
+    pub settings: Vec<(PortId, Setting)>,
+    /// When it was asked for.
+    pub requested: Time,
+    /// When it was read back.
+    pub verified: Option<Time>,
+    /// The first check after read-back and `settle`: goals count from here.
+    pub settled: Option<Time>,
+}
+
+/// An action that is under way.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Running {
+    /// Names this one attempt.
+    pub token: u32,
+    /// Which.
+    pub action: ActionId,
+    /// Why it runs.
+    pub cause: RunCause,
+    /// Since when.
+    pub since: Time,
+}
+
+/// Why an action runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RunCause {
+    /// A step of the phase waits for it.
+    Step,
+    /// A reaction asked for it; nobody waits.
+    Reaction,
+    /// It undoes another at a rollback.
+    Undo,
+}
+
+/// How an awaited action ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StepRun {
+    /// Under way.
+    Running,
+    /// It succeeded.
+    Succeeded,
+    /// It failed; its consequence has fired.
+    Failed,
+}
+
+/// The state of one reaction.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct ReactionState {
+    /// `when C`: whether C was known to be true when it was last known.
+    pub high: bool,
+    /// `every d`, `at …`: how many have come due.
+    pub due: i64,
+    /// When its action was started, for the limit.
+    pub runs: Vec<Time>,
+}
+
+/// Who steps a temporal operator or accumulator, which decides over its bridge and when it starts anew.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Owner {
+    /// A guard: unknown freezes, never resets.
+    Guard(GuardId),
+    /// A phase's `promote when`.
+    Phase(PhaseId),
+    /// A reaction or a preflight condition.
+    Rollout,
+}
+
+/// The whole state of a run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct State {
+    /// Where it stands.
+    pub stage: Stage,
+    /// The first check's planned time.
+    pub started: Option<Time>,
+    /// The last check's planned time.
+    pub last: Option<Time>,
+    /// The phase entered last.
+    pub phase: PhaseId,
+    /// The latest phase that was ever entered: a rollback restores what any of them may have changed.
+    pub furthest: PhaseId,
+    /// When it was entered.
+    pub entered: Time,
+    /// What was read before the first change: what a rollback restores.
+    pub originals: Vec<(PortId, Setting)>,
+    /// What the world should be.
+    pub target: Target,
+    /// A latched pause.
+    pub paused: Option<Paused>,
+    /// Index of the step under way; past the last one when all are done.
+    pub step: usize,
+    /// The awaited action, if one was started in this step.
+    pub step_run: Option<StepRun>,
+    /// `hold` of the step under way.
+    pub hold: Stopwatch,
+    /// `within` of the step under way.
+    pub within: Stopwatch,
+    /// `within` has passed and its consequence has fired.
+    pub within_fired: bool,
+    /// Observed time since the phase's settings were verified.
+    pub elapsed: Stopwatch,
+    /// Whether this phase's `promote when` holds, as of the last check.
+    pub promote: Vec<super::truth::Truth>,
+    /// Guards in the plan's order.
+    pub guards: Vec<GuardState>,
+    /// Temporal operators by slot.
+    pub monitors: Vec<Monitor>,
+    /// Accumulators by slot.
+    pub accumulators: Vec<Accumulator>,
+    /// `no data tolerate`: how long an active guard has been blind.
+    pub no_data: Monitor,
+    /// Its consequence has fired and not all guards have seen since.
+    pub no_data_fired: bool,
+    /// What was answered over the baseline, by input; `None` for inputs that are not of it.
+    pub baseline: Vec<Option<Answer>>,
+    /// When each input was last answered, for disjoint increments.
+    pub answered: Vec<Option<Time>>,
+    /// Reactions in the plan's order.
+    pub reactions: Vec<ReactionState>,
+    /// Actions under way.
+    pub running: Vec<Running>,
+    /// Actions that were started and can be undone, oldest first.
+    pub to_undo: Vec<ActionId>,
+    /// How often the undo under way has failed.
+    pub undo_tries: usize,
+    /// Undo actions that did not succeed.
+    pub undo_failed: Vec<ActionId>,
+    /// The next token.
+    pub next_token: u32,
+    /// The ports that were last read as something else than asked for, and are told about already.
+    pub drifted: Vec<PortId>,
+    /// A rollback that takes long was told about.
+    pub slow_told: bool,
+    /// Why the run ended, or is being taken back.
+    pub explanation: Option<Explanation>,
+}
+
+impl State {
+    /// The state of a run that has not started.
+    #[must_use]
+    pub fn new(plan: &Plan) -> Self {
+        Self {
+            stage: Stage::Idle,
+            started: None,
+            last: None,
+            phase: PhaseId(0),
+            furthest: PhaseId(0),
+            entered: 0,
+            originals: Vec::new(),
+            target: Target { epoch: 0, settings: Vec::new(), requested: 0, verified: None, settled: None },
+            paused: None,
+            step: 0,
+            step_run: None,
+            hold: Stopwatch::default(),
+            within: Stopwatch::default(),
+            within_fired: false,
+            elapsed: Stopwatch::default(),
+            promote: Vec::new(),
+            guards: plan
+                .guards
+                .iter()
+                .map(|_| GuardState {
+                    active: false,
+                    word: None,
+                    since: 0,
+                    monitor: Monitor::default(),
+                    fired: false,
+                    reading: GuardReading::default(),
+                })
+                .collect(),
+            monitors: vec![Monitor::default(); plan.program.monitors as usize],
+            accumulators: vec![Accumulator::default(); plan.program.accumulators as usize],
+            no_data: Monitor::default(),
+            no_data_fired: false,
+            baseline: vec![None; plan.inputs.len()],
+            answered: vec![None; plan.inputs.len()],
+            reactions: vec![ReactionState::default(); plan.reactions.len()],
+            running: Vec::new(),
+            to_undo: Vec::new(),
+            undo_tries: 0,
+            undo_failed: Vec::new(),
+            next_token: 1,
+            drifted: Vec::new(),
+            slow_told: false,
+            explanation: None,
+        }
+    }
+
+    /// Whether the run is over.
+    #[must_use]
+    pub fn verdict(&self) -> Option<Verdict> {
+        match self.stage {
+            Stage::Done(v) => Some(v),
+            _ => None,
+        }
+    }
+}
+
+/// Every node below a root, the root included.
+pub(super) fn subtree(plan: &Plan, root: NodeId, visit: &mut dyn FnMut(NodeId, &Node)) {
+    let mut todo = vec![root];
+    while let Some(id) = todo.pop() {
+        let Some(node) = plan.program.nodes.get(id.index()) else {
+            continue;
+        };
+        visit(id, node);
+        match *node {
+            Node::Add(a, b)
+            | Node::Sub(a, b)
+            | Node::Mul(a, b)
+            | Node::Div(a, b)
+            | Node::Greater(a, b)
+            | Node::Lesser(a, b)
+            | Node::Default(a, b)
+            | Node::And(a, b)
+            | Node::Or(a, b)
+            | Node::Compare { left: a, right: b, .. } => todo.extend([a, b]),
+            Node::Neg(a) | Node::Missing(a) | Node::Not(a) | Node::For { of: a, .. } => todo.push(a),
+            Node::Const(_)
+            | Node::Bool(_)
+            | Node::Gauge(_)
+            | Node::Increase(..)
+            | Node::Accumulated { .. }
+            | Node::Events { .. }
+            | Node::Share { .. }
+            | Node::Quantile { .. }
+            | Node::PhaseElapsed
+            | Node::RolloutElapsed
+            | Node::Healthy => {}
+        }
+    }
+}
+
+/// The conditions of a plan with their owners.
+pub(super) fn roots(plan: &Plan) -> Vec<(NodeId, Owner)> {
+    let mut out: Vec<(NodeId, Owner)> =
+        plan.guards.iter().enumerate().map(|(i, g)| (g.healthy, Owner::Guard(GuardId::at(i)))).collect();
+    for (i, phase) in plan.phases.iter().enumerate() {
+        for step in &phase.steps {
+            if let Step::Promote { when, .. } = step {
+                out.push((*when, Owner::Phase(PhaseId::at(i))));
+            }
+        }
+    }
+    out.extend(plan.requires.iter().map(|r| (r.cond, Owner::Rollout)));
+    out.extend(plan.reactions.iter().filter_map(|r| match r.trigger {
+        Trigger::When(c) => Some((c, Owner::Rollout)),
+        _ => None,
+    }));
+    out
+}
