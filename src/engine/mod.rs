@@ -4,18 +4,26 @@
 //! `run`, and later `test`, `sim` and `repl`, drive this same step; only the clock, the observations and the performer of
 //! effects differ. Given the same plan and inputs it returns the same effects, byte for byte.
 
+mod advance;
 pub mod eval;
 pub mod explain;
 mod guards;
 pub mod monitor;
+mod people;
 mod reactions;
 pub mod record;
+mod rollback;
+mod start;
 pub mod state;
 mod step;
+mod tick;
 pub mod truth;
 pub mod value;
 
+pub use advance::step_text;
 pub use explain::{Explanation, GuardReport, InputReport};
 pub use record::Record;
+pub use rollback::VERIFY_WITHIN;
 pub use state::{RunCause, Stage, State, Verdict, Word};
-pub use step::{Effect, Input, Operator, VERIFY_WITHIN, since, step, step_text};
+pub use step::{Effect, Input, Operator, step};
+pub use tick::since;

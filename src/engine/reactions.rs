@@ -1,10 +1,12 @@
 //! Reactions: they tell and do chores, and never steer.
 
+use super::advance::run;
 use super::eval::{Check, eval};
 use super::explain::guard_reports;
 use super::record::Record;
 use super::state::{Owner, RunCause, State};
-use super::step::{Effect, run, snapshot};
+use super::step::Effect;
+use super::tick::snapshot;
 use super::truth::Truth;
 use crate::plan::{Act, ActionId, Happening, Millis, Plan, Time, Trigger};
 
@@ -73,14 +75,14 @@ fn run_limited(
     limit: Option<(u32, Millis)>,
     out: &mut Vec<Effect>,
 ) {
-    if let Some(r) = state.reactions.get_mut(index) {
-        if let Some((n, d)) = limit {
-            r.runs.retain(|t| at - *t < d);
-            if r.runs.len() >= n as usize {
-                return;
-            }
-            r.runs.push(at);
+    if let Some(r) = state.reactions.get_mut(index)
+        && let Some((n, d)) = limit
+    {
+        r.runs.retain(|t| at - *t < d);
+        if r.runs.len() >= n as usize {
+            return;
         }
+        r.runs.push(at);
     }
     run(plan, state, at, action, RunCause::Reaction, out);
 }

@@ -1,0 +1,215 @@
+//! Going through the phases: entering, steps, pausing, passing, ending.
+
+use super::eval::pace;
+use super::explain::{Explanation, guard_reports};
+use super::guards::arm;
+use super::monitor::Stopwatch;
+use super::reactions;
+use super::record::Record;
+use super::rollback::{roll_back, roll_back_to};
+use super::state::{Owner, Paused, RunCause, Running, Stage, State, StepRun, Target, Verdict, Word};
+use super::step::Effect;
+use crate::plan::{ActionId, Consequence, Happening, PhaseId, Plan, PortId, Setting, Step, Time, show};
+
+pub(super) fn latch_pause(plan: &Plan, state: &mut State, at: Time, why: Explanation, out: &mut Vec<Effect>) {
+    if state.paused.is_some() {
+        return;
+    }
+    state.paused = Some(Paused { since: at, why: why.summary.clone() });
+    let text = why.summary.clone();
+    out.push(Effect::record(Record::Paused { explanation: why }));
+    reactions::happened(plan, state, at, Happening::Pause, &format!("paused: {text}"), "", out);
+}
+
+/// Goes through the phase's steps as far as this check lets it, and ends the phase if all is well.
+pub(super) fn advance(plan: &Plan, state: &mut State, at: Time, live: bool, out: &mut Vec<Effect>) {
+    let Some(phase) = plan.phases.get(state.phase.index()) else {
+        return;
+    };
+    let settled = state.target.settled.is_some();
+    let clock = pace(plan, Owner::Rollout);
+    let open = settled && live && state.paused.is_none();
+    let frozen = watching(plan, state).any(|w| w.is_none_or(Word::freezes_hold));
+    state.elapsed.step(clock, at, settled && live);
+    match phase.steps.get(state.step) {
+        Some(Step::Hold(_)) => state.hold.step(clock, at, open && !frozen),
+        Some(Step::Promote { .. }) => state.within.step(clock, at, open),
+        Some(Step::Run { .. }) | None => {}
+    }
+    if !open {
+        return;
+    }
+    while let Some(step) = phase.steps.get(state.step) {
+        let done = match step {
+            Step::Run { action, .. } => match state.step_run {
+                Some(StepRun::Succeeded) => true,
+                Some(StepRun::Running | StepRun::Failed) => false,
+                None => {
+                    state.step_run = Some(StepRun::Running);
+                    run(plan, state, at, *action, RunCause::Step, out);
+                    false
+                }
+            },
+            Step::Hold(d) => state.hold.counted >= *d,
+            Step::Promote { within, text, .. } => {
+                let holds = state.promote.get(state.step).is_some_and(|t| t.is_true());
+                if !holds
+                    && let Some((limit, otherwise)) = within
+                    && state.within.counted >= *limit
+                    && !state.within_fired
+                {
+                    state.within_fired = true;
+                    let summary = format!("`promote when {text}` was not met within {}", show::duration(*limit));
+                    let why = Explanation::plain(plan, state, at, "within", &phase.name, summary);
+                    consequence(plan, state, at, *otherwise, why, out);
+                    return;
+                }
+                holds
+            }
+        };
+        if !done {
+            return;
+        }
+        out.push(Effect::record(Record::StepDone { phase: phase.name.clone(), step: step_text(plan, step) }));
+        state.step += 1;
+        state.step_run = None;
+        state.hold = Stopwatch::default();
+        state.within = Stopwatch::default();
+        state.within_fired = false;
+        // the next step's clock starts at this check
+        match phase.steps.get(state.step) {
+            Some(Step::Hold(_)) => state.hold.step(clock, at, !frozen),
+            Some(Step::Promote { .. }) => state.within.step(clock, at, true),
+            Some(Step::Run { .. }) | None => {}
+        }
+    }
+    if watching(plan, state).all(|w| w == Some(Word::Ok)) {
+        pass(plan, state, at, out);
+    }
+}
+
+/// The words of the guards that can keep a phase from ending.
+pub(super) fn watching<'a>(plan: &'a Plan, state: &'a State) -> impl Iterator<Item = Option<Word>> + 'a {
+    plan.guards
+        .iter()
+        .zip(&state.guards)
+        .filter(|(g, s)| s.active && g.otherwise != Consequence::Tell)
+        .map(|(_, s)| s.word)
+}
+
+/// A step in words, as it stands in the policy.
+#[must_use]
+pub fn step_text(plan: &Plan, step: &Step) -> String {
+    match step {
+        Step::Run { action, .. } => format!("run {}", plan.action_name(*action)),
+        Step::Hold(d) => format!("hold {}", show::duration(*d)),
+        Step::Promote { text, .. } => format!("promote when {text}"),
+    }
+}
+
+pub(super) fn pass(plan: &Plan, state: &mut State, at: Time, out: &mut Vec<Effect>) {
+    let name = plan.phase_name(state.phase).to_owned();
+    out.push(Effect::record(Record::Passed { phase: name.clone(), guards: guard_reports(plan, state) }));
+    let next = PhaseId::at(state.phase.index() + 1);
+    if next.index() < plan.phases.len() {
+        let text = format!("phase {name} passed, next is {}", plan.phase_name(next));
+        reactions::happened(plan, state, at, Happening::Promote, &text, "", out);
+        enter(plan, state, next, at, out);
+    } else {
+        let summary = String::from("every phase ended with all guards ok");
+        let why = Explanation::plain(plan, state, at, "plan", &name, summary);
+        reactions::happened(plan, state, at, Happening::Promote, "promoted: every phase passed", "", out);
+        finish(plan, state, at, Verdict::Promoted, why, out);
+    }
+}
+
+pub(super) fn enter(plan: &Plan, state: &mut State, phase: PhaseId, at: Time, out: &mut Vec<Effect>) {
+    state.stage = Stage::Phase(phase);
+    state.phase = phase;
+    state.furthest = state.furthest.max(phase);
+    state.entered = at;
+    reset_steps(state);
+    arm(plan, state, phase, false);
+    let settings = plan.settings_at(phase);
+    let changed = settings != state.target.settings || state.target.verified.is_none();
+    if changed {
+        request(state, at, settings.clone());
+    } else {
+        state.target.settled = None;
+    }
+    let epoch = state.target.epoch;
+    out.push(Effect::record(Record::Entered {
+        phase: plan.phase_name(phase).to_owned(),
+        settings: named(plan, &settings),
+        epoch,
+    }));
+    if changed {
+        out.push(Effect::Apply { epoch, settings, lowers: false });
+    }
+}
+
+pub(super) fn reset_steps(state: &mut State) {
+    state.step = 0;
+    state.step_run = None;
+    state.hold = Stopwatch::default();
+    state.within = Stopwatch::default();
+    state.within_fired = false;
+    state.promote.clear();
+}
+
+pub(super) fn request(state: &mut State, at: Time, settings: Vec<(PortId, Setting)>) {
+    state.target = Target { epoch: state.target.epoch + 1, settings, requested: at, verified: None, settled: None };
+    state.drifted.clear();
+}
+
+pub(super) fn consequence(
+    plan: &Plan,
+    state: &mut State,
+    at: Time,
+    what: Consequence,
+    why: Explanation,
+    out: &mut Vec<Effect>,
+) {
+    match what {
+        Consequence::Tell | Consequence::Hold => {}
+        Consequence::Pause | Consequence::Halt => latch_pause(plan, state, at, why, out),
+        Consequence::Rollback(Some(to)) if to < state.phase => roll_back_to(plan, state, at, to, why, out),
+        Consequence::Rollback(Some(_)) => {}
+        Consequence::Rollback(None) => roll_back(plan, state, at, Verdict::RolledBack, why, out),
+    }
+}
+
+pub(super) fn finish(
+    plan: &Plan,
+    state: &mut State,
+    at: Time,
+    verdict: Verdict,
+    why: Explanation,
+    out: &mut Vec<Effect>,
+) {
+    reactions::early_snapshot(plan, state, at, out);
+    state.stage = Stage::Done(verdict);
+    state.paused = None;
+    let text = format!("{}: {}", verdict.text().replace('_', " "), why.summary);
+    state.explanation = Some(why.clone());
+    out.push(Effect::record(Record::Finished { verdict, explanation: why }));
+    reactions::happened(plan, state, at, Happening::Done, &text, "", out);
+    out.push(Effect::Finish(verdict));
+}
+
+/// Settings with their ports' names.
+pub(super) fn named(plan: &Plan, settings: &[(PortId, Setting)]) -> Vec<(String, Setting)> {
+    settings.iter().map(|(p, s)| (plan.port_name(*p).to_owned(), *s)).collect()
+}
+
+/// Starts an action.
+pub(super) fn run(plan: &Plan, state: &mut State, at: Time, action: ActionId, cause: RunCause, out: &mut Vec<Effect>) {
+    let token = state.next_token;
+    state.next_token += 1;
+    state.running.push(Running { token, action, cause, since: at });
+    if cause != RunCause::Undo && plan.actions.get(action.index()).is_some_and(|a| a.undo.is_some()) {
+        state.to_undo.push(action);
+    }
+    out.push(Effect::record(Record::ActionStarted { action: plan.action_name(action).to_owned(), token, cause }));
+    out.push(Effect::Run { token, action, cause });
+}

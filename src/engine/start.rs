@@ -1,0 +1,101 @@
+//! The first check: everything that must hold before anything is changed, all reasons together.
+
+use super::advance::{enter, named};
+use super::eval::{Check, eval};
+use super::record::Record;
+use super::state::{Owner, Stage, State, Verdict};
+use super::step::Effect;
+use super::tick::accumulate;
+use super::truth::Truth;
+use crate::plan::{
+    Answer, Consequence, GuardId, InputId, Missing, Node, PhaseId, Plan, Population, PortId, PortKind, Setting, Time,
+};
+
+pub(super) fn start(
+    plan: &Plan,
+    state: &mut State,
+    at: Time,
+    originals: Vec<(PortId, Setting)>,
+    answers: &[Answer],
+    baseline: Vec<Option<Answer>>,
+    out: &mut Vec<Effect>,
+) {
+    if state.stage != Stage::Idle {
+        return;
+    }
+    state.baseline = baseline;
+    state.originals = originals;
+    state.started = Some(at);
+    state.last = Some(at);
+    state.entered = at;
+    let check = Check { plan, at, answers };
+    accumulate(check, state);
+    let mut reasons = exposed_already(plan, state);
+    reasons.extend(missing_baseline(check, state));
+    for r in &plan.requires {
+        let (truth, _) = eval(check, state, r.cond, Owner::Rollout).truth();
+        let why = if r.why.is_empty() { String::new() } else { format!(" ({})", r.why) };
+        match truth {
+            Truth::True => {}
+            Truth::False => reasons.push(format!("`require {}` is not met{why}", r.text)),
+            Truth::Unknown => reasons.push(format!("`require {}` is not known{why}", r.text)),
+        }
+    }
+    for (i, g) in plan.guards.iter().enumerate() {
+        let rolls_back = matches!(g.otherwise, Consequence::Rollback(_) | Consequence::Halt);
+        if g.from == PhaseId(0) && rolls_back {
+            let owner = Owner::Guard(GuardId::at(i));
+            if eval(check, state, g.healthy, owner).truth().0.is_false() {
+                reasons.push(format!("guard {} is false before anything was changed: `{}`", g.name, g.text));
+            }
+        }
+    }
+    if !reasons.is_empty() {
+        state.stage = Stage::Done(Verdict::Refused);
+        out.push(Effect::record(Record::Refused { reasons }));
+        out.push(Effect::Finish(Verdict::Refused));
+        return;
+    }
+    out.push(Effect::record(Record::Started { originals: named(plan, &state.originals) }));
+    enter(plan, state, PhaseId(0), at, out);
+}
+
+/// Exposure above 0 before the first change is refused: a rollback could not tell what to go back to.
+pub(super) fn exposed_already(plan: &Plan, state: &State) -> Vec<String> {
+    state
+        .originals
+        .iter()
+        .filter(|(port, setting)| {
+            let kind = plan.ports.get(port.index()).map(|p| &p.kind);
+            let raised = plan.phases.iter().any(|ph| ph.settings.iter().any(|(p, v)| p == port && v.exposes()));
+            raised && setting.exposes() && !matches!(kind, Some(PortKind::CountFlag(_)) | None)
+        })
+        .map(|(port, setting)| {
+            format!(
+                "{} is already at {setting}: a rollout starts from 0 (set it back, or finish the run that raised it)",
+                plan.port_name(*port)
+            )
+        })
+        .collect()
+}
+
+pub(super) fn missing_baseline(check: Check<'_>, state: &State) -> Vec<String> {
+    let mut out = Vec::new();
+    for (i, input) in check.plan.inputs.iter().enumerate() {
+        if input.population != Population::Before {
+            continue;
+        }
+        if let Err(why) = check.reading(state, InputId::at(i)) {
+            // bad events that never happened are no reason: the whole tells
+            if matches!(why, Missing::Empty { .. }) && is_bad_part(check.plan, InputId::at(i)) {
+                continue;
+            }
+            out.push(format!("no baseline for {}: {why}", input.metric));
+        }
+    }
+    out
+}
+
+pub(super) fn is_bad_part(plan: &Plan, id: InputId) -> bool {
+    plan.program.nodes.iter().any(|n| matches!(n, Node::Events { bad, total } if *bad == id && *total != id))
+}

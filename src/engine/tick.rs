@@ -1,0 +1,264 @@
+//! One check: guards first, then the rules that take back, then, if nothing does, what lets the rollout go on.
+
+use super::advance::{advance, latch_pause};
+use super::eval::{Check, eval};
+use super::explain::{Explanation, guard_reports, input_reports};
+use super::guards::{check_guards, restart};
+use super::monitor::{Pace, Stopwatch};
+use super::reactions;
+use super::record::Record;
+use super::rollback::{VERIFY_WITHIN, roll_back, roll_back_to, rollback_slow};
+use super::state::{Owner, Stage, State, Verdict, Word};
+use super::step::{Effect, Wish};
+use super::truth::Truth;
+use crate::plan::{
+    Ask, Consequence, Happening, InputId, Node, PhaseId, Plan, Population, Reading, Setting, Step, Time, Tolerance,
+    Window, show,
+};
+
+/// Adds this check's disjoint increments to every accumulator, and notes which inputs were answered.
+pub(super) fn accumulate(check: Check<'_>, state: &mut State) {
+    for node in &check.plan.program.nodes {
+        let Node::Accumulated { input, slot, .. } = *node else {
+            continue;
+        };
+        let got = match check.reading(state, input) {
+            Ok(Reading::Increase(v) | Reading::Value(v)) => Some(*v),
+            _ => None,
+        };
+        if let Some(acc) = state.accumulators.get_mut(slot as usize) {
+            acc.sum += got.unwrap_or(0.0);
+            acc.behind = got.is_none();
+        }
+    }
+    for i in 0..check.plan.inputs.len() {
+        if check.plan.inputs.get(i).is_some_and(|x| x.population != Population::Before)
+            && check.reading(state, InputId::at(i)).is_ok()
+            && let Some(slot) = state.answered.get_mut(i)
+        {
+            *slot = Some(check.at);
+        }
+    }
+}
+
+/// From when an input's disjoint increments are to be counted at the next check.
+#[must_use]
+pub fn since(plan: &Plan, state: &State, id: InputId) -> Option<Time> {
+    match plan.inputs.get(id.index())?.ask {
+        Ask::Increase(_, Window::SinceLast) | Ask::Buckets(_, Window::SinceLast) => {
+            state.answered.get(id.index()).copied().flatten()
+        }
+        _ => None,
+    }
+}
+
+pub(super) fn tick(
+    check: Check<'_>,
+    state: &mut State,
+    ports: &[Option<Setting>],
+    ports_epoch: u32,
+    live: bool,
+    out: &mut Vec<Effect>,
+) {
+    let (plan, at) = (check.plan, check.at);
+    if state.last.is_some_and(|last| at <= last) {
+        return;
+    }
+    match state.stage {
+        Stage::Phase(_) => {}
+        Stage::RollingBack(_) => {
+            state.last = Some(at);
+            rollback_slow(plan, state, at, out);
+            return;
+        }
+        Stage::Idle | Stage::Done(_) => return,
+    }
+    accumulate(check, state);
+    settle(plan, state, at, live);
+    let mut wishes = check_guards(check, state, out);
+    wishes.extend(blind_told(plan, state, at));
+    wishes.extend(no_data(plan, state, at));
+    wishes.extend(unverified(plan, state, at));
+    wishes.extend(drift(plan, state, at, ports, ports_epoch, out));
+    promote_conditions(check, state);
+    let acted = decide(plan, state, at, wishes, out);
+    if !acted {
+        advance(plan, state, at, live, out);
+    }
+    reactions::timed(check, state, out);
+    state.last = Some(at);
+}
+
+/// The first live check after read-back (and `settle`): from here goals count.
+pub(super) fn settle(plan: &Plan, state: &mut State, at: Time, live: bool) {
+    let Some(verified) = state.target.verified else {
+        return;
+    };
+    if !live || state.target.settled.is_some() || at < verified + plan.settle.unwrap_or(0) {
+        return;
+    }
+    state.target.settled = Some(at);
+    state.elapsed = Stopwatch::default();
+    let phase = state.phase;
+    restart(plan, state, Owner::Phase(phase), |_| true);
+    for node in &plan.program.nodes {
+        if let Node::Accumulated { slot, since_phase: true, .. } = *node
+            && let Some(acc) = state.accumulators.get_mut(slot as usize)
+        {
+            acc.sum = 0.0;
+        }
+    }
+}
+
+pub(super) fn blind_told(plan: &Plan, state: &State, at: Time) -> Vec<Wish> {
+    let newly = |w: Word| {
+        let names: Vec<&str> = plan
+            .guards
+            .iter()
+            .zip(&state.guards)
+            .filter(|(_, s)| s.active && s.word == Some(w) && s.since == at)
+            .map(|(g, _)| g.name.as_str())
+            .collect();
+        names.join(", ")
+    };
+    let (blind, dark) = (newly(Word::Blind), newly(Word::Dark));
+    let mut out = Vec::new();
+    if !blind.is_empty() {
+        out.push(Wish::Tell(Happening::Blind, format!("blind: {blind}")));
+    }
+    if !dark.is_empty() {
+        out.push(Wish::Tell(Happening::Blind, format!("dark: {dark}")));
+    }
+    out
+}
+
+pub(super) fn no_data(plan: &Plan, state: &mut State, at: Time) -> Option<Wish> {
+    let blind: Vec<&str> = plan
+        .guards
+        .iter()
+        .zip(&state.guards)
+        .filter(|(g, s)| s.active && s.word == Some(Word::Blind) && g.otherwise != Consequence::Tell)
+        .map(|(g, _)| g.name.as_str())
+        .collect();
+    let clock = Pace { check_every: plan.check_every, bridge: None };
+    let up = state.no_data.step(plan.no_data.tolerate.temporal(), clock, at, Truth::from(!blind.is_empty()));
+    if blind.is_empty() {
+        state.no_data_fired = false;
+        return None;
+    }
+    if !up.is_true() || state.no_data_fired {
+        return None;
+    }
+    state.no_data_fired = true;
+    let long = match plan.no_data.tolerate {
+        Tolerance::For(_) => show::duration(state.no_data.known()),
+        Tolerance::Checks(_) => format!("{} checks", state.no_data.known()),
+    };
+    let summary = format!("no data for {}: {} blind for {long}", plan.rollout, blind.join(", "));
+    let explanation = Explanation::plain(plan, state, at, "no data", "no data", summary);
+    match plan.no_data.otherwise {
+        Consequence::Tell | Consequence::Hold => None,
+        Consequence::Pause | Consequence::Halt => Some(Wish::Pause(explanation)),
+        Consequence::Rollback(to) => Some(Wish::Rollback(to, explanation)),
+    }
+}
+
+pub(super) fn unverified(plan: &Plan, state: &State, at: Time) -> Option<Wish> {
+    if state.target.verified.is_some() || at - state.target.requested < VERIFY_WITHIN {
+        return None;
+    }
+    let summary = format!(
+        "settings of phase {} were not read back within {}",
+        plan.phase_name(state.phase),
+        show::duration(VERIFY_WITHIN)
+    );
+    Some(Wish::Rollback(None, Explanation::plain(plan, state, at, "settings", plan.phase_name(state.phase), summary)))
+}
+
+pub(super) fn drift(
+    plan: &Plan,
+    state: &mut State,
+    at: Time,
+    ports: &[Option<Setting>],
+    ports_epoch: u32,
+    out: &mut Vec<Effect>,
+) -> Vec<Wish> {
+    if state.target.verified.is_none() || ports_epoch != state.target.epoch {
+        return Vec::new();
+    }
+    let mut wishes = Vec::new();
+    for (port, asked) in state.target.settings.clone() {
+        let Some(read) = ports.get(port.index()).copied().flatten() else {
+            continue;
+        };
+        if read.same(asked) {
+            state.drifted.retain(|p| *p != port);
+        } else if !state.drifted.contains(&port) {
+            state.drifted.push(port);
+            let name = plan.port_name(port).to_owned();
+            let summary = format!("{name} was read as {read}, asked for was {asked}: somebody else changed it");
+            out.push(Effect::record(Record::Drift { port: name.clone(), asked, read }));
+            wishes.push(Wish::Pause(Explanation::plain(plan, state, at, "drift", &name, summary)));
+        }
+    }
+    wishes
+}
+
+pub(super) fn promote_conditions(check: Check<'_>, state: &mut State) {
+    let Some(phase) = check.plan.phases.get(state.phase.index()) else {
+        return;
+    };
+    if state.target.settled.is_none_or(|s| check.at < s) {
+        state.promote = phase.steps.iter().map(|_| Truth::Unknown).collect();
+        return;
+    }
+    let owner = Owner::Phase(state.phase);
+    let mut values = Vec::with_capacity(phase.steps.len());
+    for s in &phase.steps {
+        values.push(match s {
+            Step::Promote { when, .. } => eval(check, state, *when, owner).truth().0,
+            Step::Run { .. } | Step::Hold(_) => Truth::Unknown,
+        });
+    }
+    state.promote = values;
+}
+
+/// One tick decides once: rollback > halt and pause > promote; of several rollbacks the earliest target wins. Returns whether a
+/// rollback began.
+pub(super) fn decide(plan: &Plan, state: &mut State, at: Time, wishes: Vec<Wish>, out: &mut Vec<Effect>) -> bool {
+    let mut back: Option<(Option<PhaseId>, Explanation)> = None;
+    let mut pause = None;
+    for wish in wishes {
+        match wish {
+            Wish::Tell(happening, text) => reactions::happened(plan, state, at, happening, &text, "", out),
+            Wish::Pause(why) => pause = pause.or(Some(why)),
+            // `None` (everything) sorts before every phase
+            Wish::Rollback(to, why) => {
+                if back.as_ref().is_none_or(|(best, _)| to < *best) {
+                    back = Some((to, why));
+                }
+            }
+        }
+    }
+    if let Some((to, why)) = back {
+        match to {
+            None => roll_back(plan, state, at, Verdict::RolledBack, why, out),
+            Some(phase) => roll_back_to(plan, state, at, phase, why, out),
+        }
+        return true;
+    }
+    if let Some(why) = pause {
+        latch_pause(plan, state, at, why, out);
+    }
+    false
+}
+
+/// A record of all values at this check.
+pub(super) fn snapshot(check: Check<'_>, state: &State) -> Record {
+    let all: Vec<InputId> = (0..check.plan.inputs.len()).map(InputId::at).collect();
+    Record::Snapshot {
+        guards: guard_reports(check.plan, state),
+        inputs: input_reports(check, state, &all),
+        early: false,
+    }
+}
