@@ -1,0 +1,212 @@
+//! Makes the adapters that a plan's bindings name. Nothing is contacted here; preflight does that.
+
+use super::credentials::Resolver;
+use crate::backend::command::CommandRunner;
+use crate::backend::command_port::CommandPort;
+use crate::backend::flag::FlagKind;
+use crate::backend::haproxy::Haproxy;
+use crate::backend::json_file::JsonFile;
+use crate::backend::prometheus::{self, Prometheus};
+use crate::backend::scrape::{self, Scrape};
+use crate::backend::slack::Slack;
+use crate::backend::{BackendError, Metrics, Notifier, Port, Runner};
+use crate::lab::Lab;
+use crate::plan::{Arg, Binding, Bindings, Input, Plan, PortKind, Window};
+use crate::plan::Ask;
+use crate::runtime::Backends;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How long a scraped page's samples are kept beyond the longest window.
+const KEEP_BEYOND: Duration = Duration::from_secs(300);
+
+/// Connects everything a run needs.
+///
+/// # Errors
+/// All reasons together: missing variables and secrets, arguments that an adapter refuses.
+pub fn connect(plan: &Plan, bindings: &Bindings, lab: Option<&Lab>) -> Result<Backends, Vec<String>> {
+    let maker = Maker { plan, bindings, lab, resolver: Resolver::default(), reasons: std::cell::RefCell::default() };
+    let mut sources: BTreeMap<String, Arc<dyn Metrics>> = BTreeMap::new();
+    for input in &plan.inputs {
+        if !sources.contains_key(&input.source)
+            && let Some(s) = maker.bound(&input.source).and_then(|b| maker.source(&input.source, b))
+        {
+            sources.insert(input.source.clone(), s);
+        }
+    }
+    let ports: Vec<_> =
+        plan.ports.iter().filter_map(|p| maker.bound(&p.name).and_then(|b| maker.port(&p.name, &p.kind, b))).collect();
+    let channels: Vec<_> =
+        plan.channels.iter().filter_map(|c| maker.bound(c).and_then(|b| maker.channel(c, b))).collect();
+    let actions: Vec<_> =
+        plan.actions.iter().filter_map(|a| maker.bound(&a.name).and_then(|b| maker.action(&a.name, b))).collect();
+    let mut reasons = maker.resolver.reasons();
+    reasons.extend(maker.reasons.into_inner());
+    if !reasons.is_empty() {
+        return Err(reasons);
+    }
+    Ok(Backends { sources, ports, channels, actions, variants: bindings.variants.clone() })
+}
+
+struct Maker<'a> {
+    plan: &'a Plan,
+    bindings: &'a Bindings,
+    lab: Option<&'a Lab>,
+    resolver: Resolver,
+    reasons: std::cell::RefCell<Vec<String>>,
+}
+
+impl<'a> Maker<'a> {
+    fn refuse<T>(&self, name: &str, why: &str) -> Option<T> {
+        self.reasons.borrow_mut().push(format!("{name}: {why}"));
+        None
+    }
+
+    fn keep<T>(&self, name: &str, made: Result<T, BackendError>) -> Option<T> {
+        match made {
+            Ok(t) => Some(t),
+            Err(e) => {
+                let help = e.help.as_ref().map_or(String::new(), |h| format!(" ({h})"));
+                self.refuse(name, &format!("{e}{help}"))
+            }
+        }
+    }
+
+    fn bound(&self, name: &str) -> Option<&'a Binding> {
+        let b = self.bindings.bindings.get(name);
+        if b.is_none() {
+            return self.refuse(name, &format!("not bound in environment {}", self.bindings.environment));
+        }
+        b
+    }
+
+    /// The folder of the file that holds the binding: relative paths and commands start there.
+    fn folder(binding: &Binding) -> PathBuf {
+        let file = binding.place.rsplitn(3, ':').last().unwrap_or("");
+        let parent = Path::new(file).parent().unwrap_or_else(|| Path::new(""));
+        if parent.as_os_str().is_empty() { PathBuf::from(".") } else { parent.to_path_buf() }
+    }
+
+    fn source(&self, name: &str, b: &Binding) -> Option<Arc<dyn Metrics>> {
+        match b.backend.as_str() {
+            "prometheus" => {
+                let url = self.resolver.text(b, "url");
+                let bearer = b.arg("bearer").is_some().then(|| self.resolver.secret_arg(b, "bearer")).flatten();
+                let user = b.arg("user").is_some().then(|| self.resolver.text(b, "user")).flatten();
+                let password = b.arg("password").is_some().then(|| self.resolver.secret_arg(b, "password")).flatten();
+                let config = prometheus::Config {
+                    url: url?,
+                    bearer,
+                    basic: user.zip(password),
+                    scrape: self.millis(b, "scrape", 15_000),
+                    timeout: self.millis(b, "timeout", 10_000),
+                };
+                Some(Arc::new(self.keep(name, Prometheus::new(config))?))
+            }
+            "scrape" => {
+                let urls = self.resolver.texts(b, "urls");
+                if urls.is_empty() {
+                    return None;
+                }
+                self.scrape(name, urls, self.millis(b, "every", 15_000))
+            }
+            "lab_scrape" => match self.lab {
+                Some(lab) => self.scrape(name, lab.metrics_urls(), Duration::from_secs(1)),
+                None => self.refuse(name, "the lab is not running"),
+            },
+            other => self.refuse(name, &format!("`{other}` is not a source of metrics")),
+        }
+    }
+
+    fn millis(&self, b: &Binding, name: &str, default: u64) -> Duration {
+        let given = self.resolver.duration(b, name).and_then(|d| u64::try_from(d).ok());
+        Duration::from_millis(given.unwrap_or(default))
+    }
+
+    fn scrape(&self, name: &str, urls: Vec<String>, every: Duration) -> Option<Arc<dyn Metrics>> {
+        let longest = self.plan.inputs.iter().map(reach).max().unwrap_or(0).max(self.plan.baseline.unwrap_or(0));
+        let keep = Duration::from_millis(u64::try_from(longest).unwrap_or(0)) + KEEP_BEYOND;
+        let config = scrape::Config { urls, every, keep };
+        Some(Arc::new(self.keep(name, Scrape::start(config))?))
+    }
+
+    fn port(&self, name: &str, kind: &PortKind, b: &Binding) -> Option<Arc<dyn Port>> {
+        let flag = match kind {
+            PortKind::BoolFlag => FlagKind::Bool,
+            PortKind::CountFlag(_) => FlagKind::Count,
+            PortKind::RatioFlag(_) | PortKind::Traffic => FlagKind::Ratio,
+        };
+        match b.backend.as_str() {
+            "haproxy" => {
+                let text = |n| self.resolver.text(b, n);
+                let (socket, backend, canary, stable) =
+                    (text("socket")?, text("backend")?, text("canary")?, text("stable")?);
+                Some(Arc::new(self.keep(name, Haproxy::new(&socket, &backend, &canary, &stable))?))
+            }
+            "json_file" => {
+                let (path, key) = (self.resolver.text(b, "path")?, self.resolver.text(b, "key")?);
+                let path = Self::folder(b).join(path);
+                Some(Arc::new(self.keep(name, JsonFile::new(path, &key, flag))?))
+            }
+            "command" => {
+                let (set, get) = (self.resolver.texts(b, "set"), self.resolver.texts(b, "get"));
+                let read = b.arg("read").is_some().then(|| self.resolver.text(b, "read")).flatten();
+                let made = CommandPort::new(flag, set, get, read.as_deref(), Self::folder(b));
+                Some(Arc::new(self.keep(name, made)?))
+            }
+            "lab_traffic" => match self.lab {
+                Some(lab) => Some(lab.traffic()),
+                None => self.refuse(name, "the lab is not running"),
+            },
+            "lab_flag" => {
+                let folder = super::lab::folder();
+                if let Err(e) = super::lab::flag_file(&folder) {
+                    return self.refuse(name, &format!("cannot make the lab's flag file: {e}"));
+                }
+                Some(Arc::new(self.keep(name, JsonFile::new(folder.join("flags.json"), name, flag))?))
+            }
+            other => self.refuse(name, &format!("`{other}` cannot be set")),
+        }
+    }
+
+    fn channel(&self, name: &str, b: &Binding) -> Option<Arc<dyn Notifier>> {
+        match b.backend.as_str() {
+            "slack" => {
+                let url = self.resolver.secret_arg(b, "url")?;
+                Some(Arc::new(self.keep(name, Slack::new(url))?))
+            }
+            "lab_channel" => Some(Arc::new(super::lab::Printed::new(name))),
+            other => self.refuse(name, &format!("`{other}` is not a channel to people")),
+        }
+    }
+
+    fn action(&self, name: &str, b: &Binding) -> Option<Arc<dyn Runner>> {
+        match b.backend.as_str() {
+            "command" => {
+                let argv = match b.arg("argv") {
+                    Some(Arg::List(_)) => self.resolver.texts(b, "argv"),
+                    _ => return self.refuse(name, "a command is a list of arguments"),
+                };
+                if argv.is_empty() {
+                    return None;
+                }
+                Some(Arc::new(CommandRunner::new(argv, Self::folder(b))))
+            }
+            "lab_action" => match self.lab {
+                Some(lab) => Some(Arc::new(super::lab::Probe::new(name, &lab.proxy_url()))),
+                None => self.refuse(name, "the lab is not running"),
+            },
+            other => self.refuse(name, &format!("`{other}` cannot be run")),
+        }
+    }
+}
+
+fn reach(input: &Input) -> i64 {
+    let window = match input.ask {
+        Ask::Increase(_, Window::Last(d)) | Ask::Buckets(_, Window::Last(d)) => d,
+        _ => 0,
+    };
+    window.max(input.reach)
+}

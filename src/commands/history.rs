@@ -1,0 +1,118 @@
+//! `canary history`: past runs, and the events of one.
+
+use super::Format;
+use super::exit::{Status, because};
+use super::runs::{StoreArg, events, find, open};
+use crate::report::document::event_json;
+use crate::report::lines::line;
+use crate::report::style::Style;
+use crate::report::text::{date_time, pad, rfc3339};
+use crate::store::{Run, RunFilter};
+use serde_json::json;
+use std::io::IsTerminal;
+
+/// Arguments of `canary history`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// A run's id: list its events
+    run: Option<String>,
+    /// Only runs of this rollout
+    #[arg(long, value_name = "NAME")]
+    rollout: Option<String>,
+    /// Only runs with this verdict
+    #[arg(long, value_name = "VERDICT", value_parser = ["promoted", "rolled_back", "aborted", "refused"])]
+    verdict: Option<String>,
+    /// At most so many runs, newest first
+    #[arg(long, default_value_t = 20)]
+    limit: u32,
+    /// Recompute the run's hash chain and say whether it holds
+    #[arg(long, requires = "run")]
+    verify: bool,
+    #[command(flatten)]
+    store: StoreArg,
+    /// How to report
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
+
+/// Prints runs or events.
+#[must_use]
+pub fn main(args: &Args) -> Status {
+    match list(args) {
+        Ok(status) | Err(status) => status,
+    }
+}
+
+fn list(args: &Args) -> Result<Status, Status> {
+    let store = open(&args.store.store)?;
+    let Some(name) = &args.run else {
+        let filter = RunFilter {
+            rollout: args.rollout.clone(),
+            verdict: args.verdict.clone(),
+            limit: Some(args.limit),
+            ..RunFilter::default()
+        };
+        let runs = store.runs(&filter).map_err(|e| because(Status::Wrong, &e.to_string()))?;
+        print_runs(&runs, args.format);
+        return Ok(Status::Success);
+    };
+    let run = find(&store, Some(name))?;
+    if args.verify {
+        return Ok(match store.verify(&run.id) {
+            Ok(()) => {
+                println!("run {}: the chain holds", run.id);
+                Status::Success
+            }
+            Err(e) => because(Status::Bad, &format!("run {}: {e}", run.id)),
+        });
+    }
+    let events = events(&store, &run)?;
+    match args.format {
+        Format::Human => {
+            let style = Style::for_terminal(std::io::stdout().is_terminal());
+            for e in &events {
+                println!("{} {}", style.faint(&date_time(e.at)), line(&e.record, style));
+            }
+        }
+        Format::Json => {
+            let list: Vec<_> = events.iter().map(event_json).collect();
+            println!("{}", json!({ "schema": "canary.history/1", "run": run.id.as_str(), "events": list }));
+        }
+    }
+    Ok(Status::Success)
+}
+
+fn print_runs(runs: &[Run], format: Format) {
+    if format == Format::Json {
+        let list: Vec<_> = runs
+            .iter()
+            .map(|r| {
+                json!({
+                    "run": r.id.as_str(),
+                    "rollout": r.rollout,
+                    "environment": r.environment,
+                    "started": rfc3339(r.started),
+                    "ended": r.ended.map(rfc3339),
+                    "verdict": r.verdict,
+                    "plan_hash": r.plan_hash,
+                })
+            })
+            .collect();
+        println!("{}", json!({ "schema": "canary.history/1", "runs": list }));
+        return;
+    }
+    if runs.is_empty() {
+        println!("no such runs");
+    }
+    for r in runs {
+        let verdict = r.verdict.as_deref().unwrap_or("not over").replace('_', " ");
+        println!(
+            "{}  {}  {}  {}  {}",
+            date_time(r.started),
+            pad(r.id.as_str(), 18),
+            pad(&verdict, 11),
+            pad(&r.rollout, 16),
+            r.environment
+        );
+    }
+}

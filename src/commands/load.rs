@@ -1,0 +1,184 @@
+//! Reads policy and environment files and hands them to the front end.
+
+use super::Format;
+use super::exit::{Status, because};
+use crate::check;
+use crate::plan::{Bindings, Plan};
+use crate::report::style::Style;
+use crate::syntax::diagnostic::Diagnostic;
+use crate::syntax::source::SourceMap;
+use crate::syntax::{ast, parse, read_source, render};
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
+
+/// Parsed files with everything that is to be said of them so far.
+pub struct Loaded {
+    /// The texts.
+    pub map: SourceMap,
+    /// The trees, in the order in which the files were given.
+    pub files: Vec<ast::File>,
+    /// Findings of the parser.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+/// Reads and parses files. An unreadable one is said on standard error.
+///
+/// # Errors
+/// The exit status when a file cannot be read at all.
+pub fn load(paths: &[PathBuf]) -> Result<Loaded, Status> {
+    let mut out = Loaded { map: SourceMap::default(), files: Vec::new(), diagnostics: Vec::new() };
+    let mut failed = false;
+    for path in paths {
+        let name = path.display().to_string();
+        match std::fs::read(path) {
+            Err(e) => {
+                let _ = because(Status::Wrong, &format!("cannot read {name}: {}", plain(&e)));
+                failed = true;
+            }
+            Ok(bytes) => match read_source(bytes, &name) {
+                Err(message) => {
+                    let _ = because(Status::Wrong, &message.to_string());
+                    failed = true;
+                }
+                Ok(text) => {
+                    let id = out.map.add(name, text.clone());
+                    let (file, found) = parse(id, &text);
+                    out.files.push(file);
+                    out.diagnostics.extend(found);
+                }
+            },
+        }
+    }
+    if failed { Err(Status::Wrong) } else { Ok(out) }
+}
+
+/// An I/O error without Rust's `(os error 2)`.
+fn plain(e: &std::io::Error) -> String {
+    let text = e.to_string();
+    text.split(" (os error").next().unwrap_or(&text).to_lowercase()
+}
+
+/// The file that declares an environment: `environments/NAME.canary` beside the policy, or in the current folder. None when
+/// there is none: then the policy itself must declare it, or it is built in.
+#[must_use]
+pub fn environment_file(policy: &Path, name: &str) -> Option<PathBuf> {
+    let beside = policy.parent().unwrap_or_else(|| Path::new("")).join("environments");
+    [beside, PathBuf::from("environments")]
+        .into_iter()
+        .map(|folder| folder.join(format!("{name}.canary")))
+        .find(|p| p.is_file())
+}
+
+/// All `.canary` files of the given files and folders, folders walked in order of name.
+///
+/// # Errors
+/// The exit status when a path cannot be read or holds no policy; it was said on standard error.
+pub fn policies(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Status> {
+    let mut out = Vec::new();
+    let mut failed = false;
+    for path in paths {
+        if !path.is_dir() {
+            out.push(path.clone());
+            continue;
+        }
+        let before = out.len();
+        if let Err(e) = walk(path, &mut out, 0) {
+            let _ = because(Status::Wrong, &format!("cannot read {}: {}", path.display(), plain(&e)));
+            failed = true;
+        } else if out.len() == before {
+            let _ = because(Status::Wrong, &format!("no .canary file in {}", path.display()));
+            failed = true;
+        }
+    }
+    if failed { Err(Status::Wrong) } else { Ok(out) }
+}
+
+fn walk(folder: &Path, out: &mut Vec<PathBuf>, depth: usize) -> std::io::Result<()> {
+    let mut entries: Vec<PathBuf> = std::fs::read_dir(folder)?.collect::<Result<Vec<_>, _>>()?.iter().map(std::fs::DirEntry::path).collect();
+    entries.sort();
+    for path in entries {
+        let hidden = path.file_name().is_some_and(|n| n.to_string_lossy().starts_with('.'));
+        // a folder reached through a link is not walked: links can lead round in a circle
+        let link = path.is_symlink();
+        if path.is_dir() {
+            if !hidden && !link && depth < 32 && path.file_name().is_some_and(|n| n != "target") {
+                walk(&path, out, depth + 1)?;
+            }
+        } else if path.extension().is_some_and(|e| e == "canary") {
+            out.push(path);
+        }
+    }
+    Ok(())
+}
+
+/// What `plan`, `run` and `query` are asked for.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Target {
+    /// The policy file
+    pub file: PathBuf,
+    /// The environment: `environments/NAME.canary` beside the policy, one declared in it, or `lab` (built in)
+    #[arg(long, value_name = "NAME")]
+    pub env: String,
+    /// Which rollout, when the file declares several
+    #[arg(long, value_name = "NAME")]
+    pub rollout: Option<String>,
+    /// Set a param, as it would be written in the policy: `--set max_errors=2%`
+    #[arg(long = "set", value_name = "NAME=VALUE", value_parser = assignment)]
+    pub sets: Vec<(String, String)>,
+}
+
+fn assignment(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.trim().is_empty() && !value.trim().is_empty() => {
+            Ok((name.trim().to_owned(), value.trim().to_owned()))
+        }
+        _ => Err(String::from("expected NAME=VALUE, such as `max_errors=2%`")),
+    }
+}
+
+/// A compiled rollout with what it was made of.
+pub struct Compiled {
+    /// The plan.
+    pub plan: Plan,
+    /// The bindings.
+    pub bindings: Bindings,
+    /// The files.
+    pub files: Vec<PathBuf>,
+}
+
+/// Loads and compiles a rollout; everything that is wrong is printed on standard error.
+///
+/// # Errors
+/// The exit status when there is no plan.
+pub fn compile(target: &Target, format: Format) -> Result<Compiled, Status> {
+    let mut paths = vec![target.file.clone()];
+    paths.extend(environment_file(&target.file, &target.env));
+    let loaded = load(&paths)?;
+    let (compiled, found) =
+        check::compile(&loaded.files, &loaded.map, target.rollout.as_deref(), Some(&target.env), &target.sets);
+    let mut diagnostics = loaded.diagnostics;
+    diagnostics.extend(found);
+    let broken = diagnostics.iter().any(Diagnostic::is_error);
+    if !diagnostics.is_empty() {
+        print_diagnostics(&diagnostics, &loaded.map, format, &mut std::io::stderr(), std::io::stderr().is_terminal());
+    }
+    match compiled {
+        Some((plan, bindings)) if !broken => Ok(Compiled { plan, bindings, files: paths }),
+        _ => Err(Status::Wrong),
+    }
+}
+
+/// Prints findings in the chosen format.
+pub fn print_diagnostics(
+    diagnostics: &[Diagnostic],
+    map: &SourceMap,
+    format: Format,
+    out: &mut dyn std::io::Write,
+    is_terminal: bool,
+) {
+    let text = match format {
+        Format::Human => render::terminal(diagnostics, map, Style::for_terminal(is_terminal).colours()),
+        Format::Json => render::json(diagnostics, map).to_string() + "\n",
+    };
+    let _ = out.write_all(text.as_bytes());
+}

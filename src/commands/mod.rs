@@ -1,0 +1,83 @@
+//! One file a subcommand: arguments in, text out. What they do is done in the rooms before.
+
+pub mod abort;
+pub mod check;
+pub mod connect;
+pub mod credentials;
+pub mod exit;
+pub mod history;
+pub mod lab;
+pub mod load;
+pub mod people;
+pub mod plan;
+pub mod query;
+pub mod run;
+pub mod runs;
+pub mod status;
+pub mod why;
+
+use clap::{Parser, Subcommand};
+
+/// Rollouts as text: checked, planned, executed, taken back.
+#[derive(Debug, Parser)]
+#[command(name = "canary", version, about, long_about = None, disable_help_subcommand = true)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The subcommands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Check policies: syntax, names, types, units, PromQL, environments
+    Check(check::Args),
+    /// Show the compiled plan of a rollout: timeline, gates, queries, credentials, hash
+    Plan(plan::Args),
+    /// Execute a rollout
+    Run(run::Args),
+    /// Ask what a metric answers now
+    Query(query::Args),
+    /// Show live and unfinished runs
+    Status(status::Args),
+    /// List past runs, or the events of one
+    History(history::Args),
+    /// Say why a run is where it is
+    Why(why::Args),
+    /// Pause a run; guards go on watching
+    Pause(people::Args),
+    /// Let a paused run go on
+    Resume(people::Args),
+    /// Take everything back and end the run
+    Abort(people::Args),
+    /// The built-in lab: services with faults, a weighted proxy, a load generator
+    Lab(lab::Args),
+}
+
+/// Runs a subcommand and returns its exit status.
+#[must_use]
+pub fn main(cli: Cli) -> exit::Status {
+    match cli.command {
+        Command::Check(args) => check::main(&args),
+        Command::Plan(args) => plan::main(&args),
+        Command::Run(args) => run::main(&args),
+        Command::Query(args) => query::main(&args),
+        Command::Status(args) => status::main(&args),
+        Command::History(args) => history::main(&args),
+        Command::Why(args) => why::main(&args),
+        Command::Pause(args) => people::main("pause", &args),
+        Command::Resume(args) => people::main("resume", &args),
+        Command::Abort(args) => abort::main(&args),
+        Command::Lab(args) => lab::main(&args),
+    }
+}
+
+/// How a command reports.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub enum Format {
+    /// For people.
+    #[default]
+    Human,
+    /// For machines; each document names its schema.
+    Json,
+}

@@ -1,0 +1,8 @@
+//! What people see of runs: event lines, the live view, reports, explanations. Reads the engine's records and nothing else.
+
+pub mod document;
+pub mod lines;
+pub mod live;
+pub mod style;
+pub mod text;
+pub mod why;

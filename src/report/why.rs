@@ -1,0 +1,239 @@
+//! Why a run is where it is: from the journal's own records, nothing is computed a second time.
+
+use super::document::Happened;
+use super::style::Style;
+use super::text::{clock, date_time, reading, rfc3339, settings, tolerance};
+use crate::engine::{Explanation, GuardReport, InputReport, Record};
+use crate::plan::{Ask, Bindings, InputId, Plan, Population, Selector, Time, Window, show};
+use serde_json::{Value, json};
+
+/// What is asked about.
+pub struct Subject<'a> {
+    /// The pinned plan.
+    pub plan: &'a Plan,
+    /// The pinned bindings.
+    pub bindings: &'a Bindings,
+    /// The run's id.
+    pub run: &'a str,
+    /// When it began.
+    pub started: Time,
+    /// `promoted`, `rolled_back`, …; none while it is not over.
+    pub verdict: Option<&'a str>,
+    /// Its journal.
+    pub events: &'a [Happened],
+}
+
+/// The decision that explains where the run is: a refusal, the newest rollback, else the end, else a pause.
+fn decision(events: &[Happened]) -> Option<(Time, &'static str, Decision<'_>)> {
+    let mut found = None;
+    for e in events {
+        match &e.record {
+            Record::Refused { reasons } => found = Some((e.at, "refused", Decision::Refused(reasons))),
+            Record::Rollback { explanation, .. } => {
+                found = Some((e.at, "rollback", Decision::Explained(explanation)));
+            }
+            Record::Finished { explanation, .. } => {
+                if !matches!(found, Some((_, "rollback", _))) {
+                    found = Some((e.at, "finished", Decision::Explained(explanation)));
+                }
+            }
+            Record::Paused { explanation } => {
+                if found.is_none() {
+                    found = Some((e.at, "paused", Decision::Explained(explanation)));
+                }
+            }
+            Record::Resumed { .. } => {
+                if matches!(found, Some((_, "paused", _))) {
+                    found = None;
+                }
+            }
+            _ => {}
+        }
+    }
+    found
+}
+
+enum Decision<'a> {
+    Refused(&'a [String]),
+    Explained(&'a Explanation),
+}
+
+/// For people.
+#[must_use]
+pub fn text(s: &Subject<'_>, style: Style) -> String {
+    let mut out = String::new();
+    let verdict = s.verdict.map_or_else(|| String::from("not over"), |v| v.replace('_', " "));
+    out.push_str(&format!(
+        "{} run {} began {}: {}\n",
+        style.bold(&s.plan.rollout),
+        s.run,
+        date_time(s.started),
+        style.bold(&verdict)
+    ));
+    match decision(s.events) {
+        None => {
+            out.push_str("\nno rule has decided anything yet\n");
+            if let Some(g) = s.events.iter().rev().find_map(|e| match &e.record {
+                Record::Guard { report, .. } => Some((e.at, report)),
+                _ => None,
+            }) {
+                out.push_str(&format!("last change: {} guard {} {}\n", clock(g.0), g.1.guard, g.1.word.text()));
+            }
+        }
+        Some((at, _, Decision::Refused(reasons))) => {
+            out.push_str(&format!("\n{} the start was refused, nothing was changed:\n", clock(at)));
+            for r in reasons {
+                out.push_str(&format!("  - {r}\n"));
+            }
+        }
+        Some((at, kind, Decision::Explained(e))) => {
+            out.push_str(&format!("\n{} {kind}: {}\n", clock(at), style.bold(&e.summary)));
+            out.push_str(&rule_text(s, e));
+            out.push_str(&effects_text(s.events));
+        }
+    }
+    out
+}
+
+fn rule_text(s: &Subject<'_>, e: &Explanation) -> String {
+    let mut out = String::new();
+    if let Some(g) = &e.guard {
+        out.push_str(&format!("\nrule     guard {}: {}\n", g.guard, g.condition));
+        let tolerate = tolerance(g.tolerate).map_or(String::new(), |t| format!(" tolerate {t}"));
+        out.push_str(&format!("        {tolerate} else {}\n", g.otherwise));
+        out.push_str(&format!("values   {}\n", reading(g)));
+        for (at, word, text) in history(s.events, &g.guard, e.at) {
+            out.push_str(&format!("         {} {word}{text}\n", clock(at)));
+        }
+    } else {
+        out.push_str(&format!("\nrule     {} ({})\n", e.rule, e.kind));
+    }
+    for (i, input) in e.inputs.iter().enumerate() {
+        let head = if i == 0 { "asked  " } else { "       " };
+        out.push_str(&format!("{head}  {}\n", input_text(s, input)));
+    }
+    let others: Vec<String> = e
+        .others
+        .iter()
+        .map(|g| format!("guard {} {} ({})", g.guard, g.word.text(), reading(g)))
+        .collect();
+    for (i, o) in others.iter().enumerate() {
+        let head = if i == 0 { "not by " } else { "       " };
+        out.push_str(&format!("{head}  {o}\n"));
+    }
+    out
+}
+
+fn input_text(s: &Subject<'_>, i: &InputReport) -> String {
+    let who = match i.population {
+        Population::Canary => "canary",
+        Population::Stable => "stable",
+        Population::Before => "before",
+    };
+    let value = match (i.value, &i.missing) {
+        (_, Some(m)) => m.clone(),
+        (Some(v), None) => format!("{v}"),
+        (None, None) => String::from("–"),
+    };
+    let age = i.age.map_or(String::new(), |a| format!(", sampled {} before", show::duration(a)));
+    let query = query(s.plan, s.bindings, i.input).map_or(String::new(), |q| format!("\n           {q}"));
+    format!("{} of {who}: {value}{age}{query}", i.metric)
+}
+
+/// The question behind an input as it is asked, in PromQL's notation.
+#[must_use]
+pub fn query(plan: &Plan, bindings: &Bindings, id: InputId) -> Option<String> {
+    let input = plan.inputs.get(id.index())?;
+    let population = match input.population {
+        Population::Canary => "canary",
+        Population::Stable | Population::Before => "stable",
+    };
+    let filled = input.ask.filled(bindings.variants.get(population).map_or("", String::as_str));
+    let over = |s: &Selector, w: Window| match w {
+        Window::Last(d) => format!("increase({}[{}])", s.0, show::duration(d)),
+        Window::SinceLast => format!("increase({}[since the last check])", s.0),
+    };
+    Some(match &filled {
+        Ask::PromQl { query, .. } => query.clone(),
+        Ask::Gauge(s) => s.0.clone(),
+        Ask::Increase(s, w) => format!("sum({})", over(s, *w)),
+        Ask::Buckets(s, w) => format!("sum by (le) ({})", over(s, *w)),
+    })
+}
+
+/// How the guard came to its word: its changes in the run up to the decision.
+fn history(events: &[Happened], guard: &str, until: Time) -> Vec<(Time, &'static str, String)> {
+    let mut out: Vec<(Time, &'static str, String)> = events
+        .iter()
+        .filter(|e| e.at <= until)
+        .filter_map(|e| match &e.record {
+            Record::Guard { report, missing, .. } if report.guard == guard => {
+                let why = missing.as_ref().map_or_else(|| short(report), |m| format!(": {m}"));
+                Some((e.at, report.word.text(), why))
+            }
+            _ => None,
+        })
+        .collect();
+    let over = out.len().saturating_sub(6);
+    out.drain(..over);
+    out
+}
+
+fn short(g: &GuardReport) -> String {
+    g.reading.value.map_or(String::new(), |v| format!(": {}", show::value(v, g.unit)))
+}
+
+/// What was done about it.
+fn effects_text(events: &[Happened]) -> String {
+    let mut out = String::new();
+    let mut asked: Option<(Time, u32)> = None;
+    for e in events {
+        match &e.record {
+            Record::Rollback { settings: list, epoch, .. } => {
+                asked = Some((e.at, *epoch));
+                out.push_str(&format!("\n{} asked for {}\n", clock(e.at), settings(list)));
+            }
+            Record::Verified { epoch, read, took } if asked.is_some_and(|(_, n)| n == *epoch) => {
+                let took = show::duration(*took);
+                out.push_str(&format!("{} read back {} ({took} after the breach was decided)\n", clock(e.at), settings(read)));
+            }
+            Record::ActionEnded { action, ok, how, .. } if asked.is_some() => {
+                let word = if *ok { "succeeded" } else { "failed" };
+                out.push_str(&format!("{} {action} {word}: {how}\n", clock(e.at)));
+            }
+            Record::RollbackSlow { .. } => {
+                out.push_str(&format!("{} the rollback took long: people were told\n", clock(e.at)));
+            }
+            _ => {}
+        }
+    }
+    out
+}
+
+/// For machines: `canary.why/1`.
+#[must_use]
+pub fn json(s: &Subject<'_>) -> Value {
+    let (decided, kind, body) = match decision(s.events) {
+        None => (Value::Null, Value::Null, Value::Null),
+        Some((at, kind, Decision::Refused(reasons))) => (json!(rfc3339(at)), json!(kind), json!({ "reasons": reasons })),
+        Some((at, kind, Decision::Explained(e))) => (json!(rfc3339(at)), json!(kind), json!(e)),
+    };
+    let queries: Vec<Value> = match decision(s.events) {
+        Some((_, _, Decision::Explained(e))) => e
+            .inputs
+            .iter()
+            .map(|i| json!({ "input": i.input, "query": query(s.plan, s.bindings, i.input) }))
+            .collect(),
+        _ => Vec::new(),
+    };
+    json!({
+        "schema": "canary.why/1",
+        "run": s.run,
+        "rollout": s.plan.rollout,
+        "verdict": s.verdict,
+        "decided": decided,
+        "decision": kind,
+        "explanation": body,
+        "queries": queries,
+    })
+}

@@ -1,0 +1,136 @@
+//! Makes the world equal to the newest request and reads it back, again and again until it holds or a newer request comes.
+
+use super::backends::Backends;
+use super::clock::now;
+use super::fault;
+use super::fetch::with_help;
+use crate::plan::{PortId, Setting, Time};
+use std::time::Duration;
+use tokio::sync::{mpsc, watch};
+
+/// How long one call of a backend may take.
+const CALL: Duration = Duration::from_secs(5);
+/// Pause after the first failure; doubles up to [`LONGEST_PAUSE`].
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
+/// A request of the engine.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Request {
+    /// Its number.
+    pub epoch: u32,
+    /// What to set, in this order.
+    pub settings: Vec<(PortId, Setting)>,
+    /// It takes exposure back.
+    pub lowers: bool,
+}
+
+/// What came of a request.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Applied {
+    /// Read back as asked for.
+    Verified {
+        /// When.
+        at: Time,
+        /// Which request.
+        epoch: u32,
+        /// What was read.
+        read: Vec<(PortId, Setting)>,
+    },
+    /// An attempt failed; it is tried again.
+    Trouble {
+        /// Which request.
+        epoch: u32,
+        /// How many attempts have failed.
+        attempt: u32,
+        /// What went wrong.
+        message: String,
+    },
+}
+
+/// Works until the sender of requests is dropped.
+pub async fn applier(backends: Backends, mut requests: watch::Receiver<Option<Request>>, tell: mpsc::Sender<Applied>) {
+    loop {
+        let request = requests.borrow_and_update().clone();
+        let Some(request) = request else {
+            if requests.changed().await.is_err() {
+                return;
+            }
+            continue;
+        };
+        let mut pause = FIRST_PAUSE;
+        let mut attempt = 0;
+        // one request, until it holds or is replaced
+        loop {
+            match attempt_once(&backends, &request, &requests).await {
+                Attempt::Holds(read) => {
+                    let done = Applied::Verified { at: now(), epoch: request.epoch, read };
+                    if tell.send(done).await.is_err() {
+                        return;
+                    }
+                    if requests.changed().await.is_err() {
+                        return;
+                    }
+                    break;
+                }
+                Attempt::Replaced => break,
+                Attempt::Failed(message) => {
+                    attempt += 1;
+                    let trouble = Applied::Trouble { epoch: request.epoch, attempt, message };
+                    if tell.send(trouble).await.is_err() {
+                        return;
+                    }
+                    tokio::select! {
+                        changed = requests.changed() => {
+                            if changed.is_err() { return; }
+                            break;
+                        }
+                        () = tokio::time::sleep(pause) => pause = (pause * 2).min(LONGEST_PAUSE),
+                    }
+                }
+            }
+        }
+    }
+}
+
+enum Attempt {
+    Holds(Vec<(PortId, Setting)>),
+    Replaced,
+    Failed(String),
+}
+
+async fn attempt_once(backends: &Backends, request: &Request, requests: &watch::Receiver<Option<Request>>) -> Attempt {
+    let mut troubles = Vec::new();
+    for (port, to) in &request.settings {
+        let Some(backend) = backends.port(*port) else { continue };
+        // a call under way is never dropped half-way for a newer request: its late effect could land behind the newer one
+        let result = tokio::time::timeout(CALL, backend.set(*to)).await;
+        let trouble = match result {
+            Ok(Ok(())) => None,
+            Ok(Err(e)) => Some(with_help(&e)),
+            Err(_) => Some(format!("{}: no answer within {}s", backend.describe(), CALL.as_secs())),
+        };
+        if let Some(t) = trouble {
+            troubles.push(t);
+            // raising stops at the first failure: traffic must not go where a flag is not set
+            if !request.lowers {
+                return Attempt::Failed(troubles.join("; "));
+            }
+        }
+        if requests.has_changed().unwrap_or(false) {
+            return Attempt::Replaced;
+        }
+    }
+    fault::point("performed");
+    let mut read = Vec::with_capacity(request.settings.len());
+    for (port, asked) in &request.settings {
+        let Some(backend) = backends.port(*port) else { continue };
+        match tokio::time::timeout(CALL, backend.read()).await {
+            Ok(Ok(got)) if got.same(*asked) => read.push((*port, got)),
+            Ok(Ok(got)) => troubles.push(format!("{}: read back {got}, asked for {asked}", backend.describe())),
+            Ok(Err(e)) => troubles.push(with_help(&e)),
+            Err(_) => troubles.push(format!("{}: no answer within {}s", backend.describe(), CALL.as_secs())),
+        }
+    }
+    if troubles.is_empty() { Attempt::Holds(read) } else { Attempt::Failed(troubles.join("; ")) }
+}

@@ -1,0 +1,510 @@
+//! The loop of a run: one input at a time into the engine, its effects journalled, then performed.
+
+use super::apply::{Applied, Request, applier};
+use super::backends::Backends;
+use super::clock::{duration, next_check, now};
+use super::fault;
+use super::fetch::{self, Fetched, deadline};
+use super::journal::Journal;
+use super::notices::deliver;
+use super::observe::{Observer, View};
+use crate::backend::{ActionOutcome, Notice};
+use crate::engine::{Effect, Input, Operator, Record, RunCause, Stage, State, Verdict, step};
+use crate::plan::{ActionId, Answer, Plan, PortId, Setting, Time};
+use serde_json::json;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
+
+/// How often the store is asked for people's commands.
+const COMMAND_POLL: Duration = Duration::from_millis(250);
+/// At most so many missed checks are back-filled after a stop.
+const BACKFILL: i64 = 2_000;
+/// How long a stop waits for a rollback under way to be read back.
+const ROLLBACK_GRACE: Duration = Duration::from_secs(30);
+/// How long the end of a run waits for notices that are still being delivered.
+const NOTICE_GRACE: Duration = Duration::from_secs(10);
+
+/// How the loop ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// The run is over.
+    Finished(Verdict),
+    /// The process was asked to stop; the state is kept.
+    Stopped,
+}
+
+/// How a run begins.
+pub enum Beginning {
+    /// From the start, with what preflight read.
+    Start {
+        /// The first check's planned time.
+        at: Time,
+        /// What every port was read as.
+        originals: Vec<(PortId, Setting)>,
+        /// What every input was answered.
+        answers: Vec<Answer>,
+        /// What every input of the baseline was answered.
+        baseline: Vec<Option<Answer>>,
+    },
+    /// From a kept state.
+    Recovered(Box<State>),
+}
+
+/// One run.
+pub struct Executor<'o> {
+    plan: Arc<Plan>,
+    state: State,
+    backends: Backends,
+    journal: Journal,
+    observer: &'o mut dyn Observer,
+    requests: watch::Sender<Option<Request>>,
+    applied: mpsc::Receiver<Applied>,
+    applier: JoinHandle<()>,
+    ended_tx: mpsc::Sender<(u32, ActionOutcome)>,
+    ended: mpsc::Receiver<(u32, ActionOutcome)>,
+    actions: Vec<(u32, JoinHandle<()>)>,
+    undelivered_tx: mpsc::Sender<String>,
+    undelivered: mpsc::Receiver<String>,
+    notices: Vec<JoinHandle<()>>,
+    fetching: Option<JoinHandle<Fetched>>,
+    answers: Vec<Answer>,
+    ports: Vec<Option<Setting>>,
+    apply_trouble: Option<String>,
+}
+
+impl<'o> Executor<'o> {
+    /// A run of `plan` on `backends`, journalled in `journal`.
+    pub fn new(plan: Arc<Plan>, backends: Backends, journal: Journal, observer: &'o mut dyn Observer) -> Self {
+        let (requests, rx) = watch::channel(None);
+        let (tell, applied) = mpsc::channel(64);
+        let (ended_tx, ended) = mpsc::channel(64);
+        let (undelivered_tx, undelivered) = mpsc::channel(64);
+        let applier = tokio::spawn(applier(backends.clone(), rx, tell));
+        let (inputs, ports) = (plan.inputs.len(), plan.ports.len());
+        Self {
+            state: State::new(&plan),
+            plan,
+            backends,
+            journal,
+            observer,
+            requests,
+            applied,
+            applier,
+            ended_tx,
+            ended,
+            actions: Vec::new(),
+            undelivered_tx,
+            undelivered,
+            notices: Vec::new(),
+            fetching: None,
+            answers: vec![fetch::unasked(); inputs],
+            ports: vec![None; ports],
+            apply_trouble: None,
+        }
+    }
+
+    /// The state as it stands.
+    #[must_use]
+    pub fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// Runs until the rollout is over or `stop` becomes true.
+    pub async fn run(mut self, beginning: Beginning, mut stop: watch::Receiver<bool>) -> (Outcome, State) {
+        match beginning {
+            Beginning::Start { at, originals, answers, baseline } => {
+                self.answers.clone_from(&answers);
+                for (port, setting) in &originals {
+                    if let Some(slot) = self.ports.get_mut(port.index()) {
+                        *slot = Some(*setting);
+                    }
+                }
+                let input = Input::Start { at, originals, answers: &answers, baseline };
+                self.feed(at, input, None);
+            }
+            Beginning::Recovered(state) => {
+                self.state = *state;
+                let at = now();
+                self.feed(at, Input::Recovered { at }, None);
+                self.backfill().await;
+            }
+        }
+        let outcome = self.main_loop(&mut stop).await;
+        if matches!(outcome, Outcome::Finished(_)) {
+            self.last_actions(&mut stop).await;
+        }
+        self.wind_down().await;
+        (outcome, self.state)
+    }
+
+    async fn main_loop(&mut self, stop: &mut watch::Receiver<bool>) -> Outcome {
+        let mut poll = tokio::time::interval(COMMAND_POLL);
+        poll.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut grace_until: Option<tokio::time::Instant> = None;
+        loop {
+            if let Some(verdict) = self.state.verdict() {
+                if verdict != Verdict::Refused
+                    && let Err(e) = self.journal.finish(verdict.text(), now())
+                {
+                    self.observer.remark(now(), &format!("the verdict could not be written to the store: {e}"));
+                }
+                return Outcome::Finished(verdict);
+            }
+            if *stop.borrow() {
+                // rollback comes first: one that is under way is read back before we go
+                let rolling_back = matches!(self.state.stage, Stage::RollingBack(_));
+                let until = *grace_until.get_or_insert_with(|| tokio::time::Instant::now() + ROLLBACK_GRACE);
+                if !rolling_back || tokio::time::Instant::now() >= until {
+                    return Outcome::Stopped;
+                }
+            }
+            let next = self.next_check();
+            tokio::select! {
+                biased;
+                changed = stop.changed(), if !*stop.borrow() => {
+                    if changed.is_err() { return Outcome::Stopped; }
+                }
+                Some(applied) = self.applied.recv() => self.on_applied(applied),
+                Some((token, outcome)) = self.ended.recv() => self.on_ended(token, outcome),
+                Some(text) = self.undelivered.recv() => self.observer.remark(now(), &text),
+                fetched = join(&mut self.fetching), if self.fetching.is_some() => self.on_fetched(fetched),
+                () = tokio::time::sleep(duration(next - now())), if self.fetching.is_none() => self.fetch(next),
+                _ = poll.tick() => self.on_commands(),
+            }
+        }
+    }
+
+    /// Steps the engine with one input, journals what came of it, and performs it. `retry` is the same input as a check that
+    /// is not live, for when the journal cannot be written.
+    fn feed(&mut self, at: Time, input: Input<'_>, retry: Option<Input<'_>>) {
+        let before = self.state.clone();
+        let mut effects = Vec::new();
+        step(&self.plan, &mut self.state, input, &mut effects);
+        let raises = effects.iter().any(|e| matches!(e, Effect::Apply { lowers: false, .. }));
+        let applies = effects.iter().any(|e| matches!(e, Effect::Apply { .. }));
+        if applies {
+            fault::point("decided");
+        }
+        let urgent = effects.iter().any(|e| matches!(e, Effect::Apply { lowers: true, .. }));
+        if urgent {
+            // nothing stands in front of a rollback, not even the journal
+            self.perform_lowering(&effects);
+        }
+        let records: Vec<&Record> = effects
+            .iter()
+            .filter_map(|e| match e {
+                Effect::Record(r) => Some(r.as_ref()),
+                _ => None,
+            })
+            .collect();
+        let observation = self.observation(at);
+        let written = self.journal.write(at, &records, &self.state, observation.as_ref(), raises);
+        if raises && let Err(e) = written {
+            // it never happened: exposure is raised only by what is in the journal
+            self.state = before;
+            self.observer.remark(at, &format!("not raised, the journal cannot be written: {e}"));
+            if let Some(again) = retry {
+                self.feed(at, again, None);
+            } else if self.state.stage == Stage::Idle {
+                self.state.stage = Stage::Done(Verdict::Refused);
+            }
+            return;
+        }
+        if applies {
+            fault::point("journalled");
+        }
+        for r in &records {
+            self.observer.record(at, r);
+        }
+        for effect in effects {
+            self.perform(effect, urgent);
+        }
+        self.show();
+    }
+
+    /// What was read at a check, kept beside the journal for explanations.
+    fn observation(&self, at: Time) -> Option<serde_json::Value> {
+        (self.state.last == Some(at)).then(|| {
+            json!({
+                "answers": self.answers,
+                "ports": self.ports,
+                "guards": crate::engine::explain::guard_reports(&self.plan, &self.state),
+            })
+        })
+    }
+
+    fn perform_lowering(&self, effects: &[Effect]) {
+        for e in effects {
+            if let Effect::Apply { epoch, settings, lowers: true } = e {
+                let request = Request { epoch: *epoch, settings: settings.clone(), lowers: true };
+                self.requests.send_replace(Some(request));
+            }
+        }
+    }
+
+    fn perform(&mut self, effect: Effect, lowered: bool) {
+        match effect {
+            Effect::Record(_) => {}
+            Effect::Apply { lowers: true, .. } if lowered => {}
+            Effect::Apply { epoch, settings, lowers } => {
+                self.apply_trouble = None;
+                self.requests.send_replace(Some(Request { epoch, settings, lowers }));
+            }
+            Effect::Run { token, action, cause } => self.start_action(token, action, cause),
+            Effect::CancelRuns => {
+                // dropping the future ends the whole process group
+                for (token, handle) in self.actions.drain(..) {
+                    handle.abort();
+                    let outcome = ActionOutcome {
+                        ok: false,
+                        how: String::from("ended by the rollback"),
+                        output: String::new(),
+                    };
+                    let tell = self.ended_tx.clone();
+                    tokio::spawn(async move {
+                        let _ = tell.send((token, outcome)).await;
+                    });
+                }
+            }
+            Effect::Notify { channels, happening, title, text } => {
+                for id in channels {
+                    let Some(channel) = self.backends.channel(id).cloned() else { continue };
+                    let notice = Notice {
+                        rollout: self.plan.rollout.clone(),
+                        run: self.journal.run().to_string(),
+                        happening: happening.map_or_else(|| String::from("status"), |h| word(&h)),
+                        title: title.clone(),
+                        text: text.clone(),
+                    };
+                    self.notices.retain(|h| !h.is_finished());
+                    self.notices.push(tokio::spawn(deliver(channel, notice, self.undelivered_tx.clone())));
+                }
+            }
+            Effect::Finish(_) => {}
+        }
+    }
+
+    fn start_action(&mut self, token: u32, action: ActionId, cause: RunCause) {
+        let Some(runner) = self.backends.action(action).cloned() else {
+            let outcome = ActionOutcome { ok: false, how: String::from("not bound"), output: String::new() };
+            let tell = self.ended_tx.clone();
+            tokio::spawn(async move {
+                let _ = tell.send((token, outcome)).await;
+            });
+            return;
+        };
+        let timeout = self.plan.actions.get(action.index()).map_or(Duration::from_secs(60), |a| duration(a.timeout));
+        let vars = vec![
+            (String::from("CANARY_ROLLOUT"), self.plan.rollout.clone()),
+            (String::from("CANARY_RUN"), self.journal.run().to_string()),
+            (String::from("CANARY_PHASE"), self.plan.phase_name(self.state.phase).to_owned()),
+            (String::from("CANARY_CAUSE"), word(&cause)),
+        ];
+        let tell = self.ended_tx.clone();
+        let handle = tokio::spawn(async move {
+            let outcome = runner.run(timeout, &vars).await;
+            let _ = tell.send((token, outcome)).await;
+        });
+        self.actions.retain(|(_, h)| !h.is_finished());
+        self.actions.push((token, handle));
+    }
+
+    fn on_applied(&mut self, applied: Applied) {
+        match applied {
+            Applied::Verified { at, epoch, read } => {
+                let current = epoch == self.state.target.epoch && self.state.target.verified.is_none();
+                if current {
+                    self.apply_trouble = None;
+                    for (port, setting) in &read {
+                        if let Some(slot) = self.ports.get_mut(port.index()) {
+                            *slot = Some(*setting);
+                        }
+                    }
+                }
+                self.feed(at, Input::Verified { at, epoch, read }, None);
+                if current {
+                    fault::point("confirmed");
+                }
+            }
+            Applied::Trouble { epoch, attempt, message } => {
+                if epoch == self.state.target.epoch {
+                    self.observer.remark(now(), &format!("settings do not hold yet (attempt {attempt}): {message}"));
+                    self.apply_trouble = Some(message);
+                    self.show();
+                }
+            }
+        }
+    }
+
+    fn on_ended(&mut self, token: u32, outcome: ActionOutcome) {
+        let at = now();
+        let ActionOutcome { ok, how, output } = outcome;
+        self.feed(at, Input::ActionEnded { at, token, ok, how, output }, None);
+    }
+
+    fn on_commands(&mut self) {
+        for command in self.journal.commands() {
+            let at = now();
+            let act = match command.kind.as_str() {
+                "pause" => Operator::Pause,
+                "resume" => Operator::Resume,
+                "abort" => Operator::Abort,
+                other => {
+                    self.journal.acknowledge(&command, at, &format!("this runner does not know `{other}`"));
+                    continue;
+                }
+            };
+            let was = (self.state.stage, self.state.paused.is_some());
+            let input = Input::Operator { at, act, who: command.who.clone(), why: command.why.clone() };
+            self.feed(at, input, None);
+            let is = (self.state.stage, self.state.paused.is_some());
+            let outcome = match (act, was == is) {
+                (Operator::Pause, false) => "paused",
+                (Operator::Pause, true) if was.1 => "it was paused already",
+                (Operator::Resume, false) => "resumed",
+                (Operator::Resume, true) => "it was not paused",
+                (Operator::Abort, false) => "rolling back",
+                _ => "too late: it is being rolled back, or over",
+            };
+            self.journal.acknowledge(&command, at, outcome);
+        }
+    }
+
+    fn next_check(&self) -> Time {
+        let started = self.state.started.unwrap_or_else(now);
+        let last = self.state.last.unwrap_or(started);
+        next_check(started, self.plan.check_every, last, now())
+    }
+
+    /// Begins to ask for the check at `at`.
+    fn fetch(&mut self, at: Time) {
+        let (plan, backends) = (Arc::clone(&self.plan), self.backends.clone());
+        let sinces = fetch::sinces(&plan, &self.state);
+        let ports_epoch = if self.state.target.verified.is_some() { self.state.target.epoch } else { 0 };
+        self.fetching = Some(tokio::spawn(async move {
+            let within = deadline(plan.check_every);
+            let (answers, ports) = tokio::join!(
+                fetch::inputs(&plan, &backends, &sinces, at, within, false),
+                fetch::ports(&plan, &backends, within)
+            );
+            Fetched { at, answers, ports: ports.into_iter().map(Result::ok).collect(), ports_epoch, live: true }
+        }));
+    }
+
+    fn on_fetched(&mut self, fetched: Option<Fetched>) {
+        self.fetching = None;
+        let Some(fetched) = fetched else { return };
+        self.answers.clone_from(&fetched.answers);
+        for (slot, read) in self.ports.iter_mut().zip(&fetched.ports) {
+            // a port that could not be read keeps what it was last read as: the view says how old its trouble is
+            *slot = read.or(*slot);
+        }
+        let tick = |live: bool| Input::Tick {
+            at: fetched.at,
+            answers: &fetched.answers,
+            ports: &fetched.ports,
+            ports_epoch: fetched.ports_epoch,
+            live,
+        };
+        // with the journal out of reach a check may lower, never raise
+        let live = fetched.live && self.journal.trouble().is_none();
+        self.feed(fetched.at, tick(live), live.then(|| tick(false)));
+    }
+
+    /// Makes the checks that a stop has missed, from the sources' history: they feed conditions, never `hold`.
+    async fn backfill(&mut self) {
+        let (Some(started), Some(last)) = (self.state.started, self.state.last) else { return };
+        if !matches!(self.state.stage, Stage::Phase(_)) || !self.backends.sources.values().any(|s| s.has_history()) {
+            return;
+        }
+        let every = self.plan.check_every.max(1);
+        let until = now() - every;
+        let mut at = next_check(started, every, last, last);
+        let missed = (until - at).div_euclid(every) + 1;
+        if missed <= 0 {
+            return;
+        }
+        if missed > BACKFILL {
+            at += (missed - BACKFILL) * every;
+        }
+        self.observer.remark(now(), &format!("asking the sources for {} missed checks", missed.min(BACKFILL)));
+        while at <= until && matches!(self.state.stage, Stage::Phase(_)) {
+            let sinces = fetch::sinces(&self.plan, &self.state);
+            let within = deadline(10_000);
+            let answers = fetch::inputs(&self.plan, &self.backends, &sinces, at, within, true).await;
+            let ports = vec![None; self.plan.ports.len()];
+            self.answers.clone_from(&answers);
+            self.feed(at, Input::Tick { at, answers: &answers, ports: &ports, ports_epoch: 0, live: false }, None);
+            at += every;
+        }
+    }
+
+    fn show(&mut self) {
+        let mut troubles: Vec<String> = Vec::new();
+        if let Some(t) = self.journal.trouble() {
+            troubles.push(format!("store: {t}: nothing is raised until it can be written"));
+        }
+        if let Some(t) = &self.apply_trouble {
+            troubles.push(format!("settings do not hold yet: {t}"));
+        }
+        let next_check = self.next_check();
+        self.observer.view(View {
+            plan: &self.plan,
+            state: &self.state,
+            run: self.journal.run().as_str(),
+            answers: &self.answers,
+            ports: &self.ports,
+            next_check,
+            troubles: &troubles,
+        });
+    }
+
+    /// What reactions have started by the end of the run (`on rollback: run …`) runs to its own end; its timeout bounds it.
+    async fn last_actions(&mut self, stop: &mut watch::Receiver<bool>) {
+        while !self.state.running.is_empty() && !*stop.borrow() {
+            tokio::select! {
+                ended = self.ended.recv() => match ended {
+                    Some((token, outcome)) => self.on_ended(token, outcome),
+                    None => return,
+                },
+                _ = stop.changed() => {}
+            }
+        }
+    }
+
+    async fn wind_down(&mut self) {
+        if let Some(f) = self.fetching.take() {
+            f.abort();
+        }
+        for (_, handle) in self.actions.drain(..) {
+            handle.abort();
+        }
+        self.applier.abort();
+        let all = async {
+            for n in self.notices.drain(..) {
+                let _ = n.await;
+            }
+        };
+        let late = tokio::time::timeout(NOTICE_GRACE, all).await.is_err();
+        if late {
+            self.observer.remark(now(), "some notices were not delivered before the end");
+        }
+        while let Ok(text) = self.undelivered.try_recv() {
+            self.observer.remark(now(), &text);
+        }
+    }
+}
+
+async fn join(fetching: &mut Option<JoinHandle<Fetched>>) -> Option<Fetched> {
+    match fetching {
+        Some(handle) => handle.await.ok(),
+        None => None,
+    }
+}
+
+/// A serde name as a word.
+fn word<T: serde::Serialize>(v: &T) -> String {
+    serde_json::to_value(v).ok().and_then(|v| v.as_str().map(str::to_owned)).unwrap_or_default()
+}

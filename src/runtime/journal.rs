@@ -1,0 +1,105 @@
+//! The run's journal: events and state in one transaction, with what could not be written kept for later.
+//!
+//! Fencing and journal stand in front of raising exposure only. While the store is out of reach the executor makes its checks
+//! as if they were not live, so nothing is raised; what has happened meanwhile is kept and written when the store is back.
+
+use crate::engine::{Record, State};
+use crate::plan::Time;
+use crate::store::{Command, NewEvent, RunId, Store, StoreError};
+use serde_json::Value;
+use std::sync::Arc;
+
+/// Events kept while the store is out of reach; beyond this the oldest are dropped and counted.
+const KEPT: usize = 10_000;
+
+/// Writes one run's events.
+pub struct Journal {
+    store: Arc<Store>,
+    run: RunId,
+    waiting: Vec<NewEvent>,
+    dropped: u64,
+    last_command: i64,
+    trouble: Option<String>,
+}
+
+impl Journal {
+    /// The journal of a run. `last_command`: the newest command of a person that was already taken.
+    #[must_use]
+    pub fn new(store: Arc<Store>, run: RunId, last_command: i64) -> Self {
+        Self { store, run, waiting: Vec::new(), dropped: 0, last_command, trouble: None }
+    }
+
+    /// The run's id.
+    #[must_use]
+    pub fn run(&self) -> &RunId {
+        &self.run
+    }
+
+    /// Why the store cannot be written at the moment.
+    #[must_use]
+    pub fn trouble(&self) -> Option<&str> {
+        self.trouble.as_deref()
+    }
+
+    /// Writes records and the state behind them, and everything that is still waiting, in one transaction. On failure they
+    /// wait, unless `or_forget` says that the caller takes the step back.
+    pub fn write(
+        &mut self,
+        at: Time,
+        records: &[&Record],
+        state: &State,
+        observation: Option<&Value>,
+        or_forget: bool,
+    ) -> Result<(), StoreError> {
+        let mut events = self.waiting.clone();
+        for r in records {
+            events.push(event(at, r));
+        }
+        let state = serde_json::to_value(state).unwrap_or(Value::Null);
+        let result = self.store.append(&self.run, &events, Some(&state), observation.map(|o| (at, o))).map(|_| ());
+        match &result {
+            Ok(()) => {
+                self.waiting.clear();
+                self.trouble = None;
+            }
+            Err(e) => {
+                self.trouble = Some(e.to_string());
+                if !or_forget {
+                    self.waiting = events;
+                    let over = self.waiting.len().saturating_sub(KEPT);
+                    self.waiting.drain(..over);
+                    self.dropped += over as u64;
+                }
+            }
+        }
+        result
+    }
+
+    /// What people have asked for since the last call. A store out of reach has nothing to say.
+    pub fn commands(&mut self) -> Vec<Command> {
+        let Ok(commands) = self.store.take_commands(&self.run, self.last_command) else { return Vec::new() };
+        if let Some(last) = commands.last() {
+            self.last_command = last.id;
+        }
+        commands
+    }
+
+    /// Says what came of a command.
+    pub fn acknowledge(&self, command: &Command, at: Time, outcome: &str) {
+        // a person who waits for the answer sees the run itself when this fails
+        let _ = self.store.acknowledge(command.id, at, outcome);
+    }
+
+    /// Marks the run as over.
+    pub fn finish(&self, verdict: &str, at: Time) -> Result<(), StoreError> {
+        self.store.finish_run(&self.run, verdict, at)
+    }
+}
+
+fn event(at: Time, record: &Record) -> NewEvent {
+    NewEvent {
+        at,
+        kind: record.kind().to_owned(),
+        body: serde_json::to_value(record).unwrap_or_else(|e| Value::String(e.to_string())),
+    }
+}

@@ -1,0 +1,17 @@
+//! The executor: ticks on planned times, asks, steps the engine, journals, performs, reads back, recovers. Knows nothing of the
+//! command line: what a person sees goes through [`Observer`].
+
+pub mod apply;
+pub mod backends;
+pub mod clock;
+pub mod executor;
+pub mod fault;
+pub mod fetch;
+pub mod journal;
+pub mod notices;
+pub mod observe;
+pub mod preflight;
+
+pub use backends::Backends;
+pub use executor::{Executor, Outcome};
+pub use observe::{Observer, View};

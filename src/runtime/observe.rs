@@ -1,0 +1,45 @@
+//! What a run shows while it goes on. The shells implement [`Observer`]; the executor knows nothing of terminals.
+
+use crate::engine::{Record, State};
+use crate::plan::{Answer, Plan, Setting, Time};
+
+/// What can be seen after each check.
+#[derive(Clone, Copy)]
+pub struct View<'a> {
+    /// The plan.
+    pub plan: &'a Plan,
+    /// The engine's state.
+    pub state: &'a State,
+    /// The run's id.
+    pub run: &'a str,
+    /// What every input was answered at the last check.
+    pub answers: &'a [Answer],
+    /// What every port was last read as.
+    pub ports: &'a [Option<Setting>],
+    /// When the next check is planned.
+    pub next_check: Time,
+    /// What stands in the way at the moment: a store out of reach, a backend that does not answer.
+    pub troubles: &'a [String],
+}
+
+/// Someone who watches a run.
+pub trait Observer: Send {
+    /// A transition was journalled.
+    fn record(&mut self, at: Time, record: &Record);
+
+    /// A check was made, or something changed between checks.
+    fn view(&mut self, view: View<'_>);
+
+    /// Something that is no transition but worth a line: preflight progress, an attempt that failed, a notice that could not
+    /// be delivered.
+    fn remark(&mut self, at: Time, text: &str);
+}
+
+/// Nobody watches.
+pub struct Silent;
+
+impl Observer for Silent {
+    fn record(&mut self, _at: Time, _record: &Record) {}
+    fn view(&mut self, _view: View<'_>) {}
+    fn remark(&mut self, _at: Time, _text: &str) {}
+}
