@@ -10,6 +10,7 @@ use async_trait::async_trait;
 pub mod command;
 pub mod command_port;
 pub mod flag;
+pub mod haproxy;
 mod json_path;
 mod process;
 pub mod share;
