@@ -11,6 +11,8 @@ pub mod command;
 pub mod command_port;
 pub mod flag;
 pub mod haproxy;
+mod json_edit;
+pub mod json_file;
 mod json_path;
 mod process;
 pub mod share;
