@@ -15,7 +15,9 @@ mod json_edit;
 pub mod json_file;
 mod json_path;
 mod process;
+pub mod secret;
 pub mod share;
+pub mod slack;
 
 /// Why a backend did not do what it was asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
