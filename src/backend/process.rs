@@ -229,21 +229,49 @@ impl Group {
     }
 
     fn lives(&self) -> bool {
-        self.0.is_some_and(|id| test_kill_process_group(id).is_ok())
+        self.0
+            .is_some_and(|id| test_kill_process_group(id).is_ok() && !only_zombies(id))
     }
 
     /// Waits for nobody to be left, until a deadline.
     async fn gone(&mut self, deadline: Instant) -> bool {
+        let mut pause = Duration::from_millis(2);
         while self.lives() {
             if Instant::now() >= deadline {
                 return false;
             }
-            sleep(Duration::from_millis(5)).await;
+            sleep(pause).await;
+            pause = (pause * 2).min(Duration::from_millis(50));
         }
         // the number may be given to others from now on
         self.0 = None;
         true
     }
+}
+
+/// Whether everybody of a group has ended and only waits to be reaped: orphans are reaped by process 1, which in a container
+/// may be slow at it or never do it. `false` where there is no `/proc` to tell.
+fn only_zombies(group: Pid) -> bool {
+    let Ok(processes) = std::fs::read_dir("/proc") else {
+        return false;
+    };
+    let group = group.as_raw_pid().to_string();
+    let mut seen = false;
+    for process in processes.flatten() {
+        // `pid (name) state ppid pgrp …`; the name may hold anything, also `) `
+        let Ok(stat) = std::fs::read_to_string(process.path().join("stat")) else {
+            continue;
+        };
+        let mut fields = stat.rsplit(") ").next().unwrap_or("").split(' ');
+        let state = fields.next().unwrap_or("");
+        if fields.nth(1) == Some(group.as_str()) {
+            if !matches!(state, "Z" | "X") {
+                return false;
+            }
+            seen = true;
+        }
+    }
+    seen
 }
 
 impl Drop for Group {
