@@ -141,11 +141,16 @@ async fn set_without_permission() {
     assert!(e.help.unwrap().contains("must be writable") && !e.transient);
 }
 
-/// A copy of this program that any user may run.
+/// A copy of this program that any user may run. Made by another process: a file that this one has open for writing while
+/// another test forks cannot be run ("text file busy").
 fn runnable_by_all(folder: &Path) -> PathBuf {
     let copy = folder.join("test-program");
-    std::fs::copy(std::env::current_exe().unwrap(), &copy).unwrap();
-    std::fs::set_permissions(&copy, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let status = Command::new("install")
+        .args(["-m", "755"])
+        .arg(std::env::current_exe().unwrap())
+        .arg(&copy)
+        .status();
+    assert!(status.unwrap().success());
     copy
 }
 
