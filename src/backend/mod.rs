@@ -7,6 +7,18 @@
 use crate::plan::{Answer, Ask, Setting, Time};
 use async_trait::async_trait;
 
+pub mod command;
+pub mod command_port;
+pub mod flag;
+pub mod haproxy;
+mod json_edit;
+pub mod json_file;
+mod json_path;
+mod process;
+pub mod secret;
+pub mod share;
+pub mod slack;
+
 /// Why a backend did not do what it was asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BackendError {
@@ -69,6 +81,13 @@ pub trait Port: Send + Sync {
 
     /// Sets it. The caller reads back.
     async fn set(&self, to: Setting) -> Result<(), BackendError>;
+
+    /// Whether this backend can hold a setting at all, told without reaching it, so that preflight can try every phase's
+    /// settings before anything changes: a share that no pair of weights makes, a count for a flag that is on or off.
+    fn accepts(&self, to: Setting) -> Result<(), BackendError> {
+        let _ = to;
+        Ok(())
+    }
 
     /// What a person would type to set it by hand (printed when a rollback does not hold).
     fn by_hand(&self, to: Setting) -> String;

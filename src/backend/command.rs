@@ -1,0 +1,96 @@
+//! Actions that are commands: `smoke = command(["./smoke.sh", "--strict"])`.
+//!
+//! An argument list, never a shell line. The command runs in a process group of its own with its standard input closed, with
+//! the variables of this process and those given with the run (`CANARY_ROLLOUT`, `CANARY_RUN`, `CANARY_PHASE`). At its
+//! timeout the group gets SIGTERM, and SIGKILL two seconds later; whatever the command left running is ended, too.
+
+use super::process::{self, Spec};
+use super::{ActionOutcome, Runner};
+use async_trait::async_trait;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// A command.
+#[derive(Debug, Clone)]
+pub struct CommandRunner {
+    argv: Vec<String>,
+    cwd: PathBuf,
+}
+
+impl CommandRunner {
+    /// `argv` is the program and its arguments; `cwd` the folder in which it runs (that of the environment file), from which a
+    /// relative program with a `/` is looked up.
+    pub fn new(argv: Vec<String>, cwd: impl Into<PathBuf>) -> Self {
+        Self {
+            argv,
+            cwd: cwd.into(),
+        }
+    }
+}
+
+#[async_trait]
+impl Runner for CommandRunner {
+    async fn run(&self, timeout: Duration, vars: &[(String, String)]) -> ActionOutcome {
+        let ended = process::run(&Spec {
+            argv: &self.argv,
+            cwd: &self.cwd,
+            vars,
+            timeout,
+            merged: true,
+        })
+        .await;
+        ActionOutcome {
+            ok: ended.how.ok(),
+            how: ended.how.to_string(),
+            output: ended.out.text(),
+        }
+    }
+
+    fn describe(&self) -> String {
+        process::pasted(&self.argv)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn says_why_it_cannot_start() {
+        let here = std::env::temp_dir();
+        let run = |argv: &[&str]| {
+            let argv = argv.iter().map(|a| (*a).to_owned()).collect();
+            let runner = CommandRunner::new(argv, &here);
+            async move { runner.run(Duration::from_secs(5), &[]).await }
+        };
+        let none = run(&["./no-such-script.sh"]).await;
+        assert!(!none.ok);
+        assert_eq!(
+            none.how,
+            "cannot start ./no-such-script.sh: No such file or directory"
+        );
+        assert_eq!(
+            run(&["no-such-program-anywhere"]).await.how,
+            "cannot start no-such-program-anywhere: No such file or directory"
+        );
+        assert_eq!(
+            run(&["/"]).await.how,
+            "cannot start /: Permission denied (is it executable?)"
+        );
+        assert_eq!(
+            run(&[]).await.how,
+            "cannot start nothing: the argument list is empty"
+        );
+        let nowhere = CommandRunner::new(vec!["true".into()], "/no/such/folder");
+        assert_eq!(
+            nowhere.run(Duration::from_secs(5), &[]).await.how,
+            "cannot start true: no folder /no/such/folder"
+        );
+    }
+
+    #[test]
+    fn is_described_by_its_arguments() {
+        let argv = vec!["./smoke.sh".to_owned(), "a b".to_owned()];
+        assert_eq!(CommandRunner::new(argv, ".").describe(), "./smoke.sh 'a b'");
+    }
+}

@@ -1,0 +1,375 @@
+//! Flags in a JSON file: `json_file(path: "flags/x.json", key: "a/b")`. Comments and trailing commas are understood.
+//!
+//! How a value is changed, so that a reader never sees half a file and two writers never lose an update:
+//! 1. `.x.json.lock` beside the file is locked (`flock`, exclusive). It is a file of its own because the flag file is replaced by
+//!    another at each change; it is left in place, because removing a lock file lets two processes hold it. Other writers must
+//!    take the same lock; one that does not is noticed when it writes between step 2 and step 4, and the change is begun again.
+//! 2. The file is read, and our value alone is changed in its text: every other byte stays.
+//! 3. `.x.json.canary.tmp` beside it is written with the file's mode and (where allowed) owner, and synced to disk.
+//! 4. It is renamed over the file, and the folder is synced.
+//!
+//! A symbolic link is followed: its target is replaced, the link stays. Hard links to the file keep the old content; access
+//! control lists and extended attributes are not carried over. A value that is set again to what was first read is written as it
+//! was first read (`50.0` stays `50.0`); a file that already says what is asked is not touched.
+
+use super::flag::FlagKind;
+use super::json_edit::{Found, Key, edit, find};
+use super::process::plain;
+use super::{BackendError, Port};
+use crate::plan::Setting;
+use async_trait::async_trait;
+use std::fs::{File, Metadata, OpenOptions, TryLockError};
+use std::io::{ErrorKind, Read, Seek, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// How long to wait for another writer.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// A flag file is not greater than this.
+const MAX_SIZE: u64 = 16 << 20;
+/// How often a change is begun again because somebody wrote without the lock.
+const ATTEMPTS: usize = 8;
+
+/// One value of a JSON file.
+#[derive(Debug, Clone)]
+pub struct JsonFile {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    path: PathBuf,
+    key: Key,
+    kind: FlagKind,
+    /// The setting that was read first, and how it was written.
+    first: Mutex<Option<(Setting, String)>>,
+    patience: Duration,
+}
+
+impl JsonFile {
+    /// `key` names nested objects, outermost first, separated by `/` (`~1` is a slash in a name, `~0` a tilde, as in RFC 6901).
+    /// Ratios are kept as percentages: 50 is 50 %.
+    ///
+    /// # Errors
+    /// A key that cannot be read.
+    pub fn new(path: impl Into<PathBuf>, key: &str, kind: FlagKind) -> Result<Self, BackendError> {
+        let key = Key::parse(key).map_err(|why| {
+            BackendError::permanent(format!("json_file: the key {key:?} has {why}"))
+        })?;
+        Ok(Self {
+            inner: Arc::new(Inner {
+                path: path.into(),
+                key,
+                kind,
+                first: Mutex::new(None),
+                patience: PATIENCE,
+            }),
+        })
+    }
+
+    /// Does file work where it may block. Dropped, the work stops before it changes anything, or has changed it.
+    async fn blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Inner, &AtomicBool) -> Result<T, BackendError> + Send + 'static,
+    ) -> Result<T, BackendError> {
+        struct Cancel(Arc<AtomicBool>);
+        impl Drop for Cancel {
+            fn drop(&mut self) {
+                self.0.store(true, Ordering::SeqCst);
+            }
+        }
+        let given_up = Arc::new(AtomicBool::new(false));
+        let _cancel = Cancel(Arc::clone(&given_up));
+        let inner = Arc::clone(&self.inner);
+        match tokio::task::spawn_blocking(move || work(&inner, &given_up)).await {
+            Ok(result) => result,
+            Err(_) => Err(BackendError::transient(
+                "json_file: the work was broken off",
+            )),
+        }
+    }
+}
+
+#[async_trait]
+impl Port for JsonFile {
+    async fn read(&self) -> Result<Setting, BackendError> {
+        // no lock: a rename shows the old file or the new one, never a part
+        self.blocking(|inner, _| {
+            let (text, _) = inner.load(&inner.path)?;
+            inner.setting(&text)
+        })
+        .await
+    }
+
+    async fn set(&self, to: Setting) -> Result<(), BackendError> {
+        self.accepts(to)?;
+        self.blocking(move |inner, given_up| inner.change(to, given_up))
+            .await
+    }
+
+    fn accepts(&self, to: Setting) -> Result<(), BackendError> {
+        if to == Setting::Absent || self.inner.kind.text(to).is_some() {
+            return Ok(());
+        }
+        Err(BackendError::permanent(format!(
+            "{}: cannot be set to `{to}`: it holds {}",
+            self.describe(),
+            self.inner.kind.expected()
+        )))
+    }
+
+    fn by_hand(&self, to: Setting) -> String {
+        let (path, key) = (self.inner.path.display(), &self.inner.key);
+        match self.inner.written(to) {
+            Some(value) => format!("in {path}, set {key} to {value}"),
+            None => format!("in {path}, remove {key}"),
+        }
+    }
+
+    fn describe(&self) -> String {
+        format!(
+            "json_file {} in {}",
+            self.inner.key,
+            self.inner.path.display()
+        )
+    }
+}
+
+impl Inner {
+    /// How a setting is written: as it was first read, if it is the same; `None` for absent.
+    fn written(&self, to: Setting) -> Option<String> {
+        let first = self.first.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*first {
+            Some((setting, text)) if setting.same(to) => Some(text.clone()),
+            _ => self.kind.text(to),
+        }
+    }
+
+    fn setting(&self, text: &str) -> Result<Setting, BackendError> {
+        let Some(Found {
+            scalar,
+            what,
+            place,
+        }) = self.broken(find(text, &self.key))?
+        else {
+            return Ok(Setting::Absent);
+        };
+        let read = scalar.and_then(|raw| self.kind.setting(&raw).map(|s| (s, raw)));
+        let Some((setting, raw)) = read else {
+            return Err(BackendError::permanent(format!(
+                "json_file: {}:{place}: {} was expected at {}, here is {what}",
+                self.path.display(),
+                self.kind.expected(),
+                self.key
+            )));
+        };
+        self.first
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get_or_insert((setting, raw));
+        Ok(setting)
+    }
+
+    fn broken<T>(&self, result: Result<T, String>) -> Result<T, BackendError> {
+        result.map_err(|why| {
+            BackendError::permanent(format!("json_file: {}:{why}", self.path.display()))
+        })
+    }
+
+    /// An error of the file system. `doing` is what was tried: `cannot read flags/x.json`.
+    fn failed(&self, doing: &str, at: &Path, e: &std::io::Error) -> BackendError {
+        let message = format!("json_file: {doing} {}: {}", at.display(), plain(e));
+        match e.kind() {
+            ErrorKind::NotFound if doing == "cannot read" => {
+                BackendError::permanent(format!("json_file: no such file: {}", at.display()))
+                    .help("create it with at least `{}` in it, or mend the path in the environment")
+            }
+            ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem if doing != "cannot read" => {
+                BackendError::permanent(message).help(format!(
+                    "the folder {} must be writable: the file is replaced by another, with a lock file beside it",
+                    self.path.parent().unwrap_or(&self.path).display()
+                ))
+            }
+            ErrorKind::PermissionDenied
+            | ErrorKind::ReadOnlyFilesystem
+            | ErrorKind::NotADirectory => BackendError::permanent(message),
+            _ => BackendError::transient(message),
+        }
+    }
+
+    fn load(&self, at: &Path) -> Result<(String, Metadata), BackendError> {
+        let failed = |e: &std::io::Error| self.failed("cannot read", at, e);
+        let permanent = |why: &str| {
+            BackendError::permanent(format!("json_file: {}: {why}", self.path.display()))
+        };
+        // asked before it is opened: to open a pipe would wait for its writer
+        if !std::fs::metadata(at).map_err(|e| failed(&e))?.is_file() {
+            return Err(permanent("not an ordinary file"));
+        }
+        let file = File::open(at).map_err(|e| failed(&e))?;
+        let meta = file.metadata().map_err(|e| failed(&e))?;
+        let mut bytes = Vec::new();
+        (&file)
+            .take(MAX_SIZE + 1)
+            .read_to_end(&mut bytes)
+            .map_err(|e| failed(&e))?;
+        if bytes.len() as u64 > MAX_SIZE {
+            return Err(permanent("greater than 16 MiB"));
+        }
+        match String::from_utf8(bytes) {
+            Ok(text) => Ok((text, meta)),
+            Err(e) => Err(permanent(&format!(
+                "not UTF-8 at byte {}",
+                e.utf8_error().valid_up_to()
+            ))),
+        }
+    }
+
+    fn change(&self, to: Setting, given_up: &AtomicBool) -> Result<(), BackendError> {
+        let target = std::fs::canonicalize(&self.path)
+            .map_err(|e| self.failed("cannot read", &self.path, &e))?;
+        // a file that cannot be edited is told before a lock file is made beside it
+        self.load(&target)?;
+        let _lock = self.lock(&target, given_up)?;
+        for _ in 0..ATTEMPTS {
+            let (text, meta) = self.load(&target)?;
+            if self.setting(&text)?.same(to) {
+                return Ok(());
+            }
+            let new = self.broken(edit(&text, &self.key, self.written(to).as_deref()))?;
+            if self.replace(&target, &meta, new.as_bytes(), given_up)? {
+                return Ok(());
+            }
+        }
+        Err(BackendError::transient(format!(
+            "json_file: {} changes faster than it can be replaced: somebody writes it without its lock",
+            self.path.display()
+        )))
+    }
+
+    /// Takes the lock, or says who has it.
+    fn lock(&self, target: &Path, given_up: &AtomicBool) -> Result<File, BackendError> {
+        let at = beside(target, "lock");
+        let mut file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o666)
+            // a link put here by somebody else must not make us write to a file of ours
+            .custom_flags(rustix::fs::OFlags::NOFOLLOW.bits().cast_signed())
+            .open(&at)
+            .map_err(|e| self.failed("cannot lock", &at, &e))?;
+        let start = Instant::now();
+        loop {
+            match file.try_lock() {
+                Ok(()) => break,
+                Err(TryLockError::Error(e)) => return Err(self.failed("cannot lock", &at, &e)),
+                Err(TryLockError::WouldBlock) => {}
+            }
+            if given_up.load(Ordering::SeqCst) {
+                return Err(BackendError::transient("json_file: given up while waiting"));
+            }
+            if start.elapsed() >= self.patience {
+                let mut holder = String::new();
+                // only a help: another tool may hold the lock without saying so
+                let _ = (&file).take(64).read_to_string(&mut holder);
+                let by = match holder.trim() {
+                    "" => String::new(),
+                    who => format!(" by {who}"),
+                };
+                return Err(BackendError::transient(format!(
+                    "json_file: {} has been locked{by} for {}s",
+                    at.display(),
+                    self.patience.as_secs()
+                )));
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        let note = format!("process {}\n", std::process::id());
+        // whoever waits can then say for whom; the lock holds without it
+        let _ = file
+            .rewind()
+            .and_then(|()| file.set_len(0))
+            .and_then(|()| file.write_all(note.as_bytes()));
+        Ok(file)
+    }
+
+    /// Puts new content in the file's place; `false` if the file is no longer the one that was read.
+    fn replace(
+        &self,
+        target: &Path,
+        read: &Metadata,
+        content: &[u8],
+        given_up: &AtomicBool,
+    ) -> Result<bool, BackendError> {
+        struct Temporary<'p>(&'p Path);
+        impl Drop for Temporary<'_> {
+            fn drop(&mut self) {
+                // after the rename there is none, and that is well
+                let _ = std::fs::remove_file(self.0);
+            }
+        }
+        let at = beside(target, "canary.tmp");
+        let failed = |e: std::io::Error| self.failed("cannot write", &at, &e);
+        // under the lock no one else has one: this is what a process that was killed has left
+        match std::fs::remove_file(&at) {
+            Err(e) if e.kind() != ErrorKind::NotFound => return Err(failed(e)),
+            _ => {}
+        }
+        let mut file = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&at)
+            .map_err(failed)?;
+        let _temporary = Temporary(&at);
+        file.write_all(content).map_err(failed)?;
+        let mine = file.metadata().map_err(failed)?;
+        if (mine.uid(), mine.gid()) != (read.uid(), read.gid()) {
+            // not allowed to most users; then the file is ours from now on, with the same mode
+            let _ = fchown(&file, Some(read.uid()), Some(read.gid()));
+        }
+        // after the owner, whose change would take away set-id bits
+        file.set_permissions(std::fs::Permissions::from_mode(read.mode() & 0o7777))
+            .map_err(failed)?;
+        file.sync_all().map_err(failed)?;
+        let now = std::fs::metadata(target).map_err(|e| self.failed("cannot read", target, &e))?;
+        if stamp(&now) != stamp(read) {
+            return Ok(false);
+        }
+        if given_up.load(Ordering::SeqCst) {
+            // the caller has turned to something else: a late change could undo its rollback
+            return Err(BackendError::transient(
+                "json_file: given up before the change",
+            ));
+        }
+        std::fs::rename(&at, target).map_err(failed)?;
+        if let Some(folder) = target.parent() {
+            // some file systems cannot sync a folder; the change is made all the same
+            let _ = File::open(folder).and_then(|f| f.sync_all());
+        }
+        Ok(true)
+    }
+}
+
+/// `flags/x.json` → `flags/.x.json.lock`
+fn beside(target: &Path, ending: &str) -> PathBuf {
+    let mut name = std::ffi::OsString::from(".");
+    name.push(target.file_name().unwrap_or_default());
+    name.push(".");
+    name.push(ending);
+    target.with_file_name(name)
+}
+
+/// What changes whenever a file does.
+fn stamp(m: &Metadata) -> (u64, u64, u64, i64, i64) {
+    (m.dev(), m.ino(), m.size(), m.mtime(), m.mtime_nsec())
+}
+
+#[cfg(test)]
+#[path = "json_file_tests.rs"]
+mod tests;
