@@ -50,6 +50,15 @@ pub enum Beginning {
     },
     /// From a kept state.
     Recovered(Box<State>),
+    /// From a kept state, only to take everything back.
+    Abort {
+        /// The kept state.
+        state: Box<State>,
+        /// Who asks for it.
+        who: String,
+        /// Why.
+        why: String,
+    },
 }
 
 /// One run.
@@ -129,6 +138,16 @@ impl<'o> Executor<'o> {
                 let at = now();
                 self.feed(at, Input::Recovered { at }, None);
                 self.backfill().await;
+            }
+            Beginning::Abort { state, who, why } => {
+                self.state = *state;
+                let at = now();
+                // a rollback that was under way goes on; anything else begins one, and nothing is asked for before it
+                let input = match self.state.stage {
+                    Stage::RollingBack(_) => Input::Recovered { at },
+                    _ => Input::Operator { at, act: Operator::Abort, who, why },
+                };
+                self.feed(at, input, None);
             }
         }
         let outcome = self.main_loop(&mut stop).await;

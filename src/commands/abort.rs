@@ -1,0 +1,79 @@
+//! `canary abort`: takes everything back. A live runner is told to; without one this process does it itself.
+
+use super::connect::connect;
+use super::exit::{Status, because};
+use super::people::{Args, open_to_write, post_and_wait, runner, unfinished, who};
+use super::run::{kept_state, lease, observer, resume_with, stop_on_signals};
+use super::runs::pinned;
+use super::{Format, lab};
+use crate::runtime::executor::Beginning;
+use crate::store::{Run, Store};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// How long to wait for a live runner's rollback.
+const ROLLBACK: Duration = Duration::from_secs(120);
+
+/// Takes back.
+#[must_use]
+pub fn main(args: &Args) -> Status {
+    match abort(args) {
+        Ok(status) | Err(status) => status,
+    }
+}
+
+fn abort(args: &Args) -> Result<Status, Status> {
+    let store = open_to_write(&args.store.store)?;
+    let run = unfinished(&store, &args.name)?;
+    if runner(&store, &run).is_some() {
+        return tell(&store, &run, &args.why);
+    }
+    let runtime = super::runs::tokio()
+        .map_err(|e| because(Status::Unfinished, &format!("cannot start the async runtime: {e}")))?;
+    runtime.block_on(take_back(Arc::new(store), &run, &args.why))
+}
+
+/// A live runner takes it back; its verdict is waited for.
+fn tell(store: &Store, run: &Run, why: &str) -> Result<Status, Status> {
+    let outcome = post_and_wait(store, run, "abort", why)?;
+    println!("{} run {}: {outcome}", run.rollout, run.id);
+    let begin = Instant::now();
+    while begin.elapsed() < ROLLBACK {
+        let now = store.run(&run.id).map_err(|e| because(Status::Unfinished, &e.to_string()))?;
+        if let Some(verdict) = now.verdict {
+            println!("{} run {}: {}", run.rollout, run.id, verdict.replace('_', " "));
+            return Ok(Status::Success);
+        }
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    Err(because(Status::Unfinished, "the rollback is not read back yet; the runner keeps trying (see `canary status`)"))
+}
+
+/// Nobody runs it: this process takes it over, only to take it back, with the plan and bindings that it began with.
+async fn take_back(store: Arc<Store>, run: &Run, why: &str) -> Result<Status, Status> {
+    let (plan, bindings) = pinned(run)?;
+    let _lease = lease(&store, &plan, &bindings.environment)?;
+    if bindings.environment == "lab" {
+        // the lab went away with the process that ran it: there is nothing left that could be exposed
+        store.finish_run(&run.id, "aborted", crate::runtime::clock::now()).map_err(|e| {
+            because(Status::Unfinished, &e.to_string())
+        })?;
+        lab::clean_up();
+        println!("{} run {}: aborted (its lab is gone already)", run.rollout, run.id);
+        return Ok(Status::Success);
+    }
+    let state = kept_state(&store, run)?;
+    let plan = Arc::new(plan);
+    let backends = connect(&plan, &bindings, None).map_err(|reasons| {
+        because(Status::Refused, &format!("nothing was taken back:\n  - {}", reasons.join("\n  - ")))
+    })?;
+    let beginning = Beginning::Abort { state: Box::new(state), who: who(), why: why.to_owned() };
+    let stop = stop_on_signals();
+    let mut observer = observer(Format::Human, &bindings.environment);
+    let status = resume_with(&store, run, plan, backends, beginning, stop, observer.as_mut(), None).await?;
+    // what was asked for is done, whether this call or a rollback under way did it
+    Ok(match status {
+        Status::Person | Status::Bad => Status::Success,
+        other => other,
+    })
+}

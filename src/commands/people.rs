@@ -1,0 +1,116 @@
+//! `canary pause`, `canary resume`: a person's word to a live run, through the store.
+
+use super::exit::{Status, because};
+use super::runs::{StoreArg, find, open};
+use crate::runtime::clock::now;
+use crate::store::{Run, Store};
+use std::time::{Duration, Instant};
+
+/// How long a live runner may take to answer.
+const ANSWER: Duration = Duration::from_secs(10);
+
+/// Arguments of `canary pause`, `resume` and `abort`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The rollout, or a run's id
+    pub name: String,
+    /// Why; kept in the journal
+    #[arg(long, default_value = "")]
+    pub why: String,
+    #[command(flatten)]
+    pub store: StoreArg,
+}
+
+/// Tells the live runner and waits for its answer.
+#[must_use]
+pub fn main(kind: &str, args: &Args) -> Status {
+    match tell(kind, args) {
+        Ok(status) | Err(status) => status,
+    }
+}
+
+fn tell(kind: &str, args: &Args) -> Result<Status, Status> {
+    let store = open_to_write(&args.store.store)?;
+    let run = unfinished(&store, &args.name)?;
+    if runner(&store, &run).is_none() {
+        let (env, rollout) = (&run.environment, &run.rollout);
+        return Err(because(
+            Status::Refused,
+            &format!(
+                "no runner is alive for run {}: nothing moves until `canary run POLICY --env {env} --resume`; \
+                 `canary abort {rollout}` takes it back now",
+                run.id
+            ),
+        ));
+    }
+    let outcome = post_and_wait(&store, &run, kind, &args.why)?;
+    println!("{} run {}: {outcome}", run.rollout, run.id);
+    Ok(Status::Success)
+}
+
+/// Opens a store that must exist already, to write people's words into it.
+///
+/// # Errors
+/// The exit status; it was said on standard error.
+pub fn open_to_write(path: &std::path::Path) -> Result<Store, Status> {
+    // a mistyped path must not make an empty store
+    open(path)?;
+    Store::open(path).map_err(|e| because(Status::Wrong, &e.to_string()))
+}
+
+/// The newest run of that name, if it is not over.
+///
+/// # Errors
+/// The exit status; it was said on standard error.
+pub fn unfinished(store: &Store, name: &str) -> Result<Run, Status> {
+    let run = find(store, Some(name))?;
+    match &run.verdict {
+        None => Ok(run),
+        Some(v) => {
+            let v = v.replace('_', " ");
+            Err(because(Status::Refused, &format!("run {} of {} is over: {v}", run.id, run.rollout)))
+        }
+    }
+}
+
+/// Who runs it, if anybody does.
+#[must_use]
+pub fn runner(store: &Store, run: &Run) -> Option<String> {
+    store.holder(&format!("rollout/{}", run.rollout)).ok().flatten()
+}
+
+/// Posts a command and waits for what the runner says.
+///
+/// # Errors
+/// The exit status when the store fails or nobody answers; it was said on standard error.
+pub fn post_and_wait(store: &Store, run: &Run, kind: &str, why: &str) -> Result<String, Status> {
+    let failed = |e: crate::store::StoreError| because(Status::Wrong, &e.to_string());
+    let id = store.post_command(&run.id, kind, &who(), why, now()).map_err(failed)?;
+    let begin = Instant::now();
+    while begin.elapsed() < ANSWER {
+        if let Some(outcome) = store.command_outcome(id).map_err(failed)? {
+            return Ok(outcome);
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    let message = format!("the runner of {} has not answered within {}s; it will still see this", run.id, ANSWER.as_secs());
+    Err(because(Status::Unfinished, &message))
+}
+
+/// Who this is: the login name, with the host.
+#[must_use]
+pub fn who() -> String {
+    format!("{}@{}", user(), host())
+}
+
+/// The login name.
+#[must_use]
+pub fn user() -> String {
+    std::env::var("USER").or_else(|_| std::env::var("LOGNAME")).unwrap_or_else(|_| String::from("unknown"))
+}
+
+/// The host's name.
+#[must_use]
+pub fn host() -> String {
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
+}

@@ -1,0 +1,404 @@
+//! `canary run`: executes a rollout, or goes on with one that was stopped.
+
+use super::connect::connect;
+use super::exit::{Status, because};
+use super::load::{Compiled, Target, compile};
+use super::people::{host, user};
+use super::{Format, lab};
+use crate::engine::{State, Verdict};
+use crate::lab::{Fault, Lab, LabConfig};
+use crate::plan::{Arg, Bindings, Plan};
+use crate::report::document::{Provenance, Source, report};
+use crate::report::lines::{JsonLines, Lines};
+use crate::report::live::Live;
+use crate::report::style::Style;
+use crate::report::text::settings;
+use crate::runtime::executor::Beginning;
+use crate::runtime::journal::Journal;
+use crate::runtime::{Executor, Observer, Outcome, clock::now, preflight};
+use crate::store::{LeaseGuard, NewRun, Run, Store};
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use tokio::sync::watch;
+
+/// Arguments of `canary run`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(flatten)]
+    target: Target,
+    /// Read everything, show what would happen, change nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// Write a JSON report (`canary.report/1`) when the run ends
+    #[arg(long, value_name = "FILE")]
+    report: Option<PathBuf>,
+    /// Go on with the rollout's unfinished run, with the plan that it began with
+    #[arg(long, conflicts_with = "dry_run")]
+    resume: bool,
+    /// How to report: one line an event on a pipe, a live view on a terminal, one JSON object an event
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+    /// With `--env lab`: faults to inject into the canary, such as `slow=400ms at 50%`, `errors=20% after 10s`, `crash at 50%`
+    #[arg(long, value_name = "FAULT")]
+    fault: Option<String>,
+}
+
+/// Executes.
+#[must_use]
+pub fn main(args: &Args) -> Status {
+    match prepare_and_run(args) {
+        Ok(status) | Err(status) => status,
+    }
+}
+
+fn prepare_and_run(args: &Args) -> Result<Status, Status> {
+    let compiled = compile(&args.target, args.format)?;
+    let on_lab = args.target.env == "lab";
+    if args.fault.is_some() && !on_lab {
+        return Err(because(Status::Wrong, "`--fault` injects into the lab's canary: it goes with `--env lab` only"));
+    }
+    let faults = match args.fault.as_deref().map(Fault::parse).transpose() {
+        Ok(f) => f.unwrap_or_default(),
+        Err(e) => return Err(because(Status::Wrong, &format!("--fault: {e}"))),
+    };
+    let runtime = super::runs::tokio()
+        .map_err(|e| because(Status::Unfinished, &format!("cannot start the async runtime: {e}")))?;
+    let done = runtime.block_on(async {
+        let lab = if on_lab { Some(start_lab(faults).await?) } else { None };
+        let result = if args.dry_run {
+            dry_run(&compiled, lab.as_ref()).await
+        } else {
+            real_run(args, &compiled, lab.as_ref()).await
+        };
+        if let Some(lab) = lab {
+            lab.stop().await;
+        }
+        lab::clean_up();
+        result
+    });
+    runtime.shutdown_timeout(std::time::Duration::from_secs(2));
+    done
+}
+
+async fn start_lab(faults: Vec<Fault>) -> Result<Lab, Status> {
+    let config = LabConfig { faults, ..LabConfig::default() };
+    crate::lab::start(config).await.map_err(|e| because(Status::Refused, &format!("the lab does not start: {e}")))
+}
+
+/// Says all reasons and that nothing was changed.
+fn refused(reasons: &[String]) -> Status {
+    eprintln!("canary: refused, nothing was changed:");
+    for r in reasons {
+        eprintln!("  - {r}");
+    }
+    Status::Refused
+}
+
+async fn dry_run(compiled: &Compiled, lab: Option<&Lab>) -> Result<Status, Status> {
+    let (plan, bindings) = (&compiled.plan, &compiled.bindings);
+    let backends = connect(plan, bindings, lab).map_err(|r| refused(&r))?;
+    let style = Style::for_terminal(std::io::stdout().is_terminal());
+    let mut observer = Lines::new(std::io::stderr(), Style::PLAIN);
+    let (_stop, mut never) = watch::channel(false);
+    let ready = preflight::read(plan, &backends, &mut observer, &mut never).await.map_err(|r| refused(&r))?;
+    let Some(ready) = ready else { return Ok(Status::Unfinished) };
+    println!("{} dry run of {} on {}: nothing is changed", style.bold("canary"), plan.rollout, bindings.environment);
+    println!("\nwhat is set now");
+    for (port, setting) in &ready.originals {
+        println!("  {} = {setting}", plan.port_name(*port));
+    }
+    println!("\nwhat would be set");
+    for (i, phase) in plan.phases.iter().enumerate() {
+        let list = plan.settings_at(crate::plan::PhaseId::at(i));
+        let named: Vec<_> = list.iter().map(|(p, s)| (plan.port_name(*p).to_owned(), *s)).collect();
+        println!("  phase {}: {}", phase.name, settings(&named));
+    }
+    println!("\nwhat is read now");
+    for line in super::query::inputs(plan, &ready) {
+        println!("  {line}");
+    }
+    for w in &ready.warnings {
+        println!("\nwarning: {w}");
+    }
+    if ready.refused.is_empty() {
+        println!("\nit would start");
+        Ok(Status::Success)
+    } else {
+        println!("\nit would be refused:");
+        for r in &ready.refused {
+            println!("  - {r}");
+        }
+        Ok(Status::Refused)
+    }
+}
+
+/// Where the environment says that runs are kept.
+pub fn store_path(bindings: &Bindings) -> PathBuf {
+    let bound = bindings.store.as_ref().and_then(|b| match b.arg("path") {
+        Some(Arg::Text(t)) => Some(PathBuf::from(t)),
+        Some(Arg::Env(e)) => std::env::var_os(e).map(PathBuf::from),
+        _ => None,
+    });
+    bound.or_else(|| std::env::var_os("CANARY_STORE").map(PathBuf::from)).unwrap_or_else(|| PathBuf::from(super::runs::DEFAULT_STORE))
+}
+
+/// Takes the rollout and its ports for this process.
+pub fn lease(store: &Store, plan: &Plan, environment: &str) -> Result<LeaseGuard, Status> {
+    let mut names = vec![format!("rollout/{}", plan.rollout)];
+    names.extend(plan.ports.iter().map(|p| format!("port/{environment}/{}", p.name)));
+    let holder = format!("pid {} of {} on {}", std::process::id(), user(), host());
+    store.lease(&names, &holder).map_err(|e| {
+        because(Status::Refused, &format!("{e}: two runs never hold one rollout or one port (see `canary status`)"))
+    })
+}
+
+async fn real_run(args: &Args, compiled: &Compiled, lab: Option<&Lab>) -> Result<Status, Status> {
+    let path = store_path(&compiled.bindings);
+    let store = Store::open(&path).map_err(|e| because(Status::Refused, &e.to_string()))?;
+    let store = Arc::new(store);
+    let _lease = lease(&store, &compiled.plan, &compiled.bindings.environment)?;
+    let unfinished = store
+        .unfinished_run(&compiled.plan.rollout)
+        .map_err(|e| because(Status::Refused, &e.to_string()))?;
+    let stop = stop_on_signals();
+    let mut observer = observer(args.format, &compiled.bindings.environment);
+    let run = match (unfinished, args.resume) {
+        (Some(run), false) => {
+            let env = &compiled.bindings.environment;
+            let message = format!(
+                "run {} of {} is not finished: `canary run {} --env {env} --resume` goes on with it, `canary abort {}` takes it back",
+                run.id,
+                run.rollout,
+                args.target.file.display(),
+                run.rollout
+            );
+            return Err(because(Status::Refused, &message));
+        }
+        (None, true) => {
+            let message = format!("{} has no unfinished run to resume (see `canary history`)", compiled.plan.rollout);
+            return Err(because(Status::Refused, &message));
+        }
+        (Some(run), true) => {
+            check_pinned(&run, compiled)?;
+            run
+        }
+        (None, false) => return fresh_run(args, compiled, &store, lab, stop, observer.as_mut()).await,
+    };
+    let state = kept_state(&store, &run)?;
+    let plan = Arc::new(compiled.plan.clone());
+    let backends = connect(&plan, &compiled.bindings, lab).map_err(|r| refused(&r))?;
+    if lab.is_some() {
+        restore_lab(&state, &backends).await;
+    }
+    resume_with(&store, &run, plan, backends, Beginning::Recovered(Box::new(state)), stop, observer.as_mut(), Some(args)).await
+}
+
+/// The lab that the run was on has gone with its process: the new one is set to what was last verified.
+async fn restore_lab(state: &State, backends: &crate::runtime::Backends) {
+    if state.target.verified.is_none() {
+        return;
+    }
+    for (port, setting) in &state.target.settings {
+        if let Some(b) = backends.port(*port) {
+            let _ = b.set(*setting).await;
+        }
+    }
+}
+
+/// A run goes on with the plan and bindings that it began with, or not at all.
+fn check_pinned(run: &Run, compiled: &Compiled) -> Result<(), Status> {
+    let short = |h: &str| h.chars().take(12).collect::<String>();
+    let mut changed = Vec::new();
+    if run.plan_hash != compiled.plan.hash {
+        changed.push(format!("the plan ({} then, {} now)", short(&run.plan_hash), short(&compiled.plan.hash)));
+    }
+    if run.bindings_hash != compiled.bindings.hash {
+        let (then, now) = (short(&run.bindings_hash), short(&compiled.bindings.hash));
+        changed.push(format!("the environment's bindings ({then} then, {now} now)"));
+    }
+    if changed.is_empty() {
+        return Ok(());
+    }
+    Err(because(
+        Status::Refused,
+        &format!(
+            "run {} began with another policy: {} changed. Resume with the files and `--set`s it began with, or take it back \
+             with `canary abort {}` and start anew",
+            run.id,
+            changed.join(" and "),
+            run.rollout
+        ),
+    ))
+}
+
+/// The state that a run was left in.
+///
+/// # Errors
+/// The exit status; it was said on standard error.
+pub fn kept_state(store: &Store, run: &Run) -> Result<State, Status> {
+    let kept = store.state(&run.id).map_err(|e| because(Status::Refused, &e.to_string()))?;
+    let Some((_, value)) = kept else {
+        return Err(because(Status::Refused, &format!("run {} has no state in the store", run.id)));
+    };
+    serde_json::from_value(value).map_err(|e| {
+        because(Status::Refused, &format!("the state of run {} was written by another version: {e}", run.id))
+    })
+}
+
+async fn fresh_run(
+    args: &Args,
+    compiled: &Compiled,
+    store: &Arc<Store>,
+    lab: Option<&Lab>,
+    mut stop: watch::Receiver<bool>,
+    observer: &mut dyn Observer,
+) -> Result<Status, Status> {
+    let plan = Arc::new(compiled.plan.clone());
+    let backends = connect(&plan, &compiled.bindings, lab).map_err(|r| refused(&r))?;
+    let ready = preflight::read(&plan, &backends, observer, &mut stop).await.map_err(|r| refused(&r))?;
+    let Some(ready) = ready else {
+        return Err(because(Status::Refused, "stopped before anything was changed"));
+    };
+    for w in &ready.warnings {
+        observer.remark(now(), &format!("warning: {w}"));
+    }
+    let provenance = Provenance {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        user: user(),
+        host: host(),
+        pid: std::process::id(),
+        files: compiled.files.iter().map(|f| f.display().to_string()).collect(),
+    };
+    let run = store
+        .create_run(&NewRun {
+            rollout: plan.rollout.clone(),
+            title: plan.title.clone(),
+            environment: compiled.bindings.environment.clone(),
+            policy_path: args.target.file.display().to_string(),
+            plan: serde_json::to_value(&compiled.plan).unwrap_or_default(),
+            plan_hash: plan.hash.clone(),
+            bindings: serde_json::to_value(&compiled.bindings).unwrap_or_default(),
+            bindings_hash: compiled.bindings.hash.clone(),
+            provenance: serde_json::to_value(&provenance).unwrap_or_default(),
+            started: ready.at,
+        })
+        .and_then(|id| store.run(&id))
+        .map_err(|e| because(Status::Refused, &format!("nothing was changed: {e}")))?;
+    let beginning = Beginning::Start {
+        at: ready.at,
+        originals: ready.originals,
+        answers: ready.answers,
+        baseline: ready.baseline,
+    };
+    resume_with(store, &run, plan, backends, beginning, stop, observer, Some(args)).await
+}
+
+/// Drives a run to its end or to a stop, and reports.
+#[expect(clippy::too_many_arguments, reason = "everything that one run is made of")]
+pub async fn resume_with(
+    store: &Arc<Store>,
+    run: &Run,
+    plan: Arc<Plan>,
+    backends: crate::runtime::Backends,
+    beginning: Beginning,
+    stop: watch::Receiver<bool>,
+    observer: &mut dyn Observer,
+    args: Option<&Args>,
+) -> Result<Status, Status> {
+    let by_hand = backends.clone();
+    let taken = match beginning {
+        // commands that were posted to a run before this runner took it over are not obeyed late
+        Beginning::Start { .. } => 0,
+        _ => store.last_command(&run.id).unwrap_or(0),
+    };
+    let journal = Journal::new(Arc::clone(store), run.id.clone(), taken);
+    let executor = Executor::new(Arc::clone(&plan), backends, journal, observer);
+    let (outcome, state) = executor.run(beginning, stop).await;
+    if let Some(file) = args.and_then(|a| a.report.as_ref()) {
+        write_report(store, run, &plan, file)?;
+    }
+    Ok(match outcome {
+        Outcome::Finished(Verdict::Promoted) => Status::Success,
+        Outcome::Finished(Verdict::RolledBack) => Status::Bad,
+        Outcome::Finished(Verdict::Aborted) => Status::Person,
+        Outcome::Finished(Verdict::Refused) => Status::Refused,
+        Outcome::Stopped => {
+            let env = &run.environment;
+            eprintln!("\ncanary: stopped; the state of run {} is kept", run.id);
+            match args {
+                Some(a) => eprintln!("  go on     canary run {} --env {env} --resume", a.target.file.display()),
+                None => eprintln!("  go on     canary run POLICY --env {env} --resume"),
+            }
+            eprintln!("  take back canary abort {}", run.rollout);
+            if state.target.settings.iter().any(|(_, s)| s.exposes()) {
+                eprintln!("  by hand:");
+                for (port, original) in &state.originals {
+                    if let Some(b) = by_hand.port(*port) {
+                        eprintln!("    {}", b.by_hand(*original));
+                    }
+                }
+            }
+            Status::Unfinished
+        }
+    })
+}
+
+fn write_report(store: &Store, run: &Run, plan: &Plan, file: &Path) -> Result<(), Status> {
+    let failed = |e: &dyn std::fmt::Display| {
+        because(Status::Unfinished, &format!("the run is over, but its report cannot be written to {}: {e}", file.display()))
+    };
+    let run = store.run(&run.id).map_err(|e| failed(&e))?;
+    let events = super::runs::events(store, &run)?;
+    let chain = store.head(&run.id).map_err(|e| failed(&e))?;
+    let document = report(&Source {
+        plan,
+        bindings_hash: &run.bindings_hash,
+        environment: &run.environment,
+        run: run.id.as_str(),
+        started: run.started,
+        ended: run.ended,
+        verdict: run.verdict.as_deref(),
+        provenance: run.provenance.clone(),
+        events: &events,
+        chain: &chain,
+    });
+    let text = serde_json::to_string_pretty(&document).unwrap_or_default() + "\n";
+    // a reader never finds half a report
+    let mut part = file.as_os_str().to_owned();
+    part.push(".part");
+    std::fs::write(&part, text).and_then(|()| std::fs::rename(&part, file)).map_err(|e| failed(&e))
+}
+
+/// The view for where standard output goes.
+pub fn observer(format: Format, environment: &str) -> Box<dyn Observer> {
+    let out = std::io::stdout();
+    let style = Style::for_terminal(out.is_terminal());
+    match format {
+        Format::Json => Box::new(JsonLines::new(out)),
+        Format::Human if out.is_terminal() && std::env::var_os("TERM").is_none_or(|t| t != "dumb") => {
+            Box::new(Live::new(out, style, environment))
+        }
+        Format::Human => Box::new(Lines::new(out, style)),
+    }
+}
+
+/// Becomes true on the first Ctrl-C, SIGTERM or SIGHUP; the second one ends the process at once.
+pub fn stop_on_signals() -> watch::Receiver<bool> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (tell, stop) = watch::channel(false);
+    let kinds = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()];
+    for mut s in kinds.into_iter().filter_map(|k| signal(k).ok()) {
+        let tell = tell.clone();
+        tokio::spawn(async move {
+            while s.recv().await.is_some() {
+                if *tell.borrow() {
+                    eprintln!("canary: ended at once; the state that was journalled last is kept");
+                    std::process::exit(i32::from(Status::Unfinished.code()));
+                }
+                let _ = tell.send(true);
+            }
+        });
+    }
+    stop
+}

@@ -1,0 +1,122 @@
+//! `canary status`: runs that are live or wait to be resumed, and how they stand.
+
+use super::Format;
+use super::exit::Status;
+use super::runs::{StoreArg, open, pinned};
+use crate::engine::{Stage, State, Word};
+use crate::plan::{Plan, show};
+use crate::report::style::Style;
+use crate::report::text::{date_time, reading, rfc3339};
+use crate::runtime::clock::now;
+use crate::store::{Run, RunFilter, Store};
+use serde_json::{Value, json};
+use std::io::IsTerminal;
+
+/// Arguments of `canary status`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Only this rollout
+    rollout: Option<String>,
+    #[command(flatten)]
+    store: StoreArg,
+    /// How to report
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
+
+/// Prints how every run that is not over stands.
+#[must_use]
+pub fn main(args: &Args) -> Status {
+    match print(args) {
+        Ok(()) => Status::Success,
+        Err(status) => status,
+    }
+}
+
+fn print(args: &Args) -> Result<(), Status> {
+    let store = open(&args.store.store)?;
+    let filter = RunFilter { rollout: args.rollout.clone(), unfinished: true, ..RunFilter::default() };
+    let runs = store.runs(&filter).map_err(|e| super::exit::because(Status::Wrong, &e.to_string()))?;
+    let mut list = Vec::new();
+    for run in &runs {
+        let (plan, _) = pinned(run)?;
+        let state: Option<State> = store
+            .state(&run.id)
+            .ok()
+            .flatten()
+            .and_then(|(_, v)| serde_json::from_value(v).ok());
+        let runner = store.holder(&format!("rollout/{}", run.rollout)).ok().flatten();
+        match args.format {
+            Format::Human => human(run, &plan, state.as_ref(), runner.as_deref()),
+            Format::Json => list.push(machine(run, &plan, state.as_ref(), runner.as_deref())),
+        }
+    }
+    match args.format {
+        Format::Human if runs.is_empty() => println!("nothing is running, and nothing waits to be resumed"),
+        Format::Human => {}
+        Format::Json => println!("{}", json!({ "schema": "canary.status/1", "runs": list })),
+    }
+    Ok(())
+}
+
+fn stage(plan: &Plan, state: &State) -> String {
+    match (&state.paused, state.stage) {
+        (Some(p), _) => format!("paused since {}: {}", date_time(p.since), p.why),
+        (None, Stage::Idle) => String::from("not started"),
+        (None, Stage::Phase(p)) => format!("in phase {}", plan.phase_name(p)),
+        (None, Stage::RollingBack(_)) => String::from("rolling back"),
+        (None, Stage::Done(v)) => v.text().replace('_', " "),
+    }
+}
+
+fn human(run: &Run, plan: &Plan, state: Option<&State>, runner: Option<&str>) {
+    let style = Style::for_terminal(std::io::stdout().is_terminal());
+    println!("{} on {}, run {}, began {}", style.bold(&run.rollout), run.environment, run.id, date_time(run.started));
+    match runner {
+        Some(r) => println!("  runner    {r}"),
+        None => println!(
+            "  runner    {}: `canary run POLICY --env {} --resume` goes on, `canary abort {}` takes it back",
+            style.bad("none"),
+            run.environment,
+            run.rollout
+        ),
+    }
+    let Some(state) = state else {
+        println!("  state     not readable by this version");
+        return;
+    };
+    println!("  stage     {}", stage(plan, state));
+    for (port, asked) in &state.target.settings {
+        let verified = state.target.verified.map_or_else(
+            || style.unsure("not read back yet"),
+            |at| format!("read back {} ago", show::duration((now() - at) / 1000 * 1000)),
+        );
+        println!("  exposure  {} = {asked}, {verified}", plan.port_name(*port));
+    }
+    for g in crate::engine::explain::guard_reports(plan, state) {
+        println!("  guard     {} {} ({})", g.guard, style.word(g.word, g.word.text()), reading(&g));
+    }
+    if let Some(last) = state.last {
+        println!("  checked   {} ago", show::duration((now() - last) / 1000 * 1000));
+    }
+}
+
+fn machine(run: &Run, plan: &Plan, state: Option<&State>, runner: Option<&str>) -> Value {
+    json!({
+        "run": run.id.as_str(),
+        "rollout": run.rollout,
+        "environment": run.environment,
+        "started": rfc3339(run.started),
+        "runner": runner,
+        "stage": state.map(|s| stage(plan, s)),
+        "phase": state.map(|s| plan.phase_name(s.phase)),
+        "paused": state.and_then(|s| s.paused.as_ref()).map(|p| p.why.clone()),
+        "settings": state.map(|s| {
+            let list = s.target.settings.iter().map(|(p, v)| (plan.port_name(*p).to_owned(), json!(v)));
+            list.collect::<serde_json::Map<_, _>>()
+        }),
+        "verified": state.and_then(|s| s.target.verified).map(rfc3339),
+        "guards": state.map(|s| crate::engine::explain::guard_reports(plan, s)),
+        "all_ok": state.map(|s| crate::engine::explain::guard_reports(plan, s).iter().all(|g| g.word == Word::Ok)),
+    })
+}
