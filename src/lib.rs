@@ -5,5 +5,6 @@
 //! [`report`] → [`commands`]. `check` produces the plan, so it may import `plan`'s data types.
 
 pub mod backend;
+pub mod check;
 pub mod plan;
 pub mod syntax;
