@@ -1,0 +1,120 @@
+//! Phases and their statements.
+
+use super::{Builder, P};
+use crate::syntax::ast::{Phase, PhaseStatement, SetKeyword};
+use crate::syntax::grammar::Rule;
+
+impl Builder<'_> {
+    pub fn phase(&mut self, p: P<'_>) -> Option<Phase> {
+        let span = self.span(&p);
+        let (mut name, mut purpose, mut body) = (None, None, Vec::new());
+        for q in p.into_inner() {
+            match q.as_rule() {
+                Rule::name => name = Some(self.name(&q)),
+                Rule::text => purpose = Some(self.text(&q)),
+                Rule::phase_block => body = self.phase_body(q),
+                _ => {}
+            }
+        }
+        Some(Phase {
+            name: name?,
+            purpose,
+            body,
+            span,
+        })
+    }
+
+    /// The statements of a `phase_body`, or of a pair that holds one.
+    pub fn phase_body(&mut self, p: P<'_>) -> Vec<PhaseStatement> {
+        p.into_inner()
+            .flat_map(|q| match q.as_rule() {
+                Rule::phase_body => self.phase_body(q),
+                Rule::settings => q
+                    .into_inner()
+                    .filter(|s| s.as_rule() == Rule::setting)
+                    .filter_map(|s| self.setting(s))
+                    .collect(),
+                _ => self.phase_statement(q).into_iter().collect(),
+            })
+            .collect()
+    }
+
+    fn setting(&mut self, p: P<'_>) -> Option<PhaseStatement> {
+        let span = self.span(&p);
+        let (mut keyword, mut port, mut value) = (None, None, None);
+        for q in p.into_inner() {
+            match q.as_rule() {
+                Rule::kw_traffic => keyword = Some(SetKeyword::Traffic),
+                Rule::kw_flag => keyword = Some(SetKeyword::Flag),
+                Rule::name => port = Some(self.name(&q)),
+                Rule::value => value = Some(self.value(q)),
+                _ => {}
+            }
+        }
+        Some(PhaseStatement::Set {
+            keyword: keyword?,
+            port: port?,
+            value: value?,
+            span,
+        })
+    }
+
+    fn phase_statement(&mut self, p: P<'_>) -> Option<PhaseStatement> {
+        let span = self.span(&p);
+        let unbuilt = |b: &Self, p, what| Some(PhaseStatement::Unbuilt(b.unbuilt(p, what, false)));
+        match p.as_rule() {
+            Rule::run => {
+                let (mut action, mut otherwise) = (None, None);
+                for q in p.into_inner() {
+                    match q.as_rule() {
+                        Rule::name => action = Some(self.name(&q)),
+                        Rule::otherwise => otherwise = self.otherwise(q),
+                        _ => {}
+                    }
+                }
+                Some(PhaseStatement::Run {
+                    action: action?,
+                    otherwise,
+                    span,
+                })
+            }
+            Rule::hold => Some(PhaseStatement::Hold(self.value_in(p, span), span)),
+            Rule::promote => {
+                let (mut when, mut within) = (None, None);
+                for q in p.into_inner() {
+                    match q.as_rule() {
+                        Rule::cond => when = Some(self.value(q)),
+                        Rule::within => {
+                            let (mut limit, mut otherwise) = (None, None);
+                            for r in q.into_inner() {
+                                match r.as_rule() {
+                                    Rule::dur => limit = Some(self.value(r)),
+                                    Rule::otherwise => otherwise = self.otherwise(r),
+                                    _ => {}
+                                }
+                            }
+                            within = limit.zip(otherwise);
+                        }
+                        _ => {}
+                    }
+                }
+                Some(PhaseStatement::Promote {
+                    when: when?,
+                    within,
+                    span,
+                })
+            }
+            Rule::hold_forever => unbuilt(self, p, "hold forever"),
+            Rule::hold_until => unbuilt(self, p, "hold until"),
+            Rule::ramp => unbuilt(self, p, "ramp"),
+            Rule::mirror => unbuilt(self, p, "mirror"),
+            Rule::irreversible => unbuilt(self, p, "irreversible"),
+            Rule::junk_phase => {
+                let range = self.range(&p);
+                self.junk.push(range);
+                Some(PhaseStatement::Junk(span))
+            }
+            _ => None,
+        }
+    }
+}
