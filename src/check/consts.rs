@@ -15,9 +15,13 @@ impl<'a> Cx<'a> {
             ExprKind::Literal(_) | ExprKind::Text(_) | ExprKind::Raw(_) => true,
             ExprKind::List(items) => items.iter().all(|i| self.is_const(i)),
             ExprKind::Paren(x) | ExprKind::Neg(x) => self.is_const(x),
-            ExprKind::Binary { op, left, right, .. } => {
-                matches!(op, BinaryOp::Add | BinaryOp::Sub | BinaryOp::Mul | BinaryOp::Div)
-                    && self.is_const(left)
+            ExprKind::Binary {
+                op, left, right, ..
+            } => {
+                matches!(
+                    op,
+                    BinaryOp::Add | BinaryOp::Sub | BinaryOp::Mul | BinaryOp::Div
+                ) && self.is_const(left)
                     && self.is_const(right)
             }
             ExprKind::Name(path) => match path.as_slice() {
@@ -52,7 +56,10 @@ impl<'a> Cx<'a> {
             ExprKind::Text(t) => Some(Value::Text(t.clone())),
             ExprKind::List(items) => {
                 let items: Vec<_> = items.iter().map(|i| self.constant(i, what)).collect();
-                items.into_iter().collect::<Option<Vec<_>>>().map(Value::List)
+                items
+                    .into_iter()
+                    .collect::<Option<Vec<_>>>()
+                    .map(Value::List)
             }
             ExprKind::Paren(x) => self.constant(x, what),
             ExprKind::Neg(x) => match self.constant(x, what)? {
@@ -206,7 +213,10 @@ impl<'a> Cx<'a> {
         };
         if ms < min {
             let msg = if min > 1 {
-                format!("{what} must be at least {}", crate::plan::show::duration(min))
+                format!(
+                    "{what} must be at least {}",
+                    crate::plan::show::duration(min)
+                )
             } else if min == 1 {
                 format!("{what} must be longer than nothing")
             } else {
@@ -277,7 +287,12 @@ impl<'a> Cx<'a> {
         let code = if want == Ty::Ratio { "E0302" } else { "E0301" };
         let d = Diagnostic::error(
             code,
-            format!("{what} takes {}, and `{}` is {}", want.a(), got.show(), got.a()),
+            format!(
+                "{what} takes {}, and `{}` is {}",
+                want.a(),
+                got.show(),
+                got.a()
+            ),
             e.span,
             format!("expected {}", want.a()),
         );
@@ -298,7 +313,10 @@ impl<'a> Cx<'a> {
 
 /// A literal as a value in base units.
 pub(super) fn literal(l: Literal) -> Value {
-    #[expect(clippy::cast_precision_loss, reason = "durations and times stay below 2^53 ms")]
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "durations and times stay below 2^53 ms"
+    )]
     match l {
         Literal::Bool(b) => Value::Bool(b),
         Literal::Number(v) => Value::Num(v, Ty::Number),
@@ -313,7 +331,10 @@ pub(super) fn literal(l: Literal) -> Value {
 
 /// Seconds to whole milliseconds.
 pub(super) fn to_millis(seconds: f64) -> Millis {
-    #[expect(clippy::cast_possible_truncation, reason = "a cast of a float saturates")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "a cast of a float saturates"
+    )]
     {
         (seconds * 1000.0).round() as Millis
     }

@@ -168,10 +168,15 @@ impl<'a> Cx<'a> {
             Ty::Count => {
                 let values: Vec<_> = list.iter().map(|e| self.count(e, &what, 0)).collect();
                 let values: Option<Vec<_>> = values.into_iter().collect();
-                Some(PortKind::CountFlag(values?.into_iter().map(i64::from).collect()))
+                Some(PortKind::CountFlag(
+                    values?.into_iter().map(i64::from).collect(),
+                ))
             }
             _ => {
-                let values: Vec<_> = list.iter().map(|e| self.ratio(e, &what, 0.0, 1.0)).collect();
+                let values: Vec<_> = list
+                    .iter()
+                    .map(|e| self.ratio(e, &what, 0.0, 1.0))
+                    .collect();
                 let values: Option<Vec<_>> = values.into_iter().collect();
                 Some(PortKind::RatioFlag(values?))
             }

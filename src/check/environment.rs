@@ -56,7 +56,10 @@ struct Variants<'a> {
 /// The environment that was asked for, or the only one that is declared.
 pub(super) fn choose<'a>(cx: &Cx<'a>, name: Option<&str>) -> Option<Chosen<'a>> {
     let declared = &cx.scope().environments;
-    let start = cx.files.first().map_or_else(Span::default, |f| f.span.head());
+    let start = cx
+        .files
+        .first()
+        .map_or_else(Span::default, |f| f.span.head());
     let mut names: Vec<&str> = declared.keys().copied().collect();
     names.push(lab::NAME);
     let found = match (name, declared.len()) {
@@ -124,12 +127,7 @@ impl<'a> Chosen<'a> {
     }
 
     /// All bindings that a rollout needs; everything that is missing is reported together.
-    pub(super) fn bind(
-        &self,
-        cx: &Cx<'a>,
-        r: &'a ast::Rollout,
-        needs: &Needs,
-    ) -> Option<Bindings> {
+    pub(super) fn bind(&self, cx: &Cx<'a>, r: &'a ast::Rollout, needs: &Needs) -> Option<Bindings> {
         let mut out = Bindings {
             environment: self.name.clone(),
             ..Bindings::default()
@@ -212,7 +210,10 @@ impl<'a> Chosen<'a> {
             })
             .collect();
         d = d.help(match near {
-            Some(n) => format!("it binds `{n}`: is that what was meant? else add, for example, {}", lines.join(", ")),
+            Some(n) => format!(
+                "it binds `{n}`: is that what was meant? else add, for example, {}",
+                lines.join(", ")
+            ),
             None => format!("add to it, for example, {}", lines.join(", ")),
         });
         cx.push(d);
@@ -387,7 +388,11 @@ impl<'a> Cx<'a> {
         if known.is_empty() {
             let fit: Vec<&str> = SIGNATURES
                 .iter()
-                .filter(|s| roles.as_ref().is_none_or(|r| r.iter().any(|r| s.roles.contains(r))))
+                .filter(|s| {
+                    roles
+                        .as_ref()
+                        .is_none_or(|r| r.iter().any(|r| s.roles.contains(r)))
+                })
                 .map(|s| s.backend)
                 .collect();
             self.push(
@@ -411,7 +416,11 @@ impl<'a> Cx<'a> {
             // `command` without a policy beside it: told apart by its first argument
             (Some(one), Some(other)) => {
                 let named = args.iter().any(|a| a.name.is_some());
-                if named == (one.args.len() == 1) { other } else { one }
+                if named == (one.args.len() == 1) {
+                    other
+                } else {
+                    one
+                }
             }
             (None, _) => {
                 let role = role?;
@@ -430,7 +439,11 @@ impl<'a> Cx<'a> {
                         callee.span,
                         known.first().map_or("", |s| s.doc),
                     )
-                    .help(format!("{} can be bound to {}", role.a(), fit.join(" or "))),
+                    .help(format!(
+                        "{} can be bound to {}",
+                        role.a(),
+                        fit.join(" or ")
+                    )),
                 );
                 return None;
             }
@@ -561,9 +574,7 @@ impl<'a> Cx<'a> {
                 items.into_iter().collect::<Option<Vec<_>>>().map(Arg::List)
             }
             ArgType::JsonPath => match &e.kind {
-                ExprKind::Call { callee, args }
-                    if matches!(callee.as_slice(), [n] if n.node == "json") =>
-                {
+                ExprKind::Call { callee, args } if matches!(callee.as_slice(), [n] if n.node == "json") => {
                     match args.as_slice() {
                         [
                             ast::Arg {
@@ -656,7 +667,10 @@ impl<'a> Cx<'a> {
                         self.push(
                             Diagnostic::error(
                                 "E0505",
-                                format!("`{}` of `{}` is a secret, and `env` is shown in plans", sig.name, of.backend),
+                                format!(
+                                    "`{}` of `{}` is a secret, and `env` is shown in plans",
+                                    sig.name, of.backend
+                                ),
                                 e.span,
                                 "",
                             )

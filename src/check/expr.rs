@@ -1,11 +1,11 @@
 //! Live expressions: typed and lowered to nodes in one walk.
 
+use super::Cx;
 use super::environment::Chosen;
 use super::inputs::{How, Inputs};
 use super::metrics::{Body, Metric};
 use super::scope::Decl;
 use super::types::{self, Ty, Value};
-use super::Cx;
 use crate::plan::{Compare, InputId, Millis, Node, NodeId, Population, Program, Window};
 use crate::syntax::ast::{BinaryOp, Expr, ExprKind, Name};
 use crate::syntax::diagnostic::Diagnostic;
@@ -82,10 +82,7 @@ impl<'c, 'a> Lower<'c, 'a> {
     /// Adds a node, or finds the same one. Nodes with a slot have a state of their own and are never shared.
     pub(super) fn push(&mut self, node: Node) -> NodeId {
         let stateful = matches!(node, Node::For { .. } | Node::Accumulated { .. });
-        if let (false, Some(at)) = (
-            stateful,
-            self.program.nodes.iter().position(|n| *n == node),
-        ) {
+        if let (false, Some(at)) = (stateful, self.program.nodes.iter().position(|n| *n == node)) {
             return NodeId::at(at);
         }
         self.program.nodes.push(node);
@@ -241,7 +238,12 @@ impl<'c, 'a> Lower<'c, 'a> {
             ExprKind::Neg(x) => {
                 let v = self.value(x)?;
                 if v.ty == Ty::Bool {
-                    self.cx.push(Diagnostic::error("E0303", "a bool has no negative", e.span, ""));
+                    self.cx.push(Diagnostic::error(
+                        "E0303",
+                        "a bool has no negative",
+                        e.span,
+                        "",
+                    ));
                     return None;
                 }
                 let node = self.push(Node::Neg(v.node));
@@ -260,7 +262,12 @@ impl<'c, 'a> Lower<'c, 'a> {
                 None
             }
             ExprKind::List(_) | ExprKind::Raw(_) | ExprKind::Text(_) | ExprKind::Literal(_) => {
-                self.cx.push(Diagnostic::error("E0308", "a number is needed here", e.span, ""));
+                self.cx.push(Diagnostic::error(
+                    "E0308",
+                    "a number is needed here",
+                    e.span,
+                    "",
+                ));
                 None
             }
             ExprKind::Binary { .. }
@@ -329,7 +336,8 @@ impl<'c, 'a> Lower<'c, 'a> {
             _ => types::quotient(l.ty, r.ty),
         };
         let Some(ty) = ty else {
-            self.cx.bad_arithmetic(op, e.span, (left, l.ty), (right, r.ty));
+            self.cx
+                .bad_arithmetic(op, e.span, (left, l.ty), (right, r.ty));
             return None;
         };
         let node = self.push(match op {
@@ -359,7 +367,9 @@ impl<'c, 'a> Lower<'c, 'a> {
             [n] => n,
             [root, field] => match (root.node.as_str(), field.node.as_str()) {
                 ("phase", "elapsed") => return live(self.push(Node::PhaseElapsed), Ty::Duration),
-                ("rollout", "elapsed") => return live(self.push(Node::RolloutElapsed), Ty::Duration),
+                ("rollout", "elapsed") => {
+                    return live(self.push(Node::RolloutElapsed), Ty::Duration);
+                }
                 ("phase" | "rollout", other) => {
                     self.cx.push(
                         Diagnostic::error(
@@ -393,13 +403,8 @@ impl<'c, 'a> Lower<'c, 'a> {
             }
             "healthy" | "phase" | "rollout" | "canary" => {
                 self.cx.push(
-                    Diagnostic::error(
-                        "E0204",
-                        format!("`{}` is not a number", n.node),
-                        e.span,
-                        "",
-                    )
-                    .help("write a metric; the time in a phase is `phase.elapsed`"),
+                    Diagnostic::error("E0204", format!("`{}` is not a number", n.node), e.span, "")
+                        .help("write a metric; the time in a phase is `phase.elapsed`"),
                 );
                 return None;
             }
@@ -443,7 +448,12 @@ impl<'c, 'a> Lower<'c, 'a> {
     }
 
     /// The present population's value of a metric; `window` is the one in the call.
-    pub(super) fn metric(&mut self, name: &'a str, window: Option<Millis>, at: Span) -> Option<Val> {
+    pub(super) fn metric(
+        &mut self,
+        name: &'a str,
+        window: Option<Millis>,
+        at: Span,
+    ) -> Option<Val> {
         self.cx.use_name(name);
         let cx = self.cx;
         let m: &Metric<'a> = cx.metric(name)?;
@@ -514,7 +524,11 @@ impl<'c, 'a> Lower<'c, 'a> {
                 return None;
             }
             Body::Histogram(_) => {
-                let example = if m.ty == Ty::Duration { "300ms" } else { m.ty.example() };
+                let example = if m.ty == Ty::Duration {
+                    "300ms"
+                } else {
+                    m.ty.example()
+                };
                 cx.push(
                     Diagnostic::error(
                         "E0309",
@@ -556,7 +570,11 @@ impl<'c, 'a> Lower<'c, 'a> {
             cx.push(
                 Diagnostic::error(
                     "E0301",
-                    format!("`{name}` is declared as {}, and this is {}", m.ty.a(), v.ty.a()),
+                    format!(
+                        "`{name}` is declared as {}, and this is {}",
+                        m.ty.a(),
+                        v.ty.a()
+                    ),
                     value.span,
                     format!("this is {}", v.ty.a()),
                 )
@@ -615,7 +633,8 @@ impl<'c, 'a> Lower<'c, 'a> {
         let (l, r) = self.sides(left, right);
         let (l, r) = (l?, r?);
         let Some(ty) = types::common(l.ty, l.zero, r.ty, r.zero) else {
-            self.cx.mismatch("cannot compare", (left, l.ty), (right, r.ty));
+            self.cx
+                .mismatch("cannot compare", (left, l.ty), (right, r.ty));
             return None;
         };
         if ty == Ty::Bool && !matches!(op, BinaryOp::Eq | BinaryOp::Ne) {
@@ -631,8 +650,13 @@ impl<'c, 'a> Lower<'c, 'a> {
                     && n.fract() != 0.0
                 {
                     self.cx.push(
-                        Diagnostic::error("E0306", "counts are whole", side.span, "not a whole number")
-                            .help("write a whole number"),
+                        Diagnostic::error(
+                            "E0306",
+                            "counts are whole",
+                            side.span,
+                            "not a whole number",
+                        )
+                        .help("write a whole number"),
                     );
                     return None;
                 }
@@ -684,7 +708,9 @@ impl<'c, 'a> Lower<'c, 'a> {
     pub(super) fn first_comparison(&self, node: NodeId) -> Option<NodeId> {
         match self.program.nodes.get(node.index())? {
             Node::Compare { .. } => Some(node),
-            n => operands(n).into_iter().find_map(|o| self.first_comparison(o)),
+            n => operands(n)
+                .into_iter()
+                .find_map(|o| self.first_comparison(o)),
         }
     }
 

@@ -13,12 +13,21 @@ use crate::syntax::source::Span;
 
 /// Functions that work, and how each is written.
 const BUILT: [(&str, &str); 10] = [
-    ("share", "share(latency < 300ms) or share(latency < 300ms, 10m)"),
+    (
+        "share",
+        "share(latency < 300ms) or share(latency < 300ms, 10m)",
+    ),
     ("p50", "p50(latency) or p50(latency, 10m)"),
     ("p95", "p95(latency) or p95(latency, 10m)"),
     ("p99", "p99(latency) or p99(latency, 10m)"),
-    ("quantile", "quantile(latency, 0.9) or quantile(latency, 0.9, 10m)"),
-    ("increase", "increase(c), increase(c, since phase) or increase(c, 5m)"),
+    (
+        "quantile",
+        "quantile(latency, 0.9) or quantile(latency, 0.9, 10m)",
+    ),
+    (
+        "increase",
+        "increase(c), increase(c, since phase) or increase(c, 5m)",
+    ),
     ("greater", "greater(a, b)"),
     ("lesser", "lesser(a, b)"),
     ("default", "default(a, b)"),
@@ -27,7 +36,17 @@ const BUILT: [(&str, &str); 10] = [
 
 /// Functions of the language that are not built yet.
 const LATER: [&str; 11] = [
-    "avg", "max", "min", "sum", "rate", "delta", "stddev", "approved", "signed_off", "alert_firing", "silenced",
+    "avg",
+    "max",
+    "min",
+    "sum",
+    "rate",
+    "delta",
+    "stddev",
+    "approved",
+    "signed_off",
+    "alert_firing",
+    "silenced",
 ];
 
 /// Whether a name is a function, built or not (or `events`, which makes a metric).
@@ -96,10 +115,12 @@ impl<'c, 'a> Lower<'c, 'a> {
     fn call_of_name(&mut self, e: &'a Expr, name: &'a Name, args: &'a [Arg]) -> Option<Val> {
         match self.cx.scope().names.get(name.node.as_str()) {
             Some(Decl::Metric(m)) => {
-                let [Arg {
-                    name: None,
-                    value: window,
-                }] = args
+                let [
+                    Arg {
+                        name: None,
+                        value: window,
+                    },
+                ] = args
                 else {
                     return self.wrong_shape(e, &format!("{}(10m)", name.node));
                 };
@@ -124,7 +145,9 @@ impl<'c, 'a> Lower<'c, 'a> {
                 None
             }
             None => {
-                let source = args.iter().any(|a| matches!(a.value.kind, ExprKind::Raw(_)));
+                let source = args
+                    .iter()
+                    .any(|a| matches!(a.value.kind, ExprKind::Raw(_)));
                 let d = Diagnostic::error(
                     "E0206",
                     format!("unknown function `{}`", name.node),
@@ -144,8 +167,12 @@ impl<'c, 'a> Lower<'c, 'a> {
 
     fn wrong_shape(&self, e: &Expr, shape: &str) -> Option<Val> {
         self.cx.push(
-            Diagnostic::error("E0207", "wrong arguments", e.span, "")
-                .help(format!("write `{}`", shape.replace(" or ", "` or `").replace(", increase", "`, `increase"))),
+            Diagnostic::error("E0207", "wrong arguments", e.span, "").help(format!(
+                "write `{}`",
+                shape
+                    .replace(" or ", "` or `")
+                    .replace(", increase", "`, `increase")
+            )),
         );
         None
     }
@@ -159,7 +186,12 @@ impl<'c, 'a> Lower<'c, 'a> {
     }
 
     /// A histogram or counter named by an expression.
-    fn named(&mut self, e: &'a Expr, kind: &str, kinds: &str) -> Option<(&'a str, &'c super::metrics::Metric<'a>)> {
+    fn named(
+        &mut self,
+        e: &'a Expr,
+        kind: &str,
+        kinds: &str,
+    ) -> Option<(&'a str, &'c super::metrics::Metric<'a>)> {
         let name = match &e.kind {
             ExprKind::Hole => return None,
             ExprKind::Paren(x) => return self.named(x, kind, kinds),
@@ -174,8 +206,13 @@ impl<'c, 'a> Lower<'c, 'a> {
             },
             _ => {
                 self.cx.push(
-                    Diagnostic::error("E0309", format!("the name of a {kind} is needed"), e.span, "")
-                        .help(format!("declare it with `metric name: {kind} = …`")),
+                    Diagnostic::error(
+                        "E0309",
+                        format!("the name of a {kind} is needed"),
+                        e.span,
+                        "",
+                    )
+                    .help(format!("declare it with `metric name: {kind} = …`")),
                 );
                 return None;
             }
@@ -258,7 +295,11 @@ impl<'c, 'a> Lower<'c, 'a> {
         };
         let bound = self.cx.constant(right, "the bound of a share")?;
         let below = match &bound {
-            Value::Num(v, ty) if types::common(metric.ty, false, *ty, bound.is_zero()).is_some() => *v,
+            Value::Num(v, ty)
+                if types::common(metric.ty, false, *ty, bound.is_zero()).is_some() =>
+            {
+                *v
+            }
             Value::Num(_, ty) => {
                 if metric.ty == Ty::Number {
                     self.cx.push(
@@ -278,7 +319,8 @@ impl<'c, 'a> Lower<'c, 'a> {
                 return None;
             }
             other => {
-                self.cx.wants(right, other, metric.ty, "the bound of a share");
+                self.cx
+                    .wants(right, other, metric.ty, "the bound of a share");
                 return None;
             }
         };

@@ -100,7 +100,10 @@ impl<'a> Lower<'_, 'a> {
             );
             return None;
         }
-        self.inputs.sources.entry(port.clone()).or_insert(source.port.span);
+        self.inputs
+            .sources
+            .entry(port.clone())
+            .or_insert(source.port.span);
         if separable {
             self.inputs.separable.get_or_insert(source.raw);
         }

@@ -65,7 +65,16 @@ impl Source<'_> {
 
 /// All kinds of metrics, in the language's words.
 const KINDS: [&str; 11] = [
-    "counter", "events", "histogram", "bool", "number", "count", "ratio", "duration", "rate", "bytes",
+    "counter",
+    "events",
+    "histogram",
+    "bool",
+    "number",
+    "count",
+    "ratio",
+    "duration",
+    "rate",
+    "bytes",
     "time",
 ];
 
@@ -346,7 +355,12 @@ impl<'a> Cx<'a> {
             return None;
         };
         let counter = |d: &Decl<'_>| matches!(d, Decl::Metric(m) if m.kind.node == "counter");
-        match self.expect_decl(name, "counters", "declare it with `metric name: counter = …`", counter)? {
+        match self.expect_decl(
+            name,
+            "counters",
+            "declare it with `metric name: counter = …`",
+            counter,
+        )? {
             Decl::Metric(m) => Some(&m.name.node),
             _ => None,
         }
@@ -540,8 +554,7 @@ impl<'a> Cx<'a> {
                 self.constant(&l.value, "a value in a query")
             }
             _ => {
-                let mut known =
-                    self.scope().of_kind(|d| matches!(d, Decl::Param(_)));
+                let mut known = self.scope().of_kind(|d| matches!(d, Decl::Param(_)));
                 known.extend(["where", "by", "window"]);
                 return Err((
                     format!("unknown `${{{name}}}` in a query"),
@@ -659,7 +672,10 @@ mod tests {
 
     #[test]
     fn a_string_cannot_leave_its_quotes() {
-        assert_eq!(escape("a\"}) or vector(0) #\\", '"'), "a\\\"}) or vector(0) #\\\\");
+        assert_eq!(
+            escape("a\"}) or vector(0) #\\", '"'),
+            "a\\\"}) or vector(0) #\\\\"
+        );
         assert_eq!(escape("it's \"x\"\n", '\''), "it\\'s \"x\"\\n");
     }
 }

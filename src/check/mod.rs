@@ -5,8 +5,8 @@
 //! that each mistake is reported once.
 
 pub mod codes;
-mod declarations;
 mod consts;
+mod declarations;
 mod environment;
 mod expr;
 mod functions;
@@ -14,13 +14,13 @@ mod guards;
 mod inputs;
 mod lab_environment;
 mod metrics;
+mod params;
 mod phases;
 mod promql;
 mod pronouns;
 mod reactions;
 mod rollout;
 mod scope;
-mod params;
 pub mod signatures;
 mod suggest;
 mod temporal;
@@ -197,12 +197,21 @@ impl<'a> Cx<'a> {
 
 /// "not built yet", under the construct's first line only.
 fn not_built(what: &str, span: Span, map: &SourceMap) -> Diagnostic {
-    let first = map.slice(span).lines().next().unwrap_or("").trim_end().len();
+    let first = map
+        .slice(span)
+        .lines()
+        .next()
+        .unwrap_or("")
+        .trim_end()
+        .len();
     let end = span.start.saturating_add(u32::try_from(first).unwrap_or(0));
     let d = Diagnostic::error(
         "E0490",
         format!("`{what}` is not built yet"),
-        Span { end: end.min(span.end), ..span },
+        Span {
+            end: end.min(span.end),
+            ..span
+        },
         "this edition of the tool cannot run it",
     );
     match instead(what) {

@@ -16,7 +16,10 @@ pub(super) fn check(cx: &Cx<'_>) {
         let _ = cx.param(name);
     }
     for (i, (name, value)) in cx.sets.iter().enumerate() {
-        let span = cx.files.first().map_or_else(Span::default, |f| f.span.head());
+        let span = cx
+            .files
+            .first()
+            .map_or_else(Span::default, |f| f.span.head());
         if !names.contains(&name.as_str()) {
             cx.push(
                 Diagnostic::error(
@@ -80,7 +83,14 @@ impl<'a> Cx<'a> {
         let low = self.bound(p.at_least.as_ref(), ty, &what);
         let high = self.bound(p.at_most.as_ref(), ty, &what);
         let default = default.filter(|v| {
-            self.within(p, v, low.as_ref(), high.as_ref(), p.default.span, "the default")
+            self.within(
+                p,
+                v,
+                low.as_ref(),
+                high.as_ref(),
+                p.default.span,
+                "the default",
+            )
         });
         let Some((_, text)) = self.sets.iter().find(|(n, _)| *n == p.name.node) else {
             return default;
@@ -150,8 +160,11 @@ impl<'a> Cx<'a> {
         // a text of its own, outside the map: its places mean nothing, so only the words are kept
         let (file, found) = syntax::parse(FileId(u32::MAX), &format!("let value = {text}\n"));
         let bad = |message: String| {
-            Diagnostic::error("E0317", message, p.name.span, "the param")
-                .help(format!("for example `--set {}={}`", p.name.node, ty.example()))
+            Diagnostic::error("E0317", message, p.name.span, "the param").help(format!(
+                "for example `--set {}={}`",
+                p.name.node,
+                ty.example()
+            ))
         };
         let how = format!("`--set {}={text}`", p.name.node);
         if let Some(first) = found.iter().find(|d| d.is_error()) {

@@ -206,7 +206,10 @@ impl<'a> Builder<'_, 'a> {
             cx.push(
                 Diagnostic::error(
                     "E0403",
-                    format!("`{}` is set as {word}, and is declared as {other}", name.node),
+                    format!(
+                        "`{}` is set as {word}, and is declared as {other}",
+                        name.node
+                    ),
                     name.span,
                     format!("write `{other} {} = …`", name.node),
                 )

@@ -69,15 +69,10 @@ impl<'a> Lower<'_, 'a> {
             }
             [first, second, ..] => {
                 self.cx.push(
-                    Diagnostic::error(
-                        "E0313",
-                        "this could stand for more than one metric",
-                        at,
-                        "",
-                    )
-                    .also(first.span, "this one")
-                    .also(second.span, "or this one")
-                    .help("name the expression with `metric name: kind = …` and compare that"),
+                    Diagnostic::error("E0313", "this could stand for more than one metric", at, "")
+                        .also(first.span, "this one")
+                        .also(second.span, "or this one")
+                        .help("name the expression with `metric name: kind = …` and compare that"),
                 );
                 return None;
             }

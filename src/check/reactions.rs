@@ -42,7 +42,10 @@ impl<'a> Builder<'_, 'a> {
         match t {
             ast::Trigger::On(names) => {
                 let found: Vec<_> = names.iter().map(|n| self.happening(n)).collect();
-                found.into_iter().collect::<Option<Vec<_>>>().map(Trigger::On)
+                found
+                    .into_iter()
+                    .collect::<Option<Vec<_>>>()
+                    .map(Trigger::On)
             }
             ast::Trigger::Every(d) => Some(Trigger::Every(cx.duration(d, "`every`", 1)?)),
             ast::Trigger::At(times) => {
@@ -52,9 +55,7 @@ impl<'a> Builder<'_, 'a> {
                 found.dedup();
                 Some(Trigger::At(found))
             }
-            ast::Trigger::When(c) => {
-                Some(Trigger::When(self.lower.condition_at(Place::When, c)?))
-            }
+            ast::Trigger::When(c) => Some(Trigger::When(self.lower.condition_at(Place::When, c)?)),
         }
     }
 
@@ -89,7 +90,10 @@ impl<'a> Builder<'_, 'a> {
         match a {
             ast::Act::Notify(names) => {
                 let found: Vec<_> = names.iter().map(|n| self.channel(n)).collect();
-                found.into_iter().collect::<Option<Vec<_>>>().map(Act::Notify)
+                found
+                    .into_iter()
+                    .collect::<Option<Vec<_>>>()
+                    .map(Act::Notify)
             }
             ast::Act::Run { action, limit } => {
                 let id = self.action(action);
@@ -111,16 +115,11 @@ impl<'a> Builder<'_, 'a> {
     }
 
     fn channel(&mut self, n: &Name) -> Option<ChannelId> {
-        self.cx.expect_decl(
-            n,
-            "channels",
-            "declare it with `channel name`",
-            |d| matches!(d, Decl::Channel(_)),
-        )?;
-        self.needs
-            .channels
-            .entry(n.node.clone())
-            .or_insert(n.span);
+        self.cx
+            .expect_decl(n, "channels", "declare it with `channel name`", |d| {
+                matches!(d, Decl::Channel(_))
+            })?;
+        self.needs.channels.entry(n.node.clone()).or_insert(n.span);
         let at = self.channels.iter().position(|c| *c == n.node);
         Some(ChannelId::at(at.unwrap_or_else(|| {
             self.channels.push(n.node.clone());

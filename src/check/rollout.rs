@@ -5,8 +5,8 @@ use super::expr::{Lower, Place};
 use super::scope::duplicate;
 use super::{Cx, EDITION, suggest};
 use crate::plan::{
-    self, Bindings, Consequence, Input, Metric, Millis, NoData, PhaseId, Plan, Require,
-    Tolerance, hash,
+    self, Bindings, Consequence, Input, Metric, Millis, NoData, PhaseId, Plan, Require, Tolerance,
+    hash,
 };
 use crate::syntax::ast::{self, ConsequenceKind, Item, Name, Statement};
 use crate::syntax::diagnostic::Diagnostic;
@@ -69,14 +69,22 @@ pub(super) fn edition(cx: &Cx<'_>, file: &ast::File) {
 pub(super) fn choose<'a>(cx: &Cx<'a>, name: Option<&str>) -> Option<&'a ast::Rollout> {
     let all = &cx.scope().rollouts;
     let names: Vec<&str> = all.iter().map(|r| r.name.node.as_str()).collect();
-    let start = cx.files.first().map_or_else(Span::default, |f| f.span.head());
+    let start = cx
+        .files
+        .first()
+        .map_or_else(Span::default, |f| f.span.head());
     match (name, all.as_slice()) {
         (Some(n), _) => {
             let found = all.iter().find(|r| r.name.node == n).copied();
             if found.is_none() {
                 cx.push(
                     Diagnostic::error("E0411", format!("no rollout `{n}`"), start, "").help(
-                        suggest::help(n, &names, "the rollouts here", "no rollout is declared here"),
+                        suggest::help(
+                            n,
+                            &names,
+                            "the rollouts here",
+                            "no rollout is declared here",
+                        ),
                     ),
                 );
             }
@@ -154,9 +162,14 @@ impl<'a> Head<'a> {
     fn once(&mut self, cx: &Cx<'a>, what: &'static str, span: Span) -> bool {
         if let Some((_, first)) = self.seen.iter().find(|(w, _)| *w == what) {
             cx.push(
-                Diagnostic::error("E0408", format!("`{what}` is given twice"), span, "again here")
-                    .also(*first, "first given here")
-                    .help("keep one of them"),
+                Diagnostic::error(
+                    "E0408",
+                    format!("`{what}` is given twice"),
+                    span,
+                    "again here",
+                )
+                .also(*first, "first given here")
+                .help("keep one of them"),
             );
             return false;
         }
@@ -302,7 +315,9 @@ impl<'c, 'a> Builder<'c, 'a> {
                         let text = cx.as_written(cond.span);
                         head.requires.push(Require {
                             cond: node,
-                            why: why.as_ref().map_or_else(|| text.clone(), |w| w.node.clone()),
+                            why: why
+                                .as_ref()
+                                .map_or_else(|| text.clone(), |w| w.node.clone()),
                             text,
                         });
                     }
@@ -379,12 +394,13 @@ impl<'c, 'a> Builder<'c, 'a> {
             ConsequenceKind::Hold => Consequence::Hold,
             ConsequenceKind::Pause => Consequence::Pause,
             ConsequenceKind::Halt => Consequence::Halt,
-            ConsequenceKind::Rollback => Consequence::Rollback(match &c.to {
-                None => None,
-                Some(to) => {
-                    let id = self.phase(to)?;
-                    if id.index() + 1 >= end {
-                        cx.push(
+            ConsequenceKind::Rollback => {
+                Consequence::Rollback(match &c.to {
+                    None => None,
+                    Some(to) => {
+                        let id = self.phase(to)?;
+                        if id.index() + 1 >= end {
+                            cx.push(
                             Diagnostic::error(
                                 "E0405",
                                 format!("`rollback to {}` leads nowhere back", to.node),
@@ -393,11 +409,12 @@ impl<'c, 'a> Builder<'c, 'a> {
                             )
                             .help("name an earlier phase, or say `rollback` to take everything back"),
                         );
-                        return None;
+                            return None;
+                        }
+                        Some(id)
                     }
-                    Some(id)
-                }
-            }),
+                })
+            }
         })
     }
 
@@ -413,7 +430,12 @@ impl<'c, 'a> Builder<'c, 'a> {
                     name.span,
                     "not a phase of this rollout",
                 )
-                .help(suggest::help(&name.node, &known, "its phases", "it has none")),
+                .help(suggest::help(
+                    &name.node,
+                    &known,
+                    "its phases",
+                    "it has none",
+                )),
             );
         }
         found.map(PhaseId::at)
@@ -433,7 +455,10 @@ impl<'c, 'a> Builder<'c, 'a> {
             let Some(m) = cx.metric(name) else { continue };
             let value = match m.body {
                 Body::Counter(_) | Body::Histogram(_) => None,
-                _ => self.lower.metric(name, None, m.ast.name.span).map(|v| v.node),
+                _ => self
+                    .lower
+                    .metric(name, None, m.ast.name.span)
+                    .map(|v| v.node),
             };
             let own: Vec<_> = match value {
                 Some(v) => self.lower.inputs_below(v),
@@ -446,9 +471,7 @@ impl<'c, 'a> Builder<'c, 'a> {
                 .list
                 .iter()
                 .enumerate()
-                .filter(|(i, input)| {
-                    of_name(input) || own.iter().any(|o| o.index() == *i)
-                })
+                .filter(|(i, input)| of_name(input) || own.iter().any(|o| o.index() == *i))
                 .map(|(i, _)| plan::InputId::at(i))
                 .collect();
             out.push(Metric {

@@ -8,7 +8,14 @@ use std::collections::BTreeMap;
 
 /// Names that the language gives a meaning; `canary` may name a phase.
 pub(super) const PREDECLARED: [&str; 8] = [
-    "stable", "before", "healthy", "undecided", "now", "phase", "rollout", "canary",
+    "stable",
+    "before",
+    "healthy",
+    "undecided",
+    "now",
+    "phase",
+    "rollout",
+    "canary",
 ];
 
 /// What a name stands for.

@@ -119,7 +119,10 @@ pub const SIGNATURES: &[Signature] = &[
     Signature {
         backend: "scrape",
         roles: &[Role::Metrics],
-        args: &[must("urls", ArgType::Words), may("every", ArgType::Duration)],
+        args: &[
+            must("urls", ArgType::Words),
+            may("every", ArgType::Duration),
+        ],
         doc: "metrics pages, read by this tool itself",
     },
     Signature {
@@ -183,7 +186,11 @@ impl Signature {
                 } else {
                     format!("{}: {}", a.name, a.ty.example())
                 };
-                if a.required { text } else { format!("[{text}]") }
+                if a.required {
+                    text
+                } else {
+                    format!("[{text}]")
+                }
             })
             .collect();
         format!("{}({})", self.backend, args.join(", "))

@@ -12,12 +12,7 @@ pub(super) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) 
 }
 
 /// `did you mean …` with the nearest word, else the list of known ones under `kinds`, else `otherwise`.
-pub(super) fn help(
-    word: &str,
-    known: &[&str],
-    kinds: &str,
-    otherwise: &str,
-) -> String {
+pub(super) fn help(word: &str, known: &[&str], kinds: &str, otherwise: &str) -> String {
     if let Some(near) = nearest(word, known.iter().copied()) {
         return format!("did you mean `{near}`?");
     }

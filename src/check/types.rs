@@ -247,9 +247,15 @@ mod tests {
 
     #[test]
     fn points_are_the_difference_of_ratios_and_a_percentage_is_a_factor() {
-        assert_eq!(sum(false, Ty::Ratio, false, Ty::Points, false, false), Some(Ty::Ratio));
+        assert_eq!(
+            sum(false, Ty::Ratio, false, Ty::Points, false, false),
+            Some(Ty::Ratio)
+        );
         assert_eq!(sum(false, Ty::Ratio, false, Ty::Ratio, false, false), None);
-        assert_eq!(sum(true, Ty::Ratio, false, Ty::Ratio, false, false), Some(Ty::Points));
+        assert_eq!(
+            sum(true, Ty::Ratio, false, Ty::Ratio, false, false),
+            Some(Ty::Points)
+        );
         assert_eq!(product(Ty::Ratio, Ty::Ratio), Some(Ty::Ratio));
         assert_eq!(product(Ty::Duration, Ty::Ratio), Some(Ty::Duration));
         assert_eq!(product(Ty::Duration, Ty::Duration), None);

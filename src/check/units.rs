@@ -54,13 +54,7 @@ impl Cx<'_> {
     }
 
     /// A sum, difference, product or quotient that has no meaning.
-    pub(super) fn bad_arithmetic(
-        &self,
-        op: BinaryOp,
-        span: Span,
-        l: (&Expr, Ty),
-        r: (&Expr, Ty),
-    ) {
+    pub(super) fn bad_arithmetic(&self, op: BinaryOp, span: Span, l: (&Expr, Ty), r: (&Expr, Ty)) {
         if op == BinaryOp::Add && l.1 == Ty::Ratio && r.1 == Ty::Ratio {
             let written = self.as_written(r.0.span);
             let d = Diagnostic::error(
@@ -116,8 +110,13 @@ impl Cx<'_> {
             None => how.to_owned(),
         };
         self.push(
-            Diagnostic::error("E0201", format!("unknown name `{name}`"), span, "not declared")
-                .help(help),
+            Diagnostic::error(
+                "E0201",
+                format!("unknown name `{name}`"),
+                span,
+                "not declared",
+            )
+            .help(help),
         );
     }
 }

@@ -66,7 +66,10 @@ fn seconds(v: f64) -> String {
     let ms = v * 1000.0;
     // whole milliseconds are written as the language writes them, finer ones with decimals
     if ms.is_finite() && ms.abs() < 1e15 && (ms - ms.round()).abs() < 1e-6 {
-        #[expect(clippy::cast_possible_truncation, reason = "bounded by 1e15 just above")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "bounded by 1e15 just above"
+        )]
         return duration(ms.round() as Millis);
     }
     if v.abs() < 1.0 {
@@ -78,7 +81,6 @@ fn seconds(v: f64) -> String {
 
 fn bytes(v: f64) -> String {
     for (name, size) in [
-        ("TiB", 1024.0_f64.powi(4)),
         ("GiB", 1024.0_f64.powi(3)),
         ("MiB", 1024.0_f64.powi(2)),
         ("KiB", 1024.0),

@@ -27,13 +27,19 @@ pub(super) fn locate(text: &str, message: &str) -> (Range<usize>, String) {
     }
     if message.starts_with("unterminated quoted string") {
         if let (_, Some(at)) = brackets(text) {
-            return (at..whole.end.max(at + 1), String::from("the string is not closed"));
+            return (
+                at..whole.end.max(at + 1),
+                String::from("the string is not closed"),
+            );
         }
     }
     if let Some(range) = smallest_call(text, message) {
         return (range, message.to_owned());
     }
-    (first_prefix(text, message).unwrap_or(whole), message.to_owned())
+    (
+        first_prefix(text, message).unwrap_or(whole),
+        message.to_owned(),
+    )
 }
 
 fn trimmed(text: &str) -> Range<usize> {
@@ -124,8 +130,8 @@ fn call_end(text: &str, tokens: &[Range<usize>], i: usize) -> Option<usize> {
 
 /// What can stand behind the beginning of a query so that, with all brackets closed, it is one.
 const REST: [&str; 16] = [
-    "", " x", " 1", " 1m", "[1m]", "(x)", " (x)", "(a) (x)", " (a) x", "(x[1m])", "(1, x)", "\"b\"", "=\"b\"",
-    "a=\"b\"", ",a=\"b\"", "1m:1m",
+    "", " x", " 1", " 1m", "[1m]", "(x)", " (x)", "(a) (x)", " (a) x", "(x[1m])", "(1, x)",
+    "\"b\"", "=\"b\"", "a=\"b\"", ",a=\"b\"", "1m:1m",
 ];
 
 /// The first token with which no query can begin. When there is none, the query ends too early.

@@ -238,7 +238,9 @@ mod tests {
     #[test]
     fn places_are_mapped_back_across_placeholders() {
         let t = Template::scan("a{${where}} + $$b").unwrap();
-        let f = t.fill(|_, _| Ok(String::from("v=\"1234567890123\""))).unwrap();
+        let f = t
+            .fill(|_, _| Ok(String::from("v=\"1234567890123\"")))
+            .unwrap();
         assert_eq!(f.text, "a{v=\"1234567890123\"} + $b");
         let dollar = f.text.find('$').unwrap();
         assert_eq!(f.source(dollar..dollar + 2), 14..17);
