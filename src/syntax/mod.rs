@@ -10,6 +10,9 @@ pub mod diagnostic;
 mod grammar;
 pub mod parser;
 mod patch;
+pub mod read;
+pub mod render;
 pub mod source;
 
 pub use parser::parse;
+pub use read::read_source;
