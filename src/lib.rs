@@ -6,5 +6,6 @@
 
 pub mod backend;
 pub mod engine;
+pub mod check;
 pub mod plan;
 pub mod syntax;

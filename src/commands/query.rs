@@ -96,7 +96,7 @@ async fn answer(plan: &Plan, bindings: &Bindings, backends: &Backends, metric: &
         Format::Human => {
             match (metric.value, known) {
                 (None, _) => println!("{}: {}", metric.name, metric.kind),
-                (Some(_), Some(v)) => println!("{} = {}", metric.name, show::value(v, metric.unit)),
+                (Some(_), Some(v)) => println!("{} = {}", metric.name, show::brief(v, metric.unit)),
                 (Some(_), None) => println!("{} has no value", metric.name),
             }
             for r in &reports {

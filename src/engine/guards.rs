@@ -200,10 +200,10 @@ fn breach_summary(plan: &Plan, state: &State, id: GuardId) -> String {
     let mut out = format!("guard {} breached: `{}` ", guard.name, guard.text);
     match (s.reading.value, s.reading.limit) {
         (Some(v), Some(l)) => {
-            out.push_str(&format!("has value {}, limit {}", show::value(v, guard.unit), show::value(l, guard.unit)));
+            out.push_str(&format!("has value {}, limit {}", show::brief(v, guard.unit), show::brief(l, guard.unit)));
         }
         (None, _) => out.push_str("has no value: the canary is dark"),
-        (Some(v), None) => out.push_str(&format!("has value {}", show::value(v, guard.unit))),
+        (Some(v), None) => out.push_str(&format!("has value {}", show::brief(v, guard.unit))),
     }
     match guard.tolerate {
         Tolerance::For(0) => {}

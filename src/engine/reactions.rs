@@ -157,7 +157,7 @@ fn status_lines(plan: &Plan, state: &State) -> String {
     let lines: Vec<String> = guard_reports(plan, state)
         .iter()
         .map(|g| {
-            let show = |v: Option<f64>| v.map_or_else(|| String::from("–"), |v| crate::plan::show::value(v, g.unit));
+            let show = |v: Option<f64>| v.map_or_else(|| String::from("–"), |v| crate::plan::show::brief(v, g.unit));
             format!("{} {}: value {}, limit {}", g.guard, g.word.text(), show(g.reading.value), show(g.reading.limit))
         })
         .collect();

@@ -6,7 +6,9 @@
 
 pub mod binding;
 pub mod expr;
+pub mod hash;
 pub mod input;
+pub mod render;
 pub mod show;
 
 use serde::{Deserialize, Serialize};

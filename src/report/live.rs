@@ -216,7 +216,7 @@ fn guard_table(plan: &Plan, state: &State, history: &BTreeMap<String, Vec<Option
     );
     let mut out = vec![style.faint(&head)];
     for g in &reports {
-        let show = |v: Option<f64>| v.map_or_else(|| String::from("–"), |v| show::value(v, g.unit));
+        let show = |v: Option<f64>| v.map_or_else(|| String::from("–"), |v| show::brief(v, g.unit));
         let margin = g.reading.margin.map_or_else(|| String::from("–"), |m| show::difference(m, g.unit));
         let spark = history.get(&g.guard).map_or_else(String::new, |h| sparkline(h));
         let bad = matches!(g.word, Word::Failing | Word::Dark | Word::Breached)

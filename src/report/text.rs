@@ -60,11 +60,11 @@ pub fn reading(g: &GuardReport) -> String {
     let r = &g.reading;
     let mut parts = Vec::new();
     match r.value {
-        Some(v) => parts.push(format!("value {}", show::value(v, g.unit))),
+        Some(v) => parts.push(format!("value {}", show::brief(v, g.unit))),
         None => parts.push(String::from("no value")),
     }
     if let Some(l) = r.limit {
-        parts.push(format!("limit {}", show::value(l, g.unit)));
+        parts.push(format!("limit {}", show::brief(l, g.unit)));
     }
     if let Some(m) = r.margin {
         parts.push(format!("margin {}", show::difference(m, g.unit)));

@@ -180,7 +180,7 @@ fn history(events: &[Happened], guard: &str, until: Time) -> Vec<(Time, &'static
 }
 
 fn short(g: &GuardReport) -> String {
-    g.reading.value.map_or(String::new(), |v| format!(": {}", show::value(v, g.unit)))
+    g.reading.value.map_or(String::new(), |v| format!(": {}", show::brief(v, g.unit)))
 }
 
 /// What was done about it.

@@ -1,0 +1,301 @@
+//! From tree to plan: names, constants, types and units, PromQL, environments. Knows nothing of time and does no I/O: texts
+//! come in as trees, diagnostics and plans go out.
+//!
+//! Every check goes on after an error. A declaration that could not be made sense of is *poisoned*: its uses are silent, so
+//! that each mistake is reported once.
+
+pub mod codes;
+mod consts;
+mod declarations;
+mod environment;
+mod expr;
+mod functions;
+mod guards;
+mod inputs;
+mod lab_environment;
+mod metrics;
+mod params;
+mod phases;
+mod promql;
+mod pronouns;
+mod reactions;
+mod rollout;
+mod scope;
+pub mod signatures;
+mod suggest;
+mod temporal;
+mod types;
+mod units;
+mod unused;
+
+use crate::plan::{Bindings, Plan};
+use crate::syntax::ast;
+use crate::syntax::diagnostic::Diagnostic;
+use crate::syntax::source::{SourceMap, Span};
+use scope::Scope;
+use std::cell::{OnceCell, RefCell};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The language edition that this compiler understands.
+pub const EDITION: u32 = 2026;
+
+/// What was found in a set of files.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Checked {
+    /// Everything that is wrong or worth a look, in the order of the text.
+    pub diagnostics: Vec<Diagnostic>,
+    /// Names of the rollouts, in the order of the text.
+    pub rollouts: Vec<String>,
+    /// Names of the declared environments, sorted; the built-in `lab` is not among them.
+    pub environments: Vec<String>,
+}
+
+impl Checked {
+    /// Whether nothing stands in the way of a plan.
+    #[must_use]
+    pub fn is_ok(&self) -> bool {
+        !self.diagnostics.iter().any(Diagnostic::is_error)
+    }
+}
+
+/// Checks files that share one namespace: a policy, and environments beside it. The parser's own findings are not repeated.
+#[must_use]
+pub fn check_files(files: &[ast::File], map: &SourceMap) -> Checked {
+    let cx = Cx::new(files, map, &[]);
+    cx.check_all();
+    Checked {
+        diagnostics: cx.finish(),
+        rollouts: cx
+            .scope()
+            .rollouts
+            .iter()
+            .map(|r| r.name.node.clone())
+            .collect(),
+        environments: cx
+            .scope()
+            .environments
+            .keys()
+            .map(|n| (*n).to_owned())
+            .collect(),
+    }
+}
+
+/// Compiles one rollout for one environment, with `sets` (`--set name=value`) in force. Without `rollout` there must be
+/// exactly one; without `environment` there must be exactly one declared. There is a plan exactly if no diagnostic is an
+/// error; the parser's own findings are not repeated and are the caller's to look at first.
+#[must_use]
+pub fn compile(
+    files: &[ast::File],
+    map: &SourceMap,
+    rollout: Option<&str>,
+    environment: Option<&str>,
+    sets: &[(String, String)],
+) -> (Option<(Plan, Bindings)>, Vec<Diagnostic>) {
+    let cx = Cx::new(files, map, sets);
+    cx.check_all();
+    let chosen = rollout::choose(&cx, rollout);
+    let env = environment::choose(&cx, environment);
+    let made = match (chosen, env) {
+        (Some(r), Some(e)) => rollout::compile(&cx, r, e),
+        _ => None,
+    };
+    let diagnostics = cx.finish();
+    if diagnostics.iter().any(Diagnostic::is_error) {
+        return (None, diagnostics);
+    }
+    (made, diagnostics)
+}
+
+/// What every check needs: the trees, the names, the constants, and where findings go.
+pub(crate) struct Cx<'a> {
+    files: &'a [ast::File],
+    map: &'a SourceMap,
+    sets: &'a [(String, String)],
+    scope: OnceCell<Scope<'a>>,
+    /// Params by name; `None` is poisoned.
+    params: RefCell<BTreeMap<&'a str, Option<types::Value>>>,
+    /// Metrics by name; `None` is poisoned.
+    metrics: OnceCell<BTreeMap<&'a str, Option<metrics::Metric<'a>>>>,
+    /// Lets that are being instantiated, to find cycles.
+    open: RefCell<Vec<&'a str>>,
+    used: RefCell<BTreeSet<String>>,
+    found: RefCell<Vec<Diagnostic>>,
+}
+
+impl<'a> Cx<'a> {
+    fn new(files: &'a [ast::File], map: &'a SourceMap, sets: &'a [(String, String)]) -> Self {
+        let cx = Self {
+            files,
+            map,
+            sets,
+            scope: OnceCell::new(),
+            params: RefCell::default(),
+            metrics: OnceCell::new(),
+            open: RefCell::default(),
+            used: RefCell::default(),
+            found: RefCell::default(),
+        };
+        let scope = Scope::collect(files, &cx);
+        // each cell is filled once, here: metrics read params and lets, which read the names
+        let _ = cx.scope.set(scope);
+        params::check(&cx);
+        let metrics = metrics::elaborate(&cx);
+        let _ = cx.metrics.set(metrics);
+        cx
+    }
+
+    fn check_all(&self) {
+        for file in self.files {
+            rollout::edition(self, file);
+        }
+        self.check_declarations();
+        for r in &self.scope().rollouts {
+            rollout::check(self, r);
+        }
+        for e in self.scope().environments.values() {
+            environment::check(self, e);
+        }
+        unused::warn(self);
+    }
+
+    fn scope(&self) -> &Scope<'a> {
+        self.scope.get_or_init(Scope::default)
+    }
+
+    /// A metric that could be made sense of.
+    fn metric(&self, name: &str) -> Option<&metrics::Metric<'a>> {
+        self.metrics.get()?.get(name)?.as_ref()
+    }
+
+    fn push(&self, d: Diagnostic) {
+        let mut found = self.found.borrow_mut();
+        // a rollout is walked once to check it and once to compile it: what both find is said once
+        if !found.contains(&d) {
+            found.push(d);
+        }
+    }
+
+    fn not_built(&self, u: &ast::Unbuilt) {
+        self.push(not_built(&u.what, u.span, self.map));
+    }
+
+    fn use_name(&self, name: &str) {
+        self.used.borrow_mut().insert(name.to_owned());
+    }
+
+    /// Source text on one line, without comments.
+    fn as_written(&self, span: Span) -> String {
+        one_line(self.map.slice(span))
+    }
+
+    fn finish(&self) -> Vec<Diagnostic> {
+        let mut all = std::mem::take(&mut *self.found.borrow_mut());
+        all.sort_by_key(|d| (d.span().file, d.span().start));
+        all
+    }
+}
+
+/// "not built yet", under the construct's first line only.
+fn not_built(what: &str, span: Span, map: &SourceMap) -> Diagnostic {
+    let first = map
+        .slice(span)
+        .lines()
+        .next()
+        .unwrap_or("")
+        .trim_end()
+        .len();
+    let end = span.start.saturating_add(u32::try_from(first).unwrap_or(0));
+    let d = Diagnostic::error(
+        "E0490",
+        format!("`{what}` is not built yet"),
+        Span {
+            end: end.min(span.end),
+            ..span
+        },
+        "this edition of the tool cannot run it",
+    );
+    match instead(what) {
+        Some(help) => d.help(help),
+        None => d.help("remove it; nothing in a policy is silently ignored"),
+    }
+}
+
+/// What can be written today in place of something that is not built yet.
+fn instead(what: &str) -> Option<&'static str> {
+    Some(match what {
+        "use" => "copy the declarations of the module into this file",
+        "ramp" => "write one phase a step, each with its own `hold`",
+        "hold until" => "say `at least n events` in the guard, and `hold` a time",
+        "hold forever" => "give the last phase a `hold` of the length you want to watch",
+        "kill" => "leave the kill out; the guard can still roll back",
+        "confidence" => {
+            "compare with a margin and a minimum sample: `errors <= stable + 0.5pp at least 500 events`"
+        }
+        "in" => "write comparisons joined by `or`",
+        "avg" | "max" | "min" | "sum" | "stddev" | "rate" | "delta" => {
+            "take the window inside the query: `avg_over_time(…[5m])`"
+        }
+        "slice" | "per" | "index" | "labels" => "one rollout is one population for now",
+        "flags" => "declare each flag alone, and list them in one setting: `flag a = on, b = on`",
+        "release" | "route" | "mirror" => "leave it to the balancer's own configuration",
+        "signoff" | "signed_off" | "approved" => {
+            "ask for it before the start: `require` with a metric, or a person who starts the run"
+        }
+        "test" => "run the policy in the lab: `--env lab`",
+        _ => return None,
+    })
+}
+
+/// Collapses blanks and drops comments, outside strings and backticks.
+fn one_line(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut quote: Option<char> = None;
+    let mut chars = text.chars();
+    while let Some(c) = chars.next() {
+        match quote {
+            Some(q) => {
+                out.push(c);
+                if c == '\\' && q == '"' {
+                    out.extend(chars.next());
+                } else if c == q {
+                    quote = None;
+                }
+            }
+            None if c == '#' => {
+                for c in chars.by_ref() {
+                    if c == '\n' {
+                        break;
+                    }
+                }
+                if !out.ends_with(' ') {
+                    out.push(' ');
+                }
+            }
+            None if c.is_whitespace() => {
+                if !out.ends_with(' ') {
+                    out.push(' ');
+                }
+            }
+            None => {
+                if c == '"' || c == '`' {
+                    quote = Some(c);
+                }
+                out.push(c);
+            }
+        }
+    }
+    out.trim().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::one_line;
+
+    #[test]
+    fn a_condition_is_shown_on_one_line_without_comments() {
+        assert_eq!(
+            one_line("errors   < 1%  # a limit\n   and \"a # b\" == x"),
+            "errors < 1% and \"a # b\" == x"
+        );
+    }
+}

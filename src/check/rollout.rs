@@ -1,0 +1,508 @@
+//! A rollout: its head, and its plan put together.
+
+use super::environment::{Chosen, Needs};
+use super::expr::{Lower, Place};
+use super::scope::duplicate;
+use super::{Cx, EDITION, suggest};
+use crate::plan::{
+    self, Bindings, Consequence, Input, Metric, Millis, NoData, PhaseId, Plan, Require, Tolerance,
+    hash,
+};
+use crate::syntax::ast::{self, ConsequenceKind, Item, Name, Statement};
+use crate::syntax::diagnostic::Diagnostic;
+use crate::syntax::source::Span;
+
+/// `check every` of a rollout that does not say.
+const CHECK_EVERY: Millis = 15_000;
+/// `baseline` of a rollout that does not say.
+const BASELINE: Millis = 300_000;
+/// `no data tolerate` of a rollout that does not say.
+const NO_DATA: NoData = NoData {
+    tolerate: Tolerance::Checks(4),
+    otherwise: Consequence::Pause,
+};
+
+/// Every file says its edition.
+pub(super) fn edition(cx: &Cx<'_>, file: &ast::File) {
+    let mut first: Option<Span> = None;
+    for item in &file.items {
+        let Item::Edition(e) = item else { continue };
+        if let Some(span) = first {
+            cx.push(
+                Diagnostic::error("E0401", "the edition is given twice", e.span, "")
+                    .also(span, "first given here")
+                    .help("keep one of them"),
+            );
+            continue;
+        }
+        first = Some(e.span);
+        if e.node != EDITION {
+            cx.push(
+                Diagnostic::error(
+                    "E0401",
+                    format!("edition {} is not known", e.node),
+                    e.span,
+                    "",
+                )
+                .help(format!("this tool reads edition {EDITION}"))
+                .fix(e.span, format!("edition {EDITION}")),
+            );
+        }
+    }
+    // in a broken text the line may be there and not have been understood
+    let broken = file.items.iter().any(|i| matches!(i, Item::Junk(_)));
+    if first.is_none() && !broken {
+        cx.push(
+            Diagnostic::error(
+                "E0401",
+                "the edition is missing",
+                file.span.head(),
+                "the first line of every file",
+            )
+            .help(format!("write `edition {EDITION}` at the top"))
+            .fix(file.span.head(), format!("edition {EDITION}\n\n")),
+        );
+    }
+}
+
+/// The rollout that was asked for, or the only one.
+pub(super) fn choose<'a>(cx: &Cx<'a>, name: Option<&str>) -> Option<&'a ast::Rollout> {
+    let all = &cx.scope().rollouts;
+    let names: Vec<&str> = all.iter().map(|r| r.name.node.as_str()).collect();
+    let start = cx
+        .files
+        .first()
+        .map_or_else(Span::default, |f| f.span.head());
+    match (name, all.as_slice()) {
+        (Some(n), _) => {
+            let found = all.iter().find(|r| r.name.node == n).copied();
+            if found.is_none() {
+                cx.push(
+                    Diagnostic::error("E0411", format!("no rollout `{n}`"), start, "").help(
+                        suggest::help(
+                            n,
+                            &names,
+                            "the rollouts here",
+                            "no rollout is declared here",
+                        ),
+                    ),
+                );
+            }
+            found
+        }
+        (None, [only]) => Some(only),
+        (None, []) => {
+            cx.push(
+                Diagnostic::error("E0411", "no rollout is declared here", start, "")
+                    .help("a policy has a `rollout name { … }`"),
+            );
+            None
+        }
+        (None, _) => {
+            cx.push(
+                Diagnostic::error("E0411", "there is more than one rollout", start, "")
+                    .help(format!("say which: {}", suggest::list(&names))),
+            );
+            None
+        }
+    }
+}
+
+/// Finds everything that is wrong with a rollout, whatever the environment.
+pub(super) fn check<'a>(cx: &Cx<'a>, r: &'a ast::Rollout) {
+    let _ = Builder::new(cx, r, None).plan();
+}
+
+/// The plan of a rollout in an environment. May be given although errors were reported.
+pub(super) fn compile<'a>(
+    cx: &Cx<'a>,
+    r: &'a ast::Rollout,
+    env: Chosen<'a>,
+) -> Option<(Plan, Bindings)> {
+    let builder = Builder::new(cx, r, Some(&env));
+    let (mut plan, needs) = builder.plan()?;
+    plan.hash = String::new();
+    plan.hash = hash_of(&plan)?;
+    let bindings = env.bind(cx, r, &needs)?;
+    Some((plan, bindings))
+}
+
+/// SHA-256 over the canonical JSON of something whose own `hash` is empty.
+pub(super) fn hash_of(value: &impl serde::Serialize) -> Option<String> {
+    let json = serde_json::to_value(value).ok()?;
+    Some(hash::sha256_hex(hash::canonical(&json).as_bytes()))
+}
+
+/// A rollout on its way to a plan.
+pub(super) struct Builder<'c, 'a> {
+    pub(super) cx: &'c Cx<'a>,
+    pub(super) rollout: &'a ast::Rollout,
+    pub(super) lower: Lower<'c, 'a>,
+    /// Phases in the order of the text, those declared twice left out.
+    pub(super) phases: Vec<&'a ast::Phase>,
+    pub(super) ports: Vec<plan::Port>,
+    pub(super) actions: Vec<plan::Action>,
+    pub(super) channels: Vec<String>,
+    pub(super) needs: Needs,
+}
+
+/// The statements of which a rollout has one.
+#[derive(Default)]
+struct Head<'a> {
+    owner: Option<&'a str>,
+    check_every: Option<Millis>,
+    settle: Option<Millis>,
+    no_data: Option<NoData>,
+    links: Vec<(String, String)>,
+    requires: Vec<Require>,
+    seen: Vec<(&'static str, Span)>,
+}
+
+impl<'a> Head<'a> {
+    fn once(&mut self, cx: &Cx<'a>, what: &'static str, span: Span) -> bool {
+        if let Some((_, first)) = self.seen.iter().find(|(w, _)| *w == what) {
+            cx.push(
+                Diagnostic::error(
+                    "E0408",
+                    format!("`{what}` is given twice"),
+                    span,
+                    "again here",
+                )
+                .also(*first, "first given here")
+                .help("keep one of them"),
+            );
+            return false;
+        }
+        self.seen.push((what, span));
+        true
+    }
+}
+
+impl<'c, 'a> Builder<'c, 'a> {
+    fn new(cx: &'c Cx<'a>, rollout: &'a ast::Rollout, env: Option<&'c Chosen<'a>>) -> Self {
+        let mut phases: Vec<&ast::Phase> = Vec::new();
+        for s in &rollout.body {
+            if let Statement::Phase(p) = s {
+                match phases.iter().find(|q| q.name.node == p.name.node) {
+                    Some(first) => {
+                        cx.push(duplicate(&p.name.node, p.name.span, first.name.span));
+                    }
+                    None => phases.push(p),
+                }
+            }
+        }
+        // `before` is lowered with the baseline's length, wherever that statement stands
+        let baseline = rollout
+            .body
+            .iter()
+            .find_map(|s| match s {
+                Statement::Baseline(d, _) => Some(cx.duration(d, "`baseline`", 1)),
+                _ => None,
+            })
+            .flatten()
+            .unwrap_or(BASELINE);
+        Self {
+            cx,
+            rollout,
+            lower: Lower::new(cx, env, baseline),
+            phases,
+            ports: Vec::new(),
+            actions: Vec::new(),
+            channels: Vec::new(),
+            needs: Needs::default(),
+        }
+    }
+
+    fn plan(mut self) -> Option<(Plan, Needs)> {
+        let cx = self.cx;
+        let r = self.rollout;
+        for dim in &r.per {
+            cx.push(super::not_built("per", dim.span, cx.map));
+        }
+        let head = self.head();
+        if self.phases.is_empty() && !r.body.iter().any(|s| matches!(s, Statement::Junk(_))) {
+            cx.push(
+                Diagnostic::error(
+                    "E0402",
+                    format!("rollout `{}` has no phase", r.name.node),
+                    r.name.span,
+                    "would do nothing",
+                )
+                .help("for example `phase taste { traffic checkout = 5%   hold 10m }`"),
+            );
+        }
+        // phases first: guards and reactions name them
+        let phases = self.lower_phases();
+        let guards = self.lower_guards();
+        let reactions = self.lower_reactions();
+        let baseline = self.lower.reads_before.then_some(self.lower.baseline);
+        let metrics = self.metrics();
+        let params = self.params();
+        for (name, span) in &self.lower.inputs.sources {
+            self.needs.sources.insert(name.clone(), *span);
+        }
+        self.needs.separable = self.lower.inputs.separable;
+        let plan = Plan {
+            schema: String::from("canary.plan/1"),
+            edition: EDITION,
+            rollout: r.name.node.clone(),
+            title: r
+                .title
+                .as_ref()
+                .map_or_else(|| r.name.node.clone(), |t| t.node.clone()),
+            owner: head.owner.map(str::to_owned),
+            links: head.links,
+            params,
+            check_every: head.check_every.unwrap_or(CHECK_EVERY),
+            settle: head.settle,
+            baseline,
+            no_data: head.no_data.unwrap_or(NO_DATA),
+            requires: head.requires,
+            ports: self.ports,
+            inputs: self.lower.inputs.list,
+            program: self.lower.program,
+            guards,
+            phases,
+            actions: self.actions,
+            channels: self.channels,
+            reactions,
+            metrics,
+            hash: String::new(),
+        };
+        Some((plan, self.needs))
+    }
+
+    fn head(&mut self) -> Head<'a> {
+        let cx = self.cx;
+        let mut head = Head::default();
+        for s in &self.rollout.body {
+            match s {
+                Statement::Owner(o) => {
+                    if head.once(cx, "owner", o.span) {
+                        head.owner = Some(&o.node);
+                    }
+                }
+                Statement::Link { kind, target, .. } => {
+                    head.links.push((kind.node.clone(), target.node.clone()));
+                }
+                Statement::CheckEvery(d, span) => {
+                    let every = cx.duration(d, "`check every`", 100);
+                    if head.once(cx, "check every", *span) {
+                        head.check_every = every;
+                    }
+                }
+                Statement::Settle(d, span) => {
+                    let settle = cx.duration(d, "`settle`", 0);
+                    if head.once(cx, "settle", *span) {
+                        head.settle = settle;
+                    }
+                }
+                Statement::Baseline(_, span) => {
+                    head.once(cx, "baseline", *span);
+                }
+                Statement::NoData {
+                    tolerate,
+                    otherwise,
+                    span,
+                } => {
+                    let made = self.no_data(tolerate.as_ref(), otherwise);
+                    if head.once(cx, "no data", *span) {
+                        head.no_data = made;
+                    }
+                }
+                Statement::Require { cond, why, .. } => {
+                    if let Some(node) = self.lower.condition_at(Place::Require, cond) {
+                        let text = cx.as_written(cond.span);
+                        head.requires.push(Require {
+                            cond: node,
+                            why: why
+                                .as_ref()
+                                .map_or_else(|| text.clone(), |w| w.node.clone()),
+                            text,
+                        });
+                    }
+                }
+                Statement::Unbuilt(u) => cx.not_built(u),
+                Statement::Guard(_)
+                | Statement::Phase(_)
+                | Statement::Reaction(_)
+                | Statement::Junk(_) => {}
+            }
+        }
+        head
+    }
+
+    fn no_data(
+        &mut self,
+        tolerate: Option<&'a ast::Tolerance>,
+        otherwise: &'a ast::Consequence,
+    ) -> Option<NoData> {
+        let tolerate = match tolerate {
+            Some(t) => self.tolerance(t),
+            None => Some(Tolerance::For(0)),
+        };
+        let allowed = [
+            ConsequenceKind::Hold,
+            ConsequenceKind::Pause,
+            ConsequenceKind::Rollback,
+        ];
+        let otherwise = self.consequence(otherwise, "no data", &allowed, self.phases.len());
+        Some(NoData {
+            tolerate: tolerate?,
+            otherwise: otherwise?,
+        })
+    }
+
+    pub(super) fn tolerance(&self, t: &'a ast::Tolerance) -> Option<Tolerance> {
+        Some(match t {
+            ast::Tolerance::For(d) => Tolerance::For(self.cx.duration(d, "`tolerate`", 0)?),
+            ast::Tolerance::Checks(n) => {
+                Tolerance::Checks(self.cx.count(n, "`tolerate … checks`", 1)?)
+            }
+        })
+    }
+
+    /// What stands behind `else`. `end` is one past the last phase in which it can happen: a `rollback to` must lead to one
+    /// before it.
+    pub(super) fn consequence(
+        &self,
+        c: &'a ast::Consequence,
+        of: &str,
+        allowed: &[ConsequenceKind],
+        end: usize,
+    ) -> Option<Consequence> {
+        let cx = self.cx;
+        if let Some(kill) = &c.kill {
+            cx.use_name(&kill.node);
+            cx.push(super::not_built("kill", kill.span, cx.map));
+        }
+        if !allowed.contains(&c.kind) {
+            let words: Vec<&str> = allowed.iter().map(|k| word(*k)).collect();
+            cx.push(
+                Diagnostic::error(
+                    "E0407",
+                    format!("`{of}` cannot be followed by `else {}`", word(c.kind)),
+                    c.span,
+                    "",
+                )
+                .help(format!("it takes {}", suggest::list(&words))),
+            );
+            return None;
+        }
+        Some(match c.kind {
+            ConsequenceKind::Tell => Consequence::Tell,
+            ConsequenceKind::Hold => Consequence::Hold,
+            ConsequenceKind::Pause => Consequence::Pause,
+            ConsequenceKind::Halt => Consequence::Halt,
+            ConsequenceKind::Rollback => {
+                Consequence::Rollback(match &c.to {
+                    None => None,
+                    Some(to) => {
+                        let id = self.phase(to)?;
+                        if id.index() + 1 >= end {
+                            cx.push(
+                            Diagnostic::error(
+                                "E0405",
+                                format!("`rollback to {}` leads nowhere back", to.node),
+                                to.span,
+                                "not before the phase it happens in",
+                            )
+                            .help("name an earlier phase, or say `rollback` to take everything back"),
+                        );
+                            return None;
+                        }
+                        Some(id)
+                    }
+                })
+            }
+        })
+    }
+
+    /// A phase by name.
+    pub(super) fn phase(&self, name: &Name) -> Option<PhaseId> {
+        let found = self.phases.iter().position(|p| p.name.node == name.node);
+        if found.is_none() {
+            let known: Vec<&str> = self.phases.iter().map(|p| p.name.node.as_str()).collect();
+            self.cx.push(
+                Diagnostic::error(
+                    "E0201",
+                    format!("unknown phase `{}`", name.node),
+                    name.span,
+                    "not a phase of this rollout",
+                )
+                .help(suggest::help(
+                    &name.node,
+                    &known,
+                    "its phases",
+                    "it has none",
+                )),
+            );
+        }
+        found.map(PhaseId::at)
+    }
+
+    /// The metrics that the rollout reads, each with its value as `query` shows it.
+    fn metrics(&mut self) -> Vec<Metric> {
+        use super::metrics::Body;
+        let cx = self.cx;
+        self.lower.place = Place::Metric;
+        self.lower.auxiliary = true;
+        let mut out: Vec<Metric> = Vec::new();
+        let mut at = 0;
+        // showing one may read another
+        while let Some(name) = self.lower.metrics.get(at).copied() {
+            at += 1;
+            let Some(m) = cx.metric(name) else { continue };
+            let value = match m.body {
+                Body::Counter(_) | Body::Histogram(_) => None,
+                _ => self
+                    .lower
+                    .metric(name, None, m.ast.name.span)
+                    .map(|v| v.node),
+            };
+            let own: Vec<_> = match value {
+                Some(v) => self.lower.inputs_below(v),
+                None => Vec::new(),
+            };
+            let of_name = |i: &Input| i.metric == name;
+            let inputs = self
+                .lower
+                .inputs
+                .list
+                .iter()
+                .enumerate()
+                .filter(|(i, input)| of_name(input) || own.iter().any(|o| o.index() == *i))
+                .map(|(i, _)| plan::InputId::at(i))
+                .collect();
+            out.push(Metric {
+                name: name.to_owned(),
+                kind: m.ast.kind.node.clone(),
+                unit: m.ty.unit(),
+                value,
+                inputs,
+            });
+        }
+        out
+    }
+
+    /// Params with the values in force; those that could not be evaluated are left out.
+    fn params(&self) -> Vec<(String, String)> {
+        let cx = self.cx;
+        cx.scope()
+            .of_kind(|d| matches!(d, super::scope::Decl::Param(_)))
+            .into_iter()
+            .filter_map(|n| Some((n.to_owned(), cx.param(n)?.show())))
+            .collect()
+    }
+}
+
+/// The word of a consequence.
+pub(super) fn word(k: ConsequenceKind) -> &'static str {
+    match k {
+        ConsequenceKind::Tell => "tell",
+        ConsequenceKind::Hold => "hold",
+        ConsequenceKind::Pause => "pause",
+        ConsequenceKind::Halt => "halt",
+        ConsequenceKind::Rollback => "rollback",
+    }
+}

@@ -1,0 +1,31 @@
+//! Names that nothing reads.
+
+use super::Cx;
+use super::scope::Decl;
+use crate::syntax::diagnostic::Diagnostic;
+
+/// Warns of metrics, params and lets that nothing reads. A file without a rollout is a part of something: nothing is said.
+pub(super) fn warn(cx: &Cx<'_>) {
+    if cx.scope().rollouts.is_empty() {
+        return;
+    }
+    for (name, decl) in &cx.scope().names {
+        let what = match decl {
+            Decl::Metric(_) => "metric",
+            Decl::Param(_) => "param",
+            Decl::Let(_) => "let",
+            _ => continue,
+        };
+        if !cx.used.borrow().contains(*name) {
+            cx.push(
+                Diagnostic::warning(
+                    "W0601",
+                    format!("{what} `{name}` is not used"),
+                    decl.span(),
+                    "",
+                )
+                .help("use it or remove it"),
+            );
+        }
+    }
+}

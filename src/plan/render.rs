@@ -1,0 +1,423 @@
+//! A plan for people: what will happen, in which order, what is asked, what is needed.
+
+use super::{
+    Action, Arg, Ask, Binding, Bindings, Consequence, Guard, Input, Millis, PhaseId, Plan,
+    Population, Step, Tolerance, Trigger, Window, show,
+};
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+
+/// A credential or address that a run reads when it starts, by name.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Credential {
+    /// The variable, or the file in `$CREDENTIALS_DIRECTORY`.
+    pub name: String,
+    /// Whether it is a secret; else it is a variable that may be shown.
+    pub secret: bool,
+    /// The ports and sources that need it.
+    pub used_by: Vec<String>,
+}
+
+/// Everything that the bindings read from outside, sorted by name.
+#[must_use]
+pub fn credentials(bindings: &Bindings) -> Vec<Credential> {
+    let mut found: BTreeSet<(String, bool, String)> = BTreeSet::new();
+    let all = bindings
+        .bindings
+        .iter()
+        .map(|(n, b)| (n.as_str(), b))
+        .chain(bindings.store.iter().map(|b| ("store", b)));
+    for (name, binding) in all {
+        for arg in binding.args.values() {
+            outside(arg, &mut |variable, secret| {
+                found.insert((variable.to_owned(), secret, name.to_owned()));
+            });
+        }
+    }
+    let mut out: Vec<Credential> = Vec::new();
+    for (name, secret, user) in found {
+        match out.last_mut() {
+            Some(c) if c.name == name && c.secret == secret => c.used_by.push(user),
+            _ => out.push(Credential {
+                name,
+                secret,
+                used_by: vec![user],
+            }),
+        }
+    }
+    out
+}
+
+fn outside(arg: &Arg, found: &mut dyn FnMut(&str, bool)) {
+    match arg {
+        Arg::Env(v) => found(v, false),
+        Arg::Secret(s) => found(&s.0, true),
+        Arg::List(items) => items.iter().for_each(|i| outside(i, found)),
+        Arg::Text(_) | Arg::Duration(_) | Arg::Number(_) | Arg::Bool(_) => {}
+    }
+}
+
+/// The earliest time from the first check at which the rollout can end: every hold and, per phase, one check to verify the
+/// settings (or the settling time), and nothing that has to be waited for. `None` when it overflows.
+#[must_use]
+pub fn earliest_end(plan: &Plan) -> Option<Millis> {
+    starts(plan).last().copied().flatten()
+}
+
+/// When each phase begins at the earliest, and, last, when the last one ends.
+fn starts(plan: &Plan) -> Vec<Option<Millis>> {
+    let mut at = Some(0_i64);
+    let mut out = vec![at];
+    for phase in &plan.phases {
+        at = at.and_then(|t| t.checked_add(plan.settle.unwrap_or(0).max(plan.check_every)));
+        for step in &phase.steps {
+            if let Step::Hold(d) = step {
+                at = at.and_then(|t| t.checked_add(*d));
+            }
+        }
+        out.push(at);
+    }
+    out
+}
+
+/// The plan as `canary plan` prints it.
+#[must_use]
+pub fn text(plan: &Plan, bindings: &Bindings) -> String {
+    let mut out = String::new();
+    head(plan, bindings, &mut out);
+    timeline(plan, &mut out);
+    guards(plan, &mut out);
+    reactions(plan, &mut out);
+    queries(plan, bindings, &mut out);
+    rollback(plan, &mut out);
+    bound(bindings, &mut out);
+    let _ = write!(
+        out,
+        "\nplan      {}\nbindings  {}\n",
+        plan.hash, bindings.hash
+    );
+    out
+}
+
+fn head(plan: &Plan, bindings: &Bindings, out: &mut String) {
+    let _ = writeln!(out, "{} ({})", plan.title, plan.rollout);
+    let mut line = |what: &str, text: &str| {
+        let _ = writeln!(out, "  {what:<12} {text}");
+    };
+    if let Some(owner) = &plan.owner {
+        line("owner", owner);
+    }
+    for (kind, target) in &plan.links {
+        line(kind, target);
+    }
+    line("environment", &bindings.environment);
+    line(
+        "checks",
+        &format!("every {}", show::duration(plan.check_every)),
+    );
+    if let Some(b) = plan.baseline {
+        line(
+            "baseline",
+            &format!("{} before the first change", show::duration(b)),
+        );
+    }
+    line(
+        "no data",
+        &format!(
+            "tolerated {}, then {}",
+            tolerance(plan.no_data.tolerate),
+            plan.no_data.otherwise.word()
+        ),
+    );
+    if !plan.params.is_empty() {
+        let params: Vec<String> = plan
+            .params
+            .iter()
+            .map(|(n, v)| format!("{n} = {v}"))
+            .collect();
+        line("params", &params.join(", "));
+    }
+    if let Some(end) = earliest_end(plan) {
+        line(
+            "earliest end",
+            &format!("{} after the first check", show::duration(end)),
+        );
+    }
+    if !plan.requires.is_empty() {
+        out.push_str("\nbefore the start\n");
+        for r in &plan.requires {
+            let _ = writeln!(out, "  require {}", r.text);
+            if r.why != r.text {
+                let _ = writeln!(out, "          {}", r.why);
+            }
+        }
+    }
+}
+
+fn timeline(plan: &Plan, out: &mut String) {
+    out.push_str("\ntimeline\n");
+    let starts = starts(plan);
+    for (i, phase) in plan.phases.iter().enumerate() {
+        let at = starts.get(i).copied().flatten().unwrap_or(0);
+        let _ = write!(out, "  T+{:<8} phase {}", show::duration(at), phase.name);
+        if let Some(p) = &phase.purpose {
+            let _ = write!(out, " \"{p}\"");
+        }
+        out.push('\n');
+        for (port, to) in &phase.settings {
+            let _ = writeln!(out, "             set {} = {to}", plan.port_name(*port));
+        }
+        for step in &phase.steps {
+            let line = match step {
+                Step::Run { action, otherwise } => {
+                    let timeout = plan.actions.get(action.index()).map_or(0, |a| a.timeout);
+                    format!(
+                        "run {} within {} else {}",
+                        plan.action_name(*action),
+                        show::duration(timeout),
+                        consequence(plan, *otherwise)
+                    )
+                }
+                Step::Hold(d) => format!("hold {}", show::duration(*d)),
+                Step::Promote { text, within, .. } => match within {
+                    Some((d, c)) => format!(
+                        "promote when {text} within {} else {}",
+                        show::duration(*d),
+                        consequence(plan, *c)
+                    ),
+                    None => format!("promote when {text}"),
+                },
+            };
+            let _ = writeln!(out, "             {line}");
+        }
+        let watching: Vec<&str> = plan
+            .guards
+            .iter()
+            .filter(|g| watches(g, PhaseId::at(i)))
+            .map(|g| g.name.as_str())
+            .collect();
+        if !watching.is_empty() {
+            let _ = writeln!(out, "             watched by {}", watching.join(", "));
+        }
+    }
+    if let Some(end) = earliest_end(plan) {
+        let _ = writeln!(out, "  T+{:<8} done, at the earliest", show::duration(end));
+    }
+}
+
+fn watches(g: &Guard, phase: PhaseId) -> bool {
+    g.from <= phase && g.until.is_none_or(|u| phase < u)
+}
+
+fn guards(plan: &Plan, out: &mut String) {
+    if plan.guards.is_empty() {
+        return;
+    }
+    out.push_str("\nguards\n");
+    let width = plan
+        .guards
+        .iter()
+        .map(|g| g.name.chars().count())
+        .max()
+        .unwrap_or(0);
+    for g in &plan.guards {
+        let _ = write!(out, "  {:<width$}  {}", g.name, g.text);
+        if let Some(n) = g
+            .shown
+            .and_then(|s| plan.program.nodes.get(s.index()))
+            .and_then(|n| match n {
+                super::Node::Compare { at_least, .. } => *at_least,
+                _ => None,
+            })
+        {
+            let _ = write!(out, "  at least {n} events");
+        }
+        if g.from.index() > 0 {
+            let _ = write!(out, "  from {}", plan.phase_name(g.from));
+        }
+        if let Some(u) = g.until {
+            let _ = write!(out, "  until {}", plan.phase_name(u));
+        }
+        match g.tolerate {
+            Tolerance::For(0) => {}
+            t => {
+                let _ = write!(out, "  tolerate {}", tolerance(t));
+            }
+        }
+        if g.never_waived {
+            out.push_str("  never waived");
+        }
+        let _ = writeln!(out, "  else {}", consequence(plan, g.otherwise));
+    }
+}
+
+fn reactions(plan: &Plan, out: &mut String) {
+    if plan.reactions.is_empty() {
+        return;
+    }
+    out.push_str("\nreactions\n");
+    for r in &plan.reactions {
+        let _ = writeln!(out, "  {}", r.text);
+        if let Trigger::At(times) = &r.trigger {
+            let late = earliest_end(plan).unwrap_or(Millis::MAX);
+            if times.iter().any(|t| *t > late) {
+                out.push_str("    (only if the run takes that long)\n");
+            }
+        }
+    }
+}
+
+fn queries(plan: &Plan, bindings: &Bindings, out: &mut String) {
+    if plan.inputs.is_empty() {
+        return;
+    }
+    out.push_str("\nasked at each check\n");
+    let mut lines: Vec<String> = Vec::new();
+    for input in plan
+        .inputs
+        .iter()
+        .filter(|i| i.population != Population::Before)
+    {
+        let line = query(input, bindings);
+        if !lines.contains(&line) {
+            lines.push(line);
+        }
+    }
+    for line in &lines {
+        let _ = writeln!(out, "  {line}");
+    }
+    let before: Vec<&Input> = plan
+        .inputs
+        .iter()
+        .filter(|i| i.population == Population::Before)
+        .collect();
+    if !before.is_empty() {
+        out.push_str("\nasked once, before the first change\n");
+        for input in before {
+            let _ = writeln!(out, "  {}", query(input, bindings));
+        }
+    }
+}
+
+/// One question in PromQL, as a PromQL source is asked.
+fn query(input: &Input, bindings: &Bindings) -> String {
+    let population = match input.population {
+        Population::Canary => "canary",
+        Population::Stable | Population::Before => "stable",
+    };
+    let matchers = bindings.variants.get(population).map_or("", String::as_str);
+    let range = |w: Window| match w {
+        Window::Last(d) => show::duration(d),
+        Window::SinceLast => String::from("since the last check"),
+    };
+    let text = match input.ask.filled(matchers) {
+        Ask::PromQl { query, .. } => query,
+        Ask::Gauge(s) => s.0,
+        Ask::Increase(s, w) => format!("sum(increase({}[{}]))", s.0, range(w)),
+        Ask::Buckets(s, w) => format!("sum by (le) (increase({}[{}]))", s.0, range(w)),
+    };
+    let who = if input.separable { population } else { "all" };
+    let note = if input.auxiliary {
+        "  (to tell a silent canary from a silent source)"
+    } else {
+        ""
+    };
+    format!("{:<10} {who:<7} {text}{note}", input.metric)
+}
+
+fn rollback(plan: &Plan, out: &mut String) {
+    out.push_str("\na rollback restores\n");
+    let (traffic, flags): (Vec<_>, Vec<_>) = plan
+        .ports
+        .iter()
+        .partition(|p| p.kind == super::PortKind::Traffic);
+    for (what, ports) in [("traffic", traffic), ("flag", flags)] {
+        for p in ports {
+            let _ = writeln!(
+                out,
+                "  {what} {} to what was read before the first change",
+                p.name
+            );
+        }
+    }
+    let undone = |a: &Action| -> Option<String> {
+        Some(format!("  {} by {}", a.name, plan.action_name(a.undo?)))
+    };
+    for line in plan.actions.iter().filter_map(undone) {
+        let _ = writeln!(out, "{line}");
+    }
+    for g in &plan.guards {
+        if let Consequence::Rollback(Some(p)) = g.otherwise {
+            let _ = writeln!(
+                out,
+                "  (guard {} goes back to phase {} only)",
+                g.name,
+                plan.phase_name(p)
+            );
+        }
+    }
+}
+
+fn bound(bindings: &Bindings, out: &mut String) {
+    let _ = writeln!(out, "\nbound by environment {}", bindings.environment);
+    let all = bindings
+        .bindings
+        .iter()
+        .map(|(n, b)| (n.as_str(), b))
+        .chain(bindings.store.iter().map(|b| ("store", b)));
+    for (name, b) in all {
+        let _ = writeln!(out, "  {name} = {}", backend(b));
+    }
+    for (population, matchers) in &bindings.variants {
+        if !matchers.is_empty() {
+            let _ = writeln!(out, "  {population} is {{{matchers}}}");
+        }
+    }
+    let needed = credentials(bindings);
+    if !needed.is_empty() {
+        out.push_str("\nread when the run starts\n");
+        for c in needed {
+            let what = if c.secret { "secret" } else { "variable" };
+            let _ = writeln!(out, "  {what:<8} {} ({})", c.name, c.used_by.join(", "));
+        }
+    }
+}
+
+fn backend(b: &Binding) -> String {
+    let args: Vec<String> = b
+        .args
+        .iter()
+        .map(|(n, a)| format!("{n}: {}", argument(a)))
+        .collect();
+    format!("{}({})", b.backend, args.join(", "))
+}
+
+fn argument(a: &Arg) -> String {
+    match a {
+        Arg::Text(t) => format!("{t:?}"),
+        Arg::Env(v) => format!("env({v:?})"),
+        Arg::Secret(s) => format!("secret({:?})", s.0),
+        Arg::Duration(d) => show::duration(*d),
+        Arg::Number(n) => show::number(*n),
+        Arg::Bool(b) => String::from(if *b { "on" } else { "off" }),
+        Arg::List(items) => {
+            let items: Vec<String> = items.iter().map(argument).collect();
+            format!("[{}]", items.join(", "))
+        }
+    }
+}
+
+fn tolerance(t: Tolerance) -> String {
+    match t {
+        Tolerance::For(d) => show::duration(d),
+        Tolerance::Checks(1) => String::from("1 check"),
+        Tolerance::Checks(n) => format!("{n} checks"),
+    }
+}
+
+fn consequence(plan: &Plan, c: Consequence) -> String {
+    match c {
+        Consequence::Rollback(Some(p)) => format!("rollback to {}", plan.phase_name(p)),
+        other => other.word().to_owned(),
+    }
+}
