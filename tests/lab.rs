@@ -569,3 +569,54 @@ async fn standalone_service_says_where_it_listens_and_ends_with_its_crash() {
     let error = lab::serve_forever("v2", everywhere, 1, &mut Vec::new()).await;
     assert!(error.unwrap_err().message.contains("not a loopback"));
 }
+
+/// Whether a program is there; its absence is told loudly, and fails where servers are required.
+fn has(program: &str) -> bool {
+    let found = std::process::Command::new(program)
+        .arg("--version")
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::null())
+        .status()
+        .is_ok();
+    if !found {
+        assert_ne!(
+            std::env::var("CANARY_REQUIRE_SERVERS").as_deref(),
+            Ok("1"),
+            "{program} is not installed"
+        );
+        println!("SKIPPED: {program} is not installed");
+    }
+    found
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn promtool_reads_every_page() {
+    if !has("promtool") {
+        return;
+    }
+    let lab = quiet().await;
+    many(&lab.proxy_url(), 20).await;
+    let mut pages = lab.metrics_urls();
+    pages.push(lab.edge_metrics_url());
+    for url in pages {
+        let answer = get(&url).await.unwrap();
+        let kind = "content-type: text/plain; version=0.0.4; charset=utf-8";
+        assert!(answer.head.contains(kind), "{}", answer.head);
+        let mut promtool = std::process::Command::new("promtool")
+            .args(["check", "metrics"])
+            .stdin(std::process::Stdio::piped())
+            .stdout(std::process::Stdio::piped())
+            .stderr(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut input = promtool.stdin.take().unwrap();
+        std::io::Write::write_all(&mut input, answer.body.as_bytes()).unwrap();
+        drop(input);
+        let said = promtool.wait_with_output().unwrap();
+        assert!(
+            said.status.success(),
+            "{url}: {}",
+            String::from_utf8_lossy(&said.stderr)
+        );
+    }
+}
