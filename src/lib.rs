@@ -2,10 +2,12 @@
 //!
 //! Rooms, in the order in which data flows (a room may import from those before it, never from those behind it; the test
 //! `tests/rooms.rs` walks the imports): [`syntax`] → [`check`] → [`plan`] → [`engine`] → [`backend`] → [`store`] → [`runtime`] →
-//! [`report`] → [`commands`]. `check` produces the plan, so it may import `plan`'s data types.
+//! [`report`] → [`commands`]. `check` produces the plan, so it may import `plan`'s data types. [`lab`] stands beside `backend`: it
+//! imports the ports and `plan`, and only `commands` imports it.
 
 pub mod backend;
 pub mod engine;
 pub mod check;
+pub mod lab;
 pub mod plan;
 pub mod syntax;
