@@ -6,8 +6,12 @@
 //! imports the ports and `plan`, and only `commands` imports it.
 
 pub mod backend;
-pub mod engine;
 pub mod check;
+pub mod commands;
+pub mod engine;
 pub mod lab;
 pub mod plan;
+pub mod report;
+pub mod runtime;
+pub mod store;
 pub mod syntax;

@@ -4,20 +4,26 @@
 //! An adapter never panics, never prints, never holds a secret where `Debug` could show it, and bounds each call in time: the
 //! caller gives a deadline and drops the future when it has passed, so a call must be safe to drop at any await.
 
-use crate::plan::{Answer, Ask, Setting, Time};
+use crate::plan::{Answer, Ask, Millis, Setting, Time};
 use async_trait::async_trait;
 
+pub mod buckets;
 pub mod command;
 pub mod command_port;
+pub mod exposition;
 pub mod flag;
 pub mod haproxy;
+pub mod http;
 mod json_edit;
 pub mod json_file;
 mod json_path;
 mod process;
 pub mod secret;
+pub mod selector;
+pub mod series;
 pub mod share;
 pub mod slack;
+pub use secret::Secret;
 
 /// Why a backend did not do what it was asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,6 +77,13 @@ pub trait Metrics: Send + Sync {
     /// Whether [`Metrics::ask`] can be asked about times that have passed before this process started: then missed checks are
     /// back-filled, and a baseline is read at once instead of being waited for.
     fn has_history(&self) -> bool;
+
+    /// The mean of a question's value at `from`, `from + step`, … up to `to`, for a baseline: NaN and absent points are left
+    /// out; with fewer than half of the points there is no mean ([`crate::plan::Missing::Empty`]). A source without history computes it
+    /// from what it has collected; one that has not collected anything says so, as this default does.
+    async fn mean(&self, _ask: &Ask, _from: Time, _to: Time, _step: Millis) -> Answer {
+        Answer::failed("this source keeps no past values to take a mean of")
+    }
 }
 
 /// Something that is set and read back: traffic, or a flag.

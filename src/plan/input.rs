@@ -132,6 +132,26 @@ pub struct Answer {
     pub series: u32,
 }
 
+impl Answer {
+    /// An answer without numbers.
+    #[must_use]
+    pub fn missing(why: Missing) -> Self {
+        Self {
+            value: Err(why),
+            sampled_at: None,
+            series: 0,
+        }
+    }
+
+    /// An answer because of a failure.
+    #[must_use]
+    pub fn failed(message: impl Into<String>) -> Self {
+        Self::missing(Missing::Failed {
+            message: message.into(),
+        })
+    }
+}
+
 /// Numbers, not yet scaled to base units.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -1,0 +1,367 @@
+//! Series of samples: their labels, a bounded memory of their values, and reset-aware growth.
+
+use crate::plan::{Millis, Time};
+use std::collections::VecDeque;
+
+/// How far back a sample still counts as the value before a window: Prometheus' own default.
+pub const LOOKBACK: Millis = 5 * 60 * 1000;
+
+/// A series' identity.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Labels {
+    /// The metric's name.
+    pub name: String,
+    /// All other labels, sorted by name; none is empty (an empty label is an absent one).
+    pub rest: Vec<(String, String)>,
+}
+
+impl Labels {
+    /// Sorts labels and drops empty ones.
+    #[must_use]
+    pub fn new(name: String, mut rest: Vec<(String, String)>) -> Self {
+        rest.retain(|(_, v)| !v.is_empty());
+        rest.sort();
+        Self { name, rest }
+    }
+
+    /// A label's value; empty where it is absent. `__name__` is the metric's name.
+    #[must_use]
+    pub fn get(&self, label: &str) -> &str {
+        if label == "__name__" {
+            return &self.name;
+        }
+        self.rest
+            .binary_search_by(|(k, _)| k.as_str().cmp(label))
+            .ok()
+            .and_then(|i| self.rest.get(i))
+            .map_or("", |(_, v)| v)
+    }
+
+    /// Adds a label unless it is there.
+    pub fn add_absent(&mut self, label: &str, value: &str) {
+        if let Err(at) = self.rest.binary_search_by(|(k, _)| k.as_str().cmp(label)) {
+            self.rest.insert(at, (label.to_owned(), value.to_owned()));
+        }
+    }
+}
+
+/// How much a counter grew from `base` through `values` (in order of time). A value below its predecessor is a reset: the
+/// counter began again at zero, so all of it is growth. NaN values say nothing and are passed over.
+#[must_use]
+pub fn growth(base: f64, values: impl IntoIterator<Item = f64>) -> f64 {
+    let (mut last, mut sum) = (base, 0.0);
+    for v in values.into_iter().filter(|v| !v.is_nan()) {
+        sum += if v < last { v } else { v - last };
+        last = v;
+    }
+    sum
+}
+
+/// One value with its time.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Sample {
+    /// When it was taken.
+    pub time: Time,
+    /// The value.
+    pub value: f64,
+}
+
+/// What is known of a counter's growth over a window.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Grown {
+    /// By so much.
+    By(f64),
+    /// There is no sample in the window: its target does not answer. Nothing was seen to grow.
+    Silent,
+    /// There is a single sample and none before it: it cannot be known.
+    Unknown,
+}
+
+/// Equal values in a row, seen at least every `max_gap` from `from` to `to`: counters at rest cost nothing.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Stretch {
+    from: Time,
+    to: Time,
+    value: f64,
+}
+
+/// The samples of one series, newest last.
+#[derive(Debug, Clone, Default)]
+pub struct Series {
+    stretches: VecDeque<Stretch>,
+    /// The first sample of `stretches` is the first that ever was: an earlier page of its target did not have the series.
+    born: bool,
+    /// When a page of its target was read that no longer had it.
+    gone: Option<Time>,
+}
+
+impl Series {
+    /// A series without samples. `born`: its target was read before and did not have it, so it began at zero in between.
+    #[must_use]
+    pub fn new(born: bool) -> Self {
+        Self {
+            born,
+            ..Self::default()
+        }
+    }
+
+    /// Adds a sample; one that is not newer than the last is passed over. Samples further apart than `max_gap` are never
+    /// joined into one stretch.
+    pub fn push(&mut self, sample: Sample, max_gap: Millis) {
+        self.gone = None;
+        match self.stretches.back_mut() {
+            Some(last) if sample.time <= last.to => {}
+            Some(last)
+                if last.value.to_bits() == sample.value.to_bits()
+                    && sample.time - last.to <= max_gap =>
+            {
+                last.to = sample.time;
+            }
+            _ => self.stretches.push_back(Stretch {
+                from: sample.time,
+                to: sample.time,
+                value: sample.value,
+            }),
+        }
+    }
+
+    /// Notes that a page of its target, read at `time`, does not have it.
+    pub fn vanish(&mut self, time: Time) {
+        self.gone.get_or_insert(time);
+    }
+
+    /// Whether it had vanished at a time.
+    #[must_use]
+    pub fn is_gone(&self, at: Time) -> bool {
+        self.gone.is_some_and(|g| g <= at)
+    }
+
+    /// Forgets what is older than `cutoff`, except the last stretch. Returns whether anything worth keeping is left: a series
+    /// that vanished before the cutoff is not.
+    pub fn prune(&mut self, cutoff: Time) -> bool {
+        while self.stretches.len() > 1 && self.stretches.front().is_some_and(|s| s.to < cutoff) {
+            self.stretches.pop_front();
+            self.born = false;
+        }
+        !self.gone.is_some_and(|g| g < cutoff)
+    }
+
+    /// How many stretches are held.
+    #[must_use]
+    pub fn held(&self) -> usize {
+        self.stretches.len()
+    }
+
+    /// The newest sample at or before a time. Inside a stretch its time is rounded down by up to `max_gap`: never younger than
+    /// it was.
+    #[must_use]
+    pub fn latest(&self, at: Time, max_gap: Millis) -> Option<Sample> {
+        let after = self.stretches.partition_point(|s| s.from <= at);
+        let s = self.stretches.get(after.checked_sub(1)?)?;
+        Some(Sample {
+            time: if s.to <= at {
+                s.to
+            } else {
+                s.from.max(at - max_gap)
+            },
+            value: s.value,
+        })
+    }
+
+    /// Growth in `(at - width, at]`, counted from the value at the window's start if there is one no older than
+    /// [`LOOKBACK`], from zero for a series born in the window, else from the first sample in the window. Nothing is
+    /// extrapolated.
+    #[must_use]
+    pub fn grown_over(&self, width: Millis, at: Time, max_gap: Millis) -> Grown {
+        let start = at - width;
+        let base = self
+            .latest(start, max_gap)
+            .filter(|s| s.time >= start - LOOKBACK)
+            .map(|s| s.value);
+        self.grown(base, start, at, max_gap)
+    }
+
+    /// Growth since a time, up to and with `at`: from the value held at `since`, however old; from zero for a series born
+    /// after it; else (it was not watched yet) from its first sample.
+    #[must_use]
+    pub fn grown_since(&self, since: Time, at: Time, max_gap: Millis) -> f64 {
+        let base = self.latest(since, max_gap).map(|s| s.value);
+        match self.grown(base, since, at, max_gap) {
+            Grown::By(v) => v,
+            Grown::Silent | Grown::Unknown => 0.0,
+        }
+    }
+
+    fn grown(&self, base: Option<f64>, start: Time, at: Time, max_gap: Millis) -> Grown {
+        let newest = self.latest(at, max_gap);
+        if newest.is_none_or(|s| s.time <= start) {
+            return Grown::Silent;
+        }
+        let first = self.stretches.partition_point(|s| s.from <= start);
+        let mut inside = self
+            .stretches
+            .iter()
+            .skip(first)
+            .take_while(|s| s.from <= at);
+        let base = match base {
+            Some(b) => b,
+            // the first sample that ever was lies in the window
+            None if self.born && first == 0 => 0.0,
+            // two samples at least: the first is the base of the others
+            None => match inside.next() {
+                Some(s) if s.from < s.to.min(at) || inside.clone().next().is_some() => s.value,
+                _ => return Grown::Unknown,
+            },
+        };
+        Grown::By(growth(base, inside.map(|s| s.value)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GAP: Millis = 30;
+
+    fn series(born: bool, samples: &[(Time, f64)]) -> Series {
+        let mut s = Series::new(born);
+        for &(time, value) in samples {
+            s.push(Sample { time, value }, GAP);
+        }
+        s
+    }
+
+    #[test]
+    fn growth_adds_across_resets() {
+        assert_eq!(growth(10.0, [12.0, 15.0]), 5.0);
+        assert_eq!(growth(10.0, [12.0, 3.0, 4.0]), 6.0);
+        assert_eq!(growth(10.0, [f64::NAN, 11.0]), 1.0);
+        assert_eq!(growth(0.0, []), 0.0);
+    }
+
+    #[test]
+    fn windows_are_half_open_and_disjoint_ones_add_up() {
+        let s = series(
+            false,
+            &[
+                (0, 5.0),
+                (10, 6.0),
+                (20, 6.0),
+                (30, 9.0),
+                (40, 2.0),
+                (50, 4.0),
+            ],
+        );
+        assert_eq!(s.grown_over(20, 30, GAP), Grown::By(3.0));
+        assert_eq!(s.grown_over(30, 30, GAP), Grown::By(4.0));
+        assert_eq!(s.grown_over(50, 50, GAP), Grown::By(8.0));
+        let whole = s.grown_since(0, 50, GAP);
+        for cut in 0..=50 {
+            let parts = s.grown_since(0, cut, GAP) + s.grown_since(cut, 50, GAP);
+            assert_eq!(parts, whole, "cut at {cut}");
+        }
+    }
+
+    #[test]
+    fn a_birth_counts_from_zero_and_a_first_sight_does_not() {
+        let page = [(100, 7.0), (110, 9.0)];
+        assert_eq!(series(true, &page).grown_over(50, 110, GAP), Grown::By(9.0));
+        assert_eq!(series(true, &page).grown_since(90, 110, GAP), 9.0);
+        assert_eq!(
+            series(false, &page).grown_over(50, 110, GAP),
+            Grown::By(2.0)
+        );
+        assert_eq!(series(false, &page).grown_since(90, 110, GAP), 2.0);
+        assert_eq!(
+            series(false, &page[..1]).grown_over(50, 110, GAP),
+            Grown::Unknown
+        );
+        // at rest since its first sight: known not to have grown
+        assert_eq!(
+            series(false, &[(100, 7.0), (110, 7.0)]).grown_over(50, 110, GAP),
+            Grown::By(0.0)
+        );
+    }
+
+    #[test]
+    fn a_birth_is_forgotten_with_its_sample() {
+        let mut s = series(true, &[(0, 7.0), (100, 8.0), (110, 9.0)]);
+        assert!(s.prune(50));
+        assert_eq!(s.held(), 2);
+        assert_eq!(s.grown_over(60, 110, GAP), Grown::By(1.0));
+    }
+
+    #[test]
+    fn an_old_value_is_a_base_for_since_but_not_for_a_window() {
+        let late = LOOKBACK + 1000;
+        let s = series(false, &[(0, 5.0), (late, 9.0), (late + 10, 10.0)]);
+        assert_eq!(s.grown_over(100, late + 10, GAP), Grown::By(1.0));
+        assert_eq!(s.grown_since(late - 100, late + 10, GAP), 5.0);
+    }
+
+    #[test]
+    fn rest_is_one_stretch_and_never_looks_younger_than_it_is() {
+        let mut s = series(false, &[]);
+        for i in 0..100 {
+            s.push(
+                Sample {
+                    time: i * 10,
+                    value: 3.0,
+                },
+                GAP,
+            );
+        }
+        assert_eq!(s.held(), 1);
+        assert_eq!(s.latest(2000, GAP).map(|s| s.time), Some(990));
+        assert_eq!(s.latest(500, GAP).map(|s| s.time), Some(470));
+        assert_eq!(s.latest(5, GAP).map(|s| s.time), Some(0));
+        assert_eq!(s.latest(-1, GAP), None);
+        assert_eq!(s.grown_over(100, 1500, GAP), Grown::Silent);
+        // a hole is never bridged
+        s.push(
+            Sample {
+                time: 2000,
+                value: 3.0,
+            },
+            GAP,
+        );
+        assert_eq!(s.held(), 2);
+        assert_eq!(s.latest(1500, GAP).map(|s| s.time), Some(990));
+    }
+
+    #[test]
+    fn older_samples_are_passed_over_and_gone_ones_come_back() {
+        let mut s = series(false, &[(10, 1.0), (5, 9.0), (10, 9.0)]);
+        assert_eq!(s.latest(10, GAP).map(|s| s.value), Some(1.0));
+        s.vanish(20);
+        s.vanish(30);
+        assert!(s.is_gone(20) && !s.is_gone(19));
+        assert!(s.prune(20) && !s.prune(21));
+        s.push(
+            Sample {
+                time: 40,
+                value: 2.0,
+            },
+            GAP,
+        );
+        assert!(!s.is_gone(40));
+    }
+
+    #[test]
+    fn labels_are_sorted_and_empty_ones_absent() {
+        let mut l = Labels::new(
+            "m".into(),
+            vec![
+                ("b".into(), "2".into()),
+                ("a".into(), "1".into()),
+                ("c".into(), String::new()),
+            ],
+        );
+        l.add_absent("a", "x");
+        l.add_absent("aa", "3");
+        assert_eq!(
+            ["__name__", "a", "aa", "b", "c"].map(|k| l.get(k)),
+            ["m", "1", "3", "2", ""]
+        );
+    }
+}
