@@ -7,6 +7,8 @@
 pub mod buckets;
 pub mod exposition;
 pub mod http;
+pub mod prometheus;
+pub mod scrape;
 pub mod secret;
 pub mod selector;
 pub mod series;
