@@ -24,7 +24,6 @@ pub enum Auth {
 
 impl Auth {
     /// Adds the header.
-    #[must_use]
     pub fn apply(&self, request: RequestBuilder) -> RequestBuilder {
         match self {
             Self::None => request,

@@ -4,9 +4,6 @@
 //! An adapter never panics, never prints, never holds a secret where `Debug` could show it, and bounds each call in time: the
 //! caller gives a deadline and drops the future when it has passed, so a call must be safe to drop at any await.
 
-use crate::plan::{Answer, Ask, Millis, Setting, Time};
-use async_trait::async_trait;
-
 pub mod buckets;
 pub mod command;
 pub mod command_port;
@@ -18,12 +15,18 @@ mod json_edit;
 pub mod json_file;
 mod json_path;
 mod process;
+pub mod prometheus;
+pub mod scrape;
 pub mod secret;
 pub mod selector;
 pub mod series;
 pub mod share;
 pub mod slack;
+
 pub use secret::Secret;
+
+use crate::plan::{Answer, Ask, Millis, Setting, Time};
+use async_trait::async_trait;
 
 /// Why a backend did not do what it was asked.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -77,12 +77,20 @@ pub enum Grown {
     Unknown,
 }
 
-/// Equal values in a row, seen at least every `max_gap` from `from` to `to`: counters at rest cost nothing.
+/// Equal values in a row, that came at least every `max_gap` from `from` on for `span` ms: counters at rest cost nothing.
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Stretch {
     from: Time,
-    to: Time,
     value: f64,
+    span: u32,
+    /// How much earlier than they came the values had been taken, at most.
+    lag: u32,
+}
+
+impl Stretch {
+    fn to(&self) -> Time {
+        self.from + Millis::from(self.span)
+    }
 }
 
 /// The samples of one series, newest last.
@@ -105,24 +113,34 @@ impl Series {
         }
     }
 
-    /// Adds a sample; one that is not newer than the last is passed over. Samples further apart than `max_gap` are never
-    /// joined into one stretch.
-    pub fn push(&mut self, sample: Sample, max_gap: Millis) {
+    /// Adds a sample that came at `time`; `sample.time` is when it was taken. Windows go by when samples came, because what
+    /// was answered once must not change; ages go by when they were taken. A sample that is not newer than the last one is
+    /// passed over. Samples that came further apart than `max_gap` are never joined into one stretch.
+    pub fn push(&mut self, time: Time, sample: Sample, max_gap: Millis) {
         self.gone = None;
-        match self.stretches.back_mut() {
-            Some(last) if sample.time <= last.to => {}
-            Some(last)
-                if last.value.to_bits() == sample.value.to_bits()
-                    && sample.time - last.to <= max_gap =>
-            {
-                last.to = sample.time;
+        let short = |ms: Millis| u32::try_from(ms.max(0)).unwrap_or(u32::MAX);
+        let lag = short(time - sample.time);
+        if let Some(last) = self.stretches.back_mut() {
+            let to = last.to();
+            if time <= to || sample.time <= to - Millis::from(last.lag) {
+                return;
             }
-            _ => self.stretches.push_back(Stretch {
-                from: sample.time,
-                to: sample.time,
-                value: sample.value,
-            }),
+            let span = u32::try_from(time - last.from);
+            if let Ok(span) = span
+                && last.value.to_bits() == sample.value.to_bits()
+                && time - to <= max_gap
+            {
+                last.span = span;
+                last.lag = lag;
+                return;
+            }
         }
+        self.stretches.push_back(Stretch {
+            from: time,
+            value: sample.value,
+            span: 0,
+            lag,
+        });
     }
 
     /// Notes that a page of its target, read at `time`, does not have it.
@@ -139,11 +157,11 @@ impl Series {
     /// Forgets what is older than `cutoff`, except the last stretch. Returns whether anything worth keeping is left: a series
     /// that vanished before the cutoff is not.
     pub fn prune(&mut self, cutoff: Time) -> bool {
-        while self.stretches.len() > 1 && self.stretches.front().is_some_and(|s| s.to < cutoff) {
+        while self.stretches.len() > 1 && self.stretches.front().is_some_and(|s| s.to() < cutoff) {
             self.stretches.pop_front();
             self.born = false;
         }
-        !self.gone.is_some_and(|g| g < cutoff)
+        self.gone.is_none_or(|g| g >= cutoff)
     }
 
     /// How many stretches are held.
@@ -152,49 +170,54 @@ impl Series {
         self.stretches.len()
     }
 
-    /// The newest sample at or before a time. Inside a stretch its time is rounded down by up to `max_gap`: never younger than
-    /// it was.
+    /// The newest sample that had come at a time. Inside a stretch its time is rounded down by up to `max_gap`: never younger
+    /// than it was.
     #[must_use]
     pub fn latest(&self, at: Time, max_gap: Millis) -> Option<Sample> {
-        let after = self.stretches.partition_point(|s| s.from <= at);
-        let s = self.stretches.get(after.checked_sub(1)?)?;
+        let s = self.stretch(at)?;
+        let came = if s.to() <= at {
+            s.to()
+        } else {
+            s.from.max(at - max_gap)
+        };
         Some(Sample {
-            time: if s.to <= at {
-                s.to
-            } else {
-                s.from.max(at - max_gap)
-            },
+            time: came - Millis::from(s.lag),
             value: s.value,
         })
+    }
+
+    /// The newest stretch that had begun at a time.
+    fn stretch(&self, at: Time) -> Option<&Stretch> {
+        let after = self.stretches.partition_point(|s| s.from <= at);
+        self.stretches.get(after.checked_sub(1)?)
     }
 
     /// Growth in `(at - width, at]`, counted from the value at the window's start if there is one no older than
     /// [`LOOKBACK`], from zero for a series born in the window, else from the first sample in the window. Nothing is
     /// extrapolated.
     #[must_use]
-    pub fn grown_over(&self, width: Millis, at: Time, max_gap: Millis) -> Grown {
+    pub fn grown_over(&self, width: Millis, at: Time) -> Grown {
         let start = at - width;
         let base = self
-            .latest(start, max_gap)
-            .filter(|s| s.time >= start - LOOKBACK)
+            .stretch(start)
+            .filter(|s| s.to() >= start - LOOKBACK)
             .map(|s| s.value);
-        self.grown(base, start, at, max_gap)
+        self.grown(base, start, at)
     }
 
     /// Growth since a time, up to and with `at`: from the value held at `since`, however old; from zero for a series born
     /// after it; else (it was not watched yet) from its first sample.
     #[must_use]
-    pub fn grown_since(&self, since: Time, at: Time, max_gap: Millis) -> f64 {
-        let base = self.latest(since, max_gap).map(|s| s.value);
-        match self.grown(base, since, at, max_gap) {
+    pub fn grown_since(&self, since: Time, at: Time) -> f64 {
+        let base = self.stretch(since).map(|s| s.value);
+        match self.grown(base, since, at) {
             Grown::By(v) => v,
             Grown::Silent | Grown::Unknown => 0.0,
         }
     }
 
-    fn grown(&self, base: Option<f64>, start: Time, at: Time, max_gap: Millis) -> Grown {
-        let newest = self.latest(at, max_gap);
-        if newest.is_none_or(|s| s.time <= start) {
+    fn grown(&self, base: Option<f64>, start: Time, at: Time) -> Grown {
+        if self.stretch(at).is_none_or(|s| s.to() <= start) {
             return Grown::Silent;
         }
         let first = self.stretches.partition_point(|s| s.from <= start);
@@ -209,7 +232,7 @@ impl Series {
             None if self.born && first == 0 => 0.0,
             // two samples at least: the first is the base of the others
             None => match inside.next() {
-                Some(s) if s.from < s.to.min(at) || inside.clone().next().is_some() => s.value,
+                Some(s) if s.from < s.to().min(at) || inside.clone().next().is_some() => s.value,
                 _ => return Grown::Unknown,
             },
         };
@@ -226,7 +249,7 @@ mod tests {
     fn series(born: bool, samples: &[(Time, f64)]) -> Series {
         let mut s = Series::new(born);
         for &(time, value) in samples {
-            s.push(Sample { time, value }, GAP);
+            s.push(time, Sample { time, value }, GAP);
         }
         s
     }
@@ -252,12 +275,12 @@ mod tests {
                 (50, 4.0),
             ],
         );
-        assert_eq!(s.grown_over(20, 30, GAP), Grown::By(3.0));
-        assert_eq!(s.grown_over(30, 30, GAP), Grown::By(4.0));
-        assert_eq!(s.grown_over(50, 50, GAP), Grown::By(8.0));
-        let whole = s.grown_since(0, 50, GAP);
+        assert_eq!(s.grown_over(20, 30), Grown::By(3.0));
+        assert_eq!(s.grown_over(30, 30), Grown::By(4.0));
+        assert_eq!(s.grown_over(50, 50), Grown::By(8.0));
+        let whole = s.grown_since(0, 50);
         for cut in 0..=50 {
-            let parts = s.grown_since(0, cut, GAP) + s.grown_since(cut, 50, GAP);
+            let parts = s.grown_since(0, cut) + s.grown_since(cut, 50);
             assert_eq!(parts, whole, "cut at {cut}");
         }
     }
@@ -265,20 +288,17 @@ mod tests {
     #[test]
     fn a_birth_counts_from_zero_and_a_first_sight_does_not() {
         let page = [(100, 7.0), (110, 9.0)];
-        assert_eq!(series(true, &page).grown_over(50, 110, GAP), Grown::By(9.0));
-        assert_eq!(series(true, &page).grown_since(90, 110, GAP), 9.0);
+        assert_eq!(series(true, &page).grown_over(50, 110), Grown::By(9.0));
+        assert_eq!(series(true, &page).grown_since(90, 110), 9.0);
+        assert_eq!(series(false, &page).grown_over(50, 110), Grown::By(2.0));
+        assert_eq!(series(false, &page).grown_since(90, 110), 2.0);
         assert_eq!(
-            series(false, &page).grown_over(50, 110, GAP),
-            Grown::By(2.0)
-        );
-        assert_eq!(series(false, &page).grown_since(90, 110, GAP), 2.0);
-        assert_eq!(
-            series(false, &page[..1]).grown_over(50, 110, GAP),
+            series(false, &page[..1]).grown_over(50, 110),
             Grown::Unknown
         );
         // at rest since its first sight: known not to have grown
         assert_eq!(
-            series(false, &[(100, 7.0), (110, 7.0)]).grown_over(50, 110, GAP),
+            series(false, &[(100, 7.0), (110, 7.0)]).grown_over(50, 110),
             Grown::By(0.0)
         );
     }
@@ -288,15 +308,15 @@ mod tests {
         let mut s = series(true, &[(0, 7.0), (100, 8.0), (110, 9.0)]);
         assert!(s.prune(50));
         assert_eq!(s.held(), 2);
-        assert_eq!(s.grown_over(60, 110, GAP), Grown::By(1.0));
+        assert_eq!(s.grown_over(60, 110), Grown::By(1.0));
     }
 
     #[test]
     fn an_old_value_is_a_base_for_since_but_not_for_a_window() {
         let late = LOOKBACK + 1000;
         let s = series(false, &[(0, 5.0), (late, 9.0), (late + 10, 10.0)]);
-        assert_eq!(s.grown_over(100, late + 10, GAP), Grown::By(1.0));
-        assert_eq!(s.grown_since(late - 100, late + 10, GAP), 5.0);
+        assert_eq!(s.grown_over(100, late + 10), Grown::By(1.0));
+        assert_eq!(s.grown_since(late - 100, late + 10), 5.0);
     }
 
     #[test]
@@ -304,6 +324,7 @@ mod tests {
         let mut s = series(false, &[]);
         for i in 0..100 {
             s.push(
+                i * 10,
                 Sample {
                     time: i * 10,
                     value: 3.0,
@@ -316,9 +337,10 @@ mod tests {
         assert_eq!(s.latest(500, GAP).map(|s| s.time), Some(470));
         assert_eq!(s.latest(5, GAP).map(|s| s.time), Some(0));
         assert_eq!(s.latest(-1, GAP), None);
-        assert_eq!(s.grown_over(100, 1500, GAP), Grown::Silent);
+        assert_eq!(s.grown_over(100, 1500), Grown::Silent);
         // a hole is never bridged
         s.push(
+            2000,
             Sample {
                 time: 2000,
                 value: 3.0,
@@ -338,6 +360,7 @@ mod tests {
         assert!(s.is_gone(20) && !s.is_gone(19));
         assert!(s.prune(20) && !s.prune(21));
         s.push(
+            40,
             Sample {
                 time: 40,
                 value: 2.0,
@@ -345,6 +368,19 @@ mod tests {
             GAP,
         );
         assert!(!s.is_gone(40));
+    }
+
+    #[test]
+    fn ages_go_by_when_samples_were_taken_and_windows_by_when_they_came() {
+        let mut s = Series::new(false);
+        let mut push = |came, time, value| s.push(came, Sample { time, value }, GAP);
+        push(100, 40, 1.0);
+        push(110, 40, 9.0); // the same sample shown again: nothing new
+        push(120, 60, 4.0);
+        assert_eq!(s.latest(115, GAP).map(|s| s.time), Some(40));
+        assert_eq!(s.latest(120, GAP).map(|s| s.time), Some(60));
+        assert_eq!(s.grown_since(119, 120), 3.0);
+        assert_eq!(s.grown_since(100, 119), 0.0);
     }
 
     #[test]

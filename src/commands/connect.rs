@@ -6,10 +6,10 @@ use crate::backend::command_port::CommandPort;
 use crate::backend::flag::FlagKind;
 use crate::backend::haproxy::Haproxy;
 use crate::backend::json_file::JsonFile;
-use crate::backend::prometheus::{self, Prometheus};
-use crate::backend::scrape::{self, Scrape};
+use crate::backend::prometheus::{Prometheus, PrometheusConfig};
+use crate::backend::scrape::{Scrape, ScrapeConfig};
 use crate::backend::slack::Slack;
-use crate::backend::{BackendError, Metrics, Notifier, Port, Runner};
+use crate::backend::{BackendError, Metrics, Notifier, Port, Runner, Secret};
 use crate::lab::Lab;
 use crate::plan::{Arg, Binding, Bindings, Input, Plan, PortKind, Window};
 use crate::plan::Ask;
@@ -92,16 +92,17 @@ impl<'a> Maker<'a> {
     fn source(&self, name: &str, b: &Binding) -> Option<Arc<dyn Metrics>> {
         match b.backend.as_str() {
             "prometheus" => {
-                let url = self.resolver.text(b, "url");
+                // a URL may carry credentials
+                let url = self.resolver.secret_arg(b, "url");
                 let bearer = b.arg("bearer").is_some().then(|| self.resolver.secret_arg(b, "bearer")).flatten();
                 let user = b.arg("user").is_some().then(|| self.resolver.text(b, "user")).flatten();
                 let password = b.arg("password").is_some().then(|| self.resolver.secret_arg(b, "password")).flatten();
-                let config = prometheus::Config {
-                    url: url?,
+                let config = PrometheusConfig {
                     bearer,
                     basic: user.zip(password),
                     scrape: self.millis(b, "scrape", 15_000),
                     timeout: self.millis(b, "timeout", 10_000),
+                    ..PrometheusConfig::new(url?)
                 };
                 Some(Arc::new(self.keep(name, Prometheus::new(config))?))
             }
@@ -128,8 +129,8 @@ impl<'a> Maker<'a> {
     fn scrape(&self, name: &str, urls: Vec<String>, every: Duration) -> Option<Arc<dyn Metrics>> {
         let longest = self.plan.inputs.iter().map(reach).max().unwrap_or(0).max(self.plan.baseline.unwrap_or(0));
         let keep = Duration::from_millis(u64::try_from(longest).unwrap_or(0)) + KEEP_BEYOND;
-        let config = scrape::Config { urls, every, keep };
-        Some(Arc::new(self.keep(name, Scrape::start(config))?))
+        let config = ScrapeConfig { every, keep, ..ScrapeConfig::new(urls.into_iter().map(Secret::new)) };
+        Some(Arc::new(self.keep(name, Scrape::start(&config))?))
     }
 
     fn port(&self, name: &str, kind: &PortKind, b: &Binding) -> Option<Arc<dyn Port>> {

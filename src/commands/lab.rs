@@ -1,7 +1,10 @@
 //! The lab as a command, and what stands for actions, flags and channels on it.
 
 use super::exit::{Status, because};
-use crate::backend::{ActionOutcome, BackendError, Notice, Notifier, Runner};
+use crate::backend::http::{self, Endpoint, Redirects};
+use crate::backend::{ActionOutcome, BackendError, Notice, Notifier, Runner, Secret};
+use crate::lab::{Fault, LabConfig};
+use crate::runtime::fetch::with_help;
 use async_trait::async_trait;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -43,17 +46,21 @@ enum LabCommand {
 #[must_use]
 pub fn main(args: &Args) -> Status {
     let Ok(runtime) = super::runs::tokio() else { return because(Status::Wrong, "cannot start the async runtime") };
+    let out = &mut std::io::stdout();
     let done = runtime.block_on(async {
         match &args.command {
-            LabCommand::Up { rate, fault } => crate::lab::up_command(*rate, fault.as_deref()).await,
+            LabCommand::Up { rate, fault } => {
+                let faults = fault.as_deref().map(Fault::parse).transpose()?.unwrap_or_default();
+                crate::lab::up_command(LabConfig { rate: *rate, faults, ..LabConfig::default() }, out).await
+            }
             LabCommand::Service { version, listen, seed } => {
-                crate::lab::service_command(version, *listen, *seed).await
+                crate::lab::service_command(version, *listen, *seed, out).await
             }
         }
     });
     match done {
         Ok(()) => Status::Success,
-        Err(e) => because(Status::Wrong, &e.to_string()),
+        Err(e) => because(Status::Wrong, &with_help(&e)),
     }
 }
 
@@ -121,7 +128,9 @@ impl Runner for Probe {
     async fn run(&self, timeout: Duration, _vars: &[(String, String)]) -> ActionOutcome {
         let mut output = String::new();
         let all = async {
-            let client = crate::backend::http::client(Duration::from_secs(5)).map_err(|e| e.to_string())?;
+            let endpoint = Endpoint::parse(&Secret::new(self.url.as_str())).map_err(|e| e.to_string())?;
+            let client =
+                http::client(&endpoint, Duration::from_secs(5), Redirects::Refuse).map_err(|e| e.to_string())?;
             for i in 1..=20 {
                 let answer = client.get(&self.url).send().await.map_err(|e| e.without_url().to_string())?;
                 output.push_str(&format!("request {i}: {}\n", answer.status()));

@@ -36,9 +36,10 @@ pub fn load(paths: &[PathBuf]) -> Result<Loaded, Status> {
                 failed = true;
             }
             Ok(bytes) => match read_source(bytes, &name) {
-                Err(message) => {
-                    let _ = because(Status::Wrong, &message.to_string());
-                    failed = true;
+                Err(e) => {
+                    // the text itself cannot be shown: it is no text
+                    let id = out.map.add(name, "");
+                    out.diagnostics.push(e.diagnostic(id));
                 }
                 Ok(text) => {
                     let id = out.map.add(name, text.clone());
@@ -177,8 +178,12 @@ pub fn print_diagnostics(
     is_terminal: bool,
 ) {
     let text = match format {
-        Format::Human => render::terminal(diagnostics, map, Style::for_terminal(is_terminal).colours()),
-        Format::Json => render::json(diagnostics, map).to_string() + "\n",
+        Format::Human => {
+            let width = terminal_size::terminal_size().map_or(100, |(w, _)| usize::from(w.0).clamp(60, 120));
+            let style = render::Style { colour: Style::for_terminal(is_terminal).colours(), width };
+            render::human(map, diagnostics, style)
+        }
+        Format::Json => render::json(map, diagnostics).to_string() + "\n",
     };
     let _ = out.write_all(text.as_bytes());
 }

@@ -15,6 +15,7 @@ use crate::report::style::Style;
 use crate::report::text::settings;
 use crate::runtime::executor::Beginning;
 use crate::runtime::journal::Journal;
+use crate::runtime::fetch::with_help;
 use crate::runtime::{Executor, Observer, Outcome, clock::now, preflight};
 use crate::store::{LeaseGuard, NewRun, Run, Store};
 use std::io::IsTerminal;
@@ -60,7 +61,7 @@ fn prepare_and_run(args: &Args) -> Result<Status, Status> {
     }
     let faults = match args.fault.as_deref().map(Fault::parse).transpose() {
         Ok(f) => f.unwrap_or_default(),
-        Err(e) => return Err(because(Status::Wrong, &format!("--fault: {e}"))),
+        Err(e) => return Err(because(Status::Wrong, &format!("--fault: {}", with_help(&e)))),
     };
     let runtime = super::runs::tokio()
         .map_err(|e| because(Status::Unfinished, &format!("cannot start the async runtime: {e}")))?;

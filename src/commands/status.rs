@@ -8,7 +8,7 @@ use crate::plan::{Plan, show};
 use crate::report::style::Style;
 use crate::report::text::{date_time, reading, rfc3339};
 use crate::runtime::clock::now;
-use crate::store::{Run, RunFilter, Store};
+use crate::store::{Run, RunFilter};
 use serde_json::{Value, json};
 use std::io::IsTerminal;
 
