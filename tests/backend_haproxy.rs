@@ -25,11 +25,7 @@ fn adapter(h: &Haproxy, socket: &str, backend: &str, canary: &str) -> Adapter {
 }
 
 fn split(v1: usize, v2: usize) -> BTreeMap<String, usize> {
-    [("v1", v1), ("v2", v2)]
-        .into_iter()
-        .filter(|(_, n)| *n > 0)
-        .map(|(s, n)| (s.to_owned(), n))
-        .collect()
+    [("v1", v1), ("v2", v2)].into_iter().filter(|(_, n)| *n > 0).map(|(s, n)| (s.to_owned(), n)).collect()
 }
 
 #[tokio::test]
@@ -41,14 +37,9 @@ async fn shares_are_set_read_back_and_served() {
     let port = adapter(&h, "admin.sock", "be_checkout", "v2");
     assert_eq!(port.read().await, Ok(Setting::Share(0.0)));
     assert_eq!(h.count(20), split(20, 0));
-    for (share, v1, v2) in [
-        (0.05, 190, 10),
-        (0.25, 150, 50),
-        (0.005, 199, 1),
-        (0.5, 100, 100),
-        (1.0, 0, 200),
-        (0.0, 200, 0),
-    ] {
+    for (share, v1, v2) in
+        [(0.05, 190, 10), (0.25, 150, 50), (0.005, 199, 1), (0.5, 100, 100), (1.0, 0, 200), (0.0, 200, 0)]
+    {
         port.set(Setting::Share(share)).await.unwrap();
         let read = port.read().await.unwrap();
         assert!(read.same(Setting::Share(share)), "{read} for {share}");
@@ -71,18 +62,9 @@ async fn the_line_for_a_person_does_the_same() {
     let h = Haproxy::start();
     let tcp = format!("tcp 127.0.0.1:{}", h.admin_port);
     let over_tcp = Adapter::new(&tcp, "be_checkout", "v2", "v1").unwrap();
-    for (port, share) in [
-        (adapter(&h, "admin.sock", "be_checkout", "v2"), 0.125),
-        (over_tcp, 0.0),
-    ] {
+    for (port, share) in [(adapter(&h, "admin.sock", "be_checkout", "v2"), 0.125), (over_tcp, 0.0)] {
         let line = port.by_hand(Setting::Share(share));
-        assert!(
-            Command::new("sh")
-                .args(["-c", &line])
-                .status()
-                .unwrap()
-                .success()
-        );
+        assert!(Command::new("sh").args(["-c", &line]).status().unwrap().success());
         assert_eq!(port.read().await, Ok(Setting::Share(share)), "{line}");
     }
 }
@@ -108,27 +90,14 @@ async fn unknown_names_are_told_and_nothing_changes() {
     h.say("set server be_checkout/v1 weight 77");
     let half = Setting::Share(0.5);
     let no_server = adapter(&h, "admin.sock", "be_checkout", "v3");
-    for e in [
-        no_server.read().await.unwrap_err(),
-        no_server.set(half).await.unwrap_err(),
-    ] {
-        assert_eq!(
-            e.message,
-            "haproxy: no server \"v3\" in backend \"be_checkout\""
-        );
+    for e in [no_server.read().await.unwrap_err(), no_server.set(half).await.unwrap_err()] {
+        assert_eq!(e.message, "haproxy: no server \"v3\" in backend \"be_checkout\"");
         assert_eq!(e.help.as_deref(), Some("its servers are v1, v2"));
         assert!(!e.transient);
     }
     let no_backend = adapter(&h, "admin.sock", "be_nowhere", "v2");
-    for e in [
-        no_backend.read().await.unwrap_err(),
-        no_backend.set(half).await.unwrap_err(),
-    ] {
-        assert!(
-            e.message
-                .starts_with("haproxy: no backend \"be_nowhere\" at /"),
-            "{e}"
-        );
+    for e in [no_backend.read().await.unwrap_err(), no_backend.set(half).await.unwrap_err()] {
+        assert!(e.message.starts_with("haproxy: no backend \"be_nowhere\" at /"), "{e}");
         assert!(!e.transient);
     }
     assert_eq!(h.say("get weight be_checkout/v1"), "77 (initial 100)\n\n");
@@ -143,22 +112,13 @@ async fn refusals_are_told() {
     let user = adapter(&h, "user.sock", "be_checkout", "v2");
     assert_eq!(user.read().await, Ok(Setting::Share(0.0)));
     let e = user.set(Setting::Share(0.5)).await.unwrap_err();
-    assert!(
-        e.message.ends_with("user.sock may not set weights") && !e.transient,
-        "{e}"
-    );
+    assert!(e.message.ends_with("user.sock may not set weights") && !e.transient, "{e}");
     assert!(e.help.unwrap().contains("level admin"));
     let fixed = adapter(&h, "admin.sock", "be_static", "v2");
     let e = fixed.set(Setting::Share(0.5)).await.unwrap_err();
-    assert!(
-        e.message.contains("static algorithm") && !e.transient,
-        "{e}"
-    );
+    assert!(e.message.contains("static algorithm") && !e.transient, "{e}");
     let e = fixed.set(Setting::Share(0.001)).await.unwrap_err();
-    assert!(
-        e.message.contains("the nearest that do are 0% and 0.4%"),
-        "{e}"
-    );
+    assert!(e.message.contains("the nearest that do are 0% and 0.4%"), "{e}");
 }
 
 #[tokio::test]
@@ -170,12 +130,7 @@ async fn no_traffic_at_all_is_an_error_with_a_way_out() {
     h.say("set server be_checkout/v1 weight 0");
     let port = adapter(&h, "admin.sock", "be_checkout", "v2");
     let e = port.read().await.unwrap_err();
-    assert!(
-        e.message
-            .contains("both v2 and v1 of be_checkout have weight 0")
-            && !e.transient,
-        "{e}"
-    );
+    assert!(e.message.contains("both v2 and v1 of be_checkout have weight 0") && !e.transient, "{e}");
     // what it says can be done can be done
     port.set(Setting::Share(0.0)).await.unwrap();
     assert_eq!(port.read().await, Ok(Setting::Share(0.0)));
@@ -190,23 +145,13 @@ async fn a_restart_shows_and_a_missing_socket_may_come_back() {
     let port = adapter(&h, "admin.sock", "be_checkout", "v2");
     port.set(Setting::Share(0.25)).await.unwrap();
     h.restart();
-    assert_eq!(
-        port.read().await,
-        Ok(Setting::Share(0.0)),
-        "weights live in memory"
-    );
+    assert_eq!(port.read().await, Ok(Setting::Share(0.0)), "weights live in memory");
     h.stop();
     let e = port.read().await.unwrap_err();
-    assert!(
-        e.message.starts_with("haproxy: nobody listens at /") && e.transient,
-        "{e}"
-    );
+    assert!(e.message.starts_with("haproxy: nobody listens at /") && e.transient, "{e}");
     std::fs::remove_file(h.socket("admin.sock")).unwrap();
     let e = port.set(Setting::Share(0.0)).await.unwrap_err();
-    assert!(
-        e.message.starts_with("haproxy: no socket at /") && e.transient,
-        "{e}"
-    );
+    assert!(e.message.starts_with("haproxy: no socket at /") && e.transient, "{e}");
     h.restart();
     port.set(Setting::Share(0.25)).await.unwrap();
     assert_eq!(port.read().await, Ok(Setting::Share(0.25)));
@@ -249,27 +194,17 @@ async fn what_never_answers_and_what_is_not_haproxy() {
     let _listener = std::os::unix::net::UnixListener::bind(&silent).unwrap();
     let at = |p: &std::path::Path| Adapter::new(p.to_str().unwrap(), "be", "v2", "v1").unwrap();
     let e = at(&silent).read().await.unwrap_err();
-    assert!(
-        e.message.ends_with("silent.sock within 2s") && e.transient,
-        "{e}"
-    );
+    assert!(e.message.ends_with("silent.sock within 2s") && e.transient, "{e}");
 
     let chatty = folder.path().join("chatty.sock");
     let listener = tokio::net::UnixListener::bind(&chatty).unwrap();
     let server = tokio::spawn(async move {
         let (mut stream, _) = listener.accept().await.unwrap();
         let mut line = [0; 512];
-        let _ = tokio::io::AsyncReadExt::read(&mut stream, &mut line)
-            .await
-            .unwrap();
-        tokio::io::AsyncWriteExt::write_all(&mut stream, b"220 mail ready\n")
-            .await
-            .unwrap();
+        let _ = tokio::io::AsyncReadExt::read(&mut stream, &mut line).await.unwrap();
+        tokio::io::AsyncWriteExt::write_all(&mut stream, b"220 mail ready\n").await.unwrap();
     });
     let e: BackendError = at(&chatty).read().await.unwrap_err();
     server.await.unwrap();
-    assert!(
-        e.message.contains("says \"220 mail ready\"") && !e.transient,
-        "{e}"
-    );
+    assert!(e.message.contains("says \"220 mail ready\"") && !e.transient, "{e}");
 }

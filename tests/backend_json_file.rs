@@ -24,10 +24,7 @@ const ROUNDS: i64 = 60;
 /// This test program again, as another process that runs one ignored test on a file.
 fn another_process(test: &str, file: &Path, key: &str) -> Command {
     let mut command = Command::new(std::env::current_exe().unwrap());
-    command
-        .args([test, "--exact", "--ignored", "--quiet"])
-        .env("FLAG_FILE", file)
-        .env("FLAG_KEY", key);
+    command.args([test, "--exact", "--ignored", "--quiet"]).env("FLAG_FILE", file).env("FLAG_KEY", key);
     command
 }
 
@@ -71,10 +68,7 @@ async fn two_processes_and_two_threads_lose_no_update() {
             let mut seen = std::collections::BTreeSet::new();
             while !done.load(Ordering::SeqCst) {
                 let text = std::fs::read_to_string(&path).unwrap();
-                assert!(
-                    text.contains("\"keep\": [1,2]") && text.ends_with("}\n"),
-                    "{text}"
-                );
+                assert!(text.contains("\"keep\": [1,2]") && text.ends_with("}\n"), "{text}");
                 jsonc(&text);
                 seen.insert(text);
             }
@@ -83,16 +77,10 @@ async fn two_processes_and_two_threads_lose_no_update() {
     });
     let mut children: Vec<Child> = ["deep/p1", "new/p2"]
         .iter()
-        .map(|key| {
-            another_process("count_up_in_another_process", &path, key)
-                .spawn()
-                .unwrap()
-        })
+        .map(|key| another_process("count_up_in_another_process", &path, key).spawn().unwrap())
         .collect();
-    let threads = [
-        tokio::spawn(count_up(path.clone(), "t1".into())),
-        tokio::spawn(count_up(path.clone(), "t2".into())),
-    ];
+    let threads =
+        [tokio::spawn(count_up(path.clone(), "t1".into())), tokio::spawn(count_up(path.clone(), "t2".into()))];
     for t in threads {
         t.await.unwrap();
     }
@@ -134,10 +122,7 @@ async fn set_without_permission() {
     let port = JsonFile::new(path, &key, FlagKind::Bool).unwrap();
     assert_eq!(port.read().await, Ok(Setting::Bool(false)));
     let e = port.set(Setting::Bool(true)).await.unwrap_err();
-    assert!(
-        e.message.contains("cannot lock") && e.message.ends_with("Permission denied"),
-        "{e}"
-    );
+    assert!(e.message.contains("cannot lock") && e.message.ends_with("Permission denied"), "{e}");
     assert!(e.help.unwrap().contains("must be writable") && !e.transient);
 }
 
@@ -145,11 +130,7 @@ async fn set_without_permission() {
 /// another test forks cannot be run ("text file busy").
 fn runnable_by_all(folder: &Path) -> PathBuf {
     let copy = folder.join("test-program");
-    let status = Command::new("install")
-        .args(["-m", "755"])
-        .arg(std::env::current_exe().unwrap())
-        .arg(&copy)
-        .status();
+    let status = Command::new("install").args(["-m", "755"]).arg(std::env::current_exe().unwrap()).arg(&copy).status();
     assert!(status.unwrap().success());
     copy
 }
@@ -157,11 +138,7 @@ fn runnable_by_all(folder: &Path) -> PathBuf {
 fn run_as_nobody(folder: &Path, test: &str, file: &Path) {
     std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o755)).unwrap();
     let mut command = Command::new(runnable_by_all(folder));
-    command
-        .args([test, "--exact", "--ignored"])
-        .env("FLAG_FILE", file)
-        .env("FLAG_KEY", "a")
-        .current_dir(folder);
+    command.args([test, "--exact", "--ignored"]).env("FLAG_FILE", file).env("FLAG_KEY", "a").current_dir(folder);
     as_nobody(&mut command);
     let out = command.output().unwrap();
     let text = String::from_utf8_lossy(&out.stdout);
@@ -179,11 +156,7 @@ fn a_folder_that_cannot_be_written() {
     run_as_nobody(folder.path(), "set_without_permission", &file);
     assert_eq!(std::fs::read_to_string(&file).unwrap(), "{\"a\": false}");
     std::fs::set_permissions(&flags, std::fs::Permissions::from_mode(0o755)).unwrap();
-    assert_eq!(
-        std::fs::read_dir(&flags).unwrap().count(),
-        1,
-        "nothing is left behind"
-    );
+    assert_eq!(std::fs::read_dir(&flags).unwrap().count(), 1, "nothing is left behind");
 }
 
 #[tokio::test]

@@ -28,10 +28,7 @@ fn load(paths: &[&str]) -> (Vec<ast::File>, SourceMap, Vec<Diagnostic>) {
 fn compiled(paths: &[&str], env: &str, sets: &[(&str, &str)]) -> (Plan, Bindings) {
     let (files, map, mut found) = load(paths);
     found.extend(check::check_files(&files, &map).diagnostics);
-    let sets: Vec<_> = sets
-        .iter()
-        .map(|(a, b)| ((*a).to_owned(), (*b).to_owned()))
-        .collect();
+    let sets: Vec<_> = sets.iter().map(|(a, b)| ((*a).to_owned(), (*b).to_owned())).collect();
     let (made, more) = check::compile(&files, &map, None, Some(env), &sets);
     found.extend(more);
     assert_eq!(found, [], "{paths:?}");
@@ -39,10 +36,7 @@ fn compiled(paths: &[&str], env: &str, sets: &[(&str, &str)]) -> (Plan, Bindings
 }
 
 const QUICKSTART: &str = "examples/quickstart/checkout.canary";
-const CHECKOUT: [&str; 2] = [
-    "policies/checkout.canary",
-    "policies/environments/production.canary",
-];
+const CHECKOUT: [&str; 2] = ["policies/checkout.canary", "policies/environments/production.canary"];
 
 #[test]
 fn the_quickstart_compiles_for_the_lab() {

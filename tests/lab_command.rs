@@ -38,10 +38,7 @@ impl Output {
             if text.contains(part) {
                 return text;
             }
-            assert!(
-                started.elapsed() < Duration::from_secs(10),
-                "no {part} in {text}"
-            );
+            assert!(started.elapsed() < Duration::from_secs(10), "no {part} in {text}");
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     }
@@ -51,28 +48,18 @@ fn addresses(text: &str) -> Vec<String> {
     let mut found: Vec<String> = text
         .split("http://")
         .skip(1)
-        .map(|rest| {
-            rest.chars()
-                .take_while(|c| c.is_ascii_digit() || ".:".contains(*c))
-                .collect()
-        })
+        .map(|rest| rest.chars().take_while(|c| c.is_ascii_digit() || ".:".contains(*c)).collect())
         .collect();
     found.sort();
     found.dedup();
     found
 }
 
-async fn ends_with(
-    signal: &str,
-    command: JoinHandle<Result<(), BackendError>>,
-    addresses: &[String],
-) {
+async fn ends_with(signal: &str, command: JoinHandle<Result<(), BackendError>>, addresses: &[String]) {
     for address in addresses {
         TcpStream::connect(address).unwrap();
     }
-    let kill = std::process::Command::new("kill")
-        .args([signal, &std::process::id().to_string()])
-        .status();
+    let kill = std::process::Command::new("kill").args([signal, &std::process::id().to_string()]).status();
     assert!(kill.unwrap().success());
     command.await.unwrap().unwrap();
     for address in addresses {
@@ -84,9 +71,8 @@ async fn ends_with(
 async fn commands_run_until_a_signal_and_leave_nothing() {
     let output = Output::default();
     let mut out = output.clone();
-    let command = tokio::spawn(async move {
-        lab::service_command("v2", ([127, 0, 0, 1], 0).into(), 1, &mut out).await
-    });
+    let command =
+        tokio::spawn(async move { lab::service_command("v2", ([127, 0, 0, 1], 0).into(), 1, &mut out).await });
     let text = output.until("\n").await;
     assert!(text.starts_with("listening on http://127.0.0.1:"), "{text}");
     ends_with("-TERM", command, &addresses(&text)).await;
@@ -94,18 +80,11 @@ async fn commands_run_until_a_signal_and_leave_nothing() {
 
     let output = Output::default();
     let mut out = output.clone();
-    let config = LabConfig {
-        faults: Fault::parse("errors=5% after 100ms").unwrap(),
-        ..LabConfig::default()
-    };
+    let config = LabConfig { faults: Fault::parse("errors=5% after 100ms").unwrap(), ..LabConfig::default() };
     let command = tokio::spawn(async move { lab::up_command(config, &mut out).await });
     let text = output.until("fault errors=5% after 100ms has begun").await;
     println!("{text}");
     let addresses = addresses(&text);
-    assert_eq!(
-        addresses.len(),
-        4,
-        "proxy, control, canary, stable in\n{text}"
-    );
+    assert_eq!(addresses.len(), 4, "proxy, control, canary, stable in\n{text}");
     ends_with("-INT", command, &addresses).await;
 }

@@ -33,16 +33,10 @@ async fn two_hundred_requests_a_second_are_kept_up_and_cheap() {
     let rate = requests / took;
     assert!((190.0..=210.0).contains(&rate), "{rate} requests/s");
     assert_eq!(lab.seen().failed + lab.seen().skipped, 0);
-    assert_eq!(
-        lab.seen().answers.keys().copied().collect::<Vec<_>>(),
-        [200]
-    );
+    assert_eq!(lab.seen().answers.keys().copied().collect::<Vec<_>>(), [200]);
     if let (Some(before), Some(after)) = (used, processor_seconds()) {
         let share = (after - before) / took;
-        println!(
-            "{rate:.0} requests/s cost {:.1}% of one core",
-            share * 100.0
-        );
+        println!("{rate:.0} requests/s cost {:.1}% of one core", share * 100.0);
         // Unoptimised builds run the tests; an optimised one needs a fraction of it.
         assert!(share < 0.5, "{share} of a core");
     } else {

@@ -17,11 +17,7 @@ fn every_example_of_the_language_parses() {
         let path = entry.unwrap().path();
         let text = std::fs::read_to_string(&path).unwrap();
         let (tree, diagnostics) = canary::syntax::parse(FileId(0), &text);
-        assert!(
-            diagnostics.is_empty(),
-            "{}: {diagnostics:#?}",
-            path.display()
-        );
+        assert!(diagnostics.is_empty(), "{}: {diagnostics:#?}", path.display());
         assert!(!tree.items.is_empty());
         seen += 1;
     }

@@ -11,9 +11,7 @@ use crate::plan::Bucket;
 ///
 /// # Errors
 /// A text when a bound is no number, or when there is no `+Inf` bucket, without which nobody knows how many events there were.
-pub fn assemble<'a>(
-    increments: impl IntoIterator<Item = (Option<&'a str>, f64)>,
-) -> Result<Vec<Bucket>, String> {
+pub fn assemble<'a>(increments: impl IntoIterator<Item = (Option<&'a str>, f64)>) -> Result<Vec<Bucket>, String> {
     let mut out: Vec<Bucket> = Vec::new();
     for (le, count) in increments {
         let le = bound(le)?;
@@ -27,9 +25,7 @@ pub fn assemble<'a>(
         key(a).total_cmp(&key(b))
     });
     if out.last().is_none_or(|b| b.le.is_some()) {
-        return Err(String::from(
-            "the histogram has no bucket with le=\"+Inf\", so the number of events is unknown",
-        ));
+        return Err(String::from("the histogram has no bucket with le=\"+Inf\", so the number of events is unknown"));
     }
     let mut floor = 0.0_f64;
     for b in &mut out {
@@ -41,9 +37,7 @@ pub fn assemble<'a>(
 
 fn bound(le: Option<&str>) -> Result<Option<f64>, String> {
     let Some(le) = le else {
-        return Err(String::from(
-            "a series has no label `le`: the selector must be a histogram's `_bucket` series",
-        ));
+        return Err(String::from("a series has no label `le`: the selector must be a histogram's `_bucket` series"));
     };
     match le.parse::<f64>() {
         Ok(v) if v == f64::INFINITY => Ok(None),
@@ -68,15 +62,7 @@ mod tests {
         ])
         .expect("buckets");
         let got: Vec<_> = b.iter().map(|b| (b.le, b.count)).collect();
-        assert_eq!(
-            got,
-            [
-                (Some(0.1), 1.0),
-                (Some(0.5), 4.0),
-                (Some(1.0), 10.0),
-                (None, 10.0)
-            ]
-        );
+        assert_eq!(got, [(Some(0.1), 1.0), (Some(0.5), 4.0), (Some(1.0), 10.0), (None, 10.0)]);
     }
 
     #[test]
@@ -84,10 +70,6 @@ mod tests {
         assert!(assemble([(Some("1"), 1.0)]).expect_err("").contains("+Inf"));
         assert!(assemble([(None, 1.0)]).expect_err("").contains("_bucket"));
         assert!(assemble([(Some("x"), 1.0)]).expect_err("").contains("`x`"));
-        assert!(
-            assemble([(Some("NaN"), 1.0)])
-                .expect_err("")
-                .contains("`NaN`")
-        );
+        assert!(assemble([(Some("NaN"), 1.0)]).expect_err("").contains("`NaN`"));
     }
 }

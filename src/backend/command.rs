@@ -21,29 +21,15 @@ impl CommandRunner {
     /// `argv` is the program and its arguments; `cwd` the folder in which it runs (that of the environment file), from which a
     /// relative program with a `/` is looked up.
     pub fn new(argv: Vec<String>, cwd: impl Into<PathBuf>) -> Self {
-        Self {
-            argv,
-            cwd: cwd.into(),
-        }
+        Self { argv, cwd: cwd.into() }
     }
 }
 
 #[async_trait]
 impl Runner for CommandRunner {
     async fn run(&self, timeout: Duration, vars: &[(String, String)]) -> ActionOutcome {
-        let ended = process::run(&Spec {
-            argv: &self.argv,
-            cwd: &self.cwd,
-            vars,
-            timeout,
-            merged: true,
-        })
-        .await;
-        ActionOutcome {
-            ok: ended.how.ok(),
-            how: ended.how.to_string(),
-            output: ended.out.text(),
-        }
+        let ended = process::run(&Spec { argv: &self.argv, cwd: &self.cwd, vars, timeout, merged: true }).await;
+        ActionOutcome { ok: ended.how.ok(), how: ended.how.to_string(), output: ended.out.text() }
     }
 
     fn describe(&self) -> String {
@@ -65,27 +51,15 @@ mod tests {
         };
         let none = run(&["./no-such-script.sh"]).await;
         assert!(!none.ok);
-        assert_eq!(
-            none.how,
-            "cannot start ./no-such-script.sh: No such file or directory"
-        );
+        assert_eq!(none.how, "cannot start ./no-such-script.sh: No such file or directory");
         assert_eq!(
             run(&["no-such-program-anywhere"]).await.how,
             "cannot start no-such-program-anywhere: No such file or directory"
         );
-        assert_eq!(
-            run(&["/"]).await.how,
-            "cannot start /: Permission denied (is it executable?)"
-        );
-        assert_eq!(
-            run(&[]).await.how,
-            "cannot start nothing: the argument list is empty"
-        );
+        assert_eq!(run(&["/"]).await.how, "cannot start /: Permission denied (is it executable?)");
+        assert_eq!(run(&[]).await.how, "cannot start nothing: the argument list is empty");
         let nowhere = CommandRunner::new(vec!["true".into()], "/no/such/folder");
-        assert_eq!(
-            nowhere.run(Duration::from_secs(5), &[]).await.how,
-            "cannot start true: no folder /no/such/folder"
-        );
+        assert_eq!(nowhere.run(Duration::from_secs(5), &[]).await.how, "cannot start true: no folder /no/such/folder");
     }
 
     #[test]

@@ -46,27 +46,17 @@ impl CommandPort {
                 return Err(bad(format!("`{what}` names no program")));
             }
         }
-        let port = Self {
-            kind,
-            set,
-            get,
-            read: read.map(JsonPath::parse).transpose().map_err(bad)?,
-            cwd: cwd.into(),
-        };
+        let port = Self { kind, set, get, read: read.map(JsonPath::parse).transpose().map_err(bad)?, cwd: cwd.into() };
         let mut says_value = false;
         for arg in &port.set {
             says_value |= port.fill(arg, "").map_err(bad)? != *arg;
         }
         if !says_value {
-            return Err(bad(
-                "`set` has no `${value}`: every setting would run the same command".to_owned(),
-            )
-            .help("give the place of the value: set: [\"lb\", \"split\", \"${percent}\"]"));
+            return Err(bad("`set` has no `${value}`: every setting would run the same command".to_owned())
+                .help("give the place of the value: set: [\"lb\", \"split\", \"${percent}\"]"));
         }
         if let Some(arg) = port.get.iter().find(|a| a.contains("${")) {
-            return Err(bad(format!(
-                "`get` sets nothing, so {arg:?} has nothing to stand for"
-            )));
+            return Err(bad(format!("`get` sets nothing, so {arg:?} has nothing to stand for")));
         }
         Ok(port)
     }
@@ -91,9 +81,7 @@ impl CommandPort {
                     return Err("`${percent}` is for shares: write `${value}`".to_owned());
                 }
                 Some((other, _)) => {
-                    return Err(format!(
-                        "`${{{other}}}` is not known in {arg:?}: `${{percent}}` and `${{value}}` are"
-                    ));
+                    return Err(format!("`${{{other}}}` is not known in {arg:?}: `${{percent}}` and `${{value}}` are"));
                 }
                 None => return Err(format!("`${{` is not closed in {arg:?}")),
             }
@@ -110,30 +98,18 @@ impl CommandPort {
                 self.kind.expected()
             ))
         })?;
-        self.set
-            .iter()
-            .map(|a| self.fill(a, &value).map_err(BackendError::permanent))
-            .collect()
+        self.set.iter().map(|a| self.fill(a, &value).map_err(BackendError::permanent)).collect()
     }
 
     /// Runs one of the two and returns what it printed on standard output.
     async fn call(&self, argv: &[String]) -> Result<String, BackendError> {
-        let ended = process::run(&Spec {
-            argv,
-            cwd: &self.cwd,
-            vars: &[],
-            timeout: PATIENCE,
-            merged: false,
-        })
-        .await;
+        let ended = process::run(&Spec { argv, cwd: &self.cwd, vars: &[], timeout: PATIENCE, merged: false }).await;
         let line = process::pasted(argv);
         if !ended.how.ok() {
             // its last line is most often its reason
             let said = ended.err.text();
             let reason = said.lines().rev().find(|l| !l.trim().is_empty());
-            let reason = reason
-                .map(|l| format!(": {}", l.trim()))
-                .unwrap_or_default();
+            let reason = reason.map(|l| format!(": {}", l.trim())).unwrap_or_default();
             return Err(match ended.how {
                 How::CannotStart(_) => BackendError::permanent(format!("{line}: {}", ended.how)),
                 // a command that failed may succeed when what it talks to is back
@@ -141,17 +117,13 @@ impl CommandPort {
             });
         }
         if ended.out.is_cut() {
-            return Err(BackendError::permanent(format!(
-                "{line}: printed more than {} KiB",
-                process::KEPT / 1024
-            )));
+            return Err(BackendError::permanent(format!("{line}: printed more than {} KiB", process::KEPT / 1024)));
         }
         Ok(ended.out.text())
     }
 
     fn parse(&self, printed: &str) -> Result<Setting, BackendError> {
-        let bad =
-            |why: String| BackendError::permanent(format!("{}: {why}", process::pasted(&self.get)));
+        let bad = |why: String| BackendError::permanent(format!("{}: {why}", process::pasted(&self.get)));
         let text = match &self.read {
             None => printed.trim().to_owned(),
             Some(path) => {
@@ -162,22 +134,15 @@ impl CommandPort {
                     // `"5"`: some tools print numbers as strings
                     Some(Value::String(s)) => s.clone(),
                     Some(v) => {
-                        return Err(bad(format!(
-                            "at {path} stands {}",
-                            shortened(&v.to_string())
-                        )));
+                        return Err(bad(format!("at {path} stands {}", shortened(&v.to_string()))));
                     }
                     None => return Err(bad(format!("printed nothing at {path}"))),
                 }
             }
         };
-        self.kind.setting(&text).ok_or_else(|| {
-            bad(format!(
-                "printed {} where {} was expected",
-                shortened(&text),
-                self.kind.expected()
-            ))
-        })
+        self.kind
+            .setting(&text)
+            .ok_or_else(|| bad(format!("printed {} where {} was expected", shortened(&text), self.kind.expected())))
     }
 }
 
@@ -225,14 +190,8 @@ mod tests {
     }
 
     fn ratio(read: Option<&str>) -> CommandPort {
-        CommandPort::new(
-            FlagKind::Ratio,
-            list(&["lb", "split", "--to=${percent}%"]),
-            list(&["lb", "show"]),
-            read,
-            ".",
-        )
-        .unwrap()
+        CommandPort::new(FlagKind::Ratio, list(&["lb", "split", "--to=${percent}%"]), list(&["lb", "show"]), read, ".")
+            .unwrap()
     }
 
     #[test]
@@ -248,9 +207,7 @@ mod tests {
     #[test]
     fn bad_commands_are_refused() {
         let new = |set: &[&str], get: &[&str], read| {
-            CommandPort::new(FlagKind::Bool, list(set), list(get), read, ".")
-                .unwrap_err()
-                .message
+            CommandPort::new(FlagKind::Bool, list(set), list(get), read, ".").unwrap_err().message
         };
         assert_eq!(new(&[], &["g"], None), "command: `set` names no program");
         assert!(new(&["s", "on"], &["g"], None).contains("has no `${value}`"));
@@ -265,35 +222,14 @@ mod tests {
     fn what_is_printed_is_read_by_its_kind() {
         let whole = ratio(None);
         assert_eq!(whole.parse(" 12.5\n"), Ok(Setting::Share(0.125)));
-        assert!(
-            whole
-                .parse("")
-                .unwrap_err()
-                .message
-                .contains("printed \"\" where a percentage")
-        );
+        assert!(whole.parse("").unwrap_err().message.contains("printed \"\" where a percentage"));
         assert!(whole.parse("101").is_err());
         assert!(whole.parse("NaN").is_err());
         let json = ratio(Some("$.canary"));
         assert_eq!(json.parse("{\"canary\": 5}"), Ok(Setting::Share(0.05)));
         assert_eq!(json.parse("{\"canary\": \"5\"}"), Ok(Setting::Share(0.05)));
-        assert!(
-            json.parse("oops")
-                .unwrap_err()
-                .message
-                .contains("did not print JSON")
-        );
-        assert!(
-            json.parse("{}")
-                .unwrap_err()
-                .message
-                .contains("nothing at $.canary")
-        );
-        assert!(
-            json.parse("{\"canary\": []}")
-                .unwrap_err()
-                .message
-                .contains("at $.canary stands")
-        );
+        assert!(json.parse("oops").unwrap_err().message.contains("did not print JSON"));
+        assert!(json.parse("{}").unwrap_err().message.contains("nothing at $.canary"));
+        assert!(json.parse("{\"canary\": []}").unwrap_err().message.contains("at $.canary stands"));
     }
 }

@@ -68,10 +68,7 @@ pub fn parse(text: &str, format: Format) -> Result<Vec<Exposed>, Malformed> {
             continue;
         }
         number = i + 1;
-        let at = |message: String| Malformed {
-            line: number,
-            message,
-        };
+        let at = |message: String| Malformed { line: number, message };
         if format == Format::OpenMetrics && ended {
             return Err(at(String::from("something follows `# EOF`")));
         }
@@ -106,9 +103,7 @@ fn sample(line: &str, format: Format) -> Result<Exposed, String> {
     if word.is_empty() {
         return Err(format!("`{name}` has no value"));
     }
-    let value = word
-        .parse()
-        .map_err(|_| format!("`{}` is no number", brief(word)))?;
+    let value = word.parse().map_err(|_| format!("`{}` is no number", brief(word)))?;
     c.blanks();
     let mut time = None;
     if !c.rest.is_empty() && !c.rest.starts_with('#') {
@@ -122,11 +117,7 @@ fn sample(line: &str, format: Format) -> Result<Exposed, String> {
     if !c.rest.is_empty() {
         return Err(format!("{} follows the sample", c.found()));
     }
-    Ok(Exposed {
-        labels: Labels::new(name, labels),
-        value,
-        time,
-    })
+    Ok(Exposed { labels: Labels::new(name, labels), value, time })
 }
 
 fn timestamp(word: &str, format: Format) -> Result<Time, String> {
@@ -150,11 +141,7 @@ fn timestamp(word: &str, format: Format) -> Result<Time, String> {
 }
 
 fn brief(word: &str) -> String {
-    if word.chars().count() > 40 {
-        word.chars().take(39).chain(['…']).collect()
-    } else {
-        word.to_owned()
-    }
+    if word.chars().count() > 40 { word.chars().take(39).chain(['…']).collect() } else { word.to_owned() }
 }
 
 struct Cursor<'a> {
@@ -200,17 +187,11 @@ impl<'a> Cursor<'a> {
     /// A text in double quotes; the opening quote is next. `\\`, `\"` and `\n` are escapes, any other backslash is itself.
     fn quoted(&mut self) -> Result<String, String> {
         if !self.eat('"') {
-            return Err(format!(
-                "a text in quotes is expected, not {}",
-                self.found()
-            ));
+            return Err(format!("a text in quotes is expected, not {}", self.found()));
         }
         let mut out = String::new();
         loop {
-            let end = self
-                .rest
-                .find(['"', '\\'])
-                .ok_or("a text in quotes does not end on its line")?;
+            let end = self.rest.find(['"', '\\']).ok_or("a text in quotes does not end on its line")?;
             out.push_str(self.take(end));
             if self.eat('"') {
                 return Ok(out);
@@ -227,22 +208,14 @@ impl<'a> Cursor<'a> {
     }
 
     /// The rest of `{…}`. A quoted text without a value is the metric's name.
-    fn labels(
-        &mut self,
-        name: &mut String,
-        labels: &mut Vec<(String, String)>,
-    ) -> Result<(), String> {
+    fn labels(&mut self, name: &mut String, labels: &mut Vec<(String, String)>) -> Result<(), String> {
         loop {
             self.blanks();
             if self.eat('}') {
                 return Ok(());
             }
             let in_quotes = self.rest.starts_with('"');
-            let key = if in_quotes {
-                self.quoted()?
-            } else {
-                self.name(false).to_owned()
-            };
+            let key = if in_quotes { self.quoted()? } else { self.name(false).to_owned() };
             self.blanks();
             if self.eat('=') {
                 if key.is_empty() {
@@ -270,19 +243,13 @@ impl<'a> Cursor<'a> {
     fn exemplar(&mut self) -> Result<(), String> {
         self.blanks();
         if !self.eat('{') {
-            return Err(format!(
-                "an exemplar's `{{` is expected, not {}",
-                self.found()
-            ));
+            return Err(format!("an exemplar's `{{` is expected, not {}", self.found()));
         }
         self.labels(&mut String::from("exemplar"), &mut Vec::new())?;
         self.blanks();
         let value = self.word();
         if value.parse::<f64>().is_err() {
-            return Err(format!(
-                "an exemplar's value `{}` is no number",
-                brief(value)
-            ));
+            return Err(format!("an exemplar's value `{}` is no number", brief(value)));
         }
         self.blanks();
         if !self.rest.is_empty() {

@@ -31,9 +31,7 @@ impl FlagKind {
         match (self, setting) {
             (Self::Bool, Setting::Bool(b)) => Some(b.to_string()),
             (Self::Count, Setting::Count(n)) => Some(n.to_string()),
-            (Self::Ratio, Setting::Share(s)) if (0.0..=1.0).contains(&s) => {
-                Some(percent(s).to_string())
-            }
+            (Self::Ratio, Setting::Share(s)) if (0.0..=1.0).contains(&s) => Some(percent(s).to_string()),
             _ => None,
         }
     }
@@ -46,9 +44,7 @@ impl FlagKind {
             Self::Count => text.parse().ok().map(Setting::Count),
             Self::Ratio => {
                 let p: f64 = text.parse().ok()?;
-                (0.0..=100.0)
-                    .contains(&p)
-                    .then_some(Setting::Share(p / 100.0))
+                (0.0..=100.0).contains(&p).then_some(Setting::Share(p / 100.0))
             }
         }
     }

@@ -54,12 +54,7 @@ impl Haproxy {
     ///
     /// # Errors
     /// Names that HAProxy's command line could not tell apart from commands, and one server for both variants.
-    pub fn new(
-        socket: &str,
-        backend: &str,
-        canary: &str,
-        stable: &str,
-    ) -> Result<Self, BackendError> {
+    pub fn new(socket: &str, backend: &str, canary: &str, stable: &str) -> Result<Self, BackendError> {
         for (what, name) in [("backend", backend), ("canary", canary), ("stable", stable)] {
             // what HAProxy itself allows in a proxy's or server's name; a `;` or a line break would begin another command
             let plain = |c: char| c.is_ascii_alphanumeric() || "-_.:".contains(c);
@@ -71,10 +66,8 @@ impl Haproxy {
             }
         }
         if canary == stable {
-            return Err(BackendError::permanent(format!(
-                "haproxy: canary and stable are the same server {canary:?}"
-            ))
-            .help("name the two servers of the backend that share its traffic"));
+            return Err(BackendError::permanent(format!("haproxy: canary and stable are the same server {canary:?}"))
+                .help("name the two servers of the backend that share its traffic"));
         }
         let address = match socket.strip_prefix("tcp ") {
             Some(to) => Address::Tcp(tcp_address(to.trim())?),
@@ -84,20 +77,13 @@ impl Haproxy {
             }
             None => Address::Unix(PathBuf::from(socket)),
         };
-        Ok(Self {
-            address,
-            backend: backend.to_owned(),
-            canary: canary.to_owned(),
-            stable: stable.to_owned(),
-        })
+        Ok(Self { address, backend: backend.to_owned(), canary: canary.to_owned(), stable: stable.to_owned() })
     }
 
     /// The weights now: canary, stable.
     async fn weights(&self) -> Result<(u16, u16), BackendError> {
         let (b, c, s) = (&self.backend, &self.canary, &self.stable);
-        let text = self
-            .talk(&format!("get weight {b}/{c}; get weight {b}/{s}"))
-            .await?;
+        let text = self.talk(&format!("get weight {b}/{c}; get weight {b}/{s}")).await?;
         let mut said = answers(&text).into_iter();
         let mut both = [0_u16; 2];
         for (slot, server) in both.iter_mut().zip([c, s]) {
@@ -114,11 +100,7 @@ impl Haproxy {
     fn line(&self, canary: u16, stable: u16, stable_first: bool) -> String {
         let one = |server: &str, w: u16| format!("set server {}/{server} weight {w}", self.backend);
         let (c, s) = (one(&self.canary, canary), one(&self.stable, stable));
-        if stable_first {
-            format!("{s}; {c}")
-        } else {
-            format!("{c}; {s}")
-        }
+        if stable_first { format!("{s}; {c}") } else { format!("{c}; {s}") }
     }
 
     fn pair(&self, to: Setting) -> Result<(u16, u16), BackendError> {
@@ -128,8 +110,7 @@ impl Haproxy {
                 self.describe()
             )));
         };
-        representable(share)
-            .map_err(|why| BackendError::permanent(format!("{}: {why}", self.describe())))
+        representable(share).map_err(|why| BackendError::permanent(format!("{}: {why}", self.describe())))
     }
 
     /// Sends one line and returns all that is said to it.
@@ -158,16 +139,13 @@ impl Haproxy {
             ErrorKind::NotFound => BackendError::transient(format!("haproxy: no socket at {at}"))
                 .help("is HAProxy running, with `stats socket` at this path?"),
             ErrorKind::ConnectionRefused => {
-                BackendError::transient(format!("haproxy: nobody listens at {at}"))
-                    .help("is HAProxy running?")
+                BackendError::transient(format!("haproxy: nobody listens at {at}")).help("is HAProxy running?")
             }
-            ErrorKind::PermissionDenied => {
-                BackendError::permanent(format!("haproxy: not allowed to open {at}"))
-                    .help("`stats socket … user` or `group` and `mode` decide who may")
+            ErrorKind::PermissionDenied => BackendError::permanent(format!("haproxy: not allowed to open {at}"))
+                .help("`stats socket … user` or `group` and `mode` decide who may"),
+            ErrorKind::InvalidData => {
+                BackendError::permanent(format!("haproxy: what answers at {at} is not HAProxy's stats socket"))
             }
-            ErrorKind::InvalidData => BackendError::permanent(format!(
-                "haproxy: what answers at {at} is not HAProxy's stats socket"
-            )),
             _ => BackendError::transient(format!("haproxy: {at}: {}", super::process::plain(e))),
         }
     }
@@ -176,9 +154,7 @@ impl Haproxy {
     async fn refusal(&self, said: &str, server: &str) -> BackendError {
         let (backend, at) = (&self.backend, &self.address);
         if said.starts_with("No such server") {
-            let e = BackendError::permanent(format!(
-                "haproxy: no server {server:?} in backend {backend:?}"
-            ));
+            let e = BackendError::permanent(format!("haproxy: no server {server:?} in backend {backend:?}"));
             let there = match self.talk(&format!("show servers state {backend}")).await {
                 Ok(text) => server_names(&text),
                 Err(_) => Vec::new(),
@@ -220,10 +196,7 @@ impl Port for Haproxy {
                 "haproxy: both {} and {} of {} have weight 0: there is no traffic to share",
                 self.canary, self.stable, self.backend
             ))
-            .help(format!(
-                "give stable its weight back: {}",
-                self.by_hand(Setting::Share(0.0))
-            ))),
+            .help(format!("give stable its weight back: {}", self.by_hand(Setting::Share(0.0))))),
             (c, s) => Ok(Setting::Share(f64::from(c) / (f64::from(c) + f64::from(s)))),
         }
     }
@@ -236,11 +209,7 @@ impl Port for Haproxy {
         let (_, before) = self.weights().await?;
         let stable_first = stable > before;
         let text = self.talk(&self.line(canary, stable, stable_first)).await?;
-        let order = if stable_first {
-            [&self.stable, &self.canary]
-        } else {
-            [&self.canary, &self.stable]
-        };
+        let order = if stable_first { [&self.stable, &self.canary] } else { [&self.canary, &self.stable] };
         let said = answers(&text);
         for (i, server) in order.into_iter().enumerate() {
             match said.get(i).map(String::as_str) {
@@ -279,31 +248,21 @@ fn tcp_address(to: &str) -> Result<String, BackendError> {
     let fine = to.rsplit_once(':').is_some_and(|(host, port)| {
         !host.is_empty()
             && port.parse::<u16>().is_ok_and(|p| p > 0)
-            && host
-                .chars()
-                .all(|c| c.is_ascii_alphanumeric() || "-_.:[]".contains(c))
+            && host.chars().all(|c| c.is_ascii_alphanumeric() || "-_.:[]".contains(c))
     });
     if fine {
         Ok(to.to_owned())
     } else {
-        Err(
-            BackendError::permanent(format!("haproxy: {to:?} is not an address"))
-                .help("write \"tcp host:port\", such as \"tcp 127.0.0.1:9999\""),
-        )
+        Err(BackendError::permanent(format!("haproxy: {to:?} is not an address"))
+            .help("write \"tcp host:port\", such as \"tcp 127.0.0.1:9999\""))
     }
 }
 
 /// One line there, everything back. Without `prompt` HAProxy closes after the answers to one line.
-async fn exchange(
-    mut stream: impl AsyncRead + AsyncWrite + Unpin,
-    line: &str,
-) -> std::io::Result<String> {
+async fn exchange(mut stream: impl AsyncRead + AsyncWrite + Unpin, line: &str) -> std::io::Result<String> {
     stream.write_all(format!("{line}\n").as_bytes()).await?;
     let mut bytes = Vec::new();
-    let n = (&mut stream)
-        .take(MAX_ANSWER + 1)
-        .read_to_end(&mut bytes)
-        .await?;
+    let n = (&mut stream).take(MAX_ANSWER + 1).read_to_end(&mut bytes).await?;
     if n as u64 > MAX_ANSWER {
         return Err(ErrorKind::InvalidData.into());
     }
@@ -359,10 +318,7 @@ mod tests {
     fn answers_are_told_apart() {
         assert_eq!(answers("\n\n"), ["", ""]);
         assert_eq!(answers("No such server.\n\n\n"), ["No such server.", ""]);
-        assert_eq!(
-            answers("25 (initial 1)\n\n75 (initial 1)\n\n"),
-            ["25 (initial 1)", "75 (initial 1)"]
-        );
+        assert_eq!(answers("25 (initial 1)\n\n75 (initial 1)\n\n"), ["25 (initial 1)", "75 (initial 1)"]);
         assert_eq!(answers("cut"), ["cut"]);
         assert!(answers("").is_empty());
     }
@@ -371,13 +327,7 @@ mod tests {
     fn only_the_current_weight_is_read() {
         assert_eq!(parse_weight("25 (initial 1)"), Some(25));
         assert_eq!(parse_weight("0 (initial 100)"), Some(0));
-        for bad in [
-            "",
-            "25",
-            "No such server.",
-            "257 (initial 1)",
-            "-1 (initial 1)",
-        ] {
+        for bad in ["", "25", "No such server.", "257 (initial 1)", "-1 (initial 1)"] {
             assert_eq!(parse_weight(bad), None, "{bad}");
         }
     }
@@ -390,22 +340,12 @@ mod tests {
         }
         assert!(Haproxy::new("/s", "be", "v1", "v1").is_err());
         assert!(Haproxy::new("", "be", "v2", "v1").is_err());
-        for at in [
-            "tcp ",
-            "tcp host",
-            "tcp :1",
-            "tcp host:0",
-            "tcp host:x",
-            "tcp a b:1",
-        ] {
+        for at in ["tcp ", "tcp host", "tcp :1", "tcp host:0", "tcp host:x", "tcp a b:1"] {
             assert!(Haproxy::new(at, "be", "v2", "v1").is_err(), "{at}");
         }
         let tcp = Haproxy::new("tcp 127.0.0.1:9999", "be", "v2", "v1").unwrap();
         assert_eq!(tcp.describe(), "haproxy be at tcp 127.0.0.1:9999");
-        assert!(
-            tcp.by_hand(Setting::Share(0.0))
-                .ends_with("| socat stdio tcp:127.0.0.1:9999")
-        );
+        assert!(tcp.by_hand(Setting::Share(0.0)).ends_with("| socat stdio tcp:127.0.0.1:9999"));
     }
 
     #[test]
@@ -415,10 +355,7 @@ mod tests {
             "echo \"set server be_checkout/v1 weight 95; set server be_checkout/v2 weight 5\" | socat stdio /run/haproxy/admin.sock"
         );
         let odd = Haproxy::new("/run/my socket", "be", "v2", "v1").unwrap();
-        assert!(
-            odd.by_hand(Setting::Share(1.0))
-                .ends_with("socat stdio '/run/my socket'")
-        );
+        assert!(odd.by_hand(Setting::Share(1.0)).ends_with("socat stdio '/run/my socket'"));
     }
 
     #[test]
@@ -432,8 +369,7 @@ mod tests {
 
     #[test]
     fn servers_are_listed_from_the_state() {
-        let text =
-            "1\n# be_id be_name srv_id srv_name\n2 be 1 v1 127.0.0.1 2\n2 be 2 v2 127.0.0.1 2\n";
+        let text = "1\n# be_id be_name srv_id srv_name\n2 be 1 v1 127.0.0.1 2\n2 be 2 v2 127.0.0.1 2\n";
         assert_eq!(server_names(text), ["v1", "v2"]);
         assert!(server_names("Can't find backend.\n").is_empty());
     }

@@ -83,10 +83,7 @@ impl Endpoint {
         }
         let auth = match (url.username(), url.password()) {
             ("", None) => Auth::None,
-            (user, password) => Auth::Basic(
-                percent_decode(user),
-                Secret::new(percent_decode(password.unwrap_or(""))),
-            ),
+            (user, password) => Auth::Basic(percent_decode(user), Secret::new(percent_decode(password.unwrap_or("")))),
         };
         // neither can fail: the scheme is http(s), the host is there
         let _ = url.set_username("");
@@ -167,11 +164,7 @@ pub fn install_crypto() {
 
 /// A client for one endpoint. `timeout` bounds each whole exchange, connecting at most half of it. Names no proxy for a
 /// loopback address: what runs on this machine is never asked through another one.
-pub fn client(
-    endpoint: &Endpoint,
-    timeout: Duration,
-    redirects: Redirects,
-) -> Result<Client, BackendError> {
+pub fn client(endpoint: &Endpoint, timeout: Duration, redirects: Redirects) -> Result<Client, BackendError> {
     install_crypto();
     let mut builder = Client::builder()
         .user_agent(concat!("canary/", env!("CARGO_PKG_VERSION")))
@@ -184,9 +177,7 @@ pub fn client(
     if is_loopback(endpoint.url()) {
         builder = builder.no_proxy();
     }
-    builder.build().map_err(|e| {
-        BackendError::permanent(format!("no HTTP client can be made: {}", said(&e, timeout)))
-    })
+    builder.build().map_err(|e| BackendError::permanent(format!("no HTTP client can be made: {}", said(&e, timeout))))
 }
 
 fn is_loopback(url: &Url) -> bool {
@@ -194,9 +185,7 @@ fn is_loopback(url: &Url) -> bool {
     let bare = host.trim_start_matches('[').trim_end_matches(']');
     host == "localhost"
         || host.ends_with(".localhost")
-        || bare
-            .parse::<std::net::IpAddr>()
-            .is_ok_and(|ip| ip.is_loopback())
+        || bare.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }
 
 /// An answer with its whole body.
@@ -230,52 +219,27 @@ impl Exchange {
 }
 
 fn starts_with_ignore_case(text: &[u8], head: &[u8]) -> bool {
-    text.get(..head.len())
-        .is_some_and(|t| t.eq_ignore_ascii_case(head))
+    text.get(..head.len()).is_some_and(|t| t.eq_ignore_ascii_case(head))
 }
 
 /// Sends a request and reads its whole body. `timeout` is the client's, for the message. Errors are one line, without URL.
-pub async fn exchange(
-    request: RequestBuilder,
-    timeout: Duration,
-    limit: usize,
-) -> Result<Exchange, BackendError> {
+pub async fn exchange(request: RequestBuilder, timeout: Duration, limit: usize) -> Result<Exchange, BackendError> {
     let failed = |e: reqwest::Error| BackendError::transient(said(&e, timeout));
     let mut response = request.send().await.map_err(failed)?;
-    let header = |name| {
-        response
-            .headers()
-            .get(name)
-            .and_then(|v| v.to_str().ok())
-            .unwrap_or("")
-            .to_owned()
-    };
+    let header = |name| response.headers().get(name).and_then(|v| v.to_str().ok()).unwrap_or("").to_owned();
     let content_type = header(CONTENT_TYPE).to_ascii_lowercase();
     let location = Some(header(LOCATION))
         .filter(|l| response.status().is_redirection() && !l.is_empty())
-        .map(|l| {
-            response
-                .url()
-                .join(&l)
-                .map_or_else(|_| String::from("an unreadable place"), |u| shown(&u))
-        });
+        .map(|l| response.url().join(&l).map_or_else(|_| String::from("an unreadable place"), |u| shown(&u)));
     let status = response.status();
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(failed)? {
         if body.len() + chunk.len() > limit {
-            return Err(BackendError::permanent(format!(
-                "the answer is larger than {} MiB",
-                limit >> 20
-            )));
+            return Err(BackendError::permanent(format!("the answer is larger than {} MiB", limit >> 20)));
         }
         body.extend_from_slice(&chunk);
     }
-    Ok(Exchange {
-        status,
-        content_type,
-        body,
-        location,
-    })
+    Ok(Exchange { status, content_type, body, location })
 }
 
 /// What went wrong, in one line and without the URL (which may hold a key): the kind of failure, then the system's own words.
@@ -310,11 +274,7 @@ fn said(error: &reqwest::Error, timeout: Duration) -> String {
 }
 
 fn seconds(d: Duration) -> String {
-    if d.subsec_millis() == 0 {
-        format!("{}s", d.as_secs())
-    } else {
-        format!("{}ms", d.as_millis())
-    }
+    if d.subsec_millis() == 0 { format!("{}s", d.as_secs()) } else { format!("{}ms", d.as_millis()) }
 }
 
 /// A foreign text as one line of at most 300 characters, without control characters.
@@ -341,30 +301,17 @@ mod tests {
 
     #[test]
     fn credentials_leave_the_url() {
-        let e = Endpoint::parse(&"http://me:p%40ss%zz@127.0.0.1:9090/prom/?key=abc#x".into())
-            .expect("a URL");
+        let e = Endpoint::parse(&"http://me:p%40ss%zz@127.0.0.1:9090/prom/?key=abc#x".into()).expect("a URL");
         assert_eq!(e.shown(), "http://127.0.0.1:9090/prom");
         assert_eq!(format!("{e:?}"), "http://127.0.0.1:9090/prom");
         assert_eq!(*e.auth(), Auth::Basic("me".into(), "p@ss%zz".into()));
-        assert_eq!(
-            e.join("api/v1/query").as_str(),
-            "http://127.0.0.1:9090/prom/api/v1/query?key=abc"
-        );
-        assert_eq!(
-            format!("{:?}", e.auth()),
-            "Basic(\"me\", ***)",
-            "a password is never shown"
-        );
+        assert_eq!(e.join("api/v1/query").as_str(), "http://127.0.0.1:9090/prom/api/v1/query?key=abc");
+        assert_eq!(format!("{:?}", e.auth()), "Basic(\"me\", ***)", "a password is never shown");
     }
 
     #[test]
     fn other_schemes_and_broken_urls_are_refused_without_repeating_them() {
-        for bad in [
-            "ftp://u:secretpw@h",
-            "secretpw",
-            "http://",
-            "unix:/secretpw",
-        ] {
+        for bad in ["ftp://u:secretpw@h", "secretpw", "http://", "unix:/secretpw"] {
             let e = Endpoint::parse(&bad.into()).expect_err(bad);
             assert!(!e.to_string().contains("secretpw"), "{e}");
         }

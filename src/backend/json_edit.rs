@@ -20,10 +20,7 @@ pub(super) struct Key(Vec<String>);
 impl Key {
     /// `a/b` is `b` inside `a`; as in RFC 6901, `~1` is a slash and `~0` a tilde.
     pub fn parse(text: &str) -> Result<Self, String> {
-        text.split('/')
-            .map(unescaped)
-            .collect::<Result<_, _>>()
-            .map(Self)
+        text.split('/').map(unescaped).collect::<Result<_, _>>().map(Self)
     }
 }
 
@@ -144,10 +141,7 @@ impl<'t> Doc<'t> {
         if text.starts_with('\u{feff}') {
             return Err("1:1: begins with a byte order mark, which JSON does not allow".to_owned());
         }
-        let collect = CollectOptions {
-            comments: CommentCollectionStrategy::AsTokens,
-            tokens: true,
-        };
+        let collect = CollectOptions { comments: CommentCollectionStrategy::AsTokens, tokens: true };
         let options = ParseOptions {
             allow_comments: true,
             allow_trailing_commas: true,
@@ -161,25 +155,13 @@ impl<'t> Doc<'t> {
             let why = e.kind().to_string();
             let mut chars = why.chars();
             let lower = chars.next().map(|c| c.to_ascii_lowercase());
-            format!(
-                "{}:{}: {}{}",
-                e.line_display(),
-                e.column_display(),
-                lower.unwrap_or_default(),
-                chars.as_str()
-            )
+            format!("{}:{}: {}{}", e.line_display(), e.column_display(), lower.unwrap_or_default(), chars.as_str())
         })?;
         match parsed.value {
-            Some(Value::Object(root)) => Ok(Self {
-                text,
-                root,
-                tokens: parsed.tokens.unwrap_or_default(),
-            }),
-            Some(other) => Err(format!(
-                "{}: an object was expected, here is {}",
-                place(text, other.start()),
-                what(text, &other)
-            )),
+            Some(Value::Object(root)) => Ok(Self { text, root, tokens: parsed.tokens.unwrap_or_default() }),
+            Some(other) => {
+                Err(format!("{}: an object was expected, here is {}", place(text, other.start()), what(text, &other)))
+            }
             None => Err("1:1: an object was expected, the file is empty".to_owned()),
         }
     }
@@ -189,18 +171,10 @@ impl<'t> Doc<'t> {
         let mut object = &self.root;
         let mut rest = key.0.as_slice();
         while let Some((name, after)) = rest.split_first() {
-            let mut same = object
-                .properties
-                .iter()
-                .enumerate()
-                .filter(|(_, p)| p.name.as_str() == name);
+            let mut same = object.properties.iter().enumerate().filter(|(_, p)| p.name.as_str() == name);
             let Some((index, prop)) = same.next() else {
                 parents.push((object, None));
-                return Ok(Walk {
-                    parents,
-                    prop: None,
-                    missing: rest,
-                });
+                return Ok(Walk { parents, prop: None, missing: rest });
             };
             if let Some((_, second)) = same.next() {
                 return Err(format!(
@@ -211,11 +185,7 @@ impl<'t> Doc<'t> {
             }
             parents.push((object, Some(index)));
             if after.is_empty() {
-                return Ok(Walk {
-                    parents,
-                    prop: Some(prop),
-                    missing: &[],
-                });
+                return Ok(Walk { parents, prop: Some(prop), missing: &[] });
             }
             let Value::Object(inner) = &prop.value else {
                 return Err(format!(
@@ -259,9 +229,7 @@ impl<'t> Doc<'t> {
         let close = object.end() - 1;
         let last = object.properties.last();
         let content_end = self.before(close).map_or(close, Ranged::end);
-        let after_line_comment = self
-            .before(close)
-            .is_some_and(|t| matches!(t.token, Token::CommentLine(_)));
+        let after_line_comment = self.before(close).is_some_and(|t| matches!(t.token, Token::CommentLine(_)));
         let tight = last.is_some_and(|p| {
             let tail = self.text.get(p.name.end()..p.value.start()).unwrap_or("");
             tail.ends_with(':')
@@ -346,11 +314,8 @@ impl<'t> Doc<'t> {
             Some(own) if own.start == end => end = own.end,
             Some(own) => cuts.push((own, String::new())),
             // the last of several without a comma of its own: the one before must lose its comma
-            None => cuts.extend(
-                previous
-                    .and_then(|p| self.comma(p.end()..prop.start()))
-                    .map(|comma| (comma, String::new())),
-            ),
+            None => cuts
+                .extend(previous.and_then(|p| self.comma(p.end()..prop.start())).map(|comma| (comma, String::new()))),
         }
         let before = self.before(prop.start());
         let mut start = before.map_or(prop.start(), Ranged::end);
@@ -376,11 +341,7 @@ impl<'t> Doc<'t> {
 fn one_break(blanks: &str) -> String {
     match blanks.rfind('\n') {
         Some(at) => {
-            let from = if blanks.get(..at).is_some_and(|b| b.ends_with('\r')) {
-                at - 1
-            } else {
-                at
-            };
+            let from = if blanks.get(..at).is_some_and(|b| b.ends_with('\r')) { at - 1 } else { at };
             blanks.get(from..).unwrap_or("").to_owned()
         }
         None => blanks.to_owned(),

@@ -42,53 +42,21 @@ fn a_key_is_added_in_the_layout_of_its_neighbours_and_taken_away_without_a_trace
         ("{\n}\n", "a", "{\n  \"a\": 1\n}\n"),
         ("{\"x\":1}", "a", "{\"x\":1,\"a\":1}"),
         ("{\"x\": 1}", "a", "{\"x\": 1, \"a\": 1}"),
-        (
-            "{ \"x\": 1, \"y\": 2 }",
-            "a",
-            "{ \"x\": 1, \"y\": 2, \"a\": 1 }",
-        ),
+        ("{ \"x\": 1, \"y\": 2 }", "a", "{ \"x\": 1, \"y\": 2, \"a\": 1 }"),
         ("{\n  \"x\": 1\n}", "a", "{\n  \"x\": 1,\n  \"a\": 1\n}"),
-        (
-            "{\r\n\t\"x\": 1\r\n}",
-            "a",
-            "{\r\n\t\"x\": 1,\r\n\t\"a\": 1\r\n}",
-        ),
+        ("{\r\n\t\"x\": 1\r\n}", "a", "{\r\n\t\"x\": 1,\r\n\t\"a\": 1\r\n}"),
         ("{\n  \"x\": 1,\n}", "a", "{\n  \"x\": 1,\n  \"a\": 1,\n}"),
-        (
-            "{\n\n\n  \"x\": 1\n\n}",
-            "a",
-            "{\n\n\n  \"x\": 1,\n  \"a\": 1\n\n}",
-        ),
-        (
-            "{\n  \"x\": 1 // one\n}",
-            "a",
-            "{\n  \"x\": 1, // one\n  \"a\": 1\n}",
-        ),
-        (
-            "{\n  \"x\": 1, // one\n}",
-            "a",
-            "{\n  \"x\": 1, // one\n  \"a\": 1,\n}",
-        ),
+        ("{\n\n\n  \"x\": 1\n\n}", "a", "{\n\n\n  \"x\": 1,\n  \"a\": 1\n\n}"),
+        ("{\n  \"x\": 1 // one\n}", "a", "{\n  \"x\": 1, // one\n  \"a\": 1\n}"),
+        ("{\n  \"x\": 1, // one\n}", "a", "{\n  \"x\": 1, // one\n  \"a\": 1,\n}"),
         ("{\"x\":1 // one\n}", "a", "{\"x\":1, // one\n\"a\":1\n}"),
         ("{ // none\n}", "a", "{ // none\n  \"a\": 1\n}"),
         ("{ /* none */ }", "a", "{ /* none */\"a\": 1 }"),
         ("{\"a\": {}}", "a/b", "{\"a\": {\"b\": 1}}"),
         ("{\"a\": {}}", "a/b/c", "{\"a\": {\"b\": { \"c\": 1 }}}"),
-        (
-            "{\"x\": 1}",
-            "a/b/c",
-            "{\"x\": 1, \"a\": { \"b\": { \"c\": 1 } }}",
-        ),
-        (
-            "{\n  \"a\": {\n    \"x\": 1\n  }\n}",
-            "a/b",
-            "{\n  \"a\": {\n    \"x\": 1,\n    \"b\": 1\n  }\n}",
-        ),
-        (
-            "{\n  \"a\": {\n  }\n}",
-            "a/b",
-            "{\n  \"a\": {\n    \"b\": 1\n  }\n}",
-        ),
+        ("{\"x\": 1}", "a/b/c", "{\"x\": 1, \"a\": { \"b\": { \"c\": 1 } }}"),
+        ("{\n  \"a\": {\n    \"x\": 1\n  }\n}", "a/b", "{\n  \"a\": {\n    \"x\": 1,\n    \"b\": 1\n  }\n}"),
+        ("{\n  \"a\": {\n  }\n}", "a/b", "{\n  \"a\": {\n    \"b\": 1\n  }\n}"),
         ("{\"x\": 1}", "q\"~1", "{\"x\": 1, \"q\\\"/\": 1}"),
     ] {
         assert_eq!(set(text, at, "1"), want, "{text}");
@@ -108,60 +76,29 @@ fn two_keys_of_one_made_object_can_go_in_any_order() {
 
 #[test]
 fn what_others_added_behind_our_key_stays() {
-    assert_eq!(
-        gone("{\"x\": 1, \"a\": 1, \"y\": 2}", "a"),
-        "{\"x\": 1, \"y\": 2}"
-    );
+    assert_eq!(gone("{\"x\": 1, \"a\": 1, \"y\": 2}", "a"), "{\"x\": 1, \"y\": 2}");
     assert_eq!(gone("{\"a\": 1, \"y\": 2}", "a"), "{\"y\": 2}");
-    assert_eq!(
-        gone("{\n  \"a\": 1, // theirs\n  \"y\": 2\n}", "a"),
-        "{ // theirs\n  \"y\": 2\n}"
-    );
-    assert_eq!(
-        gone("{\n  \"a\": 1,\n  \"y\": 2\n}", "a"),
-        "{\n  \"y\": 2\n}"
-    );
+    assert_eq!(gone("{\n  \"a\": 1, // theirs\n  \"y\": 2\n}", "a"), "{ // theirs\n  \"y\": 2\n}");
+    assert_eq!(gone("{\n  \"a\": 1,\n  \"y\": 2\n}", "a"), "{\n  \"y\": 2\n}");
     assert_eq!(gone("{\"a\": 1,}", "a"), "{}");
-    assert_eq!(
-        gone("{\"x\": 1, /* one */ \"a\": 1 /* two */}", "a"),
-        "{\"x\": 1 /* one */ /* two */}"
-    );
+    assert_eq!(gone("{\"x\": 1, /* one */ \"a\": 1 /* two */}", "a"), "{\"x\": 1 /* one */ /* two */}");
 }
 
 #[test]
 fn errors_say_where() {
     let err = |text: &str, at: &str| find(text, &key(at)).unwrap_err();
-    assert_eq!(
-        err("", "a"),
-        "1:1: an object was expected, the file is empty"
-    );
-    assert_eq!(
-        err("  // nothing\n", "a"),
-        "1:1: an object was expected, the file is empty"
-    );
-    assert_eq!(
-        err("[1]", "a"),
-        "1:1: an object was expected, here is a list"
-    );
+    assert_eq!(err("", "a"), "1:1: an object was expected, the file is empty");
+    assert_eq!(err("  // nothing\n", "a"), "1:1: an object was expected, the file is empty");
+    assert_eq!(err("[1]", "a"), "1:1: an object was expected, here is a list");
     assert!(err("\u{feff}{}", "a").starts_with("1:1: begins with a byte order mark"));
     assert!(err("{\n  \"a\": tru\n}", "a").starts_with("2:8: "));
     assert!(err("{\"a\": 1", "a").contains("unterminated object"));
     assert!(err("{\"a\": 1} {}", "a").starts_with("1:10: "));
     assert!(err("{'a': 1}", "a").contains("single-quoted"));
-    assert_eq!(
-        err("{\"a\": 1,\n \"a\": 2}", "a"),
-        "2:2: the key \"a\" stands here a second time (first at 1:2)"
-    );
-    assert_eq!(
-        err("{\"a\": \"on\"}", "a/b"),
-        "1:7: \"a\" was expected to be an object, here is the string \"on\""
-    );
+    assert_eq!(err("{\"a\": 1,\n \"a\": 2}", "a"), "2:2: the key \"a\" stands here a second time (first at 1:2)");
+    assert_eq!(err("{\"a\": \"on\"}", "a/b"), "1:7: \"a\" was expected to be an object, here is the string \"on\"");
     // a key that stands twice elsewhere is not ours to judge
-    assert!(
-        find("{\"x\": 1, \"x\": 2, \"a\": 3}", &key("a"))
-            .unwrap()
-            .is_some()
-    );
+    assert!(find("{\"x\": 1, \"x\": 2, \"a\": 3}", &key("a")).unwrap().is_some());
 }
 
 #[test]
@@ -190,18 +127,10 @@ fn documents() -> impl Strategy<Value = String> {
         Just("/* c, { */"),
         Just("// , }\n"),
     ];
-    let leaf = prop_oneof![
-        Just("1".to_owned()),
-        Just("\"x,}\"".to_owned()),
-        Just("[1, {\"k\": 2}]".to_owned())
-    ];
+    let leaf = prop_oneof![Just("1".to_owned()), Just("\"x,}\"".to_owned()), Just("[1, {\"k\": 2}]".to_owned())];
     leaf.prop_recursive(3, 24, 4, move |inner| {
         let b = blank.clone();
-        (
-            proptest::collection::vec((b.clone(), b.clone(), b.clone(), inner, b.clone()), 0..4),
-            any::<bool>(),
-            b,
-        )
+        (proptest::collection::vec((b.clone(), b.clone(), b.clone(), inner, b.clone()), 0..4), any::<bool>(), b)
             .prop_map(|(props, trailing, end)| {
                 let n = props.len();
                 let mut out = "{".to_owned();

@@ -56,17 +56,10 @@ impl JsonFile {
     /// # Errors
     /// A key that cannot be read.
     pub fn new(path: impl Into<PathBuf>, key: &str, kind: FlagKind) -> Result<Self, BackendError> {
-        let key = Key::parse(key).map_err(|why| {
-            BackendError::permanent(format!("json_file: the key {key:?} has {why}"))
-        })?;
+        let key =
+            Key::parse(key).map_err(|why| BackendError::permanent(format!("json_file: the key {key:?} has {why}")))?;
         Ok(Self {
-            inner: Arc::new(Inner {
-                path: path.into(),
-                key,
-                kind,
-                first: Mutex::new(None),
-                patience: PATIENCE,
-            }),
+            inner: Arc::new(Inner { path: path.into(), key, kind, first: Mutex::new(None), patience: PATIENCE }),
         })
     }
 
@@ -86,9 +79,7 @@ impl JsonFile {
         let inner = Arc::clone(&self.inner);
         match tokio::task::spawn_blocking(move || work(&inner, &given_up)).await {
             Ok(result) => result,
-            Err(_) => Err(BackendError::transient(
-                "json_file: the work was broken off",
-            )),
+            Err(_) => Err(BackendError::transient("json_file: the work was broken off")),
         }
     }
 }
@@ -106,8 +97,7 @@ impl Port for JsonFile {
 
     async fn set(&self, to: Setting) -> Result<(), BackendError> {
         self.accepts(to)?;
-        self.blocking(move |inner, given_up| inner.change(to, given_up))
-            .await
+        self.blocking(move |inner, given_up| inner.change(to, given_up)).await
     }
 
     fn accepts(&self, to: Setting) -> Result<(), BackendError> {
@@ -130,11 +120,7 @@ impl Port for JsonFile {
     }
 
     fn describe(&self) -> String {
-        format!(
-            "json_file {} in {}",
-            self.inner.key,
-            self.inner.path.display()
-        )
+        format!("json_file {} in {}", self.inner.key, self.inner.path.display())
     }
 }
 
@@ -149,12 +135,7 @@ impl Inner {
     }
 
     fn setting(&self, text: &str) -> Result<Setting, BackendError> {
-        let Some(Found {
-            scalar,
-            what,
-            place,
-        }) = self.broken(find(text, &self.key))?
-        else {
+        let Some(Found { scalar, what, place }) = self.broken(find(text, &self.key))? else {
             return Ok(Setting::Absent);
         };
         let read = scalar.and_then(|raw| self.kind.setting(&raw).map(|s| (s, raw)));
@@ -166,17 +147,12 @@ impl Inner {
                 self.key
             )));
         };
-        self.first
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get_or_insert((setting, raw));
+        self.first.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert((setting, raw));
         Ok(setting)
     }
 
     fn broken<T>(&self, result: Result<T, String>) -> Result<T, BackendError> {
-        result.map_err(|why| {
-            BackendError::permanent(format!("json_file: {}:{why}", self.path.display()))
-        })
+        result.map_err(|why| BackendError::permanent(format!("json_file: {}:{why}", self.path.display())))
     }
 
     /// An error of the file system. `doing` is what was tried: `cannot read flags/x.json`.
@@ -193,18 +169,16 @@ impl Inner {
                     self.path.parent().unwrap_or(&self.path).display()
                 ))
             }
-            ErrorKind::PermissionDenied
-            | ErrorKind::ReadOnlyFilesystem
-            | ErrorKind::NotADirectory => BackendError::permanent(message),
+            ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem | ErrorKind::NotADirectory => {
+                BackendError::permanent(message)
+            }
             _ => BackendError::transient(message),
         }
     }
 
     fn load(&self, at: &Path) -> Result<(String, Metadata), BackendError> {
         let failed = |e: &std::io::Error| self.failed("cannot read", at, e);
-        let permanent = |why: &str| {
-            BackendError::permanent(format!("json_file: {}: {why}", self.path.display()))
-        };
+        let permanent = |why: &str| BackendError::permanent(format!("json_file: {}: {why}", self.path.display()));
         // asked before it is opened: to open a pipe would wait for its writer
         if !std::fs::metadata(at).map_err(|e| failed(&e))?.is_file() {
             return Err(permanent("not an ordinary file"));
@@ -212,25 +186,18 @@ impl Inner {
         let file = File::open(at).map_err(|e| failed(&e))?;
         let meta = file.metadata().map_err(|e| failed(&e))?;
         let mut bytes = Vec::new();
-        (&file)
-            .take(MAX_SIZE + 1)
-            .read_to_end(&mut bytes)
-            .map_err(|e| failed(&e))?;
+        (&file).take(MAX_SIZE + 1).read_to_end(&mut bytes).map_err(|e| failed(&e))?;
         if bytes.len() as u64 > MAX_SIZE {
             return Err(permanent("greater than 16 MiB"));
         }
         match String::from_utf8(bytes) {
             Ok(text) => Ok((text, meta)),
-            Err(e) => Err(permanent(&format!(
-                "not UTF-8 at byte {}",
-                e.utf8_error().valid_up_to()
-            ))),
+            Err(e) => Err(permanent(&format!("not UTF-8 at byte {}", e.utf8_error().valid_up_to()))),
         }
     }
 
     fn change(&self, to: Setting, given_up: &AtomicBool) -> Result<(), BackendError> {
-        let target = std::fs::canonicalize(&self.path)
-            .map_err(|e| self.failed("cannot read", &self.path, &e))?;
+        let target = std::fs::canonicalize(&self.path).map_err(|e| self.failed("cannot read", &self.path, &e))?;
         // a file that cannot be edited is told before a lock file is made beside it
         self.load(&target)?;
         let _lock = self.lock(&target, given_up)?;
@@ -291,10 +258,7 @@ impl Inner {
         }
         let note = format!("process {}\n", std::process::id());
         // whoever waits can then say for whom; the lock holds without it
-        let _ = file
-            .rewind()
-            .and_then(|()| file.set_len(0))
-            .and_then(|()| file.write_all(note.as_bytes()));
+        let _ = file.rewind().and_then(|()| file.set_len(0)).and_then(|()| file.write_all(note.as_bytes()));
         Ok(file)
     }
 
@@ -320,12 +284,7 @@ impl Inner {
             Err(e) if e.kind() != ErrorKind::NotFound => return Err(failed(e)),
             _ => {}
         }
-        let mut file = OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(&at)
-            .map_err(failed)?;
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&at).map_err(failed)?;
         let _temporary = Temporary(&at);
         file.write_all(content).map_err(failed)?;
         let mine = file.metadata().map_err(failed)?;
@@ -334,8 +293,7 @@ impl Inner {
             let _ = fchown(&file, Some(read.uid()), Some(read.gid()));
         }
         // after the owner, whose change would take away set-id bits
-        file.set_permissions(std::fs::Permissions::from_mode(read.mode() & 0o7777))
-            .map_err(failed)?;
+        file.set_permissions(std::fs::Permissions::from_mode(read.mode() & 0o7777)).map_err(failed)?;
         file.sync_all().map_err(failed)?;
         let now = std::fs::metadata(target).map_err(|e| self.failed("cannot read", target, &e))?;
         if stamp(&now) != stamp(read) {
@@ -343,9 +301,7 @@ impl Inner {
         }
         if given_up.load(Ordering::SeqCst) {
             // the caller has turned to something else: a late change could undo its rollback
-            return Err(BackendError::transient(
-                "json_file: given up before the change",
-            ));
+            return Err(BackendError::transient("json_file: given up before the change"));
         }
         std::fs::rename(&at, target).map_err(failed)?;
         if let Some(folder) = target.parent() {

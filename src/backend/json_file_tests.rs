@@ -33,8 +33,7 @@ impl Flags {
 
 #[tokio::test]
 async fn each_kind_is_read_and_set() {
-    let f =
-        flags("{\n  // steps\n  \"on\": false, \"step\": 1,\n  \"deep\": {\"share\": 50.0}\n}\n");
+    let f = flags("{\n  // steps\n  \"on\": false, \"step\": 1,\n  \"deep\": {\"share\": 50.0}\n}\n");
     let on = f.port("on", FlagKind::Bool);
     assert_eq!(on.read().await, Ok(Setting::Bool(false)));
     on.set(Setting::Bool(true)).await.unwrap();
@@ -45,10 +44,7 @@ async fn each_kind_is_read_and_set() {
     let share = f.port("deep/share", FlagKind::Ratio);
     assert_eq!(share.read().await, Ok(Setting::Share(0.5)));
     share.set(Setting::Share(0.07)).await.unwrap();
-    assert_eq!(
-        f.text(),
-        "{\n  // steps\n  \"on\": true, \"step\": 2,\n  \"deep\": {\"share\": 7}\n}\n"
-    );
+    assert_eq!(f.text(), "{\n  // steps\n  \"on\": true, \"step\": 2,\n  \"deep\": {\"share\": 7}\n}\n");
     // back to what was first read, in the spelling of then
     share.set(Setting::Share(0.5)).await.unwrap();
     assert!(f.text().contains("{\"share\": 50.0}"));
@@ -91,49 +87,19 @@ async fn mode_and_link_survive_and_an_equal_value_touches_nothing() {
 #[tokio::test]
 async fn errors_say_what_and_where_and_leave_everything() {
     let cases: [(&str, &str, FlagKind, &str); 8] = [
-        (
-            "",
-            "a",
-            FlagKind::Bool,
-            "x.json:1:1: an object was expected, the file is empty",
-        ),
-        (
-            "\u{feff}{}",
-            "a",
-            FlagKind::Bool,
-            "x.json:1:1: begins with a byte order mark",
-        ),
+        ("", "a", FlagKind::Bool, "x.json:1:1: an object was expected, the file is empty"),
+        ("\u{feff}{}", "a", FlagKind::Bool, "x.json:1:1: begins with a byte order mark"),
         ("{\n \"a\": tru\n}", "a", FlagKind::Bool, "x.json:2:7: "),
-        (
-            "{\"a\": 1, \"a\": 2}",
-            "a",
-            FlagKind::Count,
-            "stands here a second time",
-        ),
-        (
-            "{\"a\": [1]}",
-            "a/b",
-            FlagKind::Count,
-            "x.json:1:7: \"a\" was expected to be an object, here is a list",
-        ),
+        ("{\"a\": 1, \"a\": 2}", "a", FlagKind::Count, "stands here a second time"),
+        ("{\"a\": [1]}", "a/b", FlagKind::Count, "x.json:1:7: \"a\" was expected to be an object, here is a list"),
         (
             "{\"a\": \"on\"}",
             "a",
             FlagKind::Bool,
             "x.json:1:7: true or false was expected at a, here is the string \"on\"",
         ),
-        (
-            "{\"a\": 101}",
-            "a",
-            FlagKind::Ratio,
-            "a percentage from 0 to 100 was expected at a, here is the number 101",
-        ),
-        (
-            "{\"a\": null}",
-            "a",
-            FlagKind::Count,
-            "a whole number was expected at a, here is null",
-        ),
+        ("{\"a\": 101}", "a", FlagKind::Ratio, "a percentage from 0 to 100 was expected at a, here is the number 101"),
+        ("{\"a\": null}", "a", FlagKind::Count, "a whole number was expected at a, here is null"),
     ];
     for (text, key, kind, want) in cases {
         let f = flags(text);
@@ -147,32 +113,15 @@ async fn errors_say_what_and_where_and_leave_everything() {
             assert!(e.message.contains(want) && !e.transient, "{text:?}: {e}");
         }
         assert_eq!(f.text(), text);
-        assert!(
-            !f.names().iter().any(|n| n.ends_with(".tmp")),
-            "{:?}",
-            f.names()
-        );
+        assert!(!f.names().iter().any(|n| n.ends_with(".tmp")), "{:?}", f.names());
     }
     let f = flags("{}");
     let none = JsonFile::new(f.folder.path().join("no.json"), "a", FlagKind::Bool).unwrap();
-    for e in [
-        none.read().await.unwrap_err(),
-        none.set(Setting::Bool(true)).await.unwrap_err(),
-    ] {
-        assert!(
-            e.message.contains("no such file") && e.help.is_some() && !e.transient,
-            "{e}"
-        );
+    for e in [none.read().await.unwrap_err(), none.set(Setting::Bool(true)).await.unwrap_err()] {
+        assert!(e.message.contains("no such file") && e.help.is_some() && !e.transient, "{e}");
     }
     let folder = JsonFile::new(f.folder.path(), "a", FlagKind::Bool).unwrap();
-    assert!(
-        folder
-            .read()
-            .await
-            .unwrap_err()
-            .message
-            .contains("not an ordinary file")
-    );
+    assert!(folder.read().await.unwrap_err().message.contains("not an ordinary file"));
     std::fs::write(&f.path, b"{\"a\": \"\xff\"}").unwrap();
     let e = f.port("a", FlagKind::Bool).read().await.unwrap_err();
     assert!(e.message.ends_with("not UTF-8 at byte 7"), "{e}");
@@ -191,10 +140,7 @@ async fn a_held_lock_is_waited_for_a_while_and_its_holder_named() {
     let mut p = f.port("a", FlagKind::Bool);
     Arc::get_mut(&mut p.inner).unwrap().patience = Duration::from_millis(50);
     let e = p.set(Setting::Bool(true)).await.unwrap_err();
-    assert!(
-        e.transient && e.message.contains("locked by process 4711"),
-        "{e}"
-    );
+    assert!(e.transient && e.message.contains("locked by process 4711"), "{e}");
     assert_eq!(f.text(), "{\"a\": false}");
     // readers do not wait
     assert_eq!(p.read().await, Ok(Setting::Bool(false)));
@@ -225,10 +171,7 @@ async fn a_dropped_set_never_lands_later() {
 async fn what_a_killed_process_left_is_swept() {
     let f = flags("{\"a\": false}");
     std::fs::write(f.folder.path().join(".x.json.canary.tmp"), "half").unwrap();
-    f.port("a", FlagKind::Bool)
-        .set(Setting::Bool(true))
-        .await
-        .unwrap();
+    f.port("a", FlagKind::Bool).set(Setting::Bool(true)).await.unwrap();
     assert_eq!(f.names(), [".x.json.lock", "x.json"]);
 }
 
@@ -239,9 +182,7 @@ fn a_file_that_changed_meanwhile_is_not_replaced() {
     let p = f.port("a", FlagKind::Bool);
     let (_, meta) = p.inner.load(&f.path).unwrap();
     std::fs::write(&f.path, "{\"a\": false, \"b\": 1}").unwrap();
-    let done = p
-        .inner
-        .replace(&f.path, &meta, b"{}", &AtomicBool::new(false));
+    let done = p.inner.replace(&f.path, &meta, b"{}", &AtomicBool::new(false));
     assert_eq!(done, Ok(false));
     assert_eq!(f.text(), "{\"a\": false, \"b\": 1}");
     assert_eq!(f.names(), ["x.json"]);

@@ -21,9 +21,9 @@ impl JsonPath {
     /// # Errors
     /// What is wrong, and where (in characters, from 1).
     pub fn parse(text: &str) -> Result<Self, String> {
-        let mut rest = text.strip_prefix('$').ok_or_else(|| {
-            format!("the path {text:?} does not begin with `$`: write `$.a.b` or `$.list[0]`")
-        })?;
+        let mut rest = text
+            .strip_prefix('$')
+            .ok_or_else(|| format!("the path {text:?} does not begin with `$`: write `$.a.b` or `$.list[0]`"))?;
         let mut steps = Vec::new();
         while !rest.is_empty() {
             let step = Self::step(rest);
@@ -36,17 +36,12 @@ impl JsonPath {
             steps.push(step);
             rest = after;
         }
-        Ok(Self {
-            text: text.to_owned(),
-            steps,
-        })
+        Ok(Self { text: text.to_owned(), steps })
     }
 
     fn step(rest: &str) -> Option<(Step, &str)> {
         if let Some(rest) = rest.strip_prefix('.') {
-            let end = rest
-                .find(|c: char| !(c.is_alphanumeric() || c == '_' || c == '-'))
-                .unwrap_or(rest.len());
+            let end = rest.find(|c: char| !(c.is_alphanumeric() || c == '_' || c == '-')).unwrap_or(rest.len());
             let (key, after) = rest.split_at(end);
             return (!key.is_empty()).then(|| (Step::Key(key.to_owned()), after));
         }
@@ -94,33 +89,18 @@ mod tests {
             ("$.a[0]", None),
             ("$.zz", None),
         ] {
-            assert_eq!(
-                JsonPath::parse(path).unwrap().find(&doc),
-                want.as_ref(),
-                "{path}"
-            );
+            assert_eq!(JsonPath::parse(path).unwrap().find(&doc), want.as_ref(), "{path}");
         }
         assert_eq!(JsonPath::parse("$").unwrap().find(&doc), Some(&doc));
     }
 
     #[test]
     fn says_where_it_cannot_be_read() {
-        for (path, at) in [
-            ("$.", 2),
-            ("$.a[", 4),
-            ("$.a[-1]", 4),
-            ("$.a..b", 4),
-            ("$.a b", 4),
-            ("$[\"x]", 2),
-        ] {
+        for (path, at) in [("$.", 2), ("$.a[", 4), ("$.a[-1]", 4), ("$.a..b", 4), ("$.a b", 4), ("$[\"x]", 2)] {
             let e = JsonPath::parse(path).unwrap_err();
             assert!(e.contains(&format!("at character {at}:")), "{path}: {e}");
         }
-        assert!(
-            JsonPath::parse("a.b")
-                .unwrap_err()
-                .contains("begin with `$`")
-        );
+        assert!(JsonPath::parse("a.b").unwrap_err().contains("begin with `$`"));
         assert!(JsonPath::parse("").is_err());
     }
 }

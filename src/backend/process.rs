@@ -110,11 +110,7 @@ impl Tail {
     /// As text; bytes that are not UTF-8 become `�`; a first line says what is missing.
     pub fn text(&self) -> String {
         let text = String::from_utf8_lossy(&self.bytes);
-        if self.is_cut() {
-            format!("[{} bytes before this are not kept]\n{text}", self.cut)
-        } else {
-            text.into_owned()
-        }
+        if self.is_cut() { format!("[{} bytes before this are not kept]\n{text}", self.cut) } else { text.into_owned() }
     }
 }
 
@@ -130,11 +126,7 @@ pub(super) async fn run(spec: &Spec<'_>) -> Ended {
     };
     // the pipes close with the last of the group; one that left it may hold them open, and is not waited for
     let _ = timeout(LAST, async { while pumps.join_next().await.is_some() {} }).await;
-    Ended {
-        how,
-        out: taken(&out),
-        err: taken(&err),
-    }
+    Ended { how, out: taken(&out), err: taken(&err) }
 }
 
 fn taken(tail: &Mutex<Tail>) -> Tail {
@@ -210,9 +202,7 @@ async fn pump(mut pipe: Receiver, tail: Arc<Mutex<Tail>>) {
     let mut buffer = vec![0_u8; 8 * 1024];
     while let Ok(n @ 1..) = pipe.read(&mut buffer).await {
         if let Some(more) = buffer.get(..n) {
-            tail.lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .push(more);
+            tail.lock().unwrap_or_else(PoisonError::into_inner).push(more);
         }
     }
 }
@@ -229,8 +219,7 @@ impl Group {
     }
 
     fn lives(&self) -> bool {
-        self.0
-            .is_some_and(|id| test_kill_process_group(id).is_ok() && !only_zombies(id))
+        self.0.is_some_and(|id| test_kill_process_group(id).is_ok() && !only_zombies(id))
     }
 
     /// Waits for nobody to be left, until a deadline.
@@ -282,12 +271,7 @@ impl Drop for Group {
 
 async fn wait(spec: &Spec<'_>, mut child: Child) -> How {
     // declared after `child`, so dropped before it: while the child has not been reaped, its number is nobody else's
-    let mut group = Group(
-        child
-            .id()
-            .and_then(|id| i32::try_from(id).ok())
-            .and_then(Pid::from_raw),
-    );
+    let mut group = Group(child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw));
     let ended = timeout(spec.timeout, child.wait()).await;
     let now = Instant::now();
     match ended {
@@ -337,11 +321,7 @@ pub(super) fn plain(e: &std::io::Error) -> String {
 
 /// `60s`, `1500ms`
 pub(super) fn seconds(d: Duration) -> String {
-    if d.subsec_nanos() == 0 {
-        format!("{}s", d.as_secs())
-    } else {
-        format!("{}ms", d.as_millis())
-    }
+    if d.subsec_nanos() == 0 { format!("{}s", d.as_secs()) } else { format!("{}ms", d.as_millis()) }
 }
 
 /// A word as a POSIX shell reads it back, for lines that a person pastes.
@@ -372,23 +352,15 @@ mod tests {
         t.trim();
         let text = t.text();
         assert!(t.is_cut() && text.ends_with("0039999\n"));
-        assert!(
-            text.starts_with("[254464 bytes before this are not kept]\n"),
-            "{}",
-            &text[..60]
-        );
+        assert!(text.starts_with("[254464 bytes before this are not kept]\n"), "{}", &text[..60]);
         assert_eq!(t.bytes.len(), KEPT);
     }
 
     #[test]
     fn words_are_quoted_for_a_shell() {
-        for (word, want) in [
-            ("plain-1.sh", "plain-1.sh"),
-            ("", "''"),
-            ("a b", "'a b'"),
-            ("it's", r"'it'\''s'"),
-            ("$(x)", "'$(x)'"),
-        ] {
+        for (word, want) in
+            [("plain-1.sh", "plain-1.sh"), ("", "''"), ("a b", "'a b'"), ("it's", r"'it'\''s'"), ("$(x)", "'$(x)'")]
+        {
             assert_eq!(quoted(word), want);
         }
     }
@@ -397,9 +369,6 @@ mod tests {
     fn durations_and_errors_are_short() {
         assert_eq!(seconds(Duration::from_secs(60)), "60s");
         assert_eq!(seconds(Duration::from_millis(1500)), "1500ms");
-        assert_eq!(
-            plain(&std::io::Error::from_raw_os_error(2)),
-            "No such file or directory"
-        );
+        assert_eq!(plain(&std::io::Error::from_raw_os_error(2)), "No such file or directory");
     }
 }

@@ -69,10 +69,8 @@ impl Prometheus {
     /// # Errors
     /// A URL that cannot be used, or two kinds of credentials at once.
     pub fn new(config: PrometheusConfig) -> Result<Self, BackendError> {
-        let endpoint = Endpoint::parse(&config.url).map_err(|e| BackendError {
-            message: format!("prometheus: {e}"),
-            ..e
-        })?;
+        let endpoint =
+            Endpoint::parse(&config.url).map_err(|e| BackendError { message: format!("prometheus: {e}"), ..e })?;
         let auth = match (config.bearer, config.basic, endpoint.auth()) {
             (Some(token), None, Auth::None) => Auth::Bearer(token),
             (None, Some((user, password)), Auth::None) => Auth::Basic(user, password),
@@ -82,36 +80,23 @@ impl Prometheus {
                     "prometheus at {}: it is given two kinds of credentials",
                     endpoint.shown()
                 ))
-                .help(
-                    "keep one of: a bearer token, a user with password, credentials in the URL",
-                ));
+                .help("keep one of: a bearer token, a user with password, credentials in the URL"));
             }
         };
         let client = http::client(&endpoint, config.timeout, Redirects::Refuse)?;
         Ok(Self {
             api: Api::new(endpoint, client, auth, config.timeout),
-            scrape: Millis::try_from(config.scrape.as_millis())
-                .unwrap_or(Millis::MAX)
-                .max(1),
+            scrape: Millis::try_from(config.scrape.as_millis()).unwrap_or(Millis::MAX).max(1),
             since: SinceLast::default(),
         })
     }
 
-    async fn answer(
-        &self,
-        ask: &Ask,
-        at: Time,
-        since: Option<Time>,
-    ) -> Result<Answer, BackendError> {
+    async fn answer(&self, ask: &Ask, at: Time, since: Option<Time>) -> Result<Answer, BackendError> {
         match ask {
             Ask::PromQl { query, selectors } => {
-                self.instant(query, selectors, age::longest_range(query), at, single)
-                    .await
+                self.instant(query, selectors, age::longest_range(query), at, single).await
             }
-            Ask::Gauge(s) => {
-                self.instant(&s.0, std::slice::from_ref(s), 0, at, single)
-                    .await
-            }
+            Ask::Gauge(s) => self.instant(&s.0, std::slice::from_ref(s), 0, at, single).await,
             Ask::Increase(s, Window::Last(d)) => {
                 let query = format!("sum(increase({}[{d}ms]))", s.0);
                 self.instant(&query, std::slice::from_ref(s), *d, at, |data| {
@@ -124,21 +109,16 @@ impl Prometheus {
             }
             Ask::Buckets(s, Window::Last(d)) => {
                 let query = format!("sum by (le) (increase({}[{d}ms]))", s.0);
-                self.instant(&query, std::slice::from_ref(s), *d, at, bucketed)
-                    .await
+                self.instant(&query, std::slice::from_ref(s), *d, at, bucketed).await
             }
             Ask::Increase(s, Window::SinceLast) => {
                 let grown = self.since.grown(&self.api, s, at, since).await?;
-                Ok(grown.answer(|by_series| {
-                    Ok(Reading::Increase(by_series.iter().map(|(_, v)| v).sum()))
-                }))
+                Ok(grown.answer(|by_series| Ok(Reading::Increase(by_series.iter().map(|(_, v)| v).sum()))))
             }
             Ask::Buckets(s, Window::SinceLast) => {
                 let grown = self.since.grown(&self.api, s, at, since).await?;
                 Ok(grown.answer(|by_series| {
-                    let by_le = by_series
-                        .iter()
-                        .map(|(labels, v)| (labels.get("le").map(String::as_str), *v));
+                    let by_le = by_series.iter().map(|(labels, v)| (labels.get("le").map(String::as_str), *v));
                     Ok(Reading::Buckets(buckets::assemble(by_le)?))
                 }))
             }
@@ -154,10 +134,7 @@ impl Prometheus {
         at: Time,
         read: impl Fn(Data) -> Result<Result<Reading, Missing>, String>,
     ) -> Result<Answer, BackendError> {
-        let (data, mut age) = tokio::try_join!(
-            self.api.query(query, at),
-            Age::ask(&self.api, selectors, at)
-        )?;
+        let (data, mut age) = tokio::try_join!(self.api.query(query, at), Age::ask(&self.api, selectors, at))?;
         let value = read(data).map_err(|words| self.api.error(words))?;
         if value.is_ok() && age.sampled_at.is_none() && !selectors.is_empty() {
             age = Age::search(&self.api, selectors, at, range, self.scrape).await?;
@@ -175,13 +152,7 @@ impl Prometheus {
 
     /// The mean of a question's value over `from..=to`, as [`Metrics::mean`] has it. The step is made coarser where a range
     /// query would have more than the 11,000 points that Prometheus grants.
-    async fn range_mean(
-        &self,
-        ask: &Ask,
-        from: Time,
-        to: Time,
-        step: Millis,
-    ) -> Result<Answer, BackendError> {
+    async fn range_mean(&self, ask: &Ask, from: Time, to: Time, step: Millis) -> Result<Answer, BackendError> {
         let query = match ask {
             Ask::PromQl { query, .. } => query.clone(),
             Ask::Gauge(s) => s.0.clone(),
@@ -203,10 +174,7 @@ impl Prometheus {
             [] => return Ok(Answer::missing(Missing::Empty { others: None })),
             [line] => &line.values,
             _ => {
-                return Ok(Answer {
-                    series,
-                    ..Answer::missing(Missing::Ambiguous { series })
-                });
+                return Ok(Answer { series, ..Answer::missing(Missing::Ambiguous { series }) });
             }
         };
         let present: Vec<_> = points.iter().filter(|p| p.value.is_finite()).collect();
@@ -242,17 +210,11 @@ fn single(data: Data) -> Result<Result<Reading, Missing>, String> {
             }
         },
         Data::Matrix(_) => {
-            return Err(String::from(
-                "the query answers with a range of samples where one value is needed",
-            ));
+            return Err(String::from("the query answers with a range of samples where one value is needed"));
         }
         Data::String(_) => return Err(String::from("the query answers with a text")),
     };
-    Ok(if point.value.is_finite() {
-        Ok(Reading::Value(point.value))
-    } else {
-        Err(Missing::NotANumber)
-    })
+    Ok(if point.value.is_finite() { Ok(Reading::Value(point.value)) } else { Err(Missing::NotANumber) })
 }
 
 fn bucketed(data: Data) -> Result<Result<Reading, Missing>, String> {

@@ -81,46 +81,29 @@ impl Scrape {
     /// # Errors
     /// No page, a URL that cannot be used, two kinds of credentials, a distance of zero, no runtime.
     pub fn start(config: &ScrapeConfig) -> Result<Self, BackendError> {
-        let runtime = Handle::try_current()
-            .map_err(|e| BackendError::permanent(format!("scrape: it cannot be started: {e}")))?;
+        let runtime =
+            Handle::try_current().map_err(|e| BackendError::permanent(format!("scrape: it cannot be started: {e}")))?;
         if config.urls.is_empty() {
             return Err(BackendError::permanent("scrape: there is no page to read")
                 .help("name at least one: `scrape(urls: [\"http://127.0.0.1:8080/metrics\"])`"));
         }
         if config.every.is_zero() {
-            return Err(BackendError::permanent(
-                "scrape: the distance between two reads must be more than 0s",
-            ));
+            return Err(BackendError::permanent("scrape: the distance between two reads must be more than 0s"));
         }
         let timeout = config.timeout.min(Duration::from_secs(10));
         let mut targets = Vec::new();
         for url in &config.urls {
             targets.push(Target::new(url, config.bearer.as_ref(), timeout)?);
         }
-        let limits = Limits {
-            keep: millis(config.keep),
-            every: millis(config.every),
-            max_series: config.max_series,
-        };
-        let names = targets
-            .iter()
-            .map(|t| (t.endpoint.shown(), t.endpoint.host_port()));
-        let shared = Arc::new(Shared {
-            store: Mutex::new(Store::new(names, limits)),
-            pages: watch::Sender::new(0),
-        });
+        let limits = Limits { keep: millis(config.keep), every: millis(config.every), max_series: config.max_series };
+        let names = targets.iter().map(|t| (t.endpoint.shown(), t.endpoint.host_port()));
+        let shared = Arc::new(Shared { store: Mutex::new(Store::new(names, limits)), pages: watch::Sender::new(0) });
         let tasks = targets
             .into_iter()
             .enumerate()
-            .map(|(i, target)| {
-                runtime.spawn(read_forever(i, target, Arc::clone(&shared), config.every))
-            })
+            .map(|(i, target)| runtime.spawn(read_forever(i, target, Arc::clone(&shared), config.every)))
             .collect();
-        Ok(Self {
-            shared,
-            tasks,
-            patience: timeout + Duration::from_secs(1),
-        })
+        Ok(Self { shared, tasks, patience: timeout + Duration::from_secs(1) })
     }
 }
 
@@ -146,10 +129,7 @@ struct Target {
 
 impl Target {
     fn new(url: &Secret, bearer: Option<&Secret>, timeout: Duration) -> Result<Self, BackendError> {
-        let endpoint = Endpoint::parse(url).map_err(|e| BackendError {
-            message: format!("scrape: {e}"),
-            ..e
-        })?;
+        let endpoint = Endpoint::parse(url).map_err(|e| BackendError { message: format!("scrape: {e}"), ..e })?;
         let auth = match (bearer, endpoint.auth()) {
             (None, auth) => auth.clone(),
             (Some(token), Auth::None) => Auth::Bearer(token.clone()),
@@ -161,12 +141,7 @@ impl Target {
                 .help("keep the bearer token or the credentials in the URL"));
             }
         };
-        Ok(Self {
-            client: http::client(&endpoint, timeout, Redirects::Follow)?,
-            endpoint,
-            auth,
-            timeout,
-        })
+        Ok(Self { client: http::client(&endpoint, timeout, Redirects::Follow)?, endpoint, auth, timeout })
     }
 
     /// Reads the page once; the error is one line without secrets.
@@ -175,22 +150,10 @@ impl Target {
             reqwest::header::ACCEPT,
             "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5,*/*;q=0.1",
         );
-        let named = |words: &str| {
-            format!(
-                "scrape of {}: {}",
-                self.endpoint.shown(),
-                self.auth.redact(words)
-            )
-        };
-        let got = exchange(self.auth.apply(request), self.timeout, BODY_LIMIT)
-            .await
-            .map_err(|e| named(&e.message))?;
+        let named = |words: &str| format!("scrape of {}: {}", self.endpoint.shown(), self.auth.redact(words));
+        let got = exchange(self.auth.apply(request), self.timeout, BODY_LIMIT).await.map_err(|e| named(&e.message))?;
         if !got.status.is_success() {
-            let said = if got.is_html() {
-                String::new()
-            } else {
-                one_line(&got.text())
-            };
+            let said = if got.is_html() { String::new() } else { one_line(&got.text()) };
             let colon = if said.is_empty() { "" } else { ": " };
             return Err(named(&format!("it answers {}{colon}{said}", got.status)));
         }
@@ -202,8 +165,7 @@ impl Target {
             let line = before.iter().filter(|b| **b == b'\n').count() + 1;
             named(&format!("line {line}: not UTF-8"))
         })?;
-        exposition::parse(text, Format::of(&got.content_type, text))
-            .map_err(|e| named(&e.to_string()))
+        exposition::parse(text, Format::of(&got.content_type, text)).map_err(|e| named(&e.to_string()))
     }
 }
 
@@ -241,10 +203,7 @@ impl Metrics for Scrape {
         };
         // when time is up, the store says which page is missing
         let _ = tokio::time::timeout(self.patience, first_pages).await;
-        self.shared
-            .store()
-            .status()
-            .map_err(BackendError::transient)
+        self.shared.store().status().map_err(BackendError::transient)
     }
 
     fn has_history(&self) -> bool {

@@ -23,11 +23,7 @@ impl Secret {
     /// told. Secrets shorter than four bytes are left alone, they would blot out half of any message.
     #[must_use]
     pub fn redact(&self, text: &str) -> String {
-        if self.0.len() < 4 {
-            text.to_owned()
-        } else {
-            text.replace(&self.0, "***")
-        }
+        if self.0.len() < 4 { text.to_owned() } else { text.replace(&self.0, "***") }
     }
 }
 

@@ -19,19 +19,14 @@ impl Matching {
     /// What is wrong with it, in one line.
     pub fn parse(selector: &Selector) -> Result<Self, String> {
         match parser::parse(&selector.0) {
-            Ok(Expr::VectorSelector(v)) if v.offset.is_none() && v.at.is_none() => Ok(Self {
-                name: v.name,
-                matchers: v.matchers,
-            }),
+            Ok(Expr::VectorSelector(v)) if v.offset.is_none() && v.at.is_none() => {
+                Ok(Self { name: v.name, matchers: v.matchers })
+            }
             Ok(_) => Err(format!(
                 "`{}` is no bare selector: only `name{{label=\"value\"}}` can be read from collected samples",
                 selector.0
             )),
-            Err(e) => Err(format!(
-                "the selector `{}` cannot be read: {}",
-                selector.0,
-                super::http::one_line(&e)
-            )),
+            Err(e) => Err(format!("the selector `{}` cannot be read: {}", selector.0, super::http::one_line(&e))),
         }
     }
 
@@ -47,8 +42,7 @@ impl Matching {
         let all = |list: &[Matcher]| list.iter().all(|m| m.is_match(labels.get(&m.name)));
         self.name.as_ref().is_none_or(|n| *n == labels.name)
             && all(&self.matchers.matchers)
-            && (self.matchers.or_matchers.is_empty()
-                || self.matchers.or_matchers.iter().any(|list| all(list)))
+            && (self.matchers.or_matchers.is_empty() || self.matchers.or_matchers.iter().any(|list| all(list)))
     }
 }
 
@@ -59,14 +53,9 @@ mod tests {
     fn matches(selector: &str, code: &str) -> bool {
         let labels = Labels::new(
             "http_requests_total".into(),
-            vec![
-                ("code".into(), code.into()),
-                ("path".into(), "/a\"b\\c\nd".into()),
-            ],
+            vec![("code".into(), code.into()), ("path".into(), "/a\"b\\c\nd".into())],
         );
-        Matching::parse(&Selector(selector.into()))
-            .expect(selector)
-            .matches(&labels)
+        Matching::parse(&Selector(selector.into())).expect(selector).matches(&labels)
     }
 
     #[test]
@@ -95,15 +84,7 @@ mod tests {
 
     #[test]
     fn what_is_more_than_a_selector_is_refused() {
-        for bad in [
-            "sum(x)",
-            "x offset 5m",
-            "x @ 5",
-            "x[5m]",
-            "x{",
-            "x{a=~\"(\"}",
-            "",
-        ] {
+        for bad in ["sum(x)", "x offset 5m", "x @ 5", "x[5m]", "x{", "x{a=~\"(\"}", ""] {
             assert!(Matching::parse(&Selector(bad.into())).is_err(), "{bad}");
         }
     }

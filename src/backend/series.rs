@@ -107,10 +107,7 @@ impl Series {
     /// A series without samples. `born`: its target was read before and did not have it, so it began at zero in between.
     #[must_use]
     pub fn new(born: bool) -> Self {
-        Self {
-            born,
-            ..Self::default()
-        }
+        Self { born, ..Self::default() }
     }
 
     /// Adds a sample that came at `time`; `sample.time` is when it was taken. Windows go by when samples came, because what
@@ -135,12 +132,7 @@ impl Series {
                 return;
             }
         }
-        self.stretches.push_back(Stretch {
-            from: time,
-            value: sample.value,
-            span: 0,
-            lag,
-        });
+        self.stretches.push_back(Stretch { from: time, value: sample.value, span: 0, lag });
     }
 
     /// Notes that a page of its target, read at `time`, does not have it.
@@ -175,15 +167,8 @@ impl Series {
     #[must_use]
     pub fn latest(&self, at: Time, max_gap: Millis) -> Option<Sample> {
         let s = self.stretch(at)?;
-        let came = if s.to() <= at {
-            s.to()
-        } else {
-            s.from.max(at - max_gap)
-        };
-        Some(Sample {
-            time: came - Millis::from(s.lag),
-            value: s.value,
-        })
+        let came = if s.to() <= at { s.to() } else { s.from.max(at - max_gap) };
+        Some(Sample { time: came - Millis::from(s.lag), value: s.value })
     }
 
     /// The newest stretch that had begun at a time.
@@ -198,10 +183,7 @@ impl Series {
     #[must_use]
     pub fn grown_over(&self, width: Millis, at: Time) -> Grown {
         let start = at - width;
-        let base = self
-            .stretch(start)
-            .filter(|s| s.to() >= start - LOOKBACK)
-            .map(|s| s.value);
+        let base = self.stretch(start).filter(|s| s.to() >= start - LOOKBACK).map(|s| s.value);
         self.grown(base, start, at)
     }
 
@@ -221,11 +203,7 @@ impl Series {
             return Grown::Silent;
         }
         let first = self.stretches.partition_point(|s| s.from <= start);
-        let mut inside = self
-            .stretches
-            .iter()
-            .skip(first)
-            .take_while(|s| s.from <= at);
+        let mut inside = self.stretches.iter().skip(first).take_while(|s| s.from <= at);
         let base = match base {
             Some(b) => b,
             // the first sample that ever was lies in the window
@@ -264,17 +242,7 @@ mod tests {
 
     #[test]
     fn windows_are_half_open_and_disjoint_ones_add_up() {
-        let s = series(
-            false,
-            &[
-                (0, 5.0),
-                (10, 6.0),
-                (20, 6.0),
-                (30, 9.0),
-                (40, 2.0),
-                (50, 4.0),
-            ],
-        );
+        let s = series(false, &[(0, 5.0), (10, 6.0), (20, 6.0), (30, 9.0), (40, 2.0), (50, 4.0)]);
         assert_eq!(s.grown_over(20, 30), Grown::By(3.0));
         assert_eq!(s.grown_over(30, 30), Grown::By(4.0));
         assert_eq!(s.grown_over(50, 50), Grown::By(8.0));
@@ -292,15 +260,9 @@ mod tests {
         assert_eq!(series(true, &page).grown_since(90, 110), 9.0);
         assert_eq!(series(false, &page).grown_over(50, 110), Grown::By(2.0));
         assert_eq!(series(false, &page).grown_since(90, 110), 2.0);
-        assert_eq!(
-            series(false, &page[..1]).grown_over(50, 110),
-            Grown::Unknown
-        );
+        assert_eq!(series(false, &page[..1]).grown_over(50, 110), Grown::Unknown);
         // at rest since its first sight: known not to have grown
-        assert_eq!(
-            series(false, &[(100, 7.0), (110, 7.0)]).grown_over(50, 110),
-            Grown::By(0.0)
-        );
+        assert_eq!(series(false, &[(100, 7.0), (110, 7.0)]).grown_over(50, 110), Grown::By(0.0));
     }
 
     #[test]
@@ -323,14 +285,7 @@ mod tests {
     fn rest_is_one_stretch_and_never_looks_younger_than_it_is() {
         let mut s = series(false, &[]);
         for i in 0..100 {
-            s.push(
-                i * 10,
-                Sample {
-                    time: i * 10,
-                    value: 3.0,
-                },
-                GAP,
-            );
+            s.push(i * 10, Sample { time: i * 10, value: 3.0 }, GAP);
         }
         assert_eq!(s.held(), 1);
         assert_eq!(s.latest(2000, GAP).map(|s| s.time), Some(990));
@@ -339,14 +294,7 @@ mod tests {
         assert_eq!(s.latest(-1, GAP), None);
         assert_eq!(s.grown_over(100, 1500), Grown::Silent);
         // a hole is never bridged
-        s.push(
-            2000,
-            Sample {
-                time: 2000,
-                value: 3.0,
-            },
-            GAP,
-        );
+        s.push(2000, Sample { time: 2000, value: 3.0 }, GAP);
         assert_eq!(s.held(), 2);
         assert_eq!(s.latest(1500, GAP).map(|s| s.time), Some(990));
     }
@@ -359,14 +307,7 @@ mod tests {
         s.vanish(30);
         assert!(s.is_gone(20) && !s.is_gone(19));
         assert!(s.prune(20) && !s.prune(21));
-        s.push(
-            40,
-            Sample {
-                time: 40,
-                value: 2.0,
-            },
-            GAP,
-        );
+        s.push(40, Sample { time: 40, value: 2.0 }, GAP);
         assert!(!s.is_gone(40));
     }
 
@@ -387,17 +328,10 @@ mod tests {
     fn labels_are_sorted_and_empty_ones_absent() {
         let mut l = Labels::new(
             "m".into(),
-            vec![
-                ("b".into(), "2".into()),
-                ("a".into(), "1".into()),
-                ("c".into(), String::new()),
-            ],
+            vec![("b".into(), "2".into()), ("a".into(), "1".into()), ("c".into(), String::new())],
         );
         l.add_absent("a", "x");
         l.add_absent("aa", "3");
-        assert_eq!(
-            ["__name__", "a", "aa", "b", "c"].map(|k| l.get(k)),
-            ["m", "1", "3", "2", ""]
-        );
+        assert_eq!(["__name__", "a", "aa", "b", "c"].map(|k| l.get(k)), ["m", "1", "3", "2", ""]);
     }
 }

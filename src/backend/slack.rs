@@ -40,10 +40,8 @@ impl Slack {
             .filter(|u| matches!(u.scheme(), "http" | "https"))
             .and_then(|u| Some((u.host_str()?.to_owned(), u.port())));
         let Some((host, port)) = shown else {
-            return Err(
-                BackendError::permanent("slack: the webhook's URL is not an http(s) URL")
-                    .help("it looks like https://hooks.slack.com/services/…"),
-            );
+            return Err(BackendError::permanent("slack: the webhook's URL is not an http(s) URL")
+                .help("it looks like https://hooks.slack.com/services/…"));
         };
         Ok(Self {
             url: Secret::new(url.expose().trim()),
@@ -52,12 +50,7 @@ impl Slack {
         })
     }
 
-    fn judge(
-        &self,
-        status: StatusCode,
-        wait: Option<&str>,
-        body: &str,
-    ) -> Result<(), BackendError> {
+    fn judge(&self, status: StatusCode, wait: Option<&str>, body: &str) -> Result<(), BackendError> {
         if status.is_success() {
             return Ok(());
         }
@@ -67,13 +60,7 @@ impl Slack {
             _ => body.to_owned(),
         };
         let said = said.replace(self.url.expose(), "***");
-        let words: String = said
-            .lines()
-            .next()
-            .unwrap_or("")
-            .chars()
-            .take(200)
-            .collect();
+        let words: String = said.lines().next().unwrap_or("").chars().take(200).collect();
         let words = match words.trim() {
             "" => String::new(),
             w => format!(": {w}"),
@@ -86,9 +73,8 @@ impl Slack {
                 BackendError::transient(format!("{at}{after}"))
             }
             408 | 500..=599 => BackendError::transient(at),
-            403 | 404 | 410 => BackendError::permanent(at).help(
-                "the webhook was revoked, or its channel is archived or gone: make a new one and set the secret",
-            ),
+            403 | 404 | 410 => BackendError::permanent(at)
+                .help("the webhook was revoked, or its channel is archived or gone: make a new one and set the secret"),
             300..=399 => BackendError::permanent(at)
                 .help("a redirect is not followed with a secret in the URL: set the secret to the final URL"),
             _ => BackendError::permanent(at),
@@ -99,19 +85,10 @@ impl Slack {
 #[async_trait]
 impl Notifier for Slack {
     async fn notify(&self, notice: &Notice) -> Result<(), BackendError> {
-        let sent = self
-            .client
-            .post(self.url.expose())
-            .json(&payload(notice))
-            .send()
-            .await;
+        let sent = self.client.post(self.url.expose()).json(&payload(notice)).send().await;
         let mut answer = sent.map_err(|e| self.unreachable(e))?;
         let status = answer.status();
-        let wait = answer
-            .headers()
-            .get("retry-after")
-            .and_then(|v| v.to_str().ok())
-            .map(str::to_owned);
+        let wait = answer.headers().get("retry-after").and_then(|v| v.to_str().ok()).map(str::to_owned);
         let mut body = Vec::new();
         while body.len() < ANSWER {
             match answer.chunk().await {
@@ -133,10 +110,7 @@ impl Slack {
     fn unreachable(&self, e: reqwest::Error) -> BackendError {
         let host = &self.host;
         if e.is_timeout() {
-            return BackendError::transient(format!(
-                "slack: no answer from {host} within {}s",
-                PATIENCE.as_secs()
-            ));
+            return BackendError::transient(format!("slack: no answer from {host} within {}s", PATIENCE.as_secs()));
         }
         let e = e.without_url();
         // the innermost cause is the one that a person can act on: `Connection refused`, `invalid peer certificate`
@@ -162,15 +136,8 @@ fn client() -> Result<reqwest::Client, BackendError> {
 fn payload(notice: &Notice) -> Value {
     let title = sections(&notice.title.replace(['\r', '\n'], " "), BLOCK - 2, 1).concat();
     let mut blocks = vec![section(&format!("*{title}*"))];
-    blocks.extend(
-        sections(&notice.text, BLOCK, BLOCKS)
-            .iter()
-            .map(|s| section(s)),
-    );
-    let about = format!(
-        "{} · run {} · {}",
-        notice.rollout, notice.run, notice.happening
-    );
+    blocks.extend(sections(&notice.text, BLOCK, BLOCKS).iter().map(|s| section(s)));
+    let about = format!("{} · run {} · {}", notice.rollout, notice.run, notice.happening);
     blocks.push(json!({
         "type": "context",
         "elements": [{"type": "mrkdwn", "text": sections(&about, BLOCK, 1).concat()}],
@@ -213,13 +180,7 @@ fn sections(text: &str, size: usize, most: usize) -> Vec<String> {
             // room for the sign, without cutting an escape in two
             if last.chars().count() >= size {
                 let at = match last.rfind('&') {
-                    Some(at)
-                        if last
-                            .get(at..)
-                            .is_some_and(|t| t.ends_with(';') && t.len() <= 5) =>
-                    {
-                        at
-                    }
+                    Some(at) if last.get(at..).is_some_and(|t| t.ends_with(';') && t.len() <= 5) => at,
                     _ => last.char_indices().next_back().map_or(0, |(i, _)| i),
                 };
                 last.truncate(at);

@@ -24,12 +24,7 @@ async fn answer_once(listener: TcpListener, response: String) -> (String, Value)
         if let Some((head, body)) = text.split_once("\r\n\r\n") {
             let length: usize = head
                 .lines()
-                .find_map(|l| {
-                    l.to_ascii_lowercase()
-                        .strip_prefix("content-length: ")?
-                        .parse()
-                        .ok()
-                })
+                .find_map(|l| l.to_ascii_lowercase().strip_prefix("content-length: ")?.parse().ok())
                 .unwrap();
             if body.len() >= length {
                 stream.write_all(response.as_bytes()).await.unwrap();
@@ -53,24 +48,15 @@ async fn deliver(response: &str) -> (Result<(), BackendError>, String, Value) {
 }
 
 fn http(status: &str, headers: &str, body: &str) -> String {
-    format!(
-        "HTTP/1.1 {status}\r\ncontent-length: {}\r\nconnection: close\r\n{headers}\r\n{body}",
-        body.len()
-    )
+    format!("HTTP/1.1 {status}\r\ncontent-length: {}\r\nconnection: close\r\n{headers}\r\n{body}", body.len())
 }
 
 #[tokio::test]
 async fn a_notice_arrives_in_slacks_form() {
     let (result, head, body) = deliver(&http("200 OK", "", "ok")).await;
     assert_eq!(result, Ok(()));
-    assert!(
-        head.starts_with("POST /services/T0/B0/hushhush HTTP/1.1"),
-        "{head}"
-    );
-    assert!(
-        head.to_lowercase()
-            .contains("content-type: application/json")
-    );
+    assert!(head.starts_with("POST /services/T0/B0/hushhush HTTP/1.1"), "{head}");
+    assert!(head.to_lowercase().contains("content-type: application/json"));
     assert_eq!(
         body,
         json!({
@@ -88,55 +74,13 @@ async fn a_notice_arrives_in_slacks_form() {
 #[tokio::test]
 async fn answers_are_judged() {
     for (status, headers, body, transient, want) in [
-        (
-            "400 Bad Request",
-            "",
-            "invalid_payload",
-            false,
-            "answers 400: invalid_payload",
-        ),
-        (
-            "403 Forbidden",
-            "",
-            "action_prohibited",
-            false,
-            "answers 403: action_prohibited",
-        ),
-        (
-            "404 Not Found",
-            "",
-            "no_service",
-            false,
-            "answers 404: no_service",
-        ),
-        (
-            "404 Not Found",
-            "",
-            "no /services/T0/B0/hushhush here",
-            false,
-            "answers 404: no *** here",
-        ),
-        (
-            "302 Found",
-            "location: http://127.0.0.1:1/\r\n",
-            "",
-            false,
-            "answers 302",
-        ),
-        (
-            "429 Too Many Requests",
-            "retry-after: 30\r\n",
-            "",
-            true,
-            "answers 429 (asks to wait 30s)",
-        ),
-        (
-            "503 Service Unavailable",
-            "",
-            "down\nfor long",
-            true,
-            "answers 503: down",
-        ),
+        ("400 Bad Request", "", "invalid_payload", false, "answers 400: invalid_payload"),
+        ("403 Forbidden", "", "action_prohibited", false, "answers 403: action_prohibited"),
+        ("404 Not Found", "", "no_service", false, "answers 404: no_service"),
+        ("404 Not Found", "", "no /services/T0/B0/hushhush here", false, "answers 404: no *** here"),
+        ("302 Found", "location: http://127.0.0.1:1/\r\n", "", false, "answers 302"),
+        ("429 Too Many Requests", "retry-after: 30\r\n", "", true, "answers 429 (asks to wait 30s)"),
+        ("503 Service Unavailable", "", "down\nfor long", true, "answers 503: down"),
     ] {
         let (result, _, _) = deliver(&http(status, headers, body)).await;
         let e = result.unwrap_err();
@@ -154,11 +98,7 @@ async fn nobody_there_is_transient_and_shows_no_secret() {
     let slack = Slack::new(Secret::new(format!("http://127.0.0.1:{port}/hushhush"))).unwrap();
     let e = slack.notify(&notice()).await.unwrap_err();
     assert!(e.transient, "{e}");
-    assert!(
-        e.message
-            .contains(&format!("cannot reach 127.0.0.1:{port}: ")),
-        "{e}"
-    );
+    assert!(e.message.contains(&format!("cannot reach 127.0.0.1:{port}: ")), "{e}");
     assert!(!format!("{e:?} {slack:?} {}", slack.describe()).contains("hushhush"));
 }
 
@@ -188,12 +128,5 @@ fn long_texts_are_cut_at_lines_and_counted_in_characters() {
     let mut n = notice();
     n.title = "&".repeat(5_000);
     let p = payload(&n);
-    assert!(
-        p["blocks"][0]["text"]["text"]
-            .as_str()
-            .unwrap()
-            .chars()
-            .count()
-            <= BLOCK
-    );
+    assert!(p["blocks"][0]["text"]["text"].as_str().unwrap().chars().count() <= BLOCK);
 }

@@ -15,21 +15,15 @@ impl<'a> Cx<'a> {
             ExprKind::Literal(_) | ExprKind::Text(_) | ExprKind::Raw(_) => true,
             ExprKind::List(items) => items.iter().all(|i| self.is_const(i)),
             ExprKind::Paren(x) | ExprKind::Neg(x) => self.is_const(x),
-            ExprKind::Binary {
-                op, left, right, ..
-            } => {
-                matches!(
-                    op,
-                    BinaryOp::Add | BinaryOp::Sub | BinaryOp::Mul | BinaryOp::Div
-                ) && self.is_const(left)
+            ExprKind::Binary { op, left, right, .. } => {
+                matches!(op, BinaryOp::Add | BinaryOp::Sub | BinaryOp::Mul | BinaryOp::Div)
+                    && self.is_const(left)
                     && self.is_const(right)
             }
             ExprKind::Name(path) => match path.as_slice() {
                 [n] => match self.scope().names.get(n.node.as_str()) {
                     Some(Decl::Param(_)) => true,
-                    Some(Decl::Let(l)) => self
-                        .guarded(&l.name.node, || self.is_const(&l.value))
-                        .unwrap_or(false),
+                    Some(Decl::Let(l)) => self.guarded(&l.name.node, || self.is_const(&l.value)).unwrap_or(false),
                     _ => false,
                 },
                 _ => false,
@@ -56,21 +50,13 @@ impl<'a> Cx<'a> {
             ExprKind::Text(t) => Some(Value::Text(t.clone())),
             ExprKind::List(items) => {
                 let items: Vec<_> = items.iter().map(|i| self.constant(i, what)).collect();
-                items
-                    .into_iter()
-                    .collect::<Option<Vec<_>>>()
-                    .map(Value::List)
+                items.into_iter().collect::<Option<Vec<_>>>().map(Value::List)
             }
             ExprKind::Paren(x) => self.constant(x, what),
             ExprKind::Neg(x) => match self.constant(x, what)? {
                 Value::Num(v, ty) => Some(Value::Num(-v, ty)),
                 other => {
-                    self.push(Diagnostic::error(
-                        "E0303",
-                        format!("{} has no negative", other.a()),
-                        e.span,
-                        "",
-                    ));
+                    self.push(Diagnostic::error("E0303", format!("{} has no negative", other.a()), e.span, ""));
                     None
                 }
             },
@@ -136,45 +122,22 @@ impl<'a> Cx<'a> {
 
     /// A `let` or metric that is defined by itself.
     pub(super) fn cycle(&self, name: &str, span: Span) {
-        let mut chain: Vec<String> = self
-            .open
-            .borrow()
-            .iter()
-            .skip_while(|n| **n != name)
-            .map(|n| format!("`{n}`"))
-            .collect();
+        let mut chain: Vec<String> =
+            self.open.borrow().iter().skip_while(|n| **n != name).map(|n| format!("`{n}`")).collect();
         chain.push(format!("`{name}`"));
         self.push(
-            Diagnostic::error(
-                "E0205",
-                format!("`{name}` is defined by itself"),
-                span,
-                "a circle",
-            )
-            .help(chain.join(" → ")),
+            Diagnostic::error("E0205", format!("`{name}` is defined by itself"), span, "a circle")
+                .help(chain.join(" → ")),
         );
     }
 
-    fn fold(
-        &self,
-        op: BinaryOp,
-        span: Span,
-        (le, l): (&Expr, Value),
-        (re, r): (&Expr, Value),
-    ) -> Option<Value> {
+    fn fold(&self, op: BinaryOp, span: Span, (le, l): (&Expr, Value), (re, r): (&Expr, Value)) -> Option<Value> {
         let (Value::Num(a, lt), Value::Num(b, rt)) = (&l, &r) else {
             self.cannot_reckon(op, span, (le.span, l.a()), (re.span, r.a()));
             return None;
         };
         let ty = match op {
-            BinaryOp::Add | BinaryOp::Sub => types::sum(
-                op == BinaryOp::Sub,
-                *lt,
-                l.is_zero(),
-                *rt,
-                r.is_zero(),
-                false,
-            ),
+            BinaryOp::Add | BinaryOp::Sub => types::sum(op == BinaryOp::Sub, *lt, l.is_zero(), *rt, r.is_zero(), false),
             BinaryOp::Mul => types::product(*lt, *rt),
             _ => types::quotient(*lt, *rt),
         };
@@ -189,12 +152,7 @@ impl<'a> Cx<'a> {
             _ => a / b,
         };
         if !v.is_finite() {
-            self.push(Diagnostic::error(
-                "E0306",
-                "this division has no result",
-                span,
-                "divides by zero",
-            ));
+            self.push(Diagnostic::error("E0306", "this division has no result", span, "divides by zero"));
             return None;
         }
         Some(Value::Num(v, ty))
@@ -213,10 +171,7 @@ impl<'a> Cx<'a> {
         };
         if ms < min {
             let msg = if min > 1 {
-                format!(
-                    "{what} must be at least {}",
-                    crate::plan::show::duration(min)
-                )
+                format!("{what} must be at least {}", crate::plan::show::duration(min))
             } else if min == 1 {
                 format!("{what} must be longer than nothing")
             } else {
@@ -247,11 +202,7 @@ impl<'a> Cx<'a> {
             ));
             return None;
         }
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "whole and within u32, see above"
-        )]
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "whole and within u32, see above")]
         Some(n as u32)
     }
 
@@ -287,12 +238,7 @@ impl<'a> Cx<'a> {
         let code = if want == Ty::Ratio { "E0302" } else { "E0301" };
         let d = Diagnostic::error(
             code,
-            format!(
-                "{what} takes {}, and `{}` is {}",
-                want.a(),
-                got.show(),
-                got.a()
-            ),
+            format!("{what} takes {}, and `{}` is {}", want.a(), got.show(), got.a()),
             e.span,
             format!("expected {}", want.a()),
         );
@@ -313,10 +259,7 @@ impl<'a> Cx<'a> {
 
 /// A literal as a value in base units.
 pub(super) fn literal(l: Literal) -> Value {
-    #[expect(
-        clippy::cast_precision_loss,
-        reason = "durations and times stay below 2^53 ms"
-    )]
+    #[expect(clippy::cast_precision_loss, reason = "durations and times stay below 2^53 ms")]
     match l {
         Literal::Bool(b) => Value::Bool(b),
         Literal::Number(v) => Value::Num(v, Ty::Number),
@@ -331,10 +274,7 @@ pub(super) fn literal(l: Literal) -> Value {
 
 /// Seconds to whole milliseconds.
 pub(super) fn to_millis(seconds: f64) -> Millis {
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "a cast of a float saturates"
-    )]
+    #[expect(clippy::cast_possible_truncation, reason = "a cast of a float saturates")]
     {
         (seconds * 1000.0).round() as Millis
     }

@@ -80,12 +80,9 @@ impl<'a> Cx<'a> {
     }
 
     fn undo_of(&self, name: &Name) -> Option<&'a ast::Action> {
-        let decl = self.expect_decl(
-            name,
-            "actions",
-            "declare it with `action name timeout 60s, undo none`",
-            |d| matches!(d, Decl::Action(_)),
-        )?;
+        let decl = self.expect_decl(name, "actions", "declare it with `action name timeout 60s, undo none`", |d| {
+            matches!(d, Decl::Action(_))
+        })?;
         match decl {
             Decl::Action(a) => Some(a),
             _ => None,
@@ -129,13 +126,8 @@ impl<'a> Cx<'a> {
             "ratio" => Ty::Ratio,
             other => {
                 self.push(
-                    Diagnostic::error(
-                        "E0315",
-                        format!("a flag cannot be of type `{other}`"),
-                        f.ty.span,
-                        "",
-                    )
-                    .help("it takes `bool`, `count` or `ratio`"),
+                    Diagnostic::error("E0315", format!("a flag cannot be of type `{other}`"), f.ty.span, "")
+                        .help("it takes `bool`, `count` or `ratio`"),
                 );
                 return None;
             }
@@ -159,8 +151,7 @@ impl<'a> Cx<'a> {
             Ty::Bool => {
                 if let Some(e) = &f.values {
                     self.push(
-                        Diagnostic::error("E0403", "a bool flag has two values", e.span, "")
-                            .help("leave the list out"),
+                        Diagnostic::error("E0403", "a bool flag has two values", e.span, "").help("leave the list out"),
                     );
                 }
                 Some(PortKind::BoolFlag)
@@ -168,15 +159,10 @@ impl<'a> Cx<'a> {
             Ty::Count => {
                 let values: Vec<_> = list.iter().map(|e| self.count(e, &what, 0)).collect();
                 let values: Option<Vec<_>> = values.into_iter().collect();
-                Some(PortKind::CountFlag(
-                    values?.into_iter().map(i64::from).collect(),
-                ))
+                Some(PortKind::CountFlag(values?.into_iter().map(i64::from).collect()))
             }
             _ => {
-                let values: Vec<_> = list
-                    .iter()
-                    .map(|e| self.ratio(e, &what, 0.0, 1.0))
-                    .collect();
+                let values: Vec<_> = list.iter().map(|e| self.ratio(e, &what, 0.0, 1.0)).collect();
                 let values: Option<Vec<_>> = values.into_iter().collect();
                 Some(PortKind::RatioFlag(values?))
             }
@@ -204,15 +190,8 @@ impl<'a> Builder<'_, 'a> {
             })
             .unwrap_or(TIMEOUT);
         let id = ActionId::at(self.actions.len());
-        self.actions.push(Action {
-            name: a.name.node.clone(),
-            timeout,
-            undo: None,
-        });
-        self.needs
-            .actions
-            .entry(a.name.node.clone())
-            .or_insert(used.span);
+        self.actions.push(Action { name: a.name.node.clone(), timeout, undo: None });
+        self.needs.actions.entry(a.name.node.clone()).or_insert(used.span);
         if let Some(Undo::Action(other)) = &a.undo
             && let Some(Decl::Action(b)) = self.cx.scope().names.get(other.node.as_str())
         {

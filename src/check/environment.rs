@@ -56,10 +56,7 @@ struct Variants<'a> {
 /// The environment that was asked for, or the only one that is declared.
 pub(super) fn choose<'a>(cx: &Cx<'a>, name: Option<&str>) -> Option<Chosen<'a>> {
     let declared = &cx.scope().environments;
-    let start = cx
-        .files
-        .first()
-        .map_or_else(Span::default, |f| f.span.head());
+    let start = cx.files.first().map_or_else(Span::default, |f| f.span.head());
     let mut names: Vec<&str> = declared.keys().copied().collect();
     names.push(lab::NAME);
     let found = match (name, declared.len()) {
@@ -67,10 +64,12 @@ pub(super) fn choose<'a>(cx: &Cx<'a>, name: Option<&str>) -> Option<Chosen<'a>> 
             Some(e) => Some(*e),
             None if n == lab::NAME => None,
             None => {
-                cx.push(
-                    Diagnostic::error("E0511", format!("no environment `{n}`"), start, "")
-                        .help(suggest::help(n, &names, "the environments here", "")),
-                );
+                cx.push(Diagnostic::error("E0511", format!("no environment `{n}`"), start, "").help(suggest::help(
+                    n,
+                    &names,
+                    "the environments here",
+                    "",
+                )));
                 return None;
             }
         },
@@ -128,10 +127,7 @@ impl<'a> Chosen<'a> {
 
     /// All bindings that a rollout needs; everything that is missing is reported together.
     pub(super) fn bind(&self, cx: &Cx<'a>, r: &'a ast::Rollout, needs: &Needs) -> Option<Bindings> {
-        let mut out = Bindings {
-            environment: self.name.clone(),
-            ..Bindings::default()
-        };
+        let mut out = Bindings { environment: self.name.clone(), ..Bindings::default() };
         let mut missing: Vec<(Role, &str, Span)> = Vec::new();
         for (role, name, span) in needs.all() {
             let binding = match self.declared {
@@ -183,11 +179,7 @@ impl<'a> Chosen<'a> {
         let names: Vec<&str> = missing.iter().map(|(_, n, _)| *n).collect();
         let mut d = Diagnostic::error(
             "E0506",
-            format!(
-                "environment `{}` does not bind {}",
-                self.name,
-                suggest::list(&names)
-            ),
+            format!("environment `{}` does not bind {}", self.name, suggest::list(&names)),
             *span,
             format!("`{first}` is {}", first_role.a()),
         );
@@ -202,18 +194,12 @@ impl<'a> Chosen<'a> {
         let lines: Vec<String> = missing
             .iter()
             .map(|(role, name, _)| {
-                let shape = signatures::of_role(*role)
-                    .next()
-                    .map(Signature::written)
-                    .unwrap_or_default();
+                let shape = signatures::of_role(*role).next().map(Signature::written).unwrap_or_default();
                 format!("`{name} = {shape}`")
             })
             .collect();
         d = d.help(match near {
-            Some(n) => format!(
-                "it binds `{n}`: is that what was meant? else add, for example, {}",
-                lines.join(", ")
-            ),
+            Some(n) => format!("it binds `{n}`: is that what was meant? else add, for example, {}", lines.join(", ")),
             None => format!("add to it, for example, {}", lines.join(", ")),
         });
         cx.push(d);
@@ -227,9 +213,7 @@ impl<'a> Chosen<'a> {
         let ours: Vec<&Variants<'_>> = self
             .variants
             .iter()
-            .filter(|v| {
-                needs.traffic.contains_key(&v.port.node) || needs.flags.contains_key(&v.port.node)
-            })
+            .filter(|v| needs.traffic.contains_key(&v.port.node) || needs.flags.contains_key(&v.port.node))
             .collect();
         let Some(first) = ours.first() else {
             if let Some(span) = needs.separable {
@@ -237,10 +221,7 @@ impl<'a> Chosen<'a> {
                 let port = port.map_or("PORT", String::as_str);
                 let mut d = Diagnostic::error(
                     "E0509",
-                    format!(
-                        "environment `{}` does not say what `${{where}}` is for `{port}`",
-                        self.name
-                    ),
+                    format!("environment `{}` does not say what `${{where}}` is for `{port}`", self.name),
                     span,
                     "this query tells the canary from the rest",
                 );
@@ -321,24 +302,15 @@ impl<'a> Cx<'a> {
             // an environment beside no policy: each name is taken at its word
             None if self.scope().rollouts.is_empty() => {
                 return Some(
-                    SIGNATURES
-                        .iter()
-                        .filter(|s| s.backend == backend)
-                        .flat_map(|s| s.roles.iter().copied())
-                        .collect(),
+                    SIGNATURES.iter().filter(|s| s.backend == backend).flat_map(|s| s.roles.iter().copied()).collect(),
                 );
             }
             // a source that no metric of this policy reads
-            None if signatures::of_role(Role::Metrics).any(|s| s.backend == backend) => {
-                Role::Metrics
-            }
+            None if signatures::of_role(Role::Metrics).any(|s| s.backend == backend) => Role::Metrics,
             None => {
-                let known = self.scope().of_kind(|d| {
-                    matches!(
-                        d,
-                        Decl::Traffic(_) | Decl::Flag(_) | Decl::Action(_) | Decl::Channel(_)
-                    )
-                });
+                let known = self
+                    .scope()
+                    .of_kind(|d| matches!(d, Decl::Traffic(_) | Decl::Flag(_) | Decl::Action(_) | Decl::Channel(_)));
                 self.push(
                     Diagnostic::error(
                         "E0507",
@@ -381,87 +353,49 @@ impl<'a> Cx<'a> {
             }
         };
         let roles = self.roles_of(name, &callee.node);
-        let known: Vec<&Signature> = SIGNATURES
-            .iter()
-            .filter(|s| s.backend == callee.node)
-            .collect();
+        let known: Vec<&Signature> = SIGNATURES.iter().filter(|s| s.backend == callee.node).collect();
         if known.is_empty() {
             let fit: Vec<&str> = SIGNATURES
                 .iter()
-                .filter(|s| {
-                    roles
-                        .as_ref()
-                        .is_none_or(|r| r.iter().any(|r| s.roles.contains(r)))
-                })
+                .filter(|s| roles.as_ref().is_none_or(|r| r.iter().any(|r| s.roles.contains(r))))
                 .map(|s| s.backend)
                 .collect();
             self.push(
-                Diagnostic::error(
-                    "E0501",
-                    format!("unknown backend `{}`", callee.node),
-                    callee.span,
-                    "",
-                )
-                .help(suggest::help(&callee.node, &fit, "what can stand here", "")),
+                Diagnostic::error("E0501", format!("unknown backend `{}`", callee.node), callee.span, "")
+                    .help(suggest::help(&callee.node, &fit, "what can stand here", "")),
             );
             return None;
         }
         let roles = roles?;
         let role = roles.first().copied();
-        let mut fitting = known
-            .iter()
-            .filter(|s| s.roles.iter().any(|r| roles.contains(r)));
+        let mut fitting = known.iter().filter(|s| s.roles.iter().any(|r| roles.contains(r)));
         let signature = match (fitting.next(), fitting.next()) {
             (Some(one), None) => one,
             // `command` without a policy beside it: told apart by its first argument
             (Some(one), Some(other)) => {
                 let named = args.iter().any(|a| a.name.is_some());
-                if named == (one.args.len() == 1) {
-                    other
-                } else {
-                    one
-                }
+                if named == (one.args.len() == 1) { other } else { one }
             }
             (None, _) => {
                 let role = role?;
-                let fit: Vec<String> = signatures::of_role(role)
-                    .map(|s| format!("`{}`", s.written()))
-                    .collect();
+                let fit: Vec<String> = signatures::of_role(role).map(|s| format!("`{}`", s.written())).collect();
                 self.push(
                     Diagnostic::error(
                         "E0504",
-                        format!(
-                            "`{}` is {}, and `{}` cannot be one",
-                            name.node,
-                            role.a(),
-                            callee.node
-                        ),
+                        format!("`{}` is {}, and `{}` cannot be one", name.node, role.a(), callee.node),
                         callee.span,
                         known.first().map_or("", |s| s.doc),
                     )
-                    .help(format!(
-                        "{} can be bound to {}",
-                        role.a(),
-                        fit.join(" or ")
-                    )),
+                    .help(format!("{} can be bound to {}", role.a(), fit.join(" or "))),
                 );
                 return None;
             }
         };
         let args = self.arguments(signature, callee, args)?;
-        Some(Binding {
-            backend: callee.node.clone(),
-            args,
-            place: self.map.place(name.span),
-        })
+        Some(Binding { backend: callee.node.clone(), args, place: self.map.place(name.span) })
     }
 
-    fn arguments(
-        &self,
-        signature: &Signature,
-        callee: &Name,
-        args: &'a [ast::Arg],
-    ) -> Option<BTreeMap<String, Arg>> {
+    fn arguments(&self, signature: &Signature, callee: &Name, args: &'a [ast::Arg]) -> Option<BTreeMap<String, Arg>> {
         let mut out = BTreeMap::new();
         let mut seen: Vec<(&str, Span)> = Vec::new();
         let mut ok = true;
@@ -479,13 +413,8 @@ impl<'a> Cx<'a> {
             if let Some((_, first)) = seen.iter().find(|(n, _)| *n == sig.name) {
                 ok = false;
                 self.push(
-                    Diagnostic::error(
-                        "E0502",
-                        format!("`{}` is given twice", sig.name),
-                        arg.value.span,
-                        "again here",
-                    )
-                    .also(*first, "first given here"),
+                    Diagnostic::error("E0502", format!("`{}` is given twice", sig.name), arg.value.span, "again here")
+                        .also(*first, "first given here"),
                 );
                 continue;
             }
@@ -520,13 +449,8 @@ impl<'a> Cx<'a> {
         if signature.arg("password").is_some() && has("user") != has("password") {
             ok = false;
             self.push(
-                Diagnostic::error(
-                    "E0503",
-                    "`user` and `password` belong together",
-                    callee.span,
-                    "",
-                )
-                .help(format!("write `{}`", signature.written())),
+                Diagnostic::error("E0503", "`user` and `password` belong together", callee.span, "")
+                    .help(format!("write `{}`", signature.written())),
             );
         }
         ok.then_some(out)
@@ -540,19 +464,13 @@ impl<'a> Cx<'a> {
                 n.span,
                 suggest::nearest(&n.node, names.iter().copied()),
             ),
-            None => (
-                format!("this argument of `{}` has no name", signature.backend),
-                arg.value.span,
-                None,
-            ),
+            None => (format!("this argument of `{}` has no name", signature.backend), arg.value.span, None),
         };
         let written = signature.written();
-        self.push(
-            Diagnostic::error("E0502", message, span, "").help(match near {
-                Some(n) => format!("did you mean `{n}`? It is written `{written}`"),
-                None => format!("it is written `{written}`"),
-            }),
-        );
+        self.push(Diagnostic::error("E0502", message, span, "").help(match near {
+            Some(n) => format!("did you mean `{n}`? It is written `{written}`"),
+            None => format!("it is written `{written}`"),
+        }));
     }
 
     fn argument(&self, of: &Signature, sig: &ArgSignature, e: &'a Expr) -> Option<Arg> {
@@ -576,16 +494,9 @@ impl<'a> Cx<'a> {
             ArgType::JsonPath => match &e.kind {
                 ExprKind::Call { callee, args } if matches!(callee.as_slice(), [n] if n.node == "json") => {
                     match args.as_slice() {
-                        [
-                            ast::Arg {
-                                name: None,
-                                value:
-                                    Expr {
-                                        kind: ExprKind::Text(path),
-                                        ..
-                                    },
-                            },
-                        ] => Some(Arg::Text(path.clone())),
+                        [ast::Arg { name: None, value: Expr { kind: ExprKind::Text(path), .. } }] => {
+                            Some(Arg::Text(path.clone()))
+                        }
                         _ => self.wrong_argument(of, sig, e),
                     }
                 }
@@ -633,16 +544,7 @@ impl<'a> Cx<'a> {
                 Some(Arg::Text(t.clone()))
             }
             ExprKind::Call { callee, args } => {
-                let [
-                    ast::Arg {
-                        name: None,
-                        value:
-                            Expr {
-                                kind: ExprKind::Text(variable),
-                                span,
-                            },
-                    },
-                ] = args.as_slice()
+                let [ast::Arg { name: None, value: Expr { kind: ExprKind::Text(variable), span } }] = args.as_slice()
                 else {
                     return self.wrong_argument(of, sig, e);
                 };
@@ -667,10 +569,7 @@ impl<'a> Cx<'a> {
                         self.push(
                             Diagnostic::error(
                                 "E0505",
-                                format!(
-                                    "`{}` of `{}` is a secret, and `env` is shown in plans",
-                                    sig.name, of.backend
-                                ),
+                                format!("`{}` of `{}` is a secret, and `env` is shown in plans", sig.name, of.backend),
                                 e.span,
                                 "",
                             )
@@ -683,15 +582,13 @@ impl<'a> Cx<'a> {
                     _ => Some(Arg::Secret(Secret(variable.clone()))),
                 }
             }
-            ExprKind::Name(_) if self.is_const(e) && !secret => {
-                match self.constant(e, &format!("`{}`", sig.name))? {
-                    Value::Text(t) => Some(Arg::Text(t)),
-                    other => {
-                        self.wants(e, &other, Ty::Text, &format!("`{}`", sig.name));
-                        None
-                    }
+            ExprKind::Name(_) if self.is_const(e) && !secret => match self.constant(e, &format!("`{}`", sig.name))? {
+                Value::Text(t) => Some(Arg::Text(t)),
+                other => {
+                    self.wants(e, &other, Ty::Text, &format!("`{}`", sig.name));
+                    None
                 }
-            }
+            },
             _ => self.wrong_argument(of, sig, e),
         }
     }
@@ -717,12 +614,7 @@ impl<'a> Cx<'a> {
     fn variants(&self, e: &'a ast::Environment) -> Vec<Variants<'a>> {
         let mut out: Vec<Variants<'a>> = Vec::new();
         for entry in &e.entries {
-            let EnvEntry::Variants {
-                port,
-                entries,
-                span,
-            } = entry
-            else {
+            let EnvEntry::Variants { port, entries, span } = entry else {
                 continue;
             };
             if let Some(first) = out.iter().find(|v| v.port.node == port.node) {
@@ -732,18 +624,12 @@ impl<'a> Cx<'a> {
             let is_port = |d: &Decl<'_>| matches!(d, Decl::Traffic(_) | Decl::Flag(_));
             let alone = self.scope().rollouts.is_empty();
             if !(alone && !self.scope().names.contains_key(port.node.as_str()))
-                && self
-                    .expect_decl(port, "ports", "declare it with `traffic name`", is_port)
-                    .is_none()
+                && self.expect_decl(port, "ports", "declare it with `traffic name`", is_port).is_none()
             {
                 continue;
             }
             if let Some(matchers) = self.matchers(port, entries, *span) {
-                out.push(Variants {
-                    port,
-                    matchers,
-                    span: *span,
-                });
+                out.push(Variants { port, matchers, span: *span });
             }
         }
         out
@@ -776,29 +662,16 @@ impl<'a> Cx<'a> {
             if let Err(bad) = parsed {
                 ok = false;
                 self.push(
-                    Diagnostic::error(
-                        "E0509",
-                        format!("these are not label matchers: {}", bad.message),
-                        text.span,
-                        "",
-                    )
-                    .help("for example `` `version=\"v2\"` ``"),
+                    Diagnostic::error("E0509", format!("these are not label matchers: {}", bad.message), text.span, "")
+                        .help("for example `` `version=\"v2\"` ``"),
                 );
                 continue;
             }
-            if out
-                .insert(population.node.clone(), text.node.trim().to_owned())
-                .is_some()
-            {
+            if out.insert(population.node.clone(), text.node.trim().to_owned()).is_some() {
                 ok = false;
                 self.push(
-                    Diagnostic::error(
-                        "E0509",
-                        format!("`{}` is given twice", population.node),
-                        population.span,
-                        "",
-                    )
-                    .help("keep one of them"),
+                    Diagnostic::error("E0509", format!("`{}` is given twice", population.node), population.span, "")
+                        .help("keep one of them"),
                 );
             }
         }
@@ -842,9 +715,7 @@ fn login_in(text: &str) -> Option<&str> {
 
 fn is_variable(name: &str) -> bool {
     let mut chars = name.chars();
-    chars
-        .next()
-        .is_some_and(|c| c.is_ascii_alphabetic() || c == '_')
+    chars.next().is_some_and(|c| c.is_ascii_alphabetic() || c == '_')
         && chars.all(|c| c.is_ascii_alphanumeric() || c == '_')
 }
 

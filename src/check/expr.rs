@@ -105,38 +105,20 @@ impl<'c, 'a> Lower<'c, 'a> {
                 let x = self.condition(x)?;
                 Some(self.push(Node::Not(x)))
             }
-            ExprKind::Binary {
-                op: op @ (BinaryOp::And | BinaryOp::Or),
-                left,
-                right,
-                ..
-            } => {
+            ExprKind::Binary { op: op @ (BinaryOp::And | BinaryOp::Or), left, right, .. } => {
                 self.alone(left, op.text());
                 self.alone(right, op.text());
                 // both sides are looked at, also when the first is bad
                 let l = self.condition(left);
                 let r = self.condition(right);
                 let (l, r) = (l?, r?);
-                Some(self.push(if *op == BinaryOp::And {
-                    Node::And(l, r)
-                } else {
-                    Node::Or(l, r)
-                }))
+                Some(self.push(if *op == BinaryOp::And { Node::And(l, r) } else { Node::Or(l, r) }))
             }
-            ExprKind::Binary {
-                op, left, right, ..
-            } if op.is_comparison() => self.comparison(*op, e, left, right),
-            ExprKind::Binary {
-                op: BinaryOp::In,
-                op_span,
-                ..
-            } => self.refuse("in", *op_span),
+            ExprKind::Binary { op, left, right, .. } if op.is_comparison() => self.comparison(*op, e, left, right),
+            ExprKind::Binary { op: BinaryOp::In, op_span, .. } => self.refuse("in", *op_span),
             ExprKind::For { of, span } => self.temporal(e, of, span),
             ExprKind::Confidence { of, .. } => {
-                let tail = Span {
-                    start: of.span.end.saturating_add(1),
-                    ..e.span
-                };
+                let tail = Span { start: of.span.end.saturating_add(1), ..e.span };
                 self.refuse("confidence", tail)
             }
             ExprKind::Index { .. } => self.refuse("index", e.span),
@@ -174,13 +156,8 @@ impl<'c, 'a> Lower<'c, 'a> {
     fn healthy(&mut self, e: &Expr) -> Option<NodeId> {
         if self.place == Place::Guard {
             self.cx.push(
-                Diagnostic::error(
-                    "E0410",
-                    "`healthy` asks the guards, and cannot stand inside one",
-                    e.span,
-                    "",
-                )
-                .help("write the condition itself"),
+                Diagnostic::error("E0410", "`healthy` asks the guards, and cannot stand inside one", e.span, "")
+                    .help("write the condition itself"),
             );
             return None;
         }
@@ -238,12 +215,7 @@ impl<'c, 'a> Lower<'c, 'a> {
             ExprKind::Neg(x) => {
                 let v = self.value(x)?;
                 if v.ty == Ty::Bool {
-                    self.cx.push(Diagnostic::error(
-                        "E0303",
-                        "a bool has no negative",
-                        e.span,
-                        "",
-                    ));
+                    self.cx.push(Diagnostic::error("E0303", "a bool has no negative", e.span, ""));
                     return None;
                 }
                 let node = self.push(Node::Neg(v.node));
@@ -262,18 +234,10 @@ impl<'c, 'a> Lower<'c, 'a> {
                 None
             }
             ExprKind::List(_) | ExprKind::Raw(_) | ExprKind::Text(_) | ExprKind::Literal(_) => {
-                self.cx.push(Diagnostic::error(
-                    "E0308",
-                    "a number is needed here",
-                    e.span,
-                    "",
-                ));
+                self.cx.push(Diagnostic::error("E0308", "a number is needed here", e.span, ""));
                 None
             }
-            ExprKind::Binary { .. }
-            | ExprKind::Not(_)
-            | ExprKind::For { .. }
-            | ExprKind::Confidence { .. } => {
+            ExprKind::Binary { .. } | ExprKind::Not(_) | ExprKind::For { .. } | ExprKind::Confidence { .. } => {
                 self.cx.push(
                     Diagnostic::error(
                         "E0308",
@@ -305,39 +269,22 @@ impl<'c, 'a> Lower<'c, 'a> {
             }
         };
         let node = self.push(Node::Const(n));
-        Some(Val {
-            node,
-            ty,
-            zero,
-            live: false,
-        })
+        Some(Val { node, ty, zero, live: false })
     }
 
-    fn arithmetic(
-        &mut self,
-        op: BinaryOp,
-        e: &'a Expr,
-        left: &'a Expr,
-        right: &'a Expr,
-    ) -> Option<Val> {
+    fn arithmetic(&mut self, op: BinaryOp, e: &'a Expr, left: &'a Expr, right: &'a Expr) -> Option<Val> {
         let l = self.value(left);
         let r = self.value(right);
         let (l, r) = (l?, r?);
         let ty = match op {
-            BinaryOp::Add | BinaryOp::Sub => types::sum(
-                op == BinaryOp::Sub,
-                l.ty,
-                l.zero,
-                r.ty,
-                r.zero,
-                l.live && r.live,
-            ),
+            BinaryOp::Add | BinaryOp::Sub => {
+                types::sum(op == BinaryOp::Sub, l.ty, l.zero, r.ty, r.zero, l.live && r.live)
+            }
             BinaryOp::Mul => types::product(l.ty, r.ty),
             _ => types::quotient(l.ty, r.ty),
         };
         let Some(ty) = ty else {
-            self.cx
-                .bad_arithmetic(op, e.span, (left, l.ty), (right, r.ty));
+            self.cx.bad_arithmetic(op, e.span, (left, l.ty), (right, r.ty));
             return None;
         };
         let node = self.push(match op {
@@ -346,23 +293,11 @@ impl<'c, 'a> Lower<'c, 'a> {
             BinaryOp::Mul => Node::Mul(l.node, r.node),
             _ => Node::Div(l.node, r.node),
         });
-        Some(Val {
-            node,
-            ty,
-            zero: false,
-            live: true,
-        })
+        Some(Val { node, ty, zero: false, live: true })
     }
 
     fn value_name(&mut self, e: &'a Expr, path: &'a [Name]) -> Option<Val> {
-        let live = |node, ty| {
-            Some(Val {
-                node,
-                ty,
-                zero: false,
-                live: true,
-            })
-        };
+        let live = |node, ty| Some(Val { node, ty, zero: false, live: true });
         let n = match path {
             [n] => n,
             [root, field] => match (root.node.as_str(), field.node.as_str()) {
@@ -372,13 +307,8 @@ impl<'c, 'a> Lower<'c, 'a> {
                 }
                 ("phase" | "rollout", other) => {
                     self.cx.push(
-                        Diagnostic::error(
-                            "E0201",
-                            format!("`{}` has no field `{other}`", root.node),
-                            field.span,
-                            "",
-                        )
-                        .help(format!("there is `{}.elapsed`", root.node)),
+                        Diagnostic::error("E0201", format!("`{}` has no field `{other}`", root.node), field.span, "")
+                            .help(format!("there is `{}.elapsed`", root.node)),
                     );
                     return None;
                 }
@@ -448,12 +378,7 @@ impl<'c, 'a> Lower<'c, 'a> {
     }
 
     /// The present population's value of a metric; `window` is the one in the call.
-    pub(super) fn metric(
-        &mut self,
-        name: &'a str,
-        window: Option<Millis>,
-        at: Span,
-    ) -> Option<Val> {
+    pub(super) fn metric(&mut self, name: &'a str, window: Option<Millis>, at: Span) -> Option<Val> {
         self.cx.use_name(name);
         let cx = self.cx;
         let m: &Metric<'a> = cx.metric(name)?;
@@ -476,11 +401,7 @@ impl<'c, 'a> Lower<'c, 'a> {
                 let w = window.or(s.window).unwrap_or_else(|| self.usual_window(s));
                 (Node::Gauge(self.input(name, s, How::Value(w), at)?), m.ty)
             }
-            Body::Events {
-                bad,
-                total,
-                window: own,
-            } => {
+            Body::Events { bad, total, window: own } => {
                 let (Some(b), Some(t)) = (self.counter(bad), self.counter(total)) else {
                     return None;
                 };
@@ -491,13 +412,7 @@ impl<'c, 'a> Lower<'c, 'a> {
                 let how = How::Increase(Window::Last(w));
                 let bad_input = self.input(bad, b, how, at);
                 let total_input = self.input(total, t, how, at);
-                (
-                    Node::Events {
-                        bad: bad_input?,
-                        total: total_input?,
-                    },
-                    Ty::Ratio,
-                )
+                (Node::Events { bad: bad_input?, total: total_input? }, Ty::Ratio)
             }
             Body::Derived(value) => {
                 if window.is_some() {
@@ -524,11 +439,7 @@ impl<'c, 'a> Lower<'c, 'a> {
                 return None;
             }
             Body::Histogram(_) => {
-                let example = if m.ty == Ty::Duration {
-                    "300ms"
-                } else {
-                    m.ty.example()
-                };
+                let example = if m.ty == Ty::Duration { "300ms" } else { m.ty.example() };
                 cx.push(
                     Diagnostic::error(
                         "E0309",
@@ -542,12 +453,7 @@ impl<'c, 'a> Lower<'c, 'a> {
             }
         };
         let node = self.push(node);
-        Some(Val {
-            node,
-            ty,
-            zero: false,
-            live: true,
-        })
+        Some(Val { node, ty, zero: false, live: true })
     }
 
     /// A derived metric by itself, used or not.
@@ -570,11 +476,7 @@ impl<'c, 'a> Lower<'c, 'a> {
             cx.push(
                 Diagnostic::error(
                     "E0301",
-                    format!(
-                        "`{name}` is declared as {}, and this is {}",
-                        m.ty.a(),
-                        v.ty.a()
-                    ),
+                    format!("`{name}` is declared as {}, and this is {}", m.ty.a(), v.ty.a()),
                     value.span,
                     format!("this is {}", v.ty.a()),
                 )
@@ -604,28 +506,14 @@ impl<'c, 'a> Lower<'c, 'a> {
         }
     }
 
-    fn comparison(
-        &mut self,
-        op: BinaryOp,
-        e: &'a Expr,
-        left: &'a Expr,
-        right: &'a Expr,
-    ) -> Option<NodeId> {
+    fn comparison(&mut self, op: BinaryOp, e: &'a Expr, left: &'a Expr, right: &'a Expr) -> Option<NodeId> {
         if self.cx.is_const(left) && self.cx.is_const(right) {
             // a poisoned side makes no second finding
-            let sides = (
-                self.cx.constant(left, "a value"),
-                self.cx.constant(right, "a value"),
-            );
+            let sides = (self.cx.constant(left, "a value"), self.cx.constant(right, "a value"));
             if let (Some(_), Some(_)) = sides {
                 self.cx.push(
-                    Diagnostic::error(
-                        "E0305",
-                        "two constants are compared",
-                        e.span,
-                        "always the same answer",
-                    )
-                    .help("one side must be measured"),
+                    Diagnostic::error("E0305", "two constants are compared", e.span, "always the same answer")
+                        .help("one side must be measured"),
                 );
             }
             return None;
@@ -633,14 +521,12 @@ impl<'c, 'a> Lower<'c, 'a> {
         let (l, r) = self.sides(left, right);
         let (l, r) = (l?, r?);
         let Some(ty) = types::common(l.ty, l.zero, r.ty, r.zero) else {
-            self.cx
-                .mismatch("cannot compare", (left, l.ty), (right, r.ty));
+            self.cx.mismatch("cannot compare", (left, l.ty), (right, r.ty));
             return None;
         };
         if ty == Ty::Bool && !matches!(op, BinaryOp::Eq | BinaryOp::Ne) {
             self.cx.push(
-                Diagnostic::error("E0301", "bools have no order", e.span, "")
-                    .help("compare them with `==` or `!=`"),
+                Diagnostic::error("E0301", "bools have no order", e.span, "").help("compare them with `==` or `!=`"),
             );
             return None;
         }
@@ -650,29 +536,16 @@ impl<'c, 'a> Lower<'c, 'a> {
                     && n.fract() != 0.0
                 {
                     self.cx.push(
-                        Diagnostic::error(
-                            "E0306",
-                            "counts are whole",
-                            side.span,
-                            "not a whole number",
-                        )
-                        .help("write a whole number"),
+                        Diagnostic::error("E0306", "counts are whole", side.span, "not a whole number")
+                            .help("write a whole number"),
                     );
                     return None;
                 }
             }
         }
-        let at_least = self
-            .at_least
-            .filter(|_| self.sized(l.node) || self.sized(r.node));
+        let at_least = self.at_least.filter(|_| self.sized(l.node) || self.sized(r.node));
         self.at_least_used |= at_least.is_some();
-        Some(self.push(Node::Compare {
-            op: compare(op),
-            left: l.node,
-            right: r.node,
-            at_least,
-            unit: ty.unit(),
-        }))
+        Some(self.push(Node::Compare { op: compare(op), left: l.node, right: r.node, at_least, unit: ty.unit() }))
     }
 
     /// Whether a value is computed from counted events.
@@ -695,12 +568,7 @@ impl<'c, 'a> Lower<'c, 'a> {
             }
         }
         out.into_iter()
-            .filter(|i| {
-                self.inputs
-                    .list
-                    .get(i.index())
-                    .is_some_and(|i| i.population != Population::Before)
-            })
+            .filter(|i| self.inputs.list.get(i.index()).is_some_and(|i| i.population != Population::Before))
             .collect()
     }
 
@@ -708,9 +576,7 @@ impl<'c, 'a> Lower<'c, 'a> {
     pub(super) fn first_comparison(&self, node: NodeId) -> Option<NodeId> {
         match self.program.nodes.get(node.index())? {
             Node::Compare { .. } => Some(node),
-            n => operands(n)
-                .into_iter()
-                .find_map(|o| self.first_comparison(o)),
+            n => operands(n).into_iter().find_map(|o| self.first_comparison(o)),
         }
     }
 
@@ -745,9 +611,7 @@ pub(super) fn operands(n: &Node) -> Vec<NodeId> {
         | Node::Default(a, b)
         | Node::And(a, b)
         | Node::Or(a, b)
-        | Node::Compare {
-            left: a, right: b, ..
-        } => vec![a, b],
+        | Node::Compare { left: a, right: b, .. } => vec![a, b],
     }
 }
 

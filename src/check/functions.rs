@@ -13,21 +13,12 @@ use crate::syntax::source::Span;
 
 /// Functions that work, and how each is written.
 const BUILT: [(&str, &str); 10] = [
-    (
-        "share",
-        "share(latency < 300ms) or share(latency < 300ms, 10m)",
-    ),
+    ("share", "share(latency < 300ms) or share(latency < 300ms, 10m)"),
     ("p50", "p50(latency) or p50(latency, 10m)"),
     ("p95", "p95(latency) or p95(latency, 10m)"),
     ("p99", "p99(latency) or p99(latency, 10m)"),
-    (
-        "quantile",
-        "quantile(latency, 0.9) or quantile(latency, 0.9, 10m)",
-    ),
-    (
-        "increase",
-        "increase(c), increase(c, since phase) or increase(c, 5m)",
-    ),
+    ("quantile", "quantile(latency, 0.9) or quantile(latency, 0.9, 10m)"),
+    ("increase", "increase(c), increase(c, since phase) or increase(c, 5m)"),
     ("greater", "greater(a, b)"),
     ("lesser", "lesser(a, b)"),
     ("default", "default(a, b)"),
@@ -35,26 +26,12 @@ const BUILT: [(&str, &str); 10] = [
 ];
 
 /// Functions of the language that are not built yet.
-const LATER: [&str; 11] = [
-    "avg",
-    "max",
-    "min",
-    "sum",
-    "rate",
-    "delta",
-    "stddev",
-    "approved",
-    "signed_off",
-    "alert_firing",
-    "silenced",
-];
+const LATER: [&str; 11] =
+    ["avg", "max", "min", "sum", "rate", "delta", "stddev", "approved", "signed_off", "alert_firing", "silenced"];
 
 /// Whether a name is a function, built or not (or `events`, which makes a metric).
 pub(super) fn is_function(name: &str) -> bool {
-    name == "events"
-        || name == "rollbacks"
-        || LATER.contains(&name)
-        || BUILT.iter().any(|(n, _)| *n == name)
+    name == "events" || name == "rollbacks" || LATER.contains(&name) || BUILT.iter().any(|(n, _)| *n == name)
 }
 
 /// Whether a function chooses between its arguments, so that a pronoun's metric may stand among them.
@@ -63,12 +40,7 @@ pub(super) fn chooses(name: &str) -> bool {
 }
 
 fn live(node: NodeId, ty: Ty) -> Val {
-    Val {
-        node,
-        ty,
-        zero: false,
-        live: true,
-    }
+    Val { node, ty, zero: false, live: true }
 }
 
 impl<'c, 'a> Lower<'c, 'a> {
@@ -115,13 +87,7 @@ impl<'c, 'a> Lower<'c, 'a> {
     fn call_of_name(&mut self, e: &'a Expr, name: &'a Name, args: &'a [Arg]) -> Option<Val> {
         match self.cx.scope().names.get(name.node.as_str()) {
             Some(Decl::Metric(m)) => {
-                let [
-                    Arg {
-                        name: None,
-                        value: window,
-                    },
-                ] = args
-                else {
+                let [Arg { name: None, value: window }] = args else {
                     return self.wrong_shape(e, &format!("{}(10m)", name.node));
                 };
                 let w = self.cx.duration(window, "a window", 1)?;
@@ -134,26 +100,14 @@ impl<'c, 'a> Lower<'c, 'a> {
             Some(d) => {
                 self.cx.use_name(&name.node);
                 self.cx.push(
-                    Diagnostic::error(
-                        "E0204",
-                        format!("`{}` is {}, not a function", name.node, d.a()),
-                        name.span,
-                        "",
-                    )
-                    .also(d.span(), "declared here"),
+                    Diagnostic::error("E0204", format!("`{}` is {}, not a function", name.node, d.a()), name.span, "")
+                        .also(d.span(), "declared here"),
                 );
                 None
             }
             None => {
-                let source = args
-                    .iter()
-                    .any(|a| matches!(a.value.kind, ExprKind::Raw(_)));
-                let d = Diagnostic::error(
-                    "E0206",
-                    format!("unknown function `{}`", name.node),
-                    name.span,
-                    "",
-                );
+                let source = args.iter().any(|a| matches!(a.value.kind, ExprKind::Raw(_)));
+                let d = Diagnostic::error("E0206", format!("unknown function `{}`", name.node), name.span, "");
                 let words: Vec<_> = BUILT.iter().map(|(n, _)| *n).collect();
                 self.cx.push(if source {
                     d.help("a query stands in a declaration: `metric name: kind = prometheus(`…`)`")
@@ -167,31 +121,19 @@ impl<'c, 'a> Lower<'c, 'a> {
 
     fn wrong_shape(&self, e: &Expr, shape: &str) -> Option<Val> {
         self.cx.push(
-            Diagnostic::error("E0207", "wrong arguments", e.span, "").help(format!(
-                "write `{}`",
-                shape
-                    .replace(" or ", "` or `")
-                    .replace(", increase", "`, `increase")
-            )),
+            Diagnostic::error("E0207", "wrong arguments", e.span, "")
+                .help(format!("write `{}`", shape.replace(" or ", "` or `").replace(", increase", "`, `increase"))),
         );
         None
     }
 
     fn shape_of(&self, e: &Expr, function: &str) -> Option<Val> {
-        let shape = BUILT
-            .iter()
-            .find(|(n, _)| *n == function)
-            .map_or(function, |(_, s)| *s);
+        let shape = BUILT.iter().find(|(n, _)| *n == function).map_or(function, |(_, s)| *s);
         self.wrong_shape(e, shape)
     }
 
     /// A histogram or counter named by an expression.
-    fn named(
-        &mut self,
-        e: &'a Expr,
-        kind: &str,
-        kinds: &str,
-    ) -> Option<(&'a str, &'c super::metrics::Metric<'a>)> {
+    fn named(&mut self, e: &'a Expr, kind: &str, kinds: &str) -> Option<(&'a str, &'c super::metrics::Metric<'a>)> {
         let name = match &e.kind {
             ExprKind::Hole => return None,
             ExprKind::Paren(x) => return self.named(x, kind, kinds),
@@ -206,13 +148,8 @@ impl<'c, 'a> Lower<'c, 'a> {
             },
             _ => {
                 self.cx.push(
-                    Diagnostic::error(
-                        "E0309",
-                        format!("the name of a {kind} is needed"),
-                        e.span,
-                        "",
-                    )
-                    .help(format!("declare it with `metric name: {kind} = …`")),
+                    Diagnostic::error("E0309", format!("the name of a {kind} is needed"), e.span, "")
+                        .help(format!("declare it with `metric name: {kind} = …`")),
                 );
                 return None;
             }
@@ -240,9 +177,7 @@ impl<'c, 'a> Lower<'c, 'a> {
     ) -> Option<crate::plan::InputId> {
         let w = match self.population {
             Population::Before => self.baseline,
-            _ => window
-                .or(source.window)
-                .unwrap_or_else(|| self.usual_window(source)),
+            _ => window.or(source.window).unwrap_or_else(|| self.usual_window(source)),
         };
         self.input(name, source, How::Buckets(Window::Last(w)), at)
     }
@@ -263,17 +198,8 @@ impl<'c, 'a> Lower<'c, 'a> {
         };
         let (op, left, right) = match &inner.kind {
             ExprKind::Hole => return None,
-            ExprKind::Binary {
-                op: op @ (BinaryOp::Lt | BinaryOp::Le),
-                left,
-                right,
-                ..
-            } => (op, left, right),
-            ExprKind::Binary {
-                op: BinaryOp::Gt | BinaryOp::Ge,
-                op_span,
-                ..
-            } => {
+            ExprKind::Binary { op: op @ (BinaryOp::Lt | BinaryOp::Le), left, right, .. } => (op, left, right),
+            ExprKind::Binary { op: BinaryOp::Gt | BinaryOp::Ge, op_span, .. } => {
                 self.cx.push(
                     Diagnostic::error(
                         "E0309",
@@ -295,11 +221,7 @@ impl<'c, 'a> Lower<'c, 'a> {
         };
         let bound = self.cx.constant(right, "the bound of a share")?;
         let below = match &bound {
-            Value::Num(v, ty)
-                if types::common(metric.ty, false, *ty, bound.is_zero()).is_some() =>
-            {
-                *v
-            }
+            Value::Num(v, ty) if types::common(metric.ty, false, *ty, bound.is_zero()).is_some() => *v,
             Value::Num(_, ty) => {
                 if metric.ty == Ty::Number {
                     self.cx.push(
@@ -313,14 +235,12 @@ impl<'c, 'a> Lower<'c, 'a> {
                         .help("give the histogram its unit: `prometheus(`…`, unit: 1s)`"),
                     );
                 } else {
-                    self.cx
-                        .mismatch("cannot compare", (left, metric.ty), (right, *ty));
+                    self.cx.mismatch("cannot compare", (left, metric.ty), (right, *ty));
                 }
                 return None;
             }
             other => {
-                self.cx
-                    .wants(right, other, metric.ty, "the bound of a share");
+                self.cx.wants(right, other, metric.ty, "the bound of a share");
                 return None;
             }
         };
@@ -357,13 +277,8 @@ impl<'c, 'a> Lower<'c, 'a> {
             Value::Num(q, Ty::Number | Ty::Ratio) if (0.0..=1.0).contains(&q) => Some(q),
             other => {
                 self.cx.push(
-                    Diagnostic::error(
-                        "E0306",
-                        "the level of a quantile is between 0 and 1",
-                        e.span,
-                        other.show(),
-                    )
-                    .help("for example `quantile(latency, 0.9)`"),
+                    Diagnostic::error("E0306", "the level of a quantile is between 0 and 1", e.span, other.show())
+                        .help("for example `quantile(latency, 0.9)`"),
                 );
                 None
             }
@@ -437,28 +352,14 @@ impl<'c, 'a> Lower<'c, 'a> {
     }
 
     fn choice(&mut self, which: &str, e: &'a Expr, args: &'a [Arg]) -> Option<Val> {
-        let [
-            Arg {
-                name: None,
-                value: left,
-            },
-            Arg {
-                name: None,
-                value: right,
-            },
-        ] = args
-        else {
+        let [Arg { name: None, value: left }, Arg { name: None, value: right }] = args else {
             return self.shape_of(e, which);
         };
         let l = self.value(left);
         let r = self.value(right);
         let (l, r) = (l?, r?);
         let Some(ty) = types::common(l.ty, l.zero, r.ty, r.zero).filter(|t| *t != Ty::Bool) else {
-            self.cx.mismatch(
-                &format!("`{which}` cannot choose between"),
-                (left, l.ty),
-                (right, r.ty),
-            );
+            self.cx.mismatch(&format!("`{which}` cannot choose between"), (left, l.ty), (right, r.ty));
             return None;
         };
         let node = self.push(match which {
@@ -466,12 +367,7 @@ impl<'c, 'a> Lower<'c, 'a> {
             "lesser" => Node::Lesser(l.node, r.node),
             _ => Node::Default(l.node, r.node),
         });
-        Some(Val {
-            node,
-            ty,
-            zero: l.zero && r.zero,
-            live: l.live || r.live,
-        })
+        Some(Val { node, ty, zero: l.zero && r.zero, live: l.live || r.live })
     }
 
     /// `missing(m)`: never unknown.
@@ -482,10 +378,8 @@ impl<'c, 'a> Lower<'c, 'a> {
         };
         let v = self.value(value)?;
         if !v.live {
-            self.cx.push(
-                Diagnostic::error("E0305", "a constant is never missing", value.span, "")
-                    .help("write a metric"),
-            );
+            self.cx
+                .push(Diagnostic::error("E0305", "a constant is never missing", value.span, "").help("write a metric"));
             return None;
         }
         Some(self.push(Node::Missing(v.node)))

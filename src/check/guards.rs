@@ -15,8 +15,7 @@ impl<'a> Builder<'_, 'a> {
         for s in &self.rollout.body {
             let Statement::Guard(g) = s else { continue };
             if let Some(first) = seen.iter().find(|o| o.name.node == g.name.node) {
-                self.cx
-                    .push(duplicate(&g.name.node, g.name.span, first.name.span));
+                self.cx.push(duplicate(&g.name.node, g.name.span, first.name.span));
             }
             seen.push(g);
             out.extend(self.lower_guard(g));
@@ -34,9 +33,7 @@ impl<'a> Builder<'_, 'a> {
         self.lower.at_least_used = false;
         let healthy = self.lower.condition_at(Place::Guard, &g.healthy);
         self.lower.at_least = None;
-        if let (Some(n), Some(_), Some(_), false) =
-            (&g.at_least, at_least, healthy, self.lower.at_least_used)
-        {
+        if let (Some(n), Some(_), Some(_), false) = (&g.at_least, at_least, healthy, self.lower.at_least_used) {
             cx.push(
                 Diagnostic::error(
                     "E0316",
@@ -80,9 +77,7 @@ impl<'a> Builder<'_, 'a> {
             ConsequenceKind::Halt,
             ConsequenceKind::Rollback,
         ];
-        let end = until
-            .flatten()
-            .map_or(self.phases.len(), |u: PhaseId| u.index());
+        let end = until.flatten().map_or(self.phases.len(), |u: PhaseId| u.index());
         let otherwise = self.consequence(&g.otherwise, "guard", &allowed, end);
         let healthy = healthy?;
         let shown = self.lower.first_comparison(healthy);

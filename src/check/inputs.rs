@@ -41,19 +41,11 @@ impl<'a> Lower<'_, 'a> {
     }
 
     fn scrape(&self, source: &Source<'a>) -> Millis {
-        self.env
-            .and_then(|e| e.scrape(&source.port.node))
-            .unwrap_or(SCRAPE)
+        self.env.and_then(|e| e.scrape(&source.port.node)).unwrap_or(SCRAPE)
     }
 
     /// The input that asks `source` for the numbers of metric `name` of the present population. `at` is the use.
-    pub(super) fn input(
-        &mut self,
-        name: &str,
-        source: &Source<'a>,
-        how: How,
-        at: Span,
-    ) -> Option<InputId> {
+    pub(super) fn input(&mut self, name: &str, source: &Source<'a>, how: How, at: Span) -> Option<InputId> {
         let separable = source.separable();
         if self.population == Population::Stable && !separable {
             self.cx.push(
@@ -64,7 +56,9 @@ impl<'a> Lower<'_, 'a> {
                     "the same numbers as the canary's",
                 )
                 .also(source.raw, "this query has no `${where}`")
-                .help("put `${where}` between the braces of each selector; the environment's `variants` say what it is"),
+                .help(
+                    "put `${where}` between the braces of each selector; the environment's `variants` say what it is",
+                ),
             );
             return None;
         }
@@ -80,15 +74,10 @@ impl<'a> Lower<'_, 'a> {
             How::Increase(w) => Ask::Increase(Selector(query), w),
             How::Buckets(w) => Ask::Buckets(Selector(query), w),
             How::Value(_) if source.bare => Ask::Gauge(Selector(query)),
-            How::Value(_) => Ask::PromQl {
-                query,
-                selectors: inspected.selectors,
-            },
+            How::Value(_) => Ask::PromQl { query, selectors: inspected.selectors },
         };
         let port = &source.port.node;
-        if let (Ask::PromQl { .. }, Some(backend)) =
-            (&ask, self.env.and_then(|e| e.page_only(port)))
-        {
+        if let (Ask::PromQl { .. }, Some(backend)) = (&ask, self.env.and_then(|e| e.page_only(port))) {
             self.cx.push(
                 Diagnostic::error(
                     "E0508",
@@ -100,10 +89,7 @@ impl<'a> Lower<'_, 'a> {
             );
             return None;
         }
-        self.inputs
-            .sources
-            .entry(port.clone())
-            .or_insert(source.port.span);
+        self.inputs.sources.entry(port.clone()).or_insert(source.port.span);
         if separable {
             self.inputs.separable.get_or_insert(source.raw);
         }
@@ -118,9 +104,7 @@ impl<'a> Lower<'_, 'a> {
                 _ => window,
             },
             ask,
-            max_age: source
-                .max_age
-                .unwrap_or_else(|| self.scrape(source).saturating_mul(SCRAPES)),
+            max_age: source.max_age.unwrap_or_else(|| self.scrape(source).saturating_mul(SCRAPES)),
             lag: source.lag,
             scale: source.scale,
             auxiliary: self.auxiliary,
@@ -128,11 +112,7 @@ impl<'a> Lower<'_, 'a> {
         let id = self.intern(input.clone());
         if separable && self.population == Population::Canary {
             // who else answers? tells a dark canary from a blind source
-            let sibling = self.intern(Input {
-                population: Population::Stable,
-                auxiliary: true,
-                ..input
-            });
+            let sibling = self.intern(Input { population: Population::Stable, auxiliary: true, ..input });
             if let Some(i) = self.inputs.list.get_mut(id.index()) {
                 i.sibling = Some(sibling);
             }
@@ -141,9 +121,7 @@ impl<'a> Lower<'_, 'a> {
     }
 
     fn intern(&mut self, input: Input) -> InputId {
-        let same = |i: &Input| {
-            i.metric == input.metric && i.population == input.population && i.ask == input.ask
-        };
+        let same = |i: &Input| i.metric == input.metric && i.population == input.population && i.ask == input.ask;
         if let Some(at) = self.inputs.list.iter().position(same) {
             if let Some(i) = self.inputs.list.get_mut(at) {
                 i.auxiliary &= input.auxiliary;

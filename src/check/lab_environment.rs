@@ -24,21 +24,13 @@ pub(super) fn binding(name: &str, role: Role) -> Option<Binding> {
         Role::Channel => "lab_channel",
         Role::Store => return None,
     };
-    Some(Binding {
-        backend: backend.to_owned(),
-        args,
-        place: String::from("built in"),
-    })
+    Some(Binding { backend: backend.to_owned(), args, place: String::from("built in") })
 }
 
 /// What `${where}` is for each population: the lab labels its two services so.
 pub(super) fn variants() -> BTreeMap<String, String> {
-    [
-        ("canary", "version=\"v2\""),
-        ("stable", "version=\"v1\""),
-        ("all", ""),
-    ]
-    .into_iter()
-    .map(|(k, v)| (k.to_owned(), v.to_owned()))
-    .collect()
+    [("canary", "version=\"v2\""), ("stable", "version=\"v1\""), ("all", "")]
+        .into_iter()
+        .map(|(k, v)| (k.to_owned(), v.to_owned()))
+        .collect()
 }

@@ -64,19 +64,8 @@ impl Source<'_> {
 }
 
 /// All kinds of metrics, in the language's words.
-const KINDS: [&str; 11] = [
-    "counter",
-    "events",
-    "histogram",
-    "bool",
-    "number",
-    "count",
-    "ratio",
-    "duration",
-    "rate",
-    "bytes",
-    "time",
-];
+const KINDS: [&str; 11] =
+    ["counter", "events", "histogram", "bool", "number", "count", "ratio", "duration", "rate", "bytes", "time"];
 
 /// The window while a query is checked without one being asked for.
 const SOME_WINDOW: Millis = 60_000;
@@ -101,8 +90,7 @@ fn source_call<'a>(cx: &Cx<'_>, e: &'a Expr) -> Option<(&'a Name, &'a [Arg])> {
     let [name] = callee.as_slice() else {
         return None;
     };
-    let known = super::functions::is_function(&name.node)
-        || cx.scope().names.contains_key(name.node.as_str());
+    let known = super::functions::is_function(&name.node) || cx.scope().names.contains_key(name.node.as_str());
     (!known).then_some((name, args))
 }
 
@@ -143,12 +131,7 @@ impl<'a> Cx<'a> {
             return None;
         };
         // `prometheus(`…`) * 1ms` gives the answer a unit
-        if let ExprKind::Binary {
-            op: BinaryOp::Mul,
-            left,
-            right,
-            ..
-        } = &m.value.kind
+        if let ExprKind::Binary { op: BinaryOp::Mul, left, right, .. } = &m.value.kind
             && let Some((port, args)) = source_call(self, left)
         {
             return self.gauge(m, ty, port, args, Some(right));
@@ -156,11 +139,7 @@ impl<'a> Cx<'a> {
         match source_call(self, &m.value) {
             Some((port, args)) => self.gauge(m, ty, port, args, None),
             None if matches!(m.value.kind, ExprKind::Hole) => None,
-            None => Some(Metric {
-                ast: m,
-                ty,
-                body: Body::Derived(&m.value),
-            }),
+            None => Some(Metric { ast: m, ty, body: Body::Derived(&m.value) }),
         }
     }
 
@@ -190,24 +169,15 @@ impl<'a> Cx<'a> {
         source.bare = asked.bare;
         if let (Some(_), false) = (source.window, source.windowed()) {
             self.push(
-                Diagnostic::error(
-                    "E0207",
-                    "`window:` has no use here: the query has no `${window}`",
-                    m.value.span,
-                    "",
-                )
-                .help("write `[${window}]` in the query, or leave `window:` out"),
+                Diagnostic::error("E0207", "`window:` has no use here: the query has no `${window}`", m.value.span, "")
+                    .help("write `[${window}]` in the query, or leave `window:` out"),
             );
             return None;
         }
         if let Some(u) = unit {
             source.scale = self.scale(u, Some(ty))?.0;
         }
-        Some(Metric {
-            ast: m,
-            ty,
-            body: Body::Gauge(source),
-        })
+        Some(Metric { ast: m, ty, body: Body::Gauge(source) })
     }
 
     /// A counter or a histogram: a bare selector.
@@ -216,20 +186,14 @@ impl<'a> Cx<'a> {
         let asked = self.ask_parsed(&source)?;
         let histogram = m.kind.node == "histogram";
         if !asked.bare {
-            let composes = if histogram {
-                "`increase` by bucket"
-            } else {
-                "`increase`"
-            };
+            let composes = if histogram { "`increase` by bucket" } else { "`increase`" };
             let d = Diagnostic::error(
                 "E0311",
                 format!("a {} is given as a bare selector", m.kind.node),
                 source.raw,
                 "more than a selector",
             )
-            .help(format!(
-                "give the selector; the tool composes {composes}, so that every source can answer it"
-            ));
+            .help(format!("give the selector; the tool composes {composes}, so that every source can answer it"));
             self.push(match asked.selectors.as_slice() {
                 [only] => d.fix(source.raw, format!("`{}`", only.0)),
                 _ => d,
@@ -245,11 +209,7 @@ impl<'a> Cx<'a> {
                 );
                 return None;
             }
-            return Some(Metric {
-                ast: m,
-                ty: Ty::Count,
-                body: Body::Counter(source),
-            });
+            return Some(Metric { ast: m, ty: Ty::Count, body: Body::Counter(source) });
         }
         if let Some(name) = asked.name.filter(|n| !n.ends_with("_bucket")) {
             self.push(
@@ -268,11 +228,7 @@ impl<'a> Cx<'a> {
             None => (1.0, Ty::Number),
         };
         source.scale = scale;
-        Some(Metric {
-            ast: m,
-            ty,
-            body: Body::Histogram(source),
-        })
+        Some(Metric { ast: m, ty, body: Body::Histogram(source) })
     }
 
     /// `events(bad: failed, total: served, window: 2m)`
@@ -280,9 +236,7 @@ impl<'a> Cx<'a> {
         let shape = "for example `events(bad: failed, total: served, window: 2m)`, both counters";
         let (callee, args) = match &m.value.kind {
             ExprKind::Hole => return None,
-            ExprKind::Call { callee, args } if matches!(callee.as_slice(), [n] if n.node == "events") => {
-                (callee, args)
-            }
+            ExprKind::Call { callee, args } if matches!(callee.as_slice(), [n] if n.node == "events") => (callee, args),
             _ => {
                 self.push(
                     Diagnostic::error(
@@ -317,24 +271,13 @@ impl<'a> Cx<'a> {
             if !there {
                 ok = false;
                 let span = callee.first().map_or(m.value.span, |n| n.span);
-                self.push(
-                    Diagnostic::error("E0207", format!("`events` needs `{name}:`"), span, "")
-                        .help(shape),
-                );
+                self.push(Diagnostic::error("E0207", format!("`events` needs `{name}:`"), span, "").help(shape));
             }
         }
         if !ok {
             return None;
         }
-        Some(Metric {
-            ast: m,
-            ty: Ty::Ratio,
-            body: Body::Events {
-                bad: bad?,
-                total: total?,
-                window,
-            },
-        })
+        Some(Metric { ast: m, ty: Ty::Ratio, body: Body::Events { bad: bad?, total: total?, window } })
     }
 
     /// The name of a counter.
@@ -355,12 +298,7 @@ impl<'a> Cx<'a> {
             return None;
         };
         let counter = |d: &Decl<'_>| matches!(d, Decl::Metric(m) if m.kind.node == "counter");
-        match self.expect_decl(
-            name,
-            "counters",
-            "declare it with `metric name: counter = …`",
-            counter,
-        )? {
+        match self.expect_decl(name, "counters", "declare it with `metric name: counter = …`", counter)? {
             Decl::Metric(m) => Some(&m.name.node),
             _ => None,
         }
@@ -373,13 +311,8 @@ impl<'a> Cx<'a> {
             // reported where it stands
             Some(Decl::Unbuilt(_)) => {}
             Some(d) => self.push(
-                Diagnostic::error(
-                    "E0204",
-                    format!("`{}` is {}, it has no fields", first.node, d.a()),
-                    span,
-                    "",
-                )
-                .also(d.span(), "declared here"),
+                Diagnostic::error("E0204", format!("`{}` is {}, it has no fields", first.node, d.a()), span, "")
+                    .also(d.span(), "declared here"),
             ),
             None => self.unknown_name(&first.node, first.span),
         }
@@ -387,13 +320,10 @@ impl<'a> Cx<'a> {
 
     pub(super) fn unknown_argument(&self, arg: &Arg, of: &str, known: &[&str], shape: &str) {
         let d = match &arg.name {
-            Some(n) => Diagnostic::error(
-                "E0207",
-                format!("`{of}` has no argument `{}`", n.node),
-                n.span,
-                "unknown argument",
-            )
-            .help(suggest::help(&n.node, known, "its arguments", shape)),
+            Some(n) => {
+                Diagnostic::error("E0207", format!("`{of}` has no argument `{}`", n.node), n.span, "unknown argument")
+                    .help(suggest::help(&n.node, known, "its arguments", shape))
+            }
             None => Diagnostic::error(
                 "E0207",
                 format!("an argument of `{of}` too many, or without its name"),
@@ -406,12 +336,7 @@ impl<'a> Cx<'a> {
     }
 
     /// A call of a source port: the query and its settings; the `unit:` is left to the caller.
-    fn source(
-        &self,
-        port: &'a Name,
-        args: &'a [Arg],
-        span: Span,
-    ) -> Option<(Source<'a>, Option<&'a Expr>)> {
+    fn source(&self, port: &'a Name, args: &'a [Arg], span: Span) -> Option<(Source<'a>, Option<&'a Expr>)> {
         const KNOWN: [&str; 4] = ["max_age", "lag", "unit", "window"];
         let mut query = None;
         let mut unit = None;
@@ -479,19 +404,7 @@ impl<'a> Cx<'a> {
                 return None;
             }
         };
-        ok.then_some((
-            Source {
-                port,
-                template,
-                raw: raw_span,
-                window,
-                max_age,
-                lag,
-                scale: 1.0,
-                bare: false,
-            },
-            unit,
-        ))
+        ok.then_some((Source { port, template, raw: raw_span, window, max_age, lag, scale: 1.0, bare: false }, unit))
     }
 
     /// Fills a query for a window and parses it; reports what is wrong inside the policy's own text.
@@ -521,11 +434,7 @@ impl<'a> Cx<'a> {
     }
 
     /// A query with every placeholder replaced; `${where}` by [`promql::WHERE`].
-    pub(super) fn fill(
-        &self,
-        template: &Template,
-        window: Millis,
-    ) -> Result<Filled, promql::Problem> {
+    pub(super) fn fill(&self, template: &Template, window: Millis) -> Result<Filled, promql::Problem> {
         template.fill(|name, stand| match name {
             "where" if stand == Stand::Braces => Ok(promql::WHERE.to_owned()),
             "where" => Err((
@@ -586,18 +495,14 @@ impl<'a> Cx<'a> {
             )),
             (Value::Num(v, _), _) => Ok(plain(v)),
             (Value::Bool(b), _) => Ok(String::from(if b { "1" } else { "0" })),
-            (Value::List(_), _) => Err((
-                format!("`${{{name}}}` is a list"),
-                String::from("a query takes single values"),
-            )),
+            (Value::List(_), _) => {
+                Err((format!("`${{{name}}}` is a list"), String::from("a query takes single values")))
+            }
         }
     }
 
     fn template_problem(&self, p: &promql::Problem, raw: Span) {
-        self.push(
-            Diagnostic::error("E0312", p.message.clone(), inside(raw, p.range.clone()), "")
-                .help(p.help.clone()),
-        );
+        self.push(Diagnostic::error("E0312", p.message.clone(), inside(raw, p.range.clone()), "").help(p.help.clone()));
     }
 
     /// The factor and type of a `unit:`.
@@ -624,24 +529,16 @@ impl<'a> Cx<'a> {
 }
 
 fn has(args: &[Arg], name: &str) -> bool {
-    args.iter()
-        .any(|a| a.name.as_ref().is_some_and(|n| n.node == name))
+    args.iter().any(|a| a.name.as_ref().is_some_and(|n| n.node == name))
 }
 
 /// A range of a raw text as a place in the file: the text begins behind its backtick.
 fn inside(raw: Span, range: Range<usize>) -> Span {
     let at = |i: usize| {
-        raw.start
-            .saturating_add(1)
-            .saturating_add(u32::try_from(i).unwrap_or(0))
-            .min(raw.end.saturating_sub(1))
+        raw.start.saturating_add(1).saturating_add(u32::try_from(i).unwrap_or(0)).min(raw.end.saturating_sub(1))
     };
     let (start, end) = (at(range.start), at(range.end));
-    Span {
-        start,
-        end: end.max(start),
-        ..raw
-    }
+    Span { start, end: end.max(start), ..raw }
 }
 
 /// A number as PromQL reads it: no exponent needed for what policies hold.
@@ -672,10 +569,7 @@ mod tests {
 
     #[test]
     fn a_string_cannot_leave_its_quotes() {
-        assert_eq!(
-            escape("a\"}) or vector(0) #\\", '"'),
-            "a\\\"}) or vector(0) #\\\\"
-        );
+        assert_eq!(escape("a\"}) or vector(0) #\\", '"'), "a\\\"}) or vector(0) #\\\\");
         assert_eq!(escape("it's \"x\"\n", '\''), "it\\'s \"x\"\\n");
     }
 }

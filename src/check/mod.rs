@@ -65,18 +65,8 @@ pub fn check_files(files: &[ast::File], map: &SourceMap) -> Checked {
     cx.check_all();
     Checked {
         diagnostics: cx.finish(),
-        rollouts: cx
-            .scope()
-            .rollouts
-            .iter()
-            .map(|r| r.name.node.clone())
-            .collect(),
-        environments: cx
-            .scope()
-            .environments
-            .keys()
-            .map(|n| (*n).to_owned())
-            .collect(),
+        rollouts: cx.scope().rollouts.iter().map(|r| r.name.node.clone()).collect(),
+        environments: cx.scope().environments.keys().map(|n| (*n).to_owned()).collect(),
     }
 }
 
@@ -197,21 +187,12 @@ impl<'a> Cx<'a> {
 
 /// "not built yet", under the construct's first line only.
 fn not_built(what: &str, span: Span, map: &SourceMap) -> Diagnostic {
-    let first = map
-        .slice(span)
-        .lines()
-        .next()
-        .unwrap_or("")
-        .trim_end()
-        .len();
+    let first = map.slice(span).lines().next().unwrap_or("").trim_end().len();
     let end = span.start.saturating_add(u32::try_from(first).unwrap_or(0));
     let d = Diagnostic::error(
         "E0490",
         format!("`{what}` is not built yet"),
-        Span {
-            end: end.min(span.end),
-            ..span
-        },
+        Span { end: end.min(span.end), ..span },
         "this edition of the tool cannot run it",
     );
     match instead(what) {
@@ -228,9 +209,7 @@ fn instead(what: &str) -> Option<&'static str> {
         "hold until" => "say `at least n events` in the guard, and `hold` a time",
         "hold forever" => "give the last phase a `hold` of the length you want to watch",
         "kill" => "leave the kill out; the guard can still roll back",
-        "confidence" => {
-            "compare with a margin and a minimum sample: `errors <= stable + 0.5pp at least 500 events`"
-        }
+        "confidence" => "compare with a margin and a minimum sample: `errors <= stable + 0.5pp at least 500 events`",
         "in" => "write comparisons joined by `or`",
         "avg" | "max" | "min" | "sum" | "stddev" | "rate" | "delta" => {
             "take the window inside the query: `avg_over_time(…[5m])`"
@@ -293,9 +272,6 @@ mod tests {
 
     #[test]
     fn a_condition_is_shown_on_one_line_without_comments() {
-        assert_eq!(
-            one_line("errors   < 1%  # a limit\n   and \"a # b\" == x"),
-            "errors < 1% and \"a # b\" == x"
-        );
+        assert_eq!(one_line("errors   < 1%  # a limit\n   and \"a # b\" == x"), "errors < 1% and \"a # b\" == x");
     }
 }

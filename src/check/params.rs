@@ -16,29 +16,15 @@ pub(super) fn check(cx: &Cx<'_>) {
         let _ = cx.param(name);
     }
     for (i, (name, value)) in cx.sets.iter().enumerate() {
-        let span = cx
-            .files
-            .first()
-            .map_or_else(Span::default, |f| f.span.head());
+        let span = cx.files.first().map_or_else(Span::default, |f| f.span.head());
         if !names.contains(&name.as_str()) {
             cx.push(
-                Diagnostic::error(
-                    "E0317",
-                    format!("`--set {name}={value}`: no param `{name}`"),
-                    span,
-                    "",
-                )
-                .help(suggest::help(
-                    name,
-                    &names,
-                    "the params of this policy",
-                    "this policy has no params",
-                )),
+                Diagnostic::error("E0317", format!("`--set {name}={value}`: no param `{name}`"), span, "")
+                    .help(suggest::help(name, &names, "the params of this policy", "this policy has no params")),
             );
         } else if cx.sets.iter().take(i).any(|(n, _)| n == name) {
             cx.push(
-                Diagnostic::error("E0317", format!("`--set {name}` is given twice"), span, "")
-                    .help("keep one of them"),
+                Diagnostic::error("E0317", format!("`--set {name}` is given twice"), span, "").help("keep one of them"),
             );
         }
     }
@@ -82,23 +68,13 @@ impl<'a> Cx<'a> {
         let default = self.typed(&p.default, ty, &what);
         let low = self.bound(p.at_least.as_ref(), ty, &what);
         let high = self.bound(p.at_most.as_ref(), ty, &what);
-        let default = default.filter(|v| {
-            self.within(
-                p,
-                v,
-                low.as_ref(),
-                high.as_ref(),
-                p.default.span,
-                "the default",
-            )
-        });
+        let default = default.filter(|v| self.within(p, v, low.as_ref(), high.as_ref(), p.default.span, "the default"));
         let Some((_, text)) = self.sets.iter().find(|(n, _)| *n == p.name.node) else {
             return default;
         };
         let set = self.parse_set(p, text, ty)?;
         let how = format!("`--set {}={text}`", p.name.node);
-        self.within(p, &set, low.as_ref(), high.as_ref(), p.name.span, &how)
-            .then_some(set)
+        self.within(p, &set, low.as_ref(), high.as_ref(), p.name.span, &how).then_some(set)
     }
 
     fn bound(&self, e: Option<&'a Expr>, ty: Ty, what: &str) -> Option<(Value, Span)> {
@@ -126,9 +102,8 @@ impl<'a> Cx<'a> {
         at: Span,
         how: &str,
     ) -> bool {
-        let outside = [(low, "at least", false), (high, "at most", true)]
-            .into_iter()
-            .find_map(|(bound, words, above)| {
+        let outside =
+            [(low, "at least", false), (high, "at most", true)].into_iter().find_map(|(bound, words, above)| {
                 let (b, span) = bound?;
                 let (Value::Num(x, _), Value::Num(y, _)) = (v, b) else {
                     return None;
@@ -141,11 +116,7 @@ impl<'a> Cx<'a> {
         self.push(
             Diagnostic::error(
                 "E0307",
-                format!(
-                    "{how} is out of bounds: `{}` must be {words} {}",
-                    p.name.node,
-                    b.show()
-                ),
+                format!("{how} is out of bounds: `{}` must be {words} {}", p.name.node, b.show()),
                 at,
                 v.show(),
             )
@@ -180,12 +151,7 @@ impl<'a> Cx<'a> {
             return None;
         };
         let Some(v) = accept(&value, ty) else {
-            self.push(bad(format!(
-                "{how}: `{}` is {}, and this is {}",
-                p.name.node,
-                ty.a(),
-                value.a()
-            )));
+            self.push(bad(format!("{how}: `{}` is {}, and this is {}", p.name.node, ty.a(), value.a())));
             return None;
         };
         Some(v)

@@ -24,12 +24,7 @@ impl<'a> Builder<'_, 'a> {
         out
     }
 
-    fn lower_phase(
-        &mut self,
-        index: usize,
-        p: &'a ast::Phase,
-        last: &mut Vec<(PortId, Setting)>,
-    ) -> Phase {
+    fn lower_phase(&mut self, index: usize, p: &'a ast::Phase, last: &mut Vec<(PortId, Setting)>) -> Phase {
         let cx = self.cx;
         let mut settings: Vec<(PortId, Setting, Span)> = Vec::new();
         let mut steps = Vec::new();
@@ -49,14 +44,9 @@ impl<'a> Builder<'_, 'a> {
             };
             if let (Some(first), PhaseStatement::Set { .. }) = (step, s) {
                 cx.push(
-                    Diagnostic::error(
-                        "E0404",
-                        "settings stand first in a phase",
-                        span,
-                        "set after a step",
-                    )
-                    .also(first, "the first step")
-                    .help("move it up, or begin a new phase: a phase is a stretch of constant exposure"),
+                    Diagnostic::error("E0404", "settings stand first in a phase", span, "set after a step")
+                        .also(first, "the first step")
+                        .help("move it up, or begin a new phase: a phase is a stretch of constant exposure"),
                 );
             }
             if let Some(first) = promote {
@@ -75,12 +65,7 @@ impl<'a> Builder<'_, 'a> {
                 step.get_or_insert(span);
             }
             match s {
-                PhaseStatement::Set {
-                    keyword,
-                    port,
-                    value,
-                    ..
-                } => {
+                PhaseStatement::Set { keyword, port, value, .. } => {
                     if let Some((id, to)) = self.setting(*keyword, port, value) {
                         if let Some((_, _, first)) = settings.iter().find(|(q, ..)| *q == id) {
                             cx.push(
@@ -99,9 +84,7 @@ impl<'a> Builder<'_, 'a> {
                         settings.push((id, to, span));
                     }
                 }
-                PhaseStatement::Run {
-                    action, otherwise, ..
-                } => {
+                PhaseStatement::Run { action, otherwise, .. } => {
                     let otherwise = match otherwise {
                         None => Some(Consequence::Rollback(None)),
                         Some(c) => self.consequence(c, "run", &STEP_ELSE, index + 1),
@@ -126,21 +109,13 @@ impl<'a> Builder<'_, 'a> {
                         }
                     };
                     if let (Some(when_node), Some(within)) = (node, within) {
-                        steps.push(Step::Promote {
-                            when: when_node,
-                            text: cx.as_written(when.span),
-                            within,
-                        });
+                        steps.push(Step::Promote { when: when_node, text: cx.as_written(when.span), within });
                     }
                 }
                 PhaseStatement::Unbuilt(_) | PhaseStatement::Junk(_) => {}
             }
         }
-        let traffic = |id: PortId| {
-            self.ports
-                .get(id.index())
-                .is_some_and(|p| p.kind == PortKind::Traffic)
-        };
+        let traffic = |id: PortId| self.ports.get(id.index()).is_some_and(|p| p.kind == PortKind::Traffic);
         // flags first: whoever is exposed finds them set
         settings.sort_by_key(|(id, ..)| traffic(*id));
         Phase {
@@ -151,14 +126,7 @@ impl<'a> Builder<'_, 'a> {
         }
     }
 
-    fn lowers(
-        &self,
-        last: &mut Vec<(PortId, Setting)>,
-        id: PortId,
-        to: Setting,
-        port: &Name,
-        span: Span,
-    ) {
+    fn lowers(&self, last: &mut Vec<(PortId, Setting)>, id: PortId, to: Setting, port: &Name, span: Span) {
         let before = last.iter_mut().find(|(q, _)| *q == id);
         let lower = match (&before, to) {
             (Some((_, Setting::Share(a))), Setting::Share(b)) => b < *a,
@@ -184,19 +152,11 @@ impl<'a> Builder<'_, 'a> {
     }
 
     /// One `traffic x = 5%` or `flag y = on`.
-    fn setting(
-        &mut self,
-        keyword: SetKeyword,
-        name: &'a Name,
-        value: &'a Expr,
-    ) -> Option<(PortId, Setting)> {
+    fn setting(&mut self, keyword: SetKeyword, name: &'a Name, value: &'a Expr) -> Option<(PortId, Setting)> {
         let cx = self.cx;
-        let decl = cx.expect_decl(
-            name,
-            "ports",
-            "declare it with `traffic name` or `flag name: bool`",
-            |d| matches!(d, Decl::Traffic(_) | Decl::Flag(_)),
-        )?;
+        let decl = cx.expect_decl(name, "ports", "declare it with `traffic name` or `flag name: bool`", |d| {
+            matches!(d, Decl::Traffic(_) | Decl::Flag(_))
+        })?;
         let (word, other) = match (keyword, &decl) {
             (SetKeyword::Traffic, Decl::Flag(_)) => ("traffic", "flag"),
             (SetKeyword::Flag, Decl::Traffic(_)) => ("flag", "traffic"),
@@ -206,10 +166,7 @@ impl<'a> Builder<'_, 'a> {
             cx.push(
                 Diagnostic::error(
                     "E0403",
-                    format!(
-                        "`{}` is set as {word}, and is declared as {other}",
-                        name.node
-                    ),
+                    format!("`{}` is set as {word}, and is declared as {other}", name.node),
                     name.span,
                     format!("write `{other} {} = …`", name.node),
                 )
@@ -225,18 +182,11 @@ impl<'a> Builder<'_, 'a> {
         let id = match self.ports.iter().position(|p| p.name == name.node) {
             Some(i) => PortId::at(i),
             None => {
-                self.ports.push(Port {
-                    name: name.node.clone(),
-                    kind,
-                });
+                self.ports.push(Port { name: name.node.clone(), kind });
                 PortId::at(self.ports.len() - 1)
             }
         };
-        let needed = if matches!(decl, Decl::Traffic(_)) {
-            &mut self.needs.traffic
-        } else {
-            &mut self.needs.flags
-        };
+        let needed = if matches!(decl, Decl::Traffic(_)) { &mut self.needs.traffic } else { &mut self.needs.flags };
         needed.entry(name.node.clone()).or_insert(name.span);
         Some((id, to))
     }
@@ -249,9 +199,7 @@ impl<'a> Builder<'_, 'a> {
         let cx = self.cx;
         let what = format!("`{}`", name.node);
         let setting = match kind {
-            PortKind::Traffic | PortKind::RatioFlag(_) => {
-                Setting::Share(cx.ratio(value, &what, 0.0, 1.0)?)
-            }
+            PortKind::Traffic | PortKind::RatioFlag(_) => Setting::Share(cx.ratio(value, &what, 0.0, 1.0)?),
             PortKind::BoolFlag => match cx.constant(value, &what)? {
                 Value::Bool(b) => Setting::Bool(b),
                 other => {
@@ -262,12 +210,8 @@ impl<'a> Builder<'_, 'a> {
             PortKind::CountFlag(_) => Setting::Count(i64::from(cx.count(value, &what, 0)?)),
         };
         let listed: Option<Vec<Setting>> = match kind {
-            PortKind::CountFlag(list) if !list.is_empty() => {
-                Some(list.iter().map(|n| Setting::Count(*n)).collect())
-            }
-            PortKind::RatioFlag(list) if !list.is_empty() => {
-                Some(list.iter().map(|r| Setting::Share(*r)).collect())
-            }
+            PortKind::CountFlag(list) if !list.is_empty() => Some(list.iter().map(|n| Setting::Count(*n)).collect()),
+            PortKind::RatioFlag(list) if !list.is_empty() => Some(list.iter().map(|r| Setting::Share(*r)).collect()),
             _ => None,
         };
         if let Some(listed) = listed

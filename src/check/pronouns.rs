@@ -41,12 +41,7 @@ impl<'a> Lower<'_, 'a> {
     }
 
     /// Lowers one side while its pronouns stand for the metric of the other.
-    fn facing(
-        &mut self,
-        other: &'a Expr,
-        at: Span,
-        lower: impl FnOnce(&mut Self) -> Option<Val>,
-    ) -> Option<Val> {
+    fn facing(&mut self, other: &'a Expr, at: Span, lower: impl FnOnce(&mut Self) -> Option<Val>) -> Option<Val> {
         let mut found = Vec::new();
         self.metrics_in(other, &mut found);
         let target = match found.as_slice() {
@@ -118,9 +113,9 @@ impl<'a> Lower<'_, 'a> {
                 _ => None,
             },
             ExprKind::Paren(x) | ExprKind::Neg(x) => self.pronoun_in(x),
-            ExprKind::Binary {
-                op, left, right, ..
-            } if !op.is_comparison() => self.pronoun_in(left).or_else(|| self.pronoun_in(right)),
+            ExprKind::Binary { op, left, right, .. } if !op.is_comparison() => {
+                self.pronoun_in(left).or_else(|| self.pronoun_in(right))
+            }
             ExprKind::Call { args, .. } => args.iter().find_map(|a| self.pronoun_in(&a.value)),
             _ => None,
         }
@@ -141,9 +136,7 @@ impl<'a> Lower<'_, 'a> {
                     match self.cx.scope().names.get(n.node.as_str()) {
                         Some(Decl::Metric(_)) => out.push(e),
                         Some(Decl::Let(l)) => {
-                            let _ = self
-                                .cx
-                                .guarded(&l.name.node, || self.metrics_in(&l.value, out));
+                            let _ = self.cx.guarded(&l.name.node, || self.metrics_in(&l.value, out));
                         }
                         _ => {}
                     }
@@ -151,10 +144,7 @@ impl<'a> Lower<'_, 'a> {
             }
             ExprKind::Paren(x) | ExprKind::Neg(x) => self.metrics_in(x, out),
             ExprKind::Binary {
-                op: BinaryOp::Add | BinaryOp::Sub | BinaryOp::Mul | BinaryOp::Div,
-                left,
-                right,
-                ..
+                op: BinaryOp::Add | BinaryOp::Sub | BinaryOp::Mul | BinaryOp::Div, left, right, ..
             } => {
                 self.metrics_in(left, out);
                 self.metrics_in(right, out);
@@ -177,17 +167,12 @@ impl<'a> Lower<'_, 'a> {
         match &e.kind {
             ExprKind::Hole => false,
             ExprKind::Name(path) => match path.as_slice() {
-                [n] => !matches!(
-                    self.cx.scope().names.get(n.node.as_str()),
-                    None | Some(Decl::Unbuilt(_))
-                ),
+                [n] => !matches!(self.cx.scope().names.get(n.node.as_str()), None | Some(Decl::Unbuilt(_))),
                 [root, ..] => matches!(root.node.as_str(), "phase" | "rollout"),
                 [] => false,
             },
             ExprKind::Paren(x) | ExprKind::Neg(x) => self.reads_nothing(x),
-            ExprKind::Binary { left, right, .. } => {
-                self.reads_nothing(left) && self.reads_nothing(right)
-            }
+            ExprKind::Binary { left, right, .. } => self.reads_nothing(left) && self.reads_nothing(right),
             _ => true,
         }
     }

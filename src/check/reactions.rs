@@ -27,11 +27,7 @@ impl<'a> Builder<'_, 'a> {
             let trigger = self.trigger(&r.trigger);
             let act = self.act(&r.act);
             if let (Some(trigger), Some(act)) = (trigger, act) {
-                out.push(Reaction {
-                    trigger,
-                    act,
-                    text: self.cx.as_written(r.span),
-                });
+                out.push(Reaction { trigger, act, text: self.cx.as_written(r.span) });
             }
         }
         out
@@ -42,10 +38,7 @@ impl<'a> Builder<'_, 'a> {
         match t {
             ast::Trigger::On(names) => {
                 let found: Vec<_> = names.iter().map(|n| self.happening(n)).collect();
-                found
-                    .into_iter()
-                    .collect::<Option<Vec<_>>>()
-                    .map(Trigger::On)
+                found.into_iter().collect::<Option<Vec<_>>>().map(Trigger::On)
             }
             ast::Trigger::Every(d) => Some(Trigger::Every(cx.duration(d, "`every`", 1)?)),
             ast::Trigger::At(times) => {
@@ -73,13 +66,8 @@ impl<'a> Builder<'_, 'a> {
             None => {
                 let known: Vec<&str> = HAPPENINGS.iter().map(|(w, _)| *w).collect();
                 cx.push(
-                    Diagnostic::error(
-                        "E0208",
-                        format!("nothing called `{}` happens in a rollout", n.node),
-                        n.span,
-                        "",
-                    )
-                    .help(suggest::help(&n.node, &known, "what happens", "")),
+                    Diagnostic::error("E0208", format!("nothing called `{}` happens in a rollout", n.node), n.span, "")
+                        .help(suggest::help(&n.node, &known, "what happens", "")),
                 );
                 None
             }
@@ -90,10 +78,7 @@ impl<'a> Builder<'_, 'a> {
         match a {
             ast::Act::Notify(names) => {
                 let found: Vec<_> = names.iter().map(|n| self.channel(n)).collect();
-                found
-                    .into_iter()
-                    .collect::<Option<Vec<_>>>()
-                    .map(Act::Notify)
+                found.into_iter().collect::<Option<Vec<_>>>().map(Act::Notify)
             }
             ast::Act::Run { action, limit } => {
                 let id = self.action(action);
@@ -105,20 +90,14 @@ impl<'a> Builder<'_, 'a> {
                         n.zip(d).map(Some)
                     }
                 };
-                Some(Act::Run {
-                    action: id?,
-                    limit: limit?,
-                })
+                Some(Act::Run { action: id?, limit: limit? })
             }
             ast::Act::Snapshot(_) => Some(Act::Snapshot),
         }
     }
 
     fn channel(&mut self, n: &Name) -> Option<ChannelId> {
-        self.cx
-            .expect_decl(n, "channels", "declare it with `channel name`", |d| {
-                matches!(d, Decl::Channel(_))
-            })?;
+        self.cx.expect_decl(n, "channels", "declare it with `channel name`", |d| matches!(d, Decl::Channel(_)))?;
         self.needs.channels.entry(n.node.clone()).or_insert(n.span);
         let at = self.channels.iter().position(|c| *c == n.node);
         Some(ChannelId::at(at.unwrap_or_else(|| {

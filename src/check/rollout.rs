@@ -5,8 +5,7 @@ use super::expr::{Lower, Place};
 use super::scope::duplicate;
 use super::{Cx, EDITION, suggest};
 use crate::plan::{
-    self, Bindings, Consequence, Input, Metric, Millis, NoData, PhaseId, Plan, Require, Tolerance,
-    hash,
+    self, Bindings, Consequence, Input, Metric, Millis, NoData, PhaseId, Plan, Require, Tolerance, hash,
 };
 use crate::syntax::ast::{self, ConsequenceKind, Item, Name, Statement};
 use crate::syntax::diagnostic::Diagnostic;
@@ -17,10 +16,7 @@ const CHECK_EVERY: Millis = 15_000;
 /// `baseline` of a rollout that does not say.
 const BASELINE: Millis = 300_000;
 /// `no data tolerate` of a rollout that does not say.
-const NO_DATA: NoData = NoData {
-    tolerate: Tolerance::Checks(4),
-    otherwise: Consequence::Pause,
-};
+const NO_DATA: NoData = NoData { tolerate: Tolerance::Checks(4), otherwise: Consequence::Pause };
 
 /// Every file says its edition.
 pub(super) fn edition(cx: &Cx<'_>, file: &ast::File) {
@@ -38,14 +34,9 @@ pub(super) fn edition(cx: &Cx<'_>, file: &ast::File) {
         first = Some(e.span);
         if e.node != EDITION {
             cx.push(
-                Diagnostic::error(
-                    "E0401",
-                    format!("edition {} is not known", e.node),
-                    e.span,
-                    "",
-                )
-                .help(format!("this tool reads edition {EDITION}"))
-                .fix(e.span, format!("edition {EDITION}")),
+                Diagnostic::error("E0401", format!("edition {} is not known", e.node), e.span, "")
+                    .help(format!("this tool reads edition {EDITION}"))
+                    .fix(e.span, format!("edition {EDITION}")),
             );
         }
     }
@@ -53,14 +44,9 @@ pub(super) fn edition(cx: &Cx<'_>, file: &ast::File) {
     let broken = file.items.iter().any(|i| matches!(i, Item::Junk(_)));
     if first.is_none() && !broken {
         cx.push(
-            Diagnostic::error(
-                "E0401",
-                "the edition is missing",
-                file.span.head(),
-                "the first line of every file",
-            )
-            .help(format!("write `edition {EDITION}` at the top"))
-            .fix(file.span.head(), format!("edition {EDITION}\n\n")),
+            Diagnostic::error("E0401", "the edition is missing", file.span.head(), "the first line of every file")
+                .help(format!("write `edition {EDITION}` at the top"))
+                .fix(file.span.head(), format!("edition {EDITION}\n\n")),
         );
     }
 }
@@ -69,24 +55,17 @@ pub(super) fn edition(cx: &Cx<'_>, file: &ast::File) {
 pub(super) fn choose<'a>(cx: &Cx<'a>, name: Option<&str>) -> Option<&'a ast::Rollout> {
     let all = &cx.scope().rollouts;
     let names: Vec<&str> = all.iter().map(|r| r.name.node.as_str()).collect();
-    let start = cx
-        .files
-        .first()
-        .map_or_else(Span::default, |f| f.span.head());
+    let start = cx.files.first().map_or_else(Span::default, |f| f.span.head());
     match (name, all.as_slice()) {
         (Some(n), _) => {
             let found = all.iter().find(|r| r.name.node == n).copied();
             if found.is_none() {
-                cx.push(
-                    Diagnostic::error("E0411", format!("no rollout `{n}`"), start, "").help(
-                        suggest::help(
-                            n,
-                            &names,
-                            "the rollouts here",
-                            "no rollout is declared here",
-                        ),
-                    ),
-                );
+                cx.push(Diagnostic::error("E0411", format!("no rollout `{n}`"), start, "").help(suggest::help(
+                    n,
+                    &names,
+                    "the rollouts here",
+                    "no rollout is declared here",
+                )));
             }
             found
         }
@@ -114,11 +93,7 @@ pub(super) fn check<'a>(cx: &Cx<'a>, r: &'a ast::Rollout) {
 }
 
 /// The plan of a rollout in an environment. May be given although errors were reported.
-pub(super) fn compile<'a>(
-    cx: &Cx<'a>,
-    r: &'a ast::Rollout,
-    env: Chosen<'a>,
-) -> Option<(Plan, Bindings)> {
+pub(super) fn compile<'a>(cx: &Cx<'a>, r: &'a ast::Rollout, env: Chosen<'a>) -> Option<(Plan, Bindings)> {
     let builder = Builder::new(cx, r, Some(&env));
     let (mut plan, needs) = builder.plan()?;
     plan.hash = String::new();
@@ -162,14 +137,9 @@ impl<'a> Head<'a> {
     fn once(&mut self, cx: &Cx<'a>, what: &'static str, span: Span) -> bool {
         if let Some((_, first)) = self.seen.iter().find(|(w, _)| *w == what) {
             cx.push(
-                Diagnostic::error(
-                    "E0408",
-                    format!("`{what}` is given twice"),
-                    span,
-                    "again here",
-                )
-                .also(*first, "first given here")
-                .help("keep one of them"),
+                Diagnostic::error("E0408", format!("`{what}` is given twice"), span, "again here")
+                    .also(*first, "first given here")
+                    .help("keep one of them"),
             );
             return false;
         }
@@ -246,10 +216,7 @@ impl<'c, 'a> Builder<'c, 'a> {
             schema: String::from("canary.plan/1"),
             edition: EDITION,
             rollout: r.name.node.clone(),
-            title: r
-                .title
-                .as_ref()
-                .map_or_else(|| r.name.node.clone(), |t| t.node.clone()),
+            title: r.title.as_ref().map_or_else(|| r.name.node.clone(), |t| t.node.clone()),
             owner: head.owner.map(str::to_owned),
             links: head.links,
             params,
@@ -300,11 +267,7 @@ impl<'c, 'a> Builder<'c, 'a> {
                 Statement::Baseline(_, span) => {
                     head.once(cx, "baseline", *span);
                 }
-                Statement::NoData {
-                    tolerate,
-                    otherwise,
-                    span,
-                } => {
+                Statement::NoData { tolerate, otherwise, span } => {
                     let made = self.no_data(tolerate.as_ref(), otherwise);
                     if head.once(cx, "no data", *span) {
                         head.no_data = made;
@@ -315,50 +278,32 @@ impl<'c, 'a> Builder<'c, 'a> {
                         let text = cx.as_written(cond.span);
                         head.requires.push(Require {
                             cond: node,
-                            why: why
-                                .as_ref()
-                                .map_or_else(|| text.clone(), |w| w.node.clone()),
+                            why: why.as_ref().map_or_else(|| text.clone(), |w| w.node.clone()),
                             text,
                         });
                     }
                 }
                 Statement::Unbuilt(u) => cx.not_built(u),
-                Statement::Guard(_)
-                | Statement::Phase(_)
-                | Statement::Reaction(_)
-                | Statement::Junk(_) => {}
+                Statement::Guard(_) | Statement::Phase(_) | Statement::Reaction(_) | Statement::Junk(_) => {}
             }
         }
         head
     }
 
-    fn no_data(
-        &mut self,
-        tolerate: Option<&'a ast::Tolerance>,
-        otherwise: &'a ast::Consequence,
-    ) -> Option<NoData> {
+    fn no_data(&mut self, tolerate: Option<&'a ast::Tolerance>, otherwise: &'a ast::Consequence) -> Option<NoData> {
         let tolerate = match tolerate {
             Some(t) => self.tolerance(t),
             None => Some(Tolerance::For(0)),
         };
-        let allowed = [
-            ConsequenceKind::Hold,
-            ConsequenceKind::Pause,
-            ConsequenceKind::Rollback,
-        ];
+        let allowed = [ConsequenceKind::Hold, ConsequenceKind::Pause, ConsequenceKind::Rollback];
         let otherwise = self.consequence(otherwise, "no data", &allowed, self.phases.len());
-        Some(NoData {
-            tolerate: tolerate?,
-            otherwise: otherwise?,
-        })
+        Some(NoData { tolerate: tolerate?, otherwise: otherwise? })
     }
 
     pub(super) fn tolerance(&self, t: &'a ast::Tolerance) -> Option<Tolerance> {
         Some(match t {
             ast::Tolerance::For(d) => Tolerance::For(self.cx.duration(d, "`tolerate`", 0)?),
-            ast::Tolerance::Checks(n) => {
-                Tolerance::Checks(self.cx.count(n, "`tolerate … checks`", 1)?)
-            }
+            ast::Tolerance::Checks(n) => Tolerance::Checks(self.cx.count(n, "`tolerate … checks`", 1)?),
         })
     }
 
@@ -379,13 +324,8 @@ impl<'c, 'a> Builder<'c, 'a> {
         if !allowed.contains(&c.kind) {
             let words: Vec<&str> = allowed.iter().map(|k| word(*k)).collect();
             cx.push(
-                Diagnostic::error(
-                    "E0407",
-                    format!("`{of}` cannot be followed by `else {}`", word(c.kind)),
-                    c.span,
-                    "",
-                )
-                .help(format!("it takes {}", suggest::list(&words))),
+                Diagnostic::error("E0407", format!("`{of}` cannot be followed by `else {}`", word(c.kind)), c.span, "")
+                    .help(format!("it takes {}", suggest::list(&words))),
             );
             return None;
         }
@@ -394,13 +334,12 @@ impl<'c, 'a> Builder<'c, 'a> {
             ConsequenceKind::Hold => Consequence::Hold,
             ConsequenceKind::Pause => Consequence::Pause,
             ConsequenceKind::Halt => Consequence::Halt,
-            ConsequenceKind::Rollback => {
-                Consequence::Rollback(match &c.to {
-                    None => None,
-                    Some(to) => {
-                        let id = self.phase(to)?;
-                        if id.index() + 1 >= end {
-                            cx.push(
+            ConsequenceKind::Rollback => Consequence::Rollback(match &c.to {
+                None => None,
+                Some(to) => {
+                    let id = self.phase(to)?;
+                    if id.index() + 1 >= end {
+                        cx.push(
                             Diagnostic::error(
                                 "E0405",
                                 format!("`rollback to {}` leads nowhere back", to.node),
@@ -409,12 +348,11 @@ impl<'c, 'a> Builder<'c, 'a> {
                             )
                             .help("name an earlier phase, or say `rollback` to take everything back"),
                         );
-                            return None;
-                        }
-                        Some(id)
+                        return None;
                     }
-                })
-            }
+                    Some(id)
+                }
+            }),
         })
     }
 
@@ -430,12 +368,7 @@ impl<'c, 'a> Builder<'c, 'a> {
                     name.span,
                     "not a phase of this rollout",
                 )
-                .help(suggest::help(
-                    &name.node,
-                    &known,
-                    "its phases",
-                    "it has none",
-                )),
+                .help(suggest::help(&name.node, &known, "its phases", "it has none")),
             );
         }
         found.map(PhaseId::at)
@@ -455,10 +388,7 @@ impl<'c, 'a> Builder<'c, 'a> {
             let Some(m) = cx.metric(name) else { continue };
             let value = match m.body {
                 Body::Counter(_) | Body::Histogram(_) => None,
-                _ => self
-                    .lower
-                    .metric(name, None, m.ast.name.span)
-                    .map(|v| v.node),
+                _ => self.lower.metric(name, None, m.ast.name.span).map(|v| v.node),
             };
             let own: Vec<_> = match value {
                 Some(v) => self.lower.inputs_below(v),
@@ -474,13 +404,7 @@ impl<'c, 'a> Builder<'c, 'a> {
                 .filter(|(i, input)| of_name(input) || own.iter().any(|o| o.index() == *i))
                 .map(|(i, _)| plan::InputId::at(i))
                 .collect();
-            out.push(Metric {
-                name: name.to_owned(),
-                kind: m.ast.kind.node.clone(),
-                unit: m.ty.unit(),
-                value,
-                inputs,
-            });
+            out.push(Metric { name: name.to_owned(), kind: m.ast.kind.node.clone(), unit: m.ty.unit(), value, inputs });
         }
         out
     }

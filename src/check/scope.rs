@@ -7,16 +7,8 @@ use crate::syntax::source::Span;
 use std::collections::BTreeMap;
 
 /// Names that the language gives a meaning; `canary` may name a phase.
-pub(super) const PREDECLARED: [&str; 8] = [
-    "stable",
-    "before",
-    "healthy",
-    "undecided",
-    "now",
-    "phase",
-    "rollout",
-    "canary",
-];
+pub(super) const PREDECLARED: [&str; 8] =
+    ["stable", "before", "healthy", "undecided", "now", "phase", "rollout", "canary"];
 
 /// What a name stands for.
 #[derive(Debug, Clone, Copy)]
@@ -124,13 +116,8 @@ impl<'a> Scope<'a> {
     fn environment(&mut self, e: &'a ast::Environment, cx: &Cx<'a>) {
         if e.name.node == "lab" {
             cx.push(
-                Diagnostic::error(
-                    "E0510",
-                    "environment `lab` is built in",
-                    e.name.span,
-                    "cannot be declared",
-                )
-                .help("it binds every port to the lab inside this tool; give yours another name"),
+                Diagnostic::error("E0510", "environment `lab` is built in", e.name.span, "cannot be declared")
+                    .help("it binds every port to the lab inside this tool; give yours another name"),
             );
             return;
         }
@@ -151,24 +138,15 @@ impl<'a> Scope<'a> {
 
     /// Names of one kind, for "did you mean".
     pub(super) fn of_kind(&self, pick: impl Fn(&Decl<'a>) -> bool) -> Vec<&'a str> {
-        self.names
-            .iter()
-            .filter(|(_, d)| pick(d))
-            .map(|(n, _)| *n)
-            .collect()
+        self.names.iter().filter(|(_, d)| pick(d)).map(|(n, _)| *n).collect()
     }
 }
 
 /// The same name declared twice.
 pub(super) fn duplicate(name: &str, here: Span, first: Span) -> Diagnostic {
-    Diagnostic::error(
-        "E0202",
-        format!("`{name}` is declared twice"),
-        here,
-        "declared again here",
-    )
-    .also(first, "first declared here")
-    .help("give one of them another name")
+    Diagnostic::error("E0202", format!("`{name}` is declared twice"), here, "declared again here")
+        .also(first, "first declared here")
+        .help("give one of them another name")
 }
 
 impl<'a> Cx<'a> {
@@ -200,18 +178,8 @@ impl<'a> Cx<'a> {
             None => {
                 let known = self.scope().of_kind(pick);
                 self.push(
-                    Diagnostic::error(
-                        "E0201",
-                        format!("unknown name `{}`", name.node),
-                        name.span,
-                        "not declared",
-                    )
-                    .help(suggest::help(
-                        &name.node,
-                        &known,
-                        &format!("the {kind} of this policy"),
-                        how,
-                    )),
+                    Diagnostic::error("E0201", format!("unknown name `{}`", name.node), name.span, "not declared")
+                        .help(suggest::help(&name.node, &known, &format!("the {kind} of this policy"), how)),
                 );
                 None
             }

@@ -86,19 +86,11 @@ pub struct Signature {
 }
 
 const fn must(name: &'static str, ty: ArgType) -> ArgSignature {
-    ArgSignature {
-        name,
-        ty,
-        required: true,
-    }
+    ArgSignature { name, ty, required: true }
 }
 
 const fn may(name: &'static str, ty: ArgType) -> ArgSignature {
-    ArgSignature {
-        name,
-        ty,
-        required: false,
-    }
+    ArgSignature { name, ty, required: false }
 }
 
 /// All backends that can be named in a file.
@@ -119,10 +111,7 @@ pub const SIGNATURES: &[Signature] = &[
     Signature {
         backend: "scrape",
         roles: &[Role::Metrics],
-        args: &[
-            must("urls", ArgType::Words),
-            may("every", ArgType::Duration),
-        ],
+        args: &[must("urls", ArgType::Words), may("every", ArgType::Duration)],
         doc: "metrics pages, read by this tool itself",
     },
     Signature {
@@ -151,11 +140,7 @@ pub const SIGNATURES: &[Signature] = &[
     Signature {
         backend: "command",
         roles: &[Role::Traffic, Role::Flag],
-        args: &[
-            must("set", ArgType::Words),
-            must("get", ArgType::Words),
-            may("read", ArgType::JsonPath),
-        ],
+        args: &[must("set", ArgType::Words), must("get", ArgType::Words), may("read", ArgType::JsonPath)],
         doc: "a port that is set and read by commands",
     },
     Signature {
@@ -181,16 +166,8 @@ impl Signature {
             .args
             .iter()
             .map(|a| {
-                let text = if alone {
-                    a.ty.example().to_owned()
-                } else {
-                    format!("{}: {}", a.name, a.ty.example())
-                };
-                if a.required {
-                    text
-                } else {
-                    format!("[{text}]")
-                }
+                let text = if alone { a.ty.example().to_owned() } else { format!("{}: {}", a.name, a.ty.example()) };
+                if a.required { text } else { format!("[{text}]") }
             })
             .collect();
         format!("{}({})", self.backend, args.join(", "))
@@ -224,14 +201,7 @@ mod tests {
 
     #[test]
     fn every_role_can_be_filled() {
-        for role in [
-            Role::Metrics,
-            Role::Traffic,
-            Role::Flag,
-            Role::Channel,
-            Role::Action,
-            Role::Store,
-        ] {
+        for role in [Role::Metrics, Role::Traffic, Role::Flag, Role::Channel, Role::Action, Role::Store] {
             assert!(of_role(role).next().is_some(), "{role:?}");
         }
     }

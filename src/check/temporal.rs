@@ -8,18 +8,8 @@ use crate::syntax::source::Span;
 
 impl<'a> Lower<'_, 'a> {
     /// `C for 5m` and its three other forms.
-    pub(super) fn temporal(
-        &mut self,
-        e: &'a Expr,
-        of: &'a Expr,
-        span: &'a ForSpan,
-    ) -> Option<NodeId> {
-        if let ExprKind::Not(_)
-        | ExprKind::Binary {
-            op: BinaryOp::And | BinaryOp::Or,
-            ..
-        } = &of.kind
-        {
+    pub(super) fn temporal(&mut self, e: &'a Expr, of: &'a Expr, span: &'a ForSpan) -> Option<NodeId> {
+        if let ExprKind::Not(_) | ExprKind::Binary { op: BinaryOp::And | BinaryOp::Or, .. } = &of.kind {
             self.two_readings(of, e.span);
         }
         let op = self.temporal_op(span);
@@ -57,11 +47,7 @@ impl<'a> Lower<'_, 'a> {
             ForSpan::ShareOf(p, d) => {
                 let share = cx.ratio(p, "`for …% of d`", 1e-6, 1.0);
                 let d = cx.duration(d, "`for …% of d`", 1);
-                #[expect(
-                    clippy::cast_possible_truncation,
-                    clippy::cast_sign_loss,
-                    reason = "between 1 and 1,000,000"
-                )]
+                #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 1 and 1,000,000")]
                 let millionths = (share? * 1e6).round() as u32;
                 Some(Temporal::ShareOf(millionths, d?))
             }

@@ -40,9 +40,8 @@ impl Ty {
     }
 
     /// All words of [`Ty::declared`].
-    pub(super) const WORDS: [&'static str; 9] = [
-        "bool", "string", "number", "count", "ratio", "duration", "rate", "bytes", "time",
-    ];
+    pub(super) const WORDS: [&'static str; 9] =
+        ["bool", "string", "number", "count", "ratio", "duration", "rate", "bytes", "time"];
 
     /// With its article, for messages.
     pub(super) fn a(self) -> &'static str {
@@ -119,14 +118,7 @@ pub(super) fn common(l: Ty, l_zero: bool, r: Ty, r_zero: bool) -> Option<Ty> {
 }
 
 /// The type of a sum or difference. `both_live`: neither side is constant, so that adding two measured ratios is meant.
-pub(super) fn sum(
-    minus: bool,
-    l: Ty,
-    l_zero: bool,
-    r: Ty,
-    r_zero: bool,
-    both_live: bool,
-) -> Option<Ty> {
+pub(super) fn sum(minus: bool, l: Ty, l_zero: bool, r: Ty, r_zero: bool, both_live: bool) -> Option<Ty> {
     match (l, r) {
         (Ty::Ratio, Ty::Ratio) if minus => Some(Ty::Points),
         (Ty::Ratio, Ty::Ratio) => both_live.then_some(Ty::Ratio),
@@ -175,9 +167,7 @@ pub(super) fn fits(have: Ty, zero: bool, want: Ty) -> bool {
         || (zero && have == Ty::Number && want.numeric() && want != Ty::Time)
         || matches!(
             (have, want),
-            (Ty::Number | Ty::Quotient, Ty::Count)
-                | (Ty::Count | Ty::Quotient, Ty::Number)
-                | (Ty::Quotient, Ty::Ratio)
+            (Ty::Number | Ty::Quotient, Ty::Count) | (Ty::Count | Ty::Quotient, Ty::Number) | (Ty::Quotient, Ty::Ratio)
         )
 }
 
@@ -247,15 +237,9 @@ mod tests {
 
     #[test]
     fn points_are_the_difference_of_ratios_and_a_percentage_is_a_factor() {
-        assert_eq!(
-            sum(false, Ty::Ratio, false, Ty::Points, false, false),
-            Some(Ty::Ratio)
-        );
+        assert_eq!(sum(false, Ty::Ratio, false, Ty::Points, false, false), Some(Ty::Ratio));
         assert_eq!(sum(false, Ty::Ratio, false, Ty::Ratio, false, false), None);
-        assert_eq!(
-            sum(true, Ty::Ratio, false, Ty::Ratio, false, false),
-            Some(Ty::Points)
-        );
+        assert_eq!(sum(true, Ty::Ratio, false, Ty::Ratio, false, false), Some(Ty::Points));
         assert_eq!(product(Ty::Ratio, Ty::Ratio), Some(Ty::Ratio));
         assert_eq!(product(Ty::Duration, Ty::Ratio), Some(Ty::Duration));
         assert_eq!(product(Ty::Duration, Ty::Duration), None);

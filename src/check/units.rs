@@ -19,13 +19,12 @@ pub(super) fn bare_number(e: &Expr) -> Option<(f64, Span)> {
 impl Cx<'_> {
     /// Two sides that cannot be compared (or that a function cannot choose between).
     pub(super) fn mismatch(&self, what: &str, l: (&Expr, Ty), r: (&Expr, Ty)) {
-        let code = if (l.1 == Ty::Ratio && bare_number(r.0).is_some())
-            || (r.1 == Ty::Ratio && bare_number(l.0).is_some())
-        {
-            "E0302"
-        } else {
-            "E0301"
-        };
+        let code =
+            if (l.1 == Ty::Ratio && bare_number(r.0).is_some()) || (r.1 == Ty::Ratio && bare_number(l.0).is_some()) {
+                "E0302"
+            } else {
+                "E0301"
+            };
         let d = Diagnostic::error(
             code,
             format!("{what} {} with {}", l.1.a(), r.1.a()),
@@ -57,12 +56,7 @@ impl Cx<'_> {
     pub(super) fn bad_arithmetic(&self, op: BinaryOp, span: Span, l: (&Expr, Ty), r: (&Expr, Ty)) {
         if op == BinaryOp::Add && l.1 == Ty::Ratio && r.1 == Ty::Ratio {
             let written = self.as_written(r.0.span);
-            let d = Diagnostic::error(
-                "E0303",
-                "a ratio plus a ratio has two readings",
-                r.0.span,
-                "percent of what?",
-            );
+            let d = Diagnostic::error("E0303", "a ratio plus a ratio has two readings", r.0.span, "percent of what?");
             let d = match written.strip_suffix('%') {
                 Some(n) => d
                     .help(format!(
@@ -87,13 +81,8 @@ impl Cx<'_> {
         };
         let _ = span;
         self.push(
-            Diagnostic::error(
-                "E0303",
-                format!("cannot {verb} {} and {}", l.1, r.1),
-                r.0,
-                format!("this is {}", r.1),
-            )
-            .also(l.0, format!("this is {}", l.1)),
+            Diagnostic::error("E0303", format!("cannot {verb} {} and {}", l.1, r.1), r.0, format!("this is {}", r.1))
+                .also(l.0, format!("this is {}", l.1)),
         );
     }
 
@@ -109,15 +98,7 @@ impl Cx<'_> {
             Some(near) => format!("did you mean `{near}`?"),
             None => how.to_owned(),
         };
-        self.push(
-            Diagnostic::error(
-                "E0201",
-                format!("unknown name `{name}`"),
-                span,
-                "not declared",
-            )
-            .help(help),
-        );
+        self.push(Diagnostic::error("E0201", format!("unknown name `{name}`"), span, "not declared").help(help));
     }
 }
 

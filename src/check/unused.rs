@@ -18,13 +18,8 @@ pub(super) fn warn(cx: &Cx<'_>) {
         };
         if !cx.used.borrow().contains(*name) {
             cx.push(
-                Diagnostic::warning(
-                    "W0601",
-                    format!("{what} `{name}` is not used"),
-                    decl.span(),
-                    "",
-                )
-                .help("use it or remove it"),
+                Diagnostic::warning("W0601", format!("{what} `{name}` is not used"), decl.span(), "")
+                    .help("use it or remove it"),
             );
         }
     }

@@ -55,9 +55,9 @@ async fn take_back(store: Arc<Store>, run: &Run, why: &str) -> Result<Status, St
     let _lease = lease(&store, &plan, &bindings.environment)?;
     if bindings.environment == "lab" {
         // the lab went away with the process that ran it: there is nothing left that could be exposed
-        store.finish_run(&run.id, "aborted", crate::runtime::clock::now()).map_err(|e| {
-            because(Status::Unfinished, &e.to_string())
-        })?;
+        store
+            .finish_run(&run.id, "aborted", crate::runtime::clock::now())
+            .map_err(|e| because(Status::Unfinished, &e.to_string()))?;
         lab::clean_up();
         println!("{} run {}: aborted (its lab is gone already)", run.rollout, run.id);
         return Ok(Status::Success);

@@ -70,10 +70,9 @@ impl Resolver {
             Arg::Env(e) => self.env(e),
             Arg::Secret(s) => self.secret(&s.0).map(|s| s.expose().to_owned()),
             Arg::Duration(_) | Arg::Number(_) | Arg::Bool(_) | Arg::List(_) => {
-                self.wrong.borrow_mut().insert(format!(
-                    "{}: argument `{name}` of {} is to be a text",
-                    binding.place, binding.backend
-                ));
+                self.wrong
+                    .borrow_mut()
+                    .insert(format!("{}: argument `{name}` of {} is to be a text", binding.place, binding.backend));
                 None
             }
         }
@@ -118,10 +117,7 @@ mod tests {
         let r = Resolver::default();
         let args = BTreeMap::from([
             (String::from("url"), Arg::Env(String::from("CANARY_TEST_NO_SUCH_URL"))),
-            (
-                String::from("bearer"),
-                Arg::Secret(crate::plan::Secret(String::from("CANARY_TEST_NO_SUCH_TOKEN"))),
-            ),
+            (String::from("bearer"), Arg::Secret(crate::plan::Secret(String::from("CANARY_TEST_NO_SUCH_TOKEN")))),
             (String::from("scrape"), Arg::Duration(1000)),
         ]);
         let b = Binding { backend: String::from("prometheus"), args, place: String::from("e:1:1") };

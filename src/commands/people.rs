@@ -93,7 +93,8 @@ pub fn post_and_wait(store: &Store, run: &Run, kind: &str, why: &str) -> Result<
         }
         std::thread::sleep(Duration::from_millis(50));
     }
-    let message = format!("the runner of {} has not answered within {}s; it will still see this", run.id, ANSWER.as_secs());
+    let message =
+        format!("the runner of {} has not answered within {}s; it will still see this", run.id, ANSWER.as_secs());
     Err(because(Status::Unfinished, &message))
 }
 

@@ -44,8 +44,8 @@ fn ask(args: &Args) -> Result<Status, Status> {
         let message = format!("{} reads no metric `{}`; it reads {}", plan.rollout, args.metric, names.join(", "));
         return Err(because(Status::Wrong, &message));
     };
-    let runtime = super::runs::tokio()
-        .map_err(|e| because(Status::Wrong, &format!("cannot start the async runtime: {e}")))?;
+    let runtime =
+        super::runs::tokio().map_err(|e| because(Status::Wrong, &format!("cannot start the async runtime: {e}")))?;
     runtime.block_on(async {
         let lab = if args.target.env == "lab" {
             let lab = crate::lab::start(LabConfig::default()).await;
@@ -144,7 +144,9 @@ fn input_line(r: &InputReport, answers: &[crate::plan::Answer]) -> String {
                 Some(Ok(Reading::Buckets(b))) => {
                     let list: Vec<String> = b
                         .iter()
-                        .map(|b| format!("{}: {}", b.le.map_or_else(|| String::from("+Inf"), |v| v.to_string()), b.count))
+                        .map(|b| {
+                            format!("{}: {}", b.le.map_or_else(|| String::from("+Inf"), |v| v.to_string()), b.count)
+                        })
                         .collect();
                     format!("; buckets {}", list.join(", "))
                 }

@@ -14,8 +14,8 @@ use crate::report::live::Live;
 use crate::report::style::Style;
 use crate::report::text::settings;
 use crate::runtime::executor::Beginning;
-use crate::runtime::journal::Journal;
 use crate::runtime::fetch::with_help;
+use crate::runtime::journal::Journal;
 use crate::runtime::{Executor, Observer, Outcome, clock::now, preflight};
 use crate::store::{LeaseGuard, NewRun, Run, Store};
 use std::io::IsTerminal;
@@ -141,7 +141,9 @@ pub fn store_path(bindings: &Bindings) -> PathBuf {
         Some(Arg::Env(e)) => std::env::var_os(e).map(PathBuf::from),
         _ => None,
     });
-    bound.or_else(|| std::env::var_os("CANARY_STORE").map(PathBuf::from)).unwrap_or_else(|| PathBuf::from(super::runs::DEFAULT_STORE))
+    bound
+        .or_else(|| std::env::var_os("CANARY_STORE").map(PathBuf::from))
+        .unwrap_or_else(|| PathBuf::from(super::runs::DEFAULT_STORE))
 }
 
 /// Takes the rollout and its ports for this process.
@@ -159,9 +161,8 @@ async fn real_run(args: &Args, compiled: &Compiled, lab: Option<&Lab>) -> Result
     let store = Store::open(&path).map_err(|e| because(Status::Refused, &e.to_string()))?;
     let store = Arc::new(store);
     let _lease = lease(&store, &compiled.plan, &compiled.bindings.environment)?;
-    let unfinished = store
-        .unfinished_run(&compiled.plan.rollout)
-        .map_err(|e| because(Status::Refused, &e.to_string()))?;
+    let unfinished =
+        store.unfinished_run(&compiled.plan.rollout).map_err(|e| because(Status::Refused, &e.to_string()))?;
     let stop = stop_on_signals();
     let mut observer = observer(args.format, &compiled.bindings.environment);
     let run = match (unfinished, args.resume) {
@@ -192,7 +193,17 @@ async fn real_run(args: &Args, compiled: &Compiled, lab: Option<&Lab>) -> Result
     if lab.is_some() {
         restore_lab(&state, &backends).await;
     }
-    resume_with(&store, &run, plan, backends, Beginning::Recovered(Box::new(state)), stop, observer.as_mut(), Some(args)).await
+    resume_with(
+        &store,
+        &run,
+        plan,
+        backends,
+        Beginning::Recovered(Box::new(state)),
+        stop,
+        observer.as_mut(),
+        Some(args),
+    )
+    .await
 }
 
 /// The lab that the run was on has gone with its process: the new one is set to what was last verified.
@@ -286,12 +297,8 @@ async fn fresh_run(
         })
         .and_then(|id| store.run(&id))
         .map_err(|e| because(Status::Refused, &format!("nothing was changed: {e}")))?;
-    let beginning = Beginning::Start {
-        at: ready.at,
-        originals: ready.originals,
-        answers: ready.answers,
-        baseline: ready.baseline,
-    };
+    let beginning =
+        Beginning::Start { at: ready.at, originals: ready.originals, answers: ready.answers, baseline: ready.baseline };
     resume_with(store, &run, plan, backends, beginning, stop, observer, Some(args)).await
 }
 
@@ -347,7 +354,10 @@ pub async fn resume_with(
 
 fn write_report(store: &Store, run: &Run, plan: &Plan, file: &Path) -> Result<(), Status> {
     let failed = |e: &dyn std::fmt::Display| {
-        because(Status::Unfinished, &format!("the run is over, but its report cannot be written to {}: {e}", file.display()))
+        because(
+            Status::Unfinished,
+            &format!("the run is over, but its report cannot be written to {}: {e}", file.display()),
+        )
     };
     let run = store.run(&run.id).map_err(|e| failed(&e))?;
     let events = super::runs::events(store, &run)?;

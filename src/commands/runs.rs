@@ -46,7 +46,9 @@ pub fn find(store: &Store, name: Option<&str>) -> Result<Run, Status> {
     }
     let by_id = name.map(|n| store.run_by_name(n)).transpose().map_err(|e| said(&e))?.flatten();
     by_id.ok_or_else(|| match name {
-        Some(n) => because(Status::Wrong, &format!("no run and no rollout called `{n}` in this store (see `canary history`)")),
+        Some(n) => {
+            because(Status::Wrong, &format!("no run and no rollout called `{n}` in this store (see `canary history`)"))
+        }
         None => because(Status::Wrong, "no runs yet in this store"),
     })
 }

@@ -40,11 +40,8 @@ fn print(args: &Args) -> Result<(), Status> {
     let mut list = Vec::new();
     for run in &runs {
         let (plan, _) = pinned(run)?;
-        let state: Option<State> = store
-            .state(&run.id)
-            .ok()
-            .flatten()
-            .and_then(|(_, v)| serde_json::from_value(v).ok());
+        let state: Option<State> =
+            store.state(&run.id).ok().flatten().and_then(|(_, v)| serde_json::from_value(v).ok());
         let runner = store.holder(&format!("rollout/{}", run.rollout)).ok().flatten();
         match args.format {
             Format::Human => human(run, &plan, state.as_ref(), runner.as_deref()),

@@ -19,22 +19,17 @@ pub async fn serve_forever(
     out: &mut (dyn Write + Send),
 ) -> Result<(), BackendError> {
     if !listen.ip().is_loopback() {
-        return Err(
-            BackendError::permanent(format!("lab: {listen} is not a loopback address")).help(
-                "anyone who reaches the service can switch its faults on: listen on 127.0.0.1",
-            ),
-        );
+        return Err(BackendError::permanent(format!("lab: {listen} is not a loopback address"))
+            .help("anyone who reaches the service can switch its faults on: listen on 127.0.0.1"));
     }
-    let listener = TcpListener::bind(listen).await.map_err(|error| {
-        failed(format!("listen on {listen}: {error}")).help("port 0 takes a free port")
-    })?;
+    let listener = TcpListener::bind(listen)
+        .await
+        .map_err(|error| failed(format!("listen on {listen}: {error}")).help("port 0 takes a free port"))?;
     let address = listener.local_addr().map_err(|e| failed(e.to_string()))?;
     let instance = Arc::new(Instance::new(version, seed)?);
     tell(out, &format!("listening on http://{address}"))?;
     instance.serve(listener).await;
-    Err(BackendError::permanent(format!(
-        "lab: service {version} at {address} crashed, as /fault asked"
-    )))
+    Err(BackendError::permanent(format!("lab: service {version} at {address} crashed, as /fault asked")))
 }
 
 /// [`serve_forever`] until ctrl-c or SIGTERM, which end it without an error.
@@ -52,10 +47,7 @@ pub async fn service_command(
 }
 
 /// Starts a whole lab, writes its URLs to `out`, and keeps it until ctrl-c or SIGTERM. Faults are told as they begin.
-pub async fn up_command(
-    config: LabConfig,
-    out: &mut (dyn Write + Send),
-) -> Result<(), BackendError> {
+pub async fn up_command(config: LabConfig, out: &mut (dyn Write + Send)) -> Result<(), BackendError> {
     let stopped = Stopped::new()?;
     let lab = start(config).await?;
     tell(out, &lab.describe())?;
@@ -82,9 +74,7 @@ pub async fn up_command(
 
 fn tell(out: &mut (dyn Write + Send), text: &str) -> Result<(), BackendError> {
     // Flushed at once: whoever started this process waits for the line.
-    writeln!(out, "{text}")
-        .and_then(|()| out.flush())
-        .map_err(|error| failed(format!("output: {error}")))
+    writeln!(out, "{text}").and_then(|()| out.flush()).map_err(|error| failed(format!("output: {error}")))
 }
 
 /// The signals that end a command, caught from its creation on.
@@ -96,10 +86,7 @@ struct Stopped {
 impl Stopped {
     fn new() -> Result<Self, BackendError> {
         let caught = |kind| signal(kind).map_err(|error| failed(format!("signals: {error}")));
-        Ok(Self {
-            interrupt: caught(SignalKind::interrupt())?,
-            terminate: caught(SignalKind::terminate())?,
-        })
+        Ok(Self { interrupt: caught(SignalKind::interrupt())?, terminate: caught(SignalKind::terminate())? })
     }
 
     async fn wait(mut self) {

@@ -17,10 +17,7 @@ pub(crate) struct Draws {
 impl Draws {
     /// The draws of a seed, from the first.
     pub(crate) fn new(seed: u64) -> Self {
-        Self {
-            seed,
-            next: AtomicU64::new(0),
-        }
+        Self { seed, next: AtomicU64::new(0) }
     }
 
     /// The next draw, uniform in [0, 1).
@@ -65,9 +62,6 @@ mod tests {
         assert!(draws.iter().all(|d| (0.0..1.0).contains(d)));
         let mean = draws.iter().sum::<f64>() / 10_000.0;
         assert!((mean - 0.5).abs() < 0.01, "{mean}");
-        assert_ne!(
-            Draws::new(derive(7, 1)).unit(),
-            Draws::new(derive(7, 2)).unit()
-        );
+        assert_ne!(Draws::new(derive(7, 1)).unit(), Draws::new(derive(7, 2)).unit());
     }
 }

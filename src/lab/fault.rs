@@ -98,10 +98,7 @@ fn wrong(message: String, help: impl Into<String>) -> BackendError {
 
 fn one(item: &str) -> Result<Fault, BackendError> {
     if item.is_empty() {
-        return Err(wrong(
-            "nothing between two commas, or nothing at all".to_owned(),
-            FORMS,
-        ));
+        return Err(wrong("nothing between two commas, or nothing at all".to_owned(), FORMS));
     }
     // `slow = 400ms` is what `slow=400ms` is.
     let spaced = item.replace('=', " = ");
@@ -119,26 +116,17 @@ fn one(item: &str) -> Result<Fault, BackendError> {
                 format!("`at` takes a share of traffic, not `{share}`, in `{item}`"),
                 format!("for a time write `after {share}`"),
             ),
-            Err(_) => wrong(
-                format!("{why} after `at` in `{item}`"),
-                "a share is written `50%`",
-            ),
+            Err(_) => wrong(format!("{why} after `at` in `{item}`"), "a share is written `50%`"),
         })?),
         ["after", time] => Trigger::After(duration(time).map_err(|why| match ratio(time) {
             Ok(_) => wrong(
                 format!("`after` takes a time, not `{time}`, in `{item}`"),
                 format!("for a share of traffic write `at {time}`"),
             ),
-            Err(_) => wrong(
-                format!("{why} after `after` in `{item}`"),
-                "a time is written `10s`",
-            ),
+            Err(_) => wrong(format!("{why} after `after` in `{item}`"), "a time is written `10s`"),
         })?),
         [word @ ("at" | "after")] => {
-            return Err(wrong(
-                format!("nothing follows `{word}` in `{item}`"),
-                "write `at 50%` or `after 10s`",
-            ));
+            return Err(wrong(format!("nothing follows `{word}` in `{item}`"), "write `at 50%` or `after 10s`"));
         }
         [word, ..] => {
             let message = format!("`{}` is not understood in `{item}`", rest.join(" "));
@@ -164,22 +152,17 @@ fn kind(item: &str, name: &str, value: Option<&str>) -> Result<FaultKind, Backen
     match name {
         "slow" => {
             let help = "write how much slower: `slow=400ms`";
-            let value =
-                value.ok_or_else(|| wrong(format!("`slow` needs a duration in `{item}`"), help))?;
+            let value = value.ok_or_else(|| wrong(format!("`slow` needs a duration in `{item}`"), help))?;
             let by = duration(value).map_err(|why| wrong(format!("{why} in `{item}`"), help))?;
             if by > MAX_SLOW {
                 let message = format!("`slow` is at most 60s, and `{item}` asks for `{value}`");
-                return Err(wrong(
-                    message,
-                    "for a service that never answers write `hang`",
-                ));
+                return Err(wrong(message, "for a service that never answers write `hang`"));
             }
             Ok(FaultKind::Slow(by))
         }
         "errors" => {
             let help = "write the share of failing requests: `errors=20%`";
-            let value =
-                value.ok_or_else(|| wrong(format!("`errors` needs a share in `{item}`"), help))?;
+            let value = value.ok_or_else(|| wrong(format!("`errors` needs a share in `{item}`"), help))?;
             let rate = ratio(value).map_err(|why| wrong(format!("{why} in `{item}`"), help))?;
             Ok(FaultKind::Errors(rate))
         }
@@ -207,9 +190,7 @@ fn nearest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
 
 /// `20%` as 0.2.
 fn ratio(text: &str) -> Result<f64, String> {
-    let number = text
-        .strip_suffix('%')
-        .ok_or_else(|| format!("`{text}` is no share (`20%`)"))?;
+    let number = text.strip_suffix('%').ok_or_else(|| format!("`{text}` is no share (`20%`)"))?;
     match decimal(number) {
         Some(percent) if percent <= 100.0 => Ok(percent / 100.0),
         Some(_) => Err(format!("`{text}` is above 100%")),
@@ -220,25 +201,18 @@ fn ratio(text: &str) -> Result<f64, String> {
 /// `400ms`, `1.5s`, `2m`, `1h`, in whole milliseconds.
 fn duration(text: &str) -> Result<Duration, String> {
     let units = [("ms", 1.0), ("s", 1e3), ("m", 6e4), ("h", 3.6e6)];
-    let parts = units
-        .iter()
-        .find_map(|(unit, scale)| Some((decimal(text.strip_suffix(unit)?)?, scale)));
+    let parts = units.iter().find_map(|(unit, scale)| Some((decimal(text.strip_suffix(unit)?)?, scale)));
     match parts {
-        Some((number, scale)) if number * scale <= 3.6e9 => {
-            Ok(Duration::from_millis((number * scale).round() as u64))
-        }
+        Some((number, scale)) if number * scale <= 3.6e9 => Ok(Duration::from_millis((number * scale).round() as u64)),
         Some(_) => Err(format!("`{text}` is above 1000 hours")),
-        None if decimal(text).is_some() => {
-            Err(format!("`{text}` has no unit (`{text}ms` or `{text}s`)"))
-        }
+        None if decimal(text).is_some() => Err(format!("`{text}` has no unit (`{text}ms` or `{text}s`)")),
         None => Err(format!("`{text}` is no duration (`400ms`)")),
     }
 }
 
 /// A plain decimal number; not the signs, exponents, `inf` and `nan` that Rust's own parser takes.
 fn decimal(text: &str) -> Option<f64> {
-    let plain = text.chars().all(|c| c.is_ascii_digit() || c == '.')
-        && text.starts_with(|c: char| c.is_ascii_digit());
+    let plain = text.chars().all(|c| c.is_ascii_digit() || c == '.') && text.starts_with(|c: char| c.is_ascii_digit());
     if plain { text.parse().ok() } else { None }
 }
 
@@ -248,7 +222,8 @@ mod tests {
 
     #[test]
     fn every_form_is_read_and_written_back() {
-        let spec = "slow=400ms, slow = 1.5s at 50%, errors=20% after 10s, errors=0.5%, crash at 2.5%, hang after 2m, crash";
+        let spec =
+            "slow=400ms, slow = 1.5s at 50%, errors=20% after 10s, errors=0.5%, crash at 2.5%, hang after 2m, crash";
         let faults = Fault::parse(spec).unwrap();
         let ms = Duration::from_millis;
         let expected = [
@@ -263,11 +238,7 @@ mod tests {
         .map(|(after, what)| Fault { after, what });
         assert_eq!(faults, expected);
         for fault in faults {
-            assert_eq!(
-                fault.to_string().parse::<Fault>().unwrap(),
-                fault,
-                "{fault}"
-            );
+            assert_eq!(fault.to_string().parse::<Fault>().unwrap(), fault, "{fault}");
         }
     }
 
@@ -275,20 +246,12 @@ mod tests {
     fn wrong_specs_say_what_is_wrong_and_what_would_be_right() {
         let cases = [
             ("slw=400ms", "unknown fault `slw`", "did you mean `slow`?"),
-            (
-                "error=20%",
-                "unknown fault `error`",
-                "did you mean `errors`?",
-            ),
+            ("error=20%", "unknown fault `error`", "did you mean `errors`?"),
             ("sloth", "unknown fault `sloth`", "did you mean `slow`?"),
             ("latency=1s", "unknown fault `latency`", "`slow=400ms`"),
             ("slow", "`slow` needs a duration", "`slow=400ms`"),
             ("slow=", "`slow` needs a duration", "`slow=400ms`"),
-            (
-                "slow=400",
-                "`400` has no unit (`400ms` or `400s`)",
-                "`slow=400ms`",
-            ),
+            ("slow=400", "`400` has no unit (`400ms` or `400s`)", "`slow=400ms`"),
             ("slow=-4ms", "`-4ms` is no duration", "`slow=400ms`"),
             ("slow=infs", "`infs` is no duration", "`slow=400ms`"),
             ("slow=2m", "`slow` is at most 60s", "`hang`"),
@@ -296,34 +259,14 @@ mod tests {
             ("errors=20", "`20` is no share", "`errors=20%`"),
             ("errors=120%", "`120%` is above 100%", "`errors=20%`"),
             ("crash=1s", "`crash` takes no value", "`crash after 10s`"),
-            (
-                "hang at 5s",
-                "`at` takes a share of traffic, not `5s`",
-                "`after 5s`",
-            ),
-            (
-                "hang after 50%",
-                "`after` takes a time, not `50%`",
-                "`at 50%`",
-            ),
+            ("hang at 5s", "`at` takes a share of traffic, not `5s`", "`after 5s`"),
+            ("hang after 50%", "`after` takes a time, not `50%`", "`at 50%`"),
             ("hang at", "nothing follows `at`", "`at 50%`"),
             ("hang at half", "`half` is no share", "`50%`"),
-            (
-                "hang aftr 5s",
-                "`aftr 5s` is not understood",
-                "did you mean `after`?",
-            ),
-            (
-                "hang at 5% at 6%",
-                "`at 5% at 6%` is not understood",
-                "`slow=400ms`",
-            ),
+            ("hang aftr 5s", "`aftr 5s` is not understood", "did you mean `after`?"),
+            ("hang at 5% at 6%", "`at 5% at 6%` is not understood", "`slow=400ms`"),
             ("crash,,hang", "nothing between two commas", "`crash`"),
-            (
-                "",
-                "nothing between two commas, or nothing at all",
-                "`crash`",
-            ),
+            ("", "nothing between two commas, or nothing at all", "`crash`"),
             ("=5", "unknown fault `=`", "`crash`"),
         ];
         for (spec, message, help) in cases {

@@ -22,11 +22,8 @@ const BODY_LIMIT: usize = 64 * 1024;
 pub(crate) type Answer = Response<Full<Bytes>>;
 
 /// Accepts and serves connections until `until` is ready; then the listener and all connections are dropped where they stand.
-pub(crate) async fn serve<H, F, B>(
-    listener: TcpListener,
-    handler: H,
-    until: impl Future<Output = ()>,
-) where
+pub(crate) async fn serve<H, F, B>(listener: TcpListener, handler: H, until: impl Future<Output = ()>)
+where
     H: Fn(Request<Incoming>) -> F + Clone + Send + Sync + 'static,
     F: Future<Output = Response<B>> + Send + 'static,
     B: Body + Send + 'static,
@@ -68,9 +65,7 @@ pub(crate) async fn serve<H, F, B>(
 pub(crate) fn answer(status: StatusCode, kind: &'static str, text: impl Into<Bytes>) -> Answer {
     let mut answer = Response::new(Full::new(text.into()));
     *answer.status_mut() = status;
-    answer
-        .headers_mut()
-        .insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+    answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
     answer
 }
 
@@ -81,11 +76,7 @@ pub(crate) fn json(status: StatusCode, value: &impl serde::Serialize) -> Answer 
             text.push(b'\n');
             answer(status, "application/json", text)
         }
-        Err(error) => answer(
-            StatusCode::INTERNAL_SERVER_ERROR,
-            "text/plain; charset=utf-8",
-            format!("{error}\n"),
-        ),
+        Err(error) => answer(StatusCode::INTERNAL_SERVER_ERROR, "text/plain; charset=utf-8", format!("{error}\n")),
     }
 }
 
@@ -96,27 +87,19 @@ pub(crate) fn error(status: StatusCode, message: &str) -> Answer {
 
 /// 405 with the methods that would be understood.
 pub(crate) fn not_allowed(method: &Method, allowed: &'static str) -> Answer {
-    let mut answer = error(
-        StatusCode::METHOD_NOT_ALLOWED,
-        &format!("{method} is not understood here; {allowed} are"),
-    );
-    answer
-        .headers_mut()
-        .insert(ALLOW, HeaderValue::from_static(allowed));
+    let mut answer = error(StatusCode::METHOD_NOT_ALLOWED, &format!("{method} is not understood here; {allowed} are"));
+    answer.headers_mut().insert(ALLOW, HeaderValue::from_static(allowed));
     answer
 }
 
 /// A request's body as JSON, or the answer that says what is wrong with it.
-pub(crate) async fn body<T: serde::de::DeserializeOwned>(
-    request: Request<Incoming>,
-) -> Result<T, Answer> {
+pub(crate) async fn body<T: serde::de::DeserializeOwned>(request: Request<Incoming>) -> Result<T, Answer> {
     let text = Limited::new(request.into_body(), BODY_LIMIT)
         .collect()
         .await
         .map_err(|cause| error(StatusCode::BAD_REQUEST, &cause.to_string()))?
         .to_bytes();
-    serde_json::from_slice(&text)
-        .map_err(|cause| error(StatusCode::BAD_REQUEST, &cause.to_string()))
+    serde_json::from_slice(&text).map_err(|cause| error(StatusCode::BAD_REQUEST, &cause.to_string()))
 }
 
 /// A client with a pool of connections.
@@ -143,10 +126,7 @@ pub(crate) struct Caller {
 impl Caller {
     /// A caller whose every call ends within `timeout`.
     pub(crate) fn new(timeout: Duration) -> Self {
-        Self {
-            pool: pool(),
-            timeout,
-        }
+        Self { pool: pool(), timeout }
     }
 
     /// The status and text that `method url` answers. No answer is a transient error.

@@ -47,10 +47,7 @@ pub(crate) struct Load {
 
 impl Load {
     pub(crate) fn seen(&self) -> Seen {
-        self.seen
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn note(&self, what: impl FnOnce(&mut Seen)) {
@@ -112,9 +109,7 @@ fn open_files() -> usize {
     std::fs::read_to_string("/proc/self/limits")
         .ok()
         .and_then(|limits| {
-            let line = limits
-                .lines()
-                .find_map(|l| l.strip_prefix("Max open files"))?;
+            let line = limits.lines().find_map(|l| l.strip_prefix("Max open files"))?;
             let soft = line.split_whitespace().next()?;
             soft.parse().ok()
         })

@@ -2,10 +2,7 @@
 
 use super::failed;
 use crate::backend::BackendError;
-use prometheus::{
-    Gauge, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, Registry,
-    TextEncoder,
-};
+use prometheus::{Gauge, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, Registry, TextEncoder};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Content type of [`page`].
@@ -32,14 +29,9 @@ impl Meter {
         version: &str,
         codes: &[u16],
     ) -> Result<Self, BackendError> {
-        let opts = |name: &str, help: &str| {
-            Opts::new(format!("{prefix}_{name}"), help).const_label("version", version)
-        };
-        let answers = IntCounterVec::new(
-            opts("requests_total", "Requests answered, by status code."),
-            &["code"],
-        )
-        .map_err(refused)?;
+        let opts = |name: &str, help: &str| Opts::new(format!("{prefix}_{name}"), help).const_label("version", version);
+        let answers = IntCounterVec::new(opts("requests_total", "Requests answered, by status code."), &["code"])
+            .map_err(refused)?;
         let seconds = Histogram::with_opts(
             HistogramOpts::from(opts(
                 "request_duration_seconds",
@@ -48,8 +40,7 @@ impl Meter {
             .buckets(BOUNDS.to_vec()),
         )
         .map_err(refused)?;
-        let in_flight = IntGauge::with_opts(opts("in_flight", "Requests not answered yet."))
-            .map_err(refused)?;
+        let in_flight = IntGauge::with_opts(opts("in_flight", "Requests not answered yet.")).map_err(refused)?;
         for code in codes {
             answers.with_label_values(&[&code.to_string()]);
         }
@@ -57,11 +48,7 @@ impl Meter {
         register(Box::new(answers.clone()))?;
         register(Box::new(seconds.clone()))?;
         register(Box::new(in_flight.clone()))?;
-        Ok(Self {
-            answers,
-            seconds,
-            in_flight,
-        })
+        Ok(Self { answers, seconds, in_flight })
     }
 
     /// A request has come. It is in flight until the returned value is dropped, also when its client goes away.
@@ -88,40 +75,26 @@ impl Drop for InFlight {
 }
 
 /// A counter without labels of its own beside `version`.
-pub(crate) fn counter(
-    registry: &Registry,
-    name: &str,
-    help: &str,
-    version: &str,
-) -> Result<IntCounter, BackendError> {
-    let counter = IntCounter::with_opts(Opts::new(name, help).const_label("version", version))
-        .map_err(refused)?;
-    registry
-        .register(Box::new(counter.clone()))
-        .map_err(refused)?;
+pub(crate) fn counter(registry: &Registry, name: &str, help: &str, version: &str) -> Result<IntCounter, BackendError> {
+    let counter = IntCounter::with_opts(Opts::new(name, help).const_label("version", version)).map_err(refused)?;
+    registry.register(Box::new(counter.clone())).map_err(refused)?;
     Ok(counter)
 }
 
 /// Registers `process_start_time_seconds`: now, in seconds since 1970.
 pub(crate) fn register_start(registry: &Registry, version: &str) -> Result<(), BackendError> {
-    let opts = Opts::new(
-        "process_start_time_seconds",
-        "When this instance started, in seconds since 1970-01-01T00:00:00Z.",
-    )
-    .const_label("version", version);
+    let opts =
+        Opts::new("process_start_time_seconds", "When this instance started, in seconds since 1970-01-01T00:00:00Z.")
+            .const_label("version", version);
     let gauge = Gauge::with_opts(opts).map_err(refused)?;
-    let now = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     gauge.set(now.as_millis() as f64 / 1000.0);
     registry.register(Box::new(gauge)).map_err(refused)
 }
 
 /// The page that `/metrics` answers.
 pub(crate) fn page(registry: &Registry) -> Result<String, BackendError> {
-    TextEncoder::new()
-        .encode_to_string(&registry.gather())
-        .map_err(refused)
+    TextEncoder::new().encode_to_string(&registry.gather()).map_err(refused)
 }
 
 fn refused(error: prometheus::Error) -> BackendError {
@@ -138,10 +111,7 @@ mod tests {
         let v2 = Meter::register(&registry, "http", "v2", &[200, 500]).unwrap();
         Meter::register(&registry, "http", "v1", &[200, 500]).unwrap();
         let before = page(&registry).unwrap();
-        assert_eq!(
-            before.matches("# TYPE http_requests_total counter").count(),
-            1
-        );
+        assert_eq!(before.matches("# TYPE http_requests_total counter").count(), 1);
         for version in ["v1", "v2"] {
             for code in [200, 500] {
                 let line = format!(r#"http_requests_total{{code="{code}",version="{version}"}} 0"#);
@@ -149,11 +119,7 @@ mod tests {
             }
         }
         let flight = v2.arrive();
-        assert!(
-            page(&registry)
-                .unwrap()
-                .contains(r#"http_in_flight{version="v2"} 1"#)
-        );
+        assert!(page(&registry).unwrap().contains(r#"http_in_flight{version="v2"} 1"#));
         v2.answered(500, Duration::from_millis(40));
         drop(flight);
         let after = page(&registry).unwrap();

@@ -88,22 +88,18 @@ pub async fn start(config: LabConfig) -> Result<Lab, BackendError> {
     }
     if config.canary_version == config.stable_version {
         let message = format!("lab: both versions are `{}`", config.canary_version);
-        return Err(BackendError::permanent(message)
-            .help("metrics tell the two apart by version: give them different ones"));
+        return Err(
+            BackendError::permanent(message).help("metrics tell the two apart by version: give them different ones")
+        );
     }
-    let (canary, canary_life) =
-        process::bind(&config.canary_version, draws::derive(config.seed, 1))?;
-    let (stable, stable_life) =
-        process::bind(&config.stable_version, draws::derive(config.seed, 2))?;
-    let proxy = Arc::new(proxy::Proxy::new(
-        (canary.version(), canary.address()),
-        (stable.version(), stable.address()),
-    )?);
+    let (canary, canary_life) = process::bind(&config.canary_version, draws::derive(config.seed, 1))?;
+    let (stable, stable_life) = process::bind(&config.stable_version, draws::derive(config.seed, 2))?;
+    let proxy =
+        Arc::new(proxy::Proxy::new((canary.version(), canary.address()), (stable.version(), stable.address()))?);
     let (traffic, proxy_address) = listen().await?;
     let (control, control_address) = listen().await?;
-    let url = format!("http://{proxy_address}/")
-        .parse()
-        .map_err(|error| failed(format!("{proxy_address}: {error}")))?;
+    let url =
+        format!("http://{proxy_address}/").parse().map_err(|error| failed(format!("{proxy_address}: {error}")))?;
     let load = Arc::new(load::Load::default());
     let injected = schedule::Log::default();
 
@@ -113,27 +109,12 @@ pub async fn start(config: LabConfig) -> Result<Lab, BackendError> {
     tasks.spawn(Arc::clone(&proxy).serve_traffic(traffic));
     tasks.spawn(Arc::clone(&proxy).serve_control(control));
     for fault in config.faults {
-        tasks.spawn(schedule::inject(
-            fault,
-            proxy.peak(),
-            canary.clone(),
-            injected.clone(),
-        ));
+        tasks.spawn(schedule::inject(fault, proxy.peak(), canary.clone(), injected.clone()));
     }
     if config.rate > 0 {
         tasks.spawn(Arc::clone(&load).run(url, config.rate));
     }
-    Ok(Lab {
-        canary,
-        stable,
-        proxy_address,
-        control_address,
-        proxy,
-        load,
-        rate: config.rate,
-        injected,
-        tasks,
-    })
+    Ok(Lab { canary, stable, proxy_address, control_address, proxy, load, rate: config.rate, injected, tasks })
 }
 
 impl Lab {
@@ -202,24 +183,11 @@ impl Lab {
     pub fn describe(&self) -> String {
         let by_hand = self.traffic().by_hand(crate::plan::Setting::Share(0.05));
         let service = |role: &str, service: &Service| {
-            format!(
-                "{role:<8} {}  version {}, /metrics, /fault",
-                service.url(),
-                service.version()
-            )
+            format!("{role:<8} {}  version {}, /metrics, /fault", service.url(), service.version())
         };
         [
-            format!(
-                "{:<8} {}  {} requests/s",
-                "proxy",
-                self.proxy_url(),
-                self.rate
-            ),
-            format!(
-                "{:<8} {}  /weights, /metrics",
-                "control",
-                self.control_url()
-            ),
+            format!("{:<8} {}  {} requests/s", "proxy", self.proxy_url(), self.rate),
+            format!("{:<8} {}  /weights, /metrics", "control", self.control_url()),
             service("canary", &self.canary),
             service("stable", &self.stable),
             format!("{:<8} {by_hand}", "5% by"),
@@ -239,9 +207,7 @@ async fn listen() -> Result<(TcpListener, SocketAddr), BackendError> {
         let address = listener.local_addr()?;
         Ok((listener, address))
     };
-    bound
-        .await
-        .map_err(|error: std::io::Error| failed(format!("listen on 127.0.0.1: {error}")))
+    bound.await.map_err(|error: std::io::Error| failed(format!("listen on 127.0.0.1: {error}")))
 }
 
 /// An error of the lab itself.

@@ -70,10 +70,7 @@ impl Service {
         }
         // The connection broke, as it must; what proves the crash is the closed port.
         self.until_up(false).await?;
-        Ok(Faults {
-            crash: true,
-            ..Faults::default()
-        })
+        Ok(Faults { crash: true, ..Faults::default() })
     }
 
     /// Ends all its faults through `DELETE /fault`.
@@ -83,10 +80,7 @@ impl Service {
 
     /// Drops its listener and all its connections; returns when the port refuses.
     pub async fn crash(&self) -> Result<(), BackendError> {
-        let change = FaultChange {
-            crash: Some(true),
-            ..FaultChange::default()
-        };
+        let change = FaultChange { crash: Some(true), ..FaultChange::default() };
         self.set_fault(change).await.map(drop)
     }
 
@@ -110,13 +104,9 @@ impl Service {
         let url = format!("{}/fault", self.url());
         let (status, text) = self.caller.call(method, &url, body).await?;
         if !status.is_success() {
-            return Err(BackendError::permanent(format!(
-                "lab: {url}: {status}: {}",
-                text.trim()
-            )));
+            return Err(BackendError::permanent(format!("lab: {url}: {status}: {}", text.trim())));
         }
-        serde_json::from_str(&text)
-            .map_err(|error| BackendError::permanent(format!("lab: {url}: {error}")))
+        serde_json::from_str(&text).map_err(|error| BackendError::permanent(format!("lab: {url}: {error}")))
     }
 
     async fn until_up(&self, wanted: bool) -> Result<(), BackendError> {
@@ -124,10 +114,7 @@ impl Service {
         match tokio::time::timeout(CALL, up.wait_for(|up| *up == wanted)).await {
             Ok(Ok(_)) => Ok(()),
             Ok(Err(_)) => Err(failed("the lab has ended".to_owned())),
-            Err(_) => Err(failed(format!(
-                "{} did not change within {CALL:?}",
-                self.describe()
-            ))),
+            Err(_) => Err(failed(format!("{} did not change within {CALL:?}", self.describe()))),
         }
     }
 }
@@ -142,13 +129,8 @@ pub(crate) fn bind(
     let listener = reserved.listen()?;
     let (is_up, up) = watch::channel(true);
     let (restarts, mut wanted) = mpsc::channel::<oneshot::Sender<()>>(1);
-    let service = Service {
-        version: version.to_owned(),
-        address: reserved.address,
-        caller: Caller::new(CALL),
-        up,
-        restarts,
-    };
+    let service =
+        Service { version: version.to_owned(), address: reserved.address, caller: Caller::new(CALL), up, restarts };
     let version = version.to_owned();
     let life = async move {
         let (mut listener, mut instance) = (listener, first);
@@ -191,19 +173,12 @@ struct Reserved {
 impl Reserved {
     fn new() -> Result<Self, BackendError> {
         let socket = socket(SocketAddr::from(([127, 0, 0, 1], 0)))?;
-        let address = socket
-            .local_addr()
-            .map_err(|e| failed(format!("bind: {e}")))?;
-        Ok(Self {
-            address,
-            _socket: socket,
-        })
+        let address = socket.local_addr().map_err(|e| failed(format!("bind: {e}")))?;
+        Ok(Self { address, _socket: socket })
     }
 
     fn listen(&self) -> Result<TcpListener, BackendError> {
-        socket(self.address)?
-            .listen(BACKLOG)
-            .map_err(|error| failed(format!("listen on {}: {error}", self.address)))
+        socket(self.address)?.listen(BACKLOG).map_err(|error| failed(format!("listen on {}: {error}", self.address)))
     }
 }
 

@@ -73,10 +73,7 @@ pub struct Sent {
 }
 
 impl Proxy {
-    pub(crate) fn new(
-        canary: (&str, SocketAddr),
-        stable: (&str, SocketAddr),
-    ) -> Result<Self, BackendError> {
+    pub(crate) fn new(canary: (&str, SocketAddr), stable: (&str, SocketAddr)) -> Result<Self, BackendError> {
         let registry = Registry::new();
         Ok(Self {
             split: Mutex::new(Split::new(Weights::STABLE)),
@@ -89,10 +86,7 @@ impl Proxy {
     }
 
     pub(crate) fn sent(&self) -> Sent {
-        Sent {
-            canary: self.canary.chosen.get(),
-            stable: self.stable.chosen.get(),
-        }
+        Sent { canary: self.canary.chosen.get(), stable: self.stable.chosen.get() }
     }
 
     /// The highest share of the canary so far.
@@ -130,22 +124,12 @@ impl Proxy {
             Ok(answer) => answer.map(Either::Right),
             Err(answer) => answer.map(Either::Left),
         };
-        target
-            .meter
-            .answered(answer.status().as_u16(), arrived.elapsed());
+        target.meter.answered(answer.status().as_u16(), arrived.elapsed());
         answer
     }
 
-    async fn ask(
-        &self,
-        address: SocketAddr,
-        mut request: Request<Incoming>,
-    ) -> Result<Response<Incoming>, Answer> {
-        let path = request
-            .uri()
-            .path_and_query()
-            .cloned()
-            .unwrap_or_else(|| PathAndQuery::from_static("/"));
+    async fn ask(&self, address: SocketAddr, mut request: Request<Incoming>) -> Result<Response<Incoming>, Answer> {
+        let path = request.uri().path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/"));
         *request.uri_mut() = Uri::builder()
             .scheme(Scheme::HTTP)
             .authority(address.to_string())

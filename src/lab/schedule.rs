@@ -28,27 +28,16 @@ pub(crate) struct Log(Arc<Mutex<Vec<Injected>>>);
 
 impl Log {
     pub(crate) fn entries(&self) -> Vec<Injected> {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn note(&self, entry: Injected) {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(entry);
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(entry);
     }
 }
 
 /// Waits for one fault's trigger and injects it into `canary`. `peak` is the highest share that the proxy was set to.
-pub(crate) async fn inject(
-    fault: Fault,
-    mut peak: watch::Receiver<f64>,
-    canary: Service,
-    log: Log,
-) {
+pub(crate) async fn inject(fault: Fault, mut peak: watch::Receiver<f64>, canary: Service, log: Log) {
     match fault.after {
         Trigger::Start => {}
         Trigger::After(time) => tokio::time::sleep(time).await,
@@ -76,12 +65,6 @@ pub(crate) async fn inject(
             }
         }
     }
-    let now = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
-    log.note(Injected {
-        fault,
-        at: Time::try_from(now.as_millis()).unwrap_or(Time::MAX),
-        failed,
-    });
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    log.note(Injected { fault, at: Time::try_from(now.as_millis()).unwrap_or(Time::MAX), failed });
 }

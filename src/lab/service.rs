@@ -86,11 +86,8 @@ pub(crate) struct Instance {
 impl Instance {
     pub(crate) fn new(version: &str, seed: u64) -> Result<Self, BackendError> {
         let header = HeaderValue::from_str(version).map_err(|_| {
-            BackendError::permanent(format!(
-                "lab: version `{}` cannot be sent in a header",
-                version.escape_debug()
-            ))
-            .help("use letters, digits, dots and dashes, as in `v2`")
+            BackendError::permanent(format!("lab: version `{}` cannot be sent in a header", version.escape_debug()))
+                .help("use letters, digits, dots and dashes, as in `v2`")
         })?;
         let registry = Registry::new();
         let meter = Meter::register(&registry, "http", version, &[200, 500])?;
@@ -125,9 +122,7 @@ impl Instance {
                 self.while_hanging().await;
                 match meter::page(&self.registry) {
                     Ok(page) => http::answer(StatusCode::OK, meter::CONTENT_TYPE, page),
-                    Err(cause) => {
-                        http::error(StatusCode::INTERNAL_SERVER_ERROR, &cause.to_string())
-                    }
+                    Err(cause) => http::error(StatusCode::INTERNAL_SERVER_ERROR, &cause.to_string()),
                 }
             }
             _ => self.work().await,
@@ -144,17 +139,10 @@ impl Instance {
         let work = Duration::from_secs_f64(WORK.0 + spread * (WORK.1 - WORK.0));
         let fails = self.draws.unit() < faults.error_rate;
         tokio::time::sleep(work + Duration::from_millis(faults.latency_ms)).await;
-        let status = if fails {
-            StatusCode::INTERNAL_SERVER_ERROR
-        } else {
-            StatusCode::OK
-        };
+        let status = if fails { StatusCode::INTERNAL_SERVER_ERROR } else { StatusCode::OK };
         let mut answer = http::answer(status, "text/plain; charset=utf-8", self.text.clone());
-        answer
-            .headers_mut()
-            .insert("x-version", self.version.clone());
-        self.meter
-            .answered(answer.status().as_u16(), arrived.elapsed());
+        answer.headers_mut().insert("x-version", self.version.clone());
+        self.meter.answered(answer.status().as_u16(), arrived.elapsed());
         answer
     }
 

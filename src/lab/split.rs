@@ -17,10 +17,7 @@ pub struct Weights {
 
 impl Weights {
     /// Everything to stable.
-    pub const STABLE: Self = Self {
-        canary: 0,
-        stable: 100,
-    };
+    pub const STABLE: Self = Self { canary: 0, stable: 100 };
 
     /// Weights of a share from 0 to 1: out of 100 where that is exact, else out of 1,000 and so on; nearest millionth at last.
     /// None for what is no share.
@@ -36,10 +33,7 @@ impl Weights {
             if (exact - whole).abs() < 1e-9 * f64::from(scale) || scale == MAX_WEIGHT {
                 // `whole` is between 0 and a million, so the cast is exact.
                 let canary = (whole as u32).min(scale);
-                return Some(Self {
-                    canary,
-                    stable: scale - canary,
-                });
+                return Some(Self { canary, stable: scale - canary });
             }
             scale *= 10;
         }
@@ -117,43 +111,29 @@ mod tests {
     use proptest::prelude::*;
 
     fn canary_of(split: &mut Split, requests: u32) -> u32 {
-        (0..requests)
-            .filter(|_| split.choose() == Upstream::Canary)
-            .count() as u32
+        (0..requests).filter(|_| split.choose() == Upstream::Canary).count() as u32
     }
 
     #[test]
     fn five_percent_of_two_hundred_is_ten() {
-        let mut split = Split::new(Weights {
-            canary: 5,
-            stable: 95,
-        });
+        let mut split = Split::new(Weights { canary: 5, stable: 95 });
         assert_eq!(canary_of(&mut split, 200), 10);
         assert_eq!(canary_of(&mut split, 200), 10);
     }
 
     #[test]
     fn nothing_at_zero_and_everything_at_one_whatever_came_before() {
-        let mut split = Split::new(Weights {
-            canary: 99,
-            stable: 1,
-        });
+        let mut split = Split::new(Weights { canary: 99, stable: 1 });
         canary_of(&mut split, 57);
         split.set(Weights::STABLE);
         assert_eq!(canary_of(&mut split, 10_000), 0);
-        split.set(Weights {
-            canary: 1,
-            stable: 0,
-        });
+        split.set(Weights { canary: 1, stable: 0 });
         assert_eq!(canary_of(&mut split, 10_000), 10_000);
     }
 
     #[test]
     fn setting_the_same_weights_again_does_not_bend_the_split() {
-        let weights = Weights {
-            canary: 5,
-            stable: 95,
-        };
+        let weights = Weights { canary: 5, stable: 95 };
         let mut split = Split::new(weights);
         let mut canary = 0;
         for _ in 0..200 {

@@ -22,10 +22,7 @@ impl LabTraffic {
     /// The port behind a control URL: `http://127.0.0.1:PORT`.
     #[must_use]
     pub fn new(control_url: &str) -> Self {
-        Self {
-            url: format!("{}/weights", control_url.trim_end_matches('/')),
-            caller: Caller::new(CALL),
-        }
+        Self { url: format!("{}/weights", control_url.trim_end_matches('/')), caller: Caller::new(CALL) }
     }
 
     async fn weights(&self, method: Method, body: Option<String>) -> Result<Weights, BackendError> {
@@ -42,8 +39,7 @@ impl LabTraffic {
         if !status.is_success() {
             return Err(answered(text.trim()));
         }
-        let weights: Weights =
-            serde_json::from_str(&text).map_err(|error| answered(&error.to_string()))?;
+        let weights: Weights = serde_json::from_str(&text).map_err(|error| answered(&error.to_string()))?;
         match weights.objection() {
             Some(why) => Err(answered(&why)),
             None => Ok(weights),
@@ -62,10 +58,7 @@ fn body(to: Setting) -> Result<(Weights, String), BackendError> {
             .help("a traffic port takes a share from 0% to 100%")
     })?;
     let Weights { canary, stable } = weights;
-    Ok((
-        weights,
-        format!(r#"{{"canary":{canary},"stable":{stable}}}"#),
-    ))
+    Ok((weights, format!(r#"{{"canary":{canary},"stable":{stable}}}"#)))
 }
 
 #[async_trait]
@@ -119,13 +112,9 @@ mod tests {
 
     #[test]
     fn only_shares_can_be_set() {
-        for wrong in [
-            Setting::Share(1.2),
-            Setting::Share(f64::NAN),
-            Setting::Bool(true),
-            Setting::Count(1),
-            Setting::Absent,
-        ] {
+        for wrong in
+            [Setting::Share(1.2), Setting::Share(f64::NAN), Setting::Bool(true), Setting::Count(1), Setting::Absent]
+        {
             let error = body(wrong).unwrap_err();
             assert!(!error.transient && error.help.is_some(), "{error}");
         }

@@ -45,13 +45,11 @@ fn write(value: &Value, out: &mut String) {
 #[must_use]
 pub fn sha256_hex(bytes: &[u8]) -> String {
     use std::fmt::Write as _;
-    Sha256::digest(bytes)
-        .iter()
-        .fold(String::with_capacity(64), |mut s, b| {
-            // writing into a string does not fail
-            let _ = write!(s, "{b:02x}");
-            s
-        })
+    Sha256::digest(bytes).iter().fold(String::with_capacity(64), |mut s, b| {
+        // writing into a string does not fail
+        let _ = write!(s, "{b:02x}");
+        s
+    })
 }
 
 #[cfg(test)]
@@ -61,17 +59,11 @@ mod tests {
     #[test]
     fn keys_are_sorted_at_every_depth() {
         let value = serde_json::json!({"b": {"z": 1, "a": [true, null]}, "a": "x\"y"});
-        assert_eq!(
-            canonical(&value),
-            r#"{"a":"x\"y","b":{"a":[true,null],"z":1}}"#
-        );
+        assert_eq!(canonical(&value), r#"{"a":"x\"y","b":{"a":[true,null],"z":1}}"#);
     }
 
     #[test]
     fn the_known_answer_of_fips_180_4() {
-        assert_eq!(
-            sha256_hex(b"abc"),
-            "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
-        );
+        assert_eq!(sha256_hex(b"abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
     }
 }

@@ -136,19 +136,13 @@ impl Answer {
     /// An answer without numbers.
     #[must_use]
     pub fn missing(why: Missing) -> Self {
-        Self {
-            value: Err(why),
-            sampled_at: None,
-            series: 0,
-        }
+        Self { value: Err(why), sampled_at: None, series: 0 }
     }
 
     /// An answer because of a failure.
     #[must_use]
     pub fn failed(message: impl Into<String>) -> Self {
-        Self::missing(Missing::Failed {
-            message: message.into(),
-        })
+        Self::missing(Missing::Failed { message: message.into() })
     }
 }
 

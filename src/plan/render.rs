@@ -1,8 +1,8 @@
 //! A plan for people: what will happen, in which order, what is asked, what is needed.
 
 use super::{
-    Action, Arg, Ask, Binding, Bindings, Consequence, Guard, Input, Millis, PhaseId, Plan,
-    Population, Step, Tolerance, Trigger, Window, show,
+    Action, Arg, Ask, Binding, Bindings, Consequence, Guard, Input, Millis, PhaseId, Plan, Population, Step, Tolerance,
+    Trigger, Window, show,
 };
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -22,11 +22,7 @@ pub struct Credential {
 #[must_use]
 pub fn credentials(bindings: &Bindings) -> Vec<Credential> {
     let mut found: BTreeSet<(String, bool, String)> = BTreeSet::new();
-    let all = bindings
-        .bindings
-        .iter()
-        .map(|(n, b)| (n.as_str(), b))
-        .chain(bindings.store.iter().map(|b| ("store", b)));
+    let all = bindings.bindings.iter().map(|(n, b)| (n.as_str(), b)).chain(bindings.store.iter().map(|b| ("store", b)));
     for (name, binding) in all {
         for arg in binding.args.values() {
             outside(arg, &mut |variable, secret| {
@@ -38,11 +34,7 @@ pub fn credentials(bindings: &Bindings) -> Vec<Credential> {
     for (name, secret, user) in found {
         match out.last_mut() {
             Some(c) if c.name == name && c.secret == secret => c.used_by.push(user),
-            _ => out.push(Credential {
-                name,
-                secret,
-                used_by: vec![user],
-            }),
+            _ => out.push(Credential { name, secret, used_by: vec![user] }),
         }
     }
     out
@@ -91,11 +83,7 @@ pub fn text(plan: &Plan, bindings: &Bindings) -> String {
     queries(plan, bindings, &mut out);
     rollback(plan, &mut out);
     bound(bindings, &mut out);
-    let _ = write!(
-        out,
-        "\nplan      {}\nbindings  {}\n",
-        plan.hash, bindings.hash
-    );
+    let _ = write!(out, "\nplan      {}\nbindings  {}\n", plan.hash, bindings.hash);
     out
 }
 
@@ -111,37 +99,17 @@ fn head(plan: &Plan, bindings: &Bindings, out: &mut String) {
         line(kind, target);
     }
     line("environment", &bindings.environment);
-    line(
-        "checks",
-        &format!("every {}", show::duration(plan.check_every)),
-    );
+    line("checks", &format!("every {}", show::duration(plan.check_every)));
     if let Some(b) = plan.baseline {
-        line(
-            "baseline",
-            &format!("{} before the first change", show::duration(b)),
-        );
+        line("baseline", &format!("{} before the first change", show::duration(b)));
     }
-    line(
-        "no data",
-        &format!(
-            "tolerated {}, then {}",
-            tolerance(plan.no_data.tolerate),
-            plan.no_data.otherwise.word()
-        ),
-    );
+    line("no data", &format!("tolerated {}, then {}", tolerance(plan.no_data.tolerate), plan.no_data.otherwise.word()));
     if !plan.params.is_empty() {
-        let params: Vec<String> = plan
-            .params
-            .iter()
-            .map(|(n, v)| format!("{n} = {v}"))
-            .collect();
+        let params: Vec<String> = plan.params.iter().map(|(n, v)| format!("{n} = {v}")).collect();
         line("params", &params.join(", "));
     }
     if let Some(end) = earliest_end(plan) {
-        line(
-            "earliest end",
-            &format!("{} after the first check", show::duration(end)),
-        );
+        line("earliest end", &format!("{} after the first check", show::duration(end)));
     }
     if !plan.requires.is_empty() {
         out.push_str("\nbefore the start\n");
@@ -180,22 +148,16 @@ fn timeline(plan: &Plan, out: &mut String) {
                 }
                 Step::Hold(d) => format!("hold {}", show::duration(*d)),
                 Step::Promote { text, within, .. } => match within {
-                    Some((d, c)) => format!(
-                        "promote when {text} within {} else {}",
-                        show::duration(*d),
-                        consequence(plan, *c)
-                    ),
+                    Some((d, c)) => {
+                        format!("promote when {text} within {} else {}", show::duration(*d), consequence(plan, *c))
+                    }
                     None => format!("promote when {text}"),
                 },
             };
             let _ = writeln!(out, "             {line}");
         }
-        let watching: Vec<&str> = plan
-            .guards
-            .iter()
-            .filter(|g| watches(g, PhaseId::at(i)))
-            .map(|g| g.name.as_str())
-            .collect();
+        let watching: Vec<&str> =
+            plan.guards.iter().filter(|g| watches(g, PhaseId::at(i))).map(|g| g.name.as_str()).collect();
         if !watching.is_empty() {
             let _ = writeln!(out, "             watched by {}", watching.join(", "));
         }
@@ -214,22 +176,13 @@ fn guards(plan: &Plan, out: &mut String) {
         return;
     }
     out.push_str("\nguards\n");
-    let width = plan
-        .guards
-        .iter()
-        .map(|g| g.name.chars().count())
-        .max()
-        .unwrap_or(0);
+    let width = plan.guards.iter().map(|g| g.name.chars().count()).max().unwrap_or(0);
     for g in &plan.guards {
         let _ = write!(out, "  {:<width$}  {}", g.name, g.text);
-        if let Some(n) = g
-            .shown
-            .and_then(|s| plan.program.nodes.get(s.index()))
-            .and_then(|n| match n {
-                super::Node::Compare { at_least, .. } => *at_least,
-                _ => None,
-            })
-        {
+        if let Some(n) = g.shown.and_then(|s| plan.program.nodes.get(s.index())).and_then(|n| match n {
+            super::Node::Compare { at_least, .. } => *at_least,
+            _ => None,
+        }) {
             let _ = write!(out, "  at least {n} events");
         }
         if g.from.index() > 0 {
@@ -273,11 +226,7 @@ fn queries(plan: &Plan, bindings: &Bindings, out: &mut String) {
     }
     out.push_str("\nasked at each check\n");
     let mut lines: Vec<String> = Vec::new();
-    for input in plan
-        .inputs
-        .iter()
-        .filter(|i| i.population != Population::Before)
-    {
+    for input in plan.inputs.iter().filter(|i| i.population != Population::Before) {
         let line = query(input, bindings);
         if !lines.contains(&line) {
             lines.push(line);
@@ -286,11 +235,7 @@ fn queries(plan: &Plan, bindings: &Bindings, out: &mut String) {
     for line in &lines {
         let _ = writeln!(out, "  {line}");
     }
-    let before: Vec<&Input> = plan
-        .inputs
-        .iter()
-        .filter(|i| i.population == Population::Before)
-        .collect();
+    let before: Vec<&Input> = plan.inputs.iter().filter(|i| i.population == Population::Before).collect();
     if !before.is_empty() {
         out.push_str("\nasked once, before the first change\n");
         for input in before {
@@ -317,54 +262,32 @@ fn query(input: &Input, bindings: &Bindings) -> String {
         Ask::Buckets(s, w) => format!("sum by (le) (increase({}[{}]))", s.0, range(w)),
     };
     let who = if input.separable { population } else { "all" };
-    let note = if input.auxiliary {
-        "  (to tell a silent canary from a silent source)"
-    } else {
-        ""
-    };
+    let note = if input.auxiliary { "  (to tell a silent canary from a silent source)" } else { "" };
     format!("{:<10} {who:<7} {text}{note}", input.metric)
 }
 
 fn rollback(plan: &Plan, out: &mut String) {
     out.push_str("\na rollback restores\n");
-    let (traffic, flags): (Vec<_>, Vec<_>) = plan
-        .ports
-        .iter()
-        .partition(|p| p.kind == super::PortKind::Traffic);
+    let (traffic, flags): (Vec<_>, Vec<_>) = plan.ports.iter().partition(|p| p.kind == super::PortKind::Traffic);
     for (what, ports) in [("traffic", traffic), ("flag", flags)] {
         for p in ports {
-            let _ = writeln!(
-                out,
-                "  {what} {} to what was read before the first change",
-                p.name
-            );
+            let _ = writeln!(out, "  {what} {} to what was read before the first change", p.name);
         }
     }
-    let undone = |a: &Action| -> Option<String> {
-        Some(format!("  {} by {}", a.name, plan.action_name(a.undo?)))
-    };
+    let undone = |a: &Action| -> Option<String> { Some(format!("  {} by {}", a.name, plan.action_name(a.undo?))) };
     for line in plan.actions.iter().filter_map(undone) {
         let _ = writeln!(out, "{line}");
     }
     for g in &plan.guards {
         if let Consequence::Rollback(Some(p)) = g.otherwise {
-            let _ = writeln!(
-                out,
-                "  (guard {} goes back to phase {} only)",
-                g.name,
-                plan.phase_name(p)
-            );
+            let _ = writeln!(out, "  (guard {} goes back to phase {} only)", g.name, plan.phase_name(p));
         }
     }
 }
 
 fn bound(bindings: &Bindings, out: &mut String) {
     let _ = writeln!(out, "\nbound by environment {}", bindings.environment);
-    let all = bindings
-        .bindings
-        .iter()
-        .map(|(n, b)| (n.as_str(), b))
-        .chain(bindings.store.iter().map(|b| ("store", b)));
+    let all = bindings.bindings.iter().map(|(n, b)| (n.as_str(), b)).chain(bindings.store.iter().map(|b| ("store", b)));
     for (name, b) in all {
         let _ = writeln!(out, "  {name} = {}", backend(b));
     }
@@ -384,11 +307,7 @@ fn bound(bindings: &Bindings, out: &mut String) {
 }
 
 fn backend(b: &Binding) -> String {
-    let args: Vec<String> = b
-        .args
-        .iter()
-        .map(|(n, a)| format!("{n}: {}", argument(a)))
-        .collect();
+    let args: Vec<String> = b.args.iter().map(|(n, a)| format!("{n}: {}", argument(a))).collect();
     format!("{}({})", b.backend, args.join(", "))
 }
 

@@ -47,13 +47,7 @@ pub fn duration(ms: Millis) -> String {
     }
     let mut rest = ms;
     let mut out = String::from(sign);
-    for (name, size) in [
-        ("d", 86_400_000),
-        ("h", 3_600_000),
-        ("m", 60_000),
-        ("s", 1000),
-        ("ms", 1),
-    ] {
+    for (name, size) in [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1)] {
         let n = rest / size;
         if n > 0 {
             out.push_str(&format!("{n}{name}"));
@@ -67,25 +61,14 @@ fn seconds(v: f64) -> String {
     let ms = v * 1000.0;
     // whole milliseconds are written as the language writes them, finer ones with decimals
     if ms.is_finite() && ms.abs() < 1e15 && (ms - ms.round()).abs() < 1e-6 {
-        #[expect(
-            clippy::cast_possible_truncation,
-            reason = "bounded by 1e15 just above"
-        )]
+        #[expect(clippy::cast_possible_truncation, reason = "bounded by 1e15 just above")]
         return duration(ms.round() as Millis);
     }
-    if v.abs() < 1.0 {
-        format!("{}ms", number(ms))
-    } else {
-        format!("{}s", number(v))
-    }
+    if v.abs() < 1.0 { format!("{}ms", number(ms)) } else { format!("{}s", number(v)) }
 }
 
 fn bytes(v: f64) -> String {
-    for (name, size) in [
-        ("GiB", 1024.0_f64.powi(3)),
-        ("MiB", 1024.0_f64.powi(2)),
-        ("KiB", 1024.0),
-    ] {
+    for (name, size) in [("GiB", 1024.0_f64.powi(3)), ("MiB", 1024.0_f64.powi(2)), ("KiB", 1024.0)] {
         if v.abs() >= size {
             return format!("{}{name}", number(v / size));
         }

@@ -14,7 +14,10 @@ pub fn clock(at: Time) -> String {
 /// `2026-11-21 15:04:05` on this machine's clock.
 #[must_use]
 pub fn date_time(at: Time) -> String {
-    Local.timestamp_millis_opt(at).single().map_or_else(|| at.to_string(), |t| t.format("%Y-%m-%d %H:%M:%S").to_string())
+    Local
+        .timestamp_millis_opt(at)
+        .single()
+        .map_or_else(|| at.to_string(), |t| t.format("%Y-%m-%d %H:%M:%S").to_string())
 }
 
 /// RFC 3339 in UTC, to the millisecond: for machines.

@@ -112,11 +112,8 @@ fn rule_text(s: &Subject<'_>, e: &Explanation) -> String {
         let head = if i == 0 { "asked  " } else { "       " };
         out.push_str(&format!("{head}  {}\n", input_text(s, input)));
     }
-    let others: Vec<String> = e
-        .others
-        .iter()
-        .map(|g| format!("guard {} {} ({})", g.guard, g.word.text(), reading(g)))
-        .collect();
+    let others: Vec<String> =
+        e.others.iter().map(|g| format!("guard {} {} ({})", g.guard, g.word.text(), reading(g))).collect();
     for (i, o) in others.iter().enumerate() {
         let head = if i == 0 { "not by " } else { "       " };
         out.push_str(&format!("{head}  {o}\n"));
@@ -195,7 +192,11 @@ fn effects_text(events: &[Happened]) -> String {
             }
             Record::Verified { epoch, read, took } if asked.is_some_and(|(_, n)| n == *epoch) => {
                 let took = show::duration(*took);
-                out.push_str(&format!("{} read back {} ({took} after the breach was decided)\n", clock(e.at), settings(read)));
+                out.push_str(&format!(
+                    "{} read back {} ({took} after the breach was decided)\n",
+                    clock(e.at),
+                    settings(read)
+                ));
             }
             Record::ActionEnded { action, ok, how, .. } if asked.is_some() => {
                 let word = if *ok { "succeeded" } else { "failed" };
@@ -215,15 +216,15 @@ fn effects_text(events: &[Happened]) -> String {
 pub fn json(s: &Subject<'_>) -> Value {
     let (decided, kind, body) = match decision(s.events) {
         None => (Value::Null, Value::Null, Value::Null),
-        Some((at, kind, Decision::Refused(reasons))) => (json!(rfc3339(at)), json!(kind), json!({ "reasons": reasons })),
+        Some((at, kind, Decision::Refused(reasons))) => {
+            (json!(rfc3339(at)), json!(kind), json!({ "reasons": reasons }))
+        }
         Some((at, kind, Decision::Explained(e))) => (json!(rfc3339(at)), json!(kind), json!(e)),
     };
     let queries: Vec<Value> = match decision(s.events) {
-        Some((_, _, Decision::Explained(e))) => e
-            .inputs
-            .iter()
-            .map(|i| json!({ "input": i.input, "query": query(s.plan, s.bindings, i.input) }))
-            .collect(),
+        Some((_, _, Decision::Explained(e))) => {
+            e.inputs.iter().map(|i| json!({ "input": i.input, "query": query(s.plan, s.bindings, i.input) })).collect()
+        }
         _ => Vec::new(),
     };
     json!({

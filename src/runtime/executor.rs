@@ -276,11 +276,8 @@ impl<'o> Executor<'o> {
                 // dropping the future ends the whole process group
                 for (token, handle) in self.actions.drain(..) {
                     handle.abort();
-                    let outcome = ActionOutcome {
-                        ok: false,
-                        how: String::from("ended by the rollback"),
-                        output: String::new(),
-                    };
+                    let outcome =
+                        ActionOutcome { ok: false, how: String::from("ended by the rollback"), output: String::new() };
                     let tell = self.ended_tx.clone();
                     tokio::spawn(async move {
                         let _ = tell.send((token, outcome)).await;

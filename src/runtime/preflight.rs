@@ -67,7 +67,12 @@ fn unacceptable(plan: &Plan, backends: &Backends) -> Vec<String> {
     for phase in &plan.phases {
         for (port, setting) in &phase.settings {
             if let Some(Err(e)) = backends.port(*port).map(|b| b.accepts(*setting)) {
-                out.push(format!("phase {}: {} = {setting}: {}", phase.name, plan.port_name(*port), fetch::with_help(&e)));
+                out.push(format!(
+                    "phase {}: {} = {setting}: {}",
+                    phase.name,
+                    plan.port_name(*port),
+                    fetch::with_help(&e)
+                ));
             }
         }
     }
@@ -103,8 +108,7 @@ pub async fn read(
     // ask the engine itself on a state that is thrown away: there is no second opinion
     let mut state = State::new(plan);
     let mut effects = Vec::new();
-    let input =
-        Input::Start { at, originals: originals.clone(), answers: &answers, baseline: baseline.clone() };
+    let input = Input::Start { at, originals: originals.clone(), answers: &answers, baseline: baseline.clone() };
     step(plan, &mut state, input, &mut effects);
     let refused = effects
         .into_iter()
@@ -187,4 +191,3 @@ fn bounds_warnings(plan: &Plan, answers: &[Answer]) -> Vec<String> {
 fn exact(n: Num) -> bool {
     n.is_missing() || n.lo == n.hi
 }
-

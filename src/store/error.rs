@@ -107,19 +107,27 @@ impl std::fmt::Display for StoreError {
                 write!(f, "no runs yet: there is no store at {} (another one: `--store FILE`)", path.display())
             }
             Self::Full { path } => write!(f, "the disk is full: cannot write the store {}", path.display()),
-            Self::ReadOnly { path } => write!(f, "the store {} cannot be written: no permission, or read-only", path.display()),
+            Self::ReadOnly { path } => {
+                write!(f, "the store {} cannot be written: no permission, or read-only", path.display())
+            }
             Self::Busy { path } => {
                 write!(f, "the store {} is locked by another process for more than 5s", path.display())
             }
             Self::Corrupt { path, detail } => {
-                write!(f, "{} is not a readable store ({detail}): move it away, or restore it from a backup", path.display())
+                write!(
+                    f,
+                    "{} is not a readable store ({detail}): move it away, or restore it from a backup",
+                    path.display()
+                )
             }
             Self::Newer { path, version } => {
                 write!(f, "the store {} was written by a newer canary (schema {version}): use that one", path.display())
             }
             Self::Held { name, by } => write!(f, "{name} is held by {by}"),
             Self::NoRun { run } => write!(f, "no run {run} in this store"),
-            Self::TooLarge { kind, size } => write!(f, "an event `{kind}` of {size} bytes is too large for the journal"),
+            Self::TooLarge { kind, size } => {
+                write!(f, "an event `{kind}` of {size} bytes is too large for the journal")
+            }
             Self::Io { path, detail } => write!(f, "{}: {detail}", path.display()),
         }
     }

@@ -197,9 +197,10 @@ impl Store {
             .optional()
             .map_err(|e| self.failed(&e))?;
         row.map(|(seq, body)| {
-            serde_json::from_str(&body)
-                .map(|v| (seq, v))
-                .map_err(|e| StoreError::Corrupt { path: self.path.clone(), detail: format!("state of run {run}: {e}") })
+            serde_json::from_str(&body).map(|v| (seq, v)).map_err(|e| StoreError::Corrupt {
+                path: self.path.clone(),
+                detail: format!("state of run {run}: {e}"),
+            })
         })
         .transpose()
     }

@@ -41,9 +41,10 @@ impl Store {
                 }
                 Err(TryLockError::Error(e)) => return Err(StoreError::of_io(&path, &e)),
             }
-            let write = file.set_len(0).and_then(|()| file.seek(SeekFrom::Start(0))).and_then(|_| {
-                file.write_all(holder.as_bytes())
-            });
+            let write = file
+                .set_len(0)
+                .and_then(|()| file.seek(SeekFrom::Start(0)))
+                .and_then(|_| file.write_all(holder.as_bytes()));
             // on a full disk the lock still holds, only its holder's words are missing
             drop(write);
             guard.files.push(file);

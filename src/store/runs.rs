@@ -127,10 +127,10 @@ impl Store {
     /// # Errors
     /// The store's.
     pub fn create_run(&self, new: &NewRun) -> Result<RunId, StoreError> {
-        let second = Utc.timestamp_millis_opt(new.started).single().map_or_else(
-            || new.started.to_string(),
-            |t| t.format("%Y%m%d-%H%M%S").to_string(),
-        );
+        let second = Utc
+            .timestamp_millis_opt(new.started)
+            .single()
+            .map_or_else(|| new.started.to_string(), |t| t.format("%Y%m%d-%H%M%S").to_string());
         let c = self.lock();
         let sql = format!("insert into run ({COLUMNS}) values (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,null,null)");
         // two runs of one second differ in their tail: which one is taken depends on what is free
@@ -215,7 +215,10 @@ impl Store {
     /// The store's.
     pub fn finish_run(&self, id: &RunId, verdict: &str, at: Time) -> Result<(), StoreError> {
         self.lock()
-            .execute("update run set verdict = ?2, ended = ?3 where id = ?1 and verdict is null", params![id.0, verdict, at])
+            .execute(
+                "update run set verdict = ?2, ended = ?3 where id = ?1 and verdict is null",
+                params![id.0, verdict, at],
+            )
             .map(drop)
             .map_err(|e| self.failed(&e))
     }

@@ -49,93 +49,25 @@ pub const TOO_MANY: &str = "E0120";
 /// Every code of the product.
 pub const CODES: &[Code] = &[
     (ENCODING, "not-utf8", "the file is not UTF-8 text"),
-    (
-        TOO_LARGE,
-        "file-too-large",
-        "the file is larger than a policy may be",
-    ),
+    (TOO_LARGE, "file-too-large", "the file is larger than a policy may be"),
     (EMPTY, "empty-policy", "the file declares nothing"),
-    (
-        UNCLOSED,
-        "unclosed",
-        "a bracket, string or backtick text is never closed",
-    ),
-    (
-        STRAY_CLOSER,
-        "stray-closer",
-        "a closing bracket has no opener",
-    ),
-    (
-        TOO_DEEP,
-        "nested-too-deep",
-        "brackets are nested beyond the cap",
-    ),
-    (
-        TOO_LONG,
-        "expression-too-long",
-        "an expression has too many operators",
-    ),
-    (
-        CHARACTER,
-        "unknown-character",
-        "the language does not use this character",
-    ),
-    (
-        HABIT,
-        "foreign-notation",
-        "this is written as in another language",
-    ),
-    (
-        LITERAL,
-        "bad-literal",
-        "a number, duration, time or size is not written as one",
-    ),
+    (UNCLOSED, "unclosed", "a bracket, string or backtick text is never closed"),
+    (STRAY_CLOSER, "stray-closer", "a closing bracket has no opener"),
+    (TOO_DEEP, "nested-too-deep", "brackets are nested beyond the cap"),
+    (TOO_LONG, "expression-too-long", "an expression has too many operators"),
+    (CHARACTER, "unknown-character", "the language does not use this character"),
+    (HABIT, "foreign-notation", "this is written as in another language"),
+    (LITERAL, "bad-literal", "a number, duration, time or size is not written as one"),
     (ESCAPE, "bad-escape", "an escape in a string means nothing"),
-    (
-        EXPECTED,
-        "syntax",
-        "a part of a construct is missing or wrong",
-    ),
-    (
-        UNKNOWN_STATEMENT,
-        "unknown-statement",
-        "a word begins no statement or declaration",
-    ),
-    (
-        MISPLACED,
-        "misplaced-statement",
-        "a statement stands where it cannot",
-    ),
-    (
-        NO_ELSE,
-        "missing-else",
-        "a guard or gate does not say what happens when it is not met",
-    ),
-    (
-        RESERVED,
-        "reserved-word",
-        "a reserved word cannot be a name",
-    ),
-    (
-        TAIL_ORDER,
-        "tail-order",
-        "a tail stands in the wrong place or is given twice",
-    ),
-    (
-        AMBIGUOUS_FOR,
-        "ambiguous-for",
-        "`for` under `and`, `or`, `not` needs parentheses",
-    ),
-    (
-        CHAINED,
-        "chained-comparison",
-        "comparisons cannot be chained",
-    ),
-    (
-        TOO_MANY,
-        "too-many-errors",
-        "further errors were not looked for",
-    ),
+    (EXPECTED, "syntax", "a part of a construct is missing or wrong"),
+    (UNKNOWN_STATEMENT, "unknown-statement", "a word begins no statement or declaration"),
+    (MISPLACED, "misplaced-statement", "a statement stands where it cannot"),
+    (NO_ELSE, "missing-else", "a guard or gate does not say what happens when it is not met"),
+    (RESERVED, "reserved-word", "a reserved word cannot be a name"),
+    (TAIL_ORDER, "tail-order", "a tail stands in the wrong place or is given twice"),
+    (AMBIGUOUS_FOR, "ambiguous-for", "`for` under `and`, `or`, `not` needs parentheses"),
+    (CHAINED, "chained-comparison", "comparisons cannot be chained"),
+    (TOO_MANY, "too-many-errors", "further errors were not looked for"),
 ];
 
 /// The entry of a code.

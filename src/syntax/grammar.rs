@@ -19,10 +19,7 @@ static LIMIT: AtomicUsize = AtomicUsize::new(0);
 
 /// Runs a rule on the beginning of a text.
 pub(crate) fn run(rule: Rule, text: &str) -> Result<Pairs<'_, Rule>, Error<Rule>> {
-    let wanted = text
-        .len()
-        .saturating_add(1_000)
-        .saturating_mul(STEPS_PER_BYTE);
+    let wanted = text.len().saturating_add(1_000).saturating_mul(STEPS_PER_BYTE);
     if LIMIT.fetch_max(wanted, Ordering::SeqCst) < wanted {
         pest::set_call_limit(NonZeroUsize::new(LIMIT.load(Ordering::SeqCst)));
     }

@@ -27,27 +27,16 @@ pub fn parse(file: FileId, text: &str) -> (File, Vec<Diagnostic>) {
                 whole.head(),
                 e.variant.message().to_string(),
             ));
-            File {
-                items: vec![Item::Junk(whole)],
-                span: whole,
-            }
+            File { items: vec![Item::Junk(whole)], span: whole }
         }
     };
     let mut diagnostics = builder.diagnostics;
     for (start, end) in builder.junk {
-        diagnostics.push(Diagnostic::error(
-            codes::EXPECTED,
-            "this is not understood",
-            patched.span(start, end),
-            "",
-        ));
+        diagnostics.push(Diagnostic::error(codes::EXPECTED, "this is not understood", patched.span(start, end), ""));
     }
     (tree, diagnostics)
 }
 
 fn empty(span: Span) -> File {
-    File {
-        items: Vec::new(),
-        span,
-    }
+    File { items: Vec::new(), span }
 }

@@ -45,22 +45,14 @@ impl Patched {
             at = e.end;
         }
         text.push_str(original.get(at..).unwrap_or(""));
-        Self {
-            text,
-            edits: map,
-            file,
-            original_len: original.len(),
-        }
+        Self { text, edits: map, file, original_len: original.len() }
     }
 
     /// The original place of an offset; inside a replacement: its start, or its end for `after`.
     fn original(&self, offset: usize, after: bool) -> usize {
         // the last edit that begins before the offset (an end at an edit's very start lies before that edit)
-        let n = self
-            .edits
-            .partition_point(|e| if after { e.0 < offset } else { e.0 <= offset });
-        let Some((at, len, from, removed)) = n.checked_sub(1).and_then(|n| self.edits.get(n))
-        else {
+        let n = self.edits.partition_point(|e| if after { e.0 < offset } else { e.0 <= offset });
+        let Some((at, len, from, removed)) = n.checked_sub(1).and_then(|n| self.edits.get(n)) else {
             return offset.min(self.original_len);
         };
         let place = if offset >= at + len {
@@ -85,20 +77,12 @@ mod tests {
     use super::*;
 
     fn edit(start: usize, end: usize, text: &str) -> Edit {
-        Edit {
-            start,
-            end,
-            text: text.to_owned(),
-        }
+        Edit { start, end, text: text.to_owned() }
     }
 
     #[test]
     fn places_come_back() {
-        let p = Patched::new(
-            FileId(0),
-            "a && b; (c",
-            vec![edit(2, 4, "and"), edit(6, 7, ""), edit(10, 10, ")")],
-        );
+        let p = Patched::new(FileId(0), "a && b; (c", vec![edit(2, 4, "and"), edit(6, 7, ""), edit(10, 10, ")")]);
         assert_eq!(p.text, "a and b (c)");
         let span = |a, b| {
             let s = p.span(a, b);

@@ -58,13 +58,8 @@ pub fn read_source(mut bytes: Vec<u8>, name: &str) -> Result<String, ReadError> 
     if bytes.len() > MAX_BYTES {
         return Err(ReadError {
             code: codes::TOO_LARGE,
-            message: format!(
-                "`{name}` has {} bytes; a policy file has at most {MAX_BYTES} (4 MiB)",
-                bytes.len()
-            ),
-            help: String::from(
-                "split it into several files, or check that it is a policy and not a recording",
-            ),
+            message: format!("`{name}` has {} bytes; a policy file has at most {MAX_BYTES} (4 MiB)", bytes.len()),
+            help: String::from("split it into several files, or check that it is a policy and not a recording"),
             offset: None,
             line: None,
         });
@@ -72,18 +67,10 @@ pub fn read_source(mut bytes: Vec<u8>, name: &str) -> Result<String, ReadError> 
     if bytes.starts_with(&[0xEF, 0xBB, 0xBF]) {
         bytes.drain(..3);
     }
-    let utf16 = || {
-        format!(
-            "it looks like UTF-16: save it as UTF-8, for example with `iconv -f UTF-16 -t UTF-8 {name}`"
-        )
-    };
+    let utf16 =
+        || format!("it looks like UTF-16: save it as UTF-8, for example with `iconv -f UTF-16 -t UTF-8 {name}`");
     if bytes.starts_with(&[0xFF, 0xFE]) || bytes.starts_with(&[0xFE, 0xFF]) {
-        return Err(ReadError::at(
-            &bytes,
-            0,
-            format!("`{name}` is not UTF-8 text"),
-            utf16(),
-        ));
+        return Err(ReadError::at(&bytes, 0, format!("`{name}` is not UTF-8 text"), utf16()));
     }
     if let Some(at) = bytes.iter().position(|b| *b == 0) {
         let zeros = bytes.iter().filter(|b| **b == 0).count();
@@ -92,12 +79,7 @@ pub fn read_source(mut bytes: Vec<u8>, name: &str) -> Result<String, ReadError> 
         } else {
             String::from("a policy is plain text; this file seems to be a binary, or was damaged")
         };
-        return Err(ReadError::at(
-            &bytes,
-            at,
-            format!("`{name}` holds a NUL byte"),
-            help,
-        ));
+        return Err(ReadError::at(&bytes, at, format!("`{name}` holds a NUL byte"), help));
     }
     String::from_utf8(bytes).map_err(|e| {
         let at = e.utf8_error().valid_up_to();
@@ -134,10 +116,7 @@ mod tests {
     #[test]
     fn latin_1_names_the_byte_and_the_character() {
         let e = error(b"# one\nowner \"Andr\xE9\"\n");
-        assert_eq!(
-            e.message,
-            "`p.canary` is not UTF-8 text: byte 0xE9 (byte 17, line 2)"
-        );
+        assert_eq!(e.message, "`p.canary` is not UTF-8 text: byte 0xE9 (byte 17, line 2)");
         assert!(e.help.contains("is `é`"), "{}", e.help);
         assert_eq!((e.offset, e.line), (Some(17), Some(2)));
     }
@@ -149,19 +128,12 @@ mod tests {
         assert!(error(b"e\0d\0i\0").help.contains("UTF-16"));
         let nul = error(b"edition 2026\n\0 and more text");
         assert!(nul.message.contains("NUL byte (byte 13, line 2)"), "{nul}");
-        assert!(
-            error(b"edition \xE2\x82")
-                .message
-                .contains("middle of a character")
-        );
+        assert!(error(b"edition \xE2\x82").message.contains("middle of a character"));
     }
 
     #[test]
     fn a_byte_order_mark_is_dropped_and_size_is_limited() {
-        assert_eq!(
-            read_source(b"\xEF\xBB\xBFedition 2026".to_vec(), "p").unwrap(),
-            "edition 2026"
-        );
+        assert_eq!(read_source(b"\xEF\xBB\xBFedition 2026".to_vec(), "p").unwrap(), "edition 2026");
         let e = read_source(vec![b' '; MAX_BYTES + 1], "p").unwrap_err();
         assert_eq!(e.code, codes::TOO_LARGE);
         assert!(e.message.contains("4 MiB"));

@@ -3,8 +3,8 @@
 use super::diagnostic::{Diagnostic, Label, Severity};
 use super::source::{FileId, SourceFile, SourceMap, Span};
 use miette::{
-    GraphicalReportHandler, GraphicalTheme, LabeledSpan, MietteError, MietteSpanContents,
-    SourceCode, SourceSpan, SpanContents,
+    GraphicalReportHandler, GraphicalTheme, LabeledSpan, MietteError, MietteSpanContents, SourceCode, SourceSpan,
+    SpanContents,
 };
 use serde_json::{Value, json};
 use std::fmt::Write as _;
@@ -20,25 +20,16 @@ pub struct Style {
 
 impl Default for Style {
     fn default() -> Self {
-        Self {
-            colour: false,
-            width: 100,
-        }
+        Self { colour: false, width: 100 }
     }
 }
 
 /// A report for people: every finding with its piece of source, then the count.
 #[must_use]
 pub fn human(sources: &SourceMap, diagnostics: &[Diagnostic], style: Style) -> String {
-    let theme = if style.colour {
-        GraphicalTheme::unicode()
-    } else {
-        GraphicalTheme::unicode_nocolor()
-    };
-    let handler = GraphicalReportHandler::new_themed(theme)
-        .with_width(style.width)
-        .with_links(false)
-        .with_context_lines(1);
+    let theme = if style.colour { GraphicalTheme::unicode() } else { GraphicalTheme::unicode_nocolor() };
+    let handler =
+        GraphicalReportHandler::new_themed(theme).with_width(style.width).with_links(false).with_context_lines(1);
     let mut out = String::new();
     for d in diagnostics {
         let shown = Shown::new(sources, d);
@@ -46,13 +37,7 @@ pub fn human(sources: &SourceMap, diagnostics: &[Diagnostic], style: Style) -> S
         if handler.render_report(&mut out, &shown).is_err() {
             // a place outside its file: never hide the finding for it
             out.truncate(before);
-            let _ = writeln!(
-                out,
-                "{}: {}: {}",
-                d.code,
-                sources.place(d.span()),
-                d.message
-            );
+            let _ = writeln!(out, "{}: {}: {}", d.code, sources.place(d.span()), d.message);
             if let Some(h) = &shown.help {
                 let _ = writeln!(out, "  help: {h}");
             }
@@ -75,10 +60,7 @@ pub fn summary(diagnostics: &[Diagnostic]) -> Option<String> {
         1 => Some(format!("1 {word}")),
         _ => Some(format!("{n} {word}s")),
     };
-    let parts: Vec<String> = [words(errors, "error"), words(warnings, "warning")]
-        .into_iter()
-        .flatten()
-        .collect();
+    let parts: Vec<String> = [words(errors, "error"), words(warnings, "warning")].into_iter().flatten().collect();
     (!parts.is_empty()).then(|| parts.join(", "))
 }
 
@@ -160,8 +142,7 @@ impl<'a> Shown<'a> {
     fn new(sources: &'a SourceMap, finding: &'a Diagnostic) -> Self {
         let main: FileId = finding.span().file;
         let file = sources.get(main).filter(|f| !f.text.is_empty());
-        let (here, elsewhere): (Vec<&Label>, Vec<&Label>) =
-            finding.labels.iter().partition(|l| l.span.file == main);
+        let (here, elsewhere): (Vec<&Label>, Vec<&Label>) = finding.labels.iter().partition(|l| l.span.file == main);
         let mut help = finding.help.clone().unwrap_or_default();
         for l in elsewhere {
             if !help.is_empty() {
@@ -248,9 +229,7 @@ impl miette::Diagnostic for Shown<'_> {
     }
 
     fn help<'a>(&'a self) -> Option<Box<dyn std::fmt::Display + 'a>> {
-        self.help
-            .as_ref()
-            .map(|h| Box::new(h) as Box<dyn std::fmt::Display>)
+        self.help.as_ref().map(|h| Box::new(h) as Box<dyn std::fmt::Display>)
     }
 
     fn source_code(&self) -> Option<&dyn SourceCode> {
@@ -272,22 +251,12 @@ mod tests {
         let b = sources.add("b.canary", "let x = 1\n");
         let empty = sources.add("empty.canary", "");
         let found = vec![
-            Diagnostic::error(
-                "E0110",
-                "`min` is no unit",
-                Span::new(a, 22, 26),
-                "unknown unit",
-            )
-            .also(Span::new(b, 4, 5), "declared here")
-            .help("write `5m`")
-            .fix(Span::new(a, 22, 26), "5m"),
+            Diagnostic::error("E0110", "`min` is no unit", Span::new(a, 22, 26), "unknown unit")
+                .also(Span::new(b, 4, 5), "declared here")
+                .help("write `5m`")
+                .fix(Span::new(a, 22, 26), "5m"),
             Diagnostic::warning("E0103", "nothing here", Span::new(empty, 0, 0), ""),
-            Diagnostic::error(
-                "E0112",
-                "at the end",
-                Span::new(a, 27, 27),
-                "end of the file",
-            ),
+            Diagnostic::error("E0112", "at the end", Span::new(a, 27, 27), "end of the file"),
         ];
         (sources, found)
     }
@@ -310,10 +279,7 @@ mod tests {
             assert!(text.contains(part), "{part} in\n{text}");
         }
         assert!(!text.contains('\u{1b}'), "no colour unless told so");
-        let style = Style {
-            colour: true,
-            width: 80,
-        };
+        let style = Style { colour: true, width: 80 };
         assert!(human(&sources, &found, style).contains('\u{1b}'));
     }
 
@@ -326,20 +292,8 @@ mod tests {
         assert_eq!(v["warnings"], 1);
         let l = &v["diagnostics"][0]["labels"][0];
         assert_eq!(
-            (
-                &l["file"],
-                &l["line"],
-                &l["column"],
-                &l["end_column"],
-                &l["start"]
-            ),
-            (
-                &json!("a.canary"),
-                &json!(2),
-                &json!(9),
-                &json!(13),
-                &json!(22)
-            )
+            (&l["file"], &l["line"], &l["column"], &l["end_column"], &l["start"]),
+            (&json!("a.canary"), &json!(2), &json!(9), &json!(13), &json!(22))
         );
         assert_eq!(v["diagnostics"][0]["fix"]["replacement"], "5m");
         assert_eq!(v["diagnostics"][0]["severity"], "error");

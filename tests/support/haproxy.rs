@@ -54,12 +54,7 @@ backend be_static
 "
         );
         std::fs::write(folder.path().join("haproxy.cfg"), config).unwrap();
-        let mut haproxy = Self {
-            folder,
-            port,
-            admin_port,
-            server: None,
-        };
+        let mut haproxy = Self { folder, port, admin_port, server: None };
         haproxy.restart();
         haproxy
     }
@@ -78,10 +73,7 @@ backend be_static
         self.stop();
         let log = std::fs::File::create(self.folder.path().join("log")).unwrap();
         let child = Command::new("haproxy")
-            .env(
-                "PATH",
-                "/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin:/bin",
-            )
+            .env("PATH", "/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin:/bin")
             .args(["-db", "-f"])
             .arg(self.folder.path().join("haproxy.cfg"))
             .stdin(Stdio::null())

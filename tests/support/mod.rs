@@ -8,11 +8,7 @@ use std::time::{Duration, Instant};
 
 /// A port of the loopback interface that nobody has right now.
 pub fn free_port() -> u16 {
-    std::net::TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port()
+    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 /// A server that is ended, by its own process id, when this is dropped.
@@ -46,10 +42,7 @@ pub fn require(program: &str) -> bool {
 pub fn eventually(what: &str, mut done: impl FnMut() -> bool) {
     let start = Instant::now();
     while !done() {
-        assert!(
-            start.elapsed() < Duration::from_secs(10),
-            "not within 10s: {what}"
-        );
+        assert!(start.elapsed() < Duration::from_secs(10), "not within 10s: {what}");
         std::thread::sleep(Duration::from_millis(5));
     }
 }

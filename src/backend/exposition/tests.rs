@@ -6,10 +6,7 @@ fn one(line: &str, format: Format) -> Result<Exposed, String> {
 }
 
 fn shown(e: &Exposed) -> String {
-    format!(
-        "{} {:?} {} {:?}",
-        e.labels.name, e.labels.rest, e.value, e.time
-    )
+    format!("{} {:?} {} {:?}", e.labels.name, e.labels.rest, e.value, e.time)
 }
 
 #[test]
@@ -64,92 +61,24 @@ fn malformed_pages_name_the_line() {
     for (page, format, want) in [
         ("a 1\nb", Format::Text, "line 2: `b` has no value"),
         ("a 1\n\n\nb x", Format::Text, "line 4: `x` is no number"),
-        (
-            "<html>",
-            Format::Text,
-            "line 1: a metric name is expected, not `<html>`",
-        ),
-        (
-            "1a 1",
-            Format::Text,
-            "line 1: a metric name is expected, not `1a`",
-        ),
-        (
-            "a{b=\"c} 1",
-            Format::Text,
-            "line 1: a text in quotes does not end on its line",
-        ),
-        (
-            "a{b=c} 1",
-            Format::Text,
-            "line 1: a text in quotes is expected, not `c}`",
-        ),
-        (
-            "a{b=\"c\" d=\"e\"} 1",
-            Format::Text,
-            "line 1: `,` or `}` is expected, not `d=\"e\"}`",
-        ),
-        (
-            "a{b=\"c\",b=\"d\"} 1",
-            Format::Text,
-            "line 1: the label `b` stands twice",
-        ),
-        (
-            "a{b} 1",
-            Format::Text,
-            "line 1: `=` or `}` is expected, not `}`",
-        ),
-        (
-            "a{",
-            Format::Text,
-            "line 1: `=` or `}` is expected, not the end of the line",
-        ),
-        (
-            "{a=\"b\"} 1",
-            Format::Text,
-            "line 1: a metric name is expected, not `1`",
-        ),
+        ("<html>", Format::Text, "line 1: a metric name is expected, not `<html>`"),
+        ("1a 1", Format::Text, "line 1: a metric name is expected, not `1a`"),
+        ("a{b=\"c} 1", Format::Text, "line 1: a text in quotes does not end on its line"),
+        ("a{b=c} 1", Format::Text, "line 1: a text in quotes is expected, not `c}`"),
+        ("a{b=\"c\" d=\"e\"} 1", Format::Text, "line 1: `,` or `}` is expected, not `d=\"e\"}`"),
+        ("a{b=\"c\",b=\"d\"} 1", Format::Text, "line 1: the label `b` stands twice"),
+        ("a{b} 1", Format::Text, "line 1: `=` or `}` is expected, not `}`"),
+        ("a{", Format::Text, "line 1: `=` or `}` is expected, not the end of the line"),
+        ("{a=\"b\"} 1", Format::Text, "line 1: a metric name is expected, not `1`"),
         ("a 1 2 3", Format::Text, "line 1: `3` follows the sample"),
-        (
-            "a 1 1.5",
-            Format::Text,
-            "line 1: `1.5` is no timestamp in whole milliseconds",
-        ),
-        (
-            "a 1 # {x=\"y\"} 1",
-            Format::Text,
-            "line 1: `#` follows the sample",
-        ),
-        (
-            "a 1 zz\n# EOF",
-            Format::OpenMetrics,
-            "line 1: `zz` is no timestamp in seconds",
-        ),
-        (
-            "a 1 NaN\n# EOF",
-            Format::OpenMetrics,
-            "line 1: `NaN` is no timestamp in seconds",
-        ),
-        (
-            "a 1 # 5\n# EOF",
-            Format::OpenMetrics,
-            "line 1: an exemplar's `{` is expected, not `5`",
-        ),
-        (
-            "a 1 # {} x\n# EOF",
-            Format::OpenMetrics,
-            "line 1: an exemplar's value `x` is no number",
-        ),
-        (
-            "a 1\nb 2\n",
-            Format::OpenMetrics,
-            "line 3: the page ends without `# EOF`: it was cut off",
-        ),
-        (
-            "# EOF\na 1",
-            Format::OpenMetrics,
-            "line 2: something follows `# EOF`",
-        ),
+        ("a 1 1.5", Format::Text, "line 1: `1.5` is no timestamp in whole milliseconds"),
+        ("a 1 # {x=\"y\"} 1", Format::Text, "line 1: `#` follows the sample"),
+        ("a 1 zz\n# EOF", Format::OpenMetrics, "line 1: `zz` is no timestamp in seconds"),
+        ("a 1 NaN\n# EOF", Format::OpenMetrics, "line 1: `NaN` is no timestamp in seconds"),
+        ("a 1 # 5\n# EOF", Format::OpenMetrics, "line 1: an exemplar's `{` is expected, not `5`"),
+        ("a 1 # {} x\n# EOF", Format::OpenMetrics, "line 1: an exemplar's value `x` is no number"),
+        ("a 1\nb 2\n", Format::OpenMetrics, "line 3: the page ends without `# EOF`: it was cut off"),
+        ("# EOF\na 1", Format::OpenMetrics, "line 2: something follows `# EOF`"),
     ] {
         let e = parse(page, format).expect_err(page);
         assert_eq!(e.to_string(), want, "{page}");
@@ -157,9 +86,7 @@ fn malformed_pages_name_the_line() {
 }
 
 fn escaped(text: &str) -> String {
-    text.replace('\\', "\\\\")
-        .replace('"', "\\\"")
-        .replace('\n', "\\n")
+    text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
 }
 
 proptest! {

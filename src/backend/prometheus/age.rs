@@ -28,13 +28,7 @@ pub(super) struct Age {
 impl Age {
     /// What instant selectors see: one query for all of them. No selector: no query, no age.
     pub async fn ask(api: &Api, selectors: &[Selector], at: Time) -> Result<Self, BackendError> {
-        Self::joint(api, selectors, at, |s| {
-            [
-                format!("max(timestamp({}))", s.0),
-                format!("count({})", s.0),
-            ]
-        })
-        .await
+        Self::joint(api, selectors, at, |s| [format!("max(timestamp({}))", s.0), format!("count({})", s.0)]).await
     }
 
     /// When there last was a sample in the last `range` (at least [`LOOKBACK`]), to within `step` or a thousandth of the range,
@@ -72,10 +66,7 @@ impl Age {
             for (kind, part) in ["time", "count"].iter().zip(pair(selector)) {
                 let or = if query.is_empty() { "" } else { " or " };
                 // a String takes all that is written
-                let _ = write!(
-                    query,
-                    "{or}label_replace({part}, \"{PART}\", \"{kind}{i}\", \"\", \"\")"
-                );
+                let _ = write!(query, "{or}label_replace({part}, \"{PART}\", \"{kind}{i}\", \"\", \"\")");
             }
         }
         let Data::Vector(items) = api.query(&query, at).await? else {

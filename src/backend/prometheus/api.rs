@@ -67,9 +67,9 @@ pub(super) struct Item {
 impl Item {
     /// Its value; a native histogram has none.
     pub fn point(&self) -> Result<Sample, String> {
-        self.value.map(|p| p.0).ok_or_else(|| {
-            String::from("the query answers with a native histogram where a number is needed")
-        })
+        self.value
+            .map(|p| p.0)
+            .ok_or_else(|| String::from("the query answers with a native histogram where a number is needed"))
     }
 }
 
@@ -97,13 +97,8 @@ impl std::ops::Deref for Point {
 impl<'de> Deserialize<'de> for Point {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let (seconds, text) = <(f64, String)>::deserialize(deserializer)?;
-        let value = text
-            .parse()
-            .map_err(|_| D::Error::custom(format!("`{text}` is no number")))?;
-        Ok(Self(Sample {
-            time: millis(seconds),
-            value,
-        }))
+        let value = text.parse().map_err(|_| D::Error::custom(format!("`{text}` is no number")))?;
+        Ok(Self(Sample { time: millis(seconds), value }))
     }
 }
 
@@ -120,13 +115,7 @@ fn seconds(ms: Millis) -> String {
 
 impl Api {
     pub fn new(endpoint: Endpoint, client: Client, auth: Auth, timeout: Duration) -> Self {
-        Self {
-            endpoint,
-            client,
-            auth,
-            timeout,
-            get_only: AtomicBool::new(false),
-        }
+        Self { endpoint, client, auth, timeout, get_only: AtomicBool::new(false) }
     }
 
     /// Its URL, as far as it may be shown.
@@ -140,38 +129,19 @@ impl Api {
     }
 
     fn named(&self, words: &str) -> String {
-        format!(
-            "prometheus at {}: {}",
-            self.shown(),
-            self.auth.redact(words)
-        )
+        format!("prometheus at {}: {}", self.shown(), self.auth.redact(words))
     }
 
     /// An instant query, as of a time.
     pub async fn query(&self, query: &str, at: Time) -> Result<Data, BackendError> {
-        self.call(
-            "api/v1/query",
-            &[("query", query.to_owned()), ("time", seconds(at))],
-        )
-        .await
+        self.call("api/v1/query", &[("query", query.to_owned()), ("time", seconds(at))]).await
     }
 
     /// A range query, both ends included.
-    pub async fn query_range(
-        &self,
-        query: &str,
-        from: Time,
-        to: Time,
-        step: Millis,
-    ) -> Result<Data, BackendError> {
+    pub async fn query_range(&self, query: &str, from: Time, to: Time, step: Millis) -> Result<Data, BackendError> {
         self.call(
             "api/v1/query_range",
-            &[
-                ("query", query.to_owned()),
-                ("start", seconds(from)),
-                ("end", seconds(to)),
-                ("step", seconds(step)),
-            ],
+            &[("query", query.to_owned()), ("start", seconds(from)), ("end", seconds(to)), ("step", seconds(step))],
         )
         .await
     }
@@ -188,11 +158,7 @@ impl Api {
         Ok(http::one_line(&info.version))
     }
 
-    async fn call<T: DeserializeOwned>(
-        &self,
-        path: &str,
-        params: &[(&str, String)],
-    ) -> Result<T, BackendError> {
+    async fn call<T: DeserializeOwned>(&self, path: &str, params: &[(&str, String)]) -> Result<T, BackendError> {
         let url = self.endpoint.join(path);
         if !self.get_only.load(Ordering::Relaxed) {
             // the URL type encodes a query just as a form is encoded
@@ -219,10 +185,7 @@ impl Api {
     async fn send(&self, request: reqwest::RequestBuilder) -> Result<Exchange, BackendError> {
         http::exchange(self.auth.apply(request), self.timeout, BODY_LIMIT)
             .await
-            .map_err(|e| BackendError {
-                message: self.named(&e.message),
-                ..e
-            })
+            .map_err(|e| BackendError { message: self.named(&e.message), ..e })
     }
 
     fn read<T: DeserializeOwned>(&self, exchange: &Exchange) -> Result<T, BackendError> {
@@ -238,10 +201,7 @@ impl Api {
             // cut off in mid-air is worth another try, nonsense is not
             BackendError {
                 transient: e.is_eof(),
-                ..self.error(format!(
-                    "its answer cannot be read: {}",
-                    http::one_line(&e.to_string())
-                ))
+                ..self.error(format!("its answer cannot be read: {}", http::one_line(&e.to_string())))
             }
         })?;
         if envelope.status != "success" {
@@ -249,14 +209,9 @@ impl Api {
         }
         // a warning says that the answer may be incomplete (a store that did not answer): then it is none
         if !envelope.warnings.is_empty() {
-            return Err(self.error(format!(
-                "it warns: {}",
-                http::one_line(&envelope.warnings.join("; "))
-            )));
+            return Err(self.error(format!("it warns: {}", http::one_line(&envelope.warnings.join("; ")))));
         }
-        envelope
-            .data
-            .ok_or_else(|| self.error("its answer holds no data"))
+        envelope.data.ok_or_else(|| self.error("its answer holds no data"))
     }
 
     fn refusal(&self, exchange: &Exchange) -> BackendError {
@@ -266,11 +221,7 @@ impl Api {
             Err(_) if exchange.is_html() => String::from("(a web page)"),
             Err(_) => http::one_line(&exchange.text()),
         };
-        let tail = if said.is_empty() {
-            String::new()
-        } else {
-            format!(": {said}")
-        };
+        let tail = if said.is_empty() { String::new() } else { format!(": {said}") };
         match status {
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN if self.auth == Auth::None => self
                 .error(format!("it wants credentials ({status}){tail}"))
@@ -285,9 +236,9 @@ impl Api {
                 .error(format!("it has no query API there ({status}){tail}"))
                 .help("the URL is the server's base, without `/api/v1`"),
             _ => match &exchange.location {
-                Some(to) => self
-                    .error(format!("it redirects ({status}) to {to}"))
-                    .help("name that place in the environment"),
+                Some(to) => {
+                    self.error(format!("it redirects ({status}) to {to}")).help("name that place in the environment")
+                }
                 None => BackendError {
                     transient: status.is_server_error() || status.as_u16() == 429,
                     ..self.error(format!("it answers {status}{tail}"))
@@ -332,18 +283,12 @@ mod tests {
             {"metric":{},"histogram":[1,{"count":"3"}]}]},"infos":["x"]}"#,
         )
         .expect("a vector");
-        let Some(Data::Vector(items)) = got else {
-            panic!("{got:?}")
-        };
+        let Some(Data::Vector(items)) = got else { panic!("{got:?}") };
         assert!(items[0].point().expect("a value").value.is_nan());
         assert!(items[1].point().expect_err("none").contains("histogram"));
         // the order of the fields is the server's choice
-        let got =
-            read(r#"{"data":{"result":[2,"+Inf"],"resultType":"scalar"},"status":"success"}"#);
+        let got = read(r#"{"data":{"result":[2,"+Inf"],"resultType":"scalar"},"status":"success"}"#);
         assert!(matches!(got, Ok(Some(Data::Scalar(p))) if p.value == f64::INFINITY));
-        assert!(
-            read(r#"{"status":"success","data":{"resultType":"scalar","result":[2,"x"]}}"#)
-                .is_err()
-        );
+        assert!(read(r#"{"status":"success","data":{"resultType":"scalar","result":[2,"x"]}}"#).is_err());
     }
 }

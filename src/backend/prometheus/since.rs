@@ -82,40 +82,23 @@ impl SinceLast {
             let grown = match &bases {
                 None => 0.0,
                 Some(bases) => {
-                    let (start, base) = bases
-                        .get(&line.metric)
-                        .map_or((Time::MIN, 0.0), |s| (s.time, s.value));
-                    let inside = line
-                        .values
-                        .iter()
-                        .filter(|p| p.time > start && p.time <= end.time);
+                    let (start, base) = bases.get(&line.metric).map_or((Time::MIN, 0.0), |s| (s.time, s.value));
+                    let inside = line.values.iter().filter(|p| p.time > start && p.time <= end.time);
                     growth(base, inside.map(|p| p.value))
                 }
             };
             by_series.push((line.metric, grown));
         }
-        Ok(Grown {
-            by_series,
-            sampled_at,
-        })
+        Ok(Grown { by_series, sampled_at })
     }
 
     /// The samples that the check at `since` ended with, if it is remembered, and those that this one ends with. The first
     /// answer for a time fixes its ends, so that asking twice counts nothing twice and loses nothing.
-    fn ends(
-        &self,
-        selector: &str,
-        at: Time,
-        since: Option<Time>,
-        lines: &[Line],
-    ) -> (Option<Ends>, Ends) {
+    fn ends(&self, selector: &str, at: Time, since: Option<Time>, lines: &[Line]) -> (Option<Ends>, Ends) {
         let mut checks = self.checks.lock().unwrap_or_else(PoisonError::into_inner);
         let checks = checks.entry(selector.to_owned()).or_default();
         let find = |checks: &VecDeque<(Time, Ends)>, time| {
-            checks
-                .iter()
-                .find(|(t, _)| *t == time)
-                .map(|(_, ends)| ends.clone())
+            checks.iter().find(|(t, _)| *t == time).map(|(_, ends)| ends.clone())
         };
         let before = since.and_then(|s| find(checks, s));
         if let Some(now) = find(checks, at) {
@@ -138,17 +121,9 @@ impl SinceLast {
 }
 
 /// Raw samples of the last `width`, by series.
-async fn ranges(
-    api: &Api,
-    selector: &Selector,
-    width: Millis,
-    at: Time,
-) -> Result<Vec<Line>, BackendError> {
+async fn ranges(api: &Api, selector: &Selector, width: Millis, at: Time) -> Result<Vec<Line>, BackendError> {
     match api.query(&format!("{}[{width}ms]", selector.0), at).await? {
-        Data::Matrix(lines) => Ok(lines
-            .into_iter()
-            .filter(|l| l.values.iter().any(|p| !p.value.is_nan()))
-            .collect()),
+        Data::Matrix(lines) => Ok(lines.into_iter().filter(|l| l.values.iter().any(|p| !p.value.is_nan())).collect()),
         _ => Err(api.error("its answer for a range of samples is no matrix")),
     }
 }
@@ -164,18 +139,11 @@ async fn bases(
     let mut bases = remembered.unwrap_or_else(|| {
         let last = |line: &Line| {
             let mut before = line.values.iter().rev();
-            before
-                .find(|p| p.time <= since && !p.value.is_nan())
-                .map(|p| p.0)
+            before.find(|p| p.time <= since && !p.value.is_nan()).map(|p| p.0)
         };
-        lines
-            .iter()
-            .filter_map(|line| Some((line.metric.clone(), last(line)?)))
-            .collect()
+        lines.iter().filter_map(|line| Some((line.metric.clone(), last(line)?))).collect()
     });
-    let newcomer = |line: &Line| {
-        !bases.contains_key(&line.metric) && line.values.iter().any(|p| p.value > 0.0)
-    };
+    let newcomer = |line: &Line| !bases.contains_key(&line.metric) && line.values.iter().any(|p| p.value > 0.0);
     if lines.iter().any(newcomer) {
         // born, or only away for longer than the samples at hand reach back?
         let query = format!("last_over_time({}[{KEPT}ms])", selector.0);
@@ -183,9 +151,7 @@ async fn bases(
         if let Data::Vector(items) = api.query(&query, then).await? {
             for item in items {
                 let value = item.point().map_err(|words| api.error(words))?.value;
-                bases
-                    .entry(item.metric)
-                    .or_insert(Sample { time: then, value });
+                bases.entry(item.metric).or_insert(Sample { time: then, value });
             }
         }
     }

@@ -47,12 +47,7 @@ pub struct Store {
 impl Store {
     /// A store for targets, each with its URL (for messages) and its `host:port` (for the label `instance`).
     pub fn new(targets: impl IntoIterator<Item = (String, String)>, limits: Limits) -> Self {
-        let target = |(url, instance)| Target {
-            url,
-            instance,
-            read: None,
-            last: None,
-        };
+        let target = |(url, instance)| Target { url, instance, read: None, last: None };
         Self {
             targets: targets.into_iter().map(target).collect(),
             series: ByName::new(),
@@ -93,18 +88,11 @@ impl Store {
         let mut samples: BTreeMap<(usize, Labels), Sample> = BTreeMap::new();
         for mut exposed in page {
             exposed.labels.add_absent("instance", &known.instance);
-            let sample = Sample {
-                time: exposed.time.unwrap_or(time).min(time),
-                value: exposed.value,
-            };
+            let sample = Sample { time: exposed.time.unwrap_or(time).min(time), value: exposed.value };
             // a series that stands twice on a page: the first counts, as in Prometheus
             samples.entry((target, exposed.labels)).or_insert(sample);
         }
-        let has = |key: &(usize, Labels)| {
-            self.series
-                .get(&key.1.name)
-                .is_some_and(|s| s.contains_key(key))
-        };
+        let has = |key: &(usize, Labels)| self.series.get(&key.1.name).is_some_and(|s| s.contains_key(key));
         let fresh = samples.keys().filter(|k| !has(k)).count();
         if self.count + fresh > self.limits.max_series {
             return Err(format!(
@@ -126,10 +114,7 @@ impl Store {
                 Some(named) => named,
                 None => self.series.entry(key.1.name.clone()).or_default(),
             };
-            named
-                .entry(key)
-                .or_insert_with(|| Series::new(born))
-                .push(came, sample, gap);
+            named.entry(key).or_insert_with(|| Series::new(born)).push(came, sample, gap);
         }
         Ok(())
     }
@@ -170,11 +155,7 @@ impl Store {
             return Err(bad.join("; "));
         }
         let urls: Vec<_> = self.targets.iter().map(|t| t.url.as_str()).collect();
-        Ok(format!(
-            "{} series scraped from {}",
-            self.count,
-            urls.join(", ")
-        ))
+        Ok(format!("{} series scraped from {}", self.count, urls.join(", ")))
     }
 
     /// Answers a question as of a time, as [`crate::backend::Metrics::ask`] has it.
@@ -200,8 +181,7 @@ impl Store {
                     let le = labels.get("le");
                     ((!le.is_empty()).then_some(le), *v)
                 });
-                let buckets =
-                    buckets::assemble(by_le).map_err(|message| Missing::Failed { message })?;
+                let buckets = buckets::assemble(by_le).map_err(|message| Missing::Failed { message })?;
                 Ok(Reading::Buckets(buckets))
             }),
         }
@@ -231,10 +211,7 @@ impl Store {
         let alive = || found.iter().filter(|(_, _, s, _)| !s.is_gone(at));
         let Some(sampled_at) = alive().map(|(.., newest)| newest.time).max() else {
             // nobody knows what a page that cannot be read would show
-            let failing = self
-                .targets
-                .iter()
-                .find_map(|t| t.last.as_ref()?.as_ref().err());
+            let failing = self.targets.iter().find_map(|t| t.last.as_ref()?.as_ref().err());
             return match failing {
                 Some(why) => Answer::failed(why.clone()),
                 None if !self.all_tried() => Answer::failed("scrape: no page was read yet"),
@@ -251,18 +228,13 @@ impl Store {
     }
 
     fn gauge(&self, series: &[(&Labels, &Series)], at: Time) -> Result<Reading, Missing> {
-        let live: Vec<_> = series
-            .iter()
-            .filter(|(_, s)| !s.is_gone(at))
-            .filter_map(|(_, s)| s.latest(at, self.max_gap()))
-            .collect();
+        let live: Vec<_> =
+            series.iter().filter(|(_, s)| !s.is_gone(at)).filter_map(|(_, s)| s.latest(at, self.max_gap())).collect();
         match live.as_slice() {
             [] => Err(Missing::Empty { others: None }),
             [one] if one.value.is_finite() => Ok(Reading::Value(one.value)),
             [_] => Err(Missing::NotANumber),
-            _ => Err(Missing::Ambiguous {
-                series: u32::try_from(live.len()).unwrap_or(u32::MAX),
-            }),
+            _ => Err(Missing::Ambiguous { series: u32::try_from(live.len()).unwrap_or(u32::MAX) }),
         }
     }
 
@@ -294,11 +266,7 @@ impl Store {
             }
             out.push((*labels, by));
         }
-        if known {
-            Ok(out)
-        } else {
-            Err(Missing::Empty { others: None })
-        }
+        if known { Ok(out) } else { Err(Missing::Empty { others: None }) }
     }
 
     /// The mean over what was collected, as [`crate::backend::Metrics::mean`] has it. A point whose newest sample is older than
@@ -316,18 +284,14 @@ impl Store {
             let oldest = at - fresh;
             at += step;
             match answer.value {
-                Ok(Reading::Value(v) | Reading::Increase(v))
-                    if answer.sampled_at.is_some_and(|t| t >= oldest) =>
-                {
+                Ok(Reading::Value(v) | Reading::Increase(v)) if answer.sampled_at.is_some_and(|t| t >= oldest) => {
                     sum += v;
                     present += 1;
                     sampled_at = answer.sampled_at;
                     series.insert(answer.series);
                 }
                 Ok(Reading::Buckets(_)) => {
-                    return Answer::failed(
-                        "only a gauge, an expression or an increase over a window has a mean",
-                    );
+                    return Answer::failed("only a gauge, an expression or an increase over a window has a mean");
                 }
                 Err(why @ (Missing::Ambiguous { .. } | Missing::Failed { .. })) => {
                     return Answer::missing(why);

@@ -40,19 +40,16 @@ pub(crate) fn inspect(expr: &Expr) -> Inspected {
 
 fn children(expr: &Expr) -> Vec<&Expr> {
     match expr {
-        Expr::Aggregate(a) => std::iter::once(&*a.expr)
-            .chain(a.param.as_deref())
-            .collect(),
+        Expr::Aggregate(a) => std::iter::once(&*a.expr).chain(a.param.as_deref()).collect(),
         Expr::Unary(u) => vec![&*u.expr],
         Expr::Binary(b) => vec![&*b.lhs, &*b.rhs],
         Expr::Paren(p) => vec![&*p.expr],
         Expr::Subquery(s) => vec![&*s.expr],
         Expr::Call(c) => c.args.args.iter().map(|a| &**a).collect(),
         Expr::Extension(e) => e.expr.children().iter().collect(),
-        Expr::NumberLiteral(_)
-        | Expr::StringLiteral(_)
-        | Expr::VectorSelector(_)
-        | Expr::MatrixSelector(_) => Vec::new(),
+        Expr::NumberLiteral(_) | Expr::StringLiteral(_) | Expr::VectorSelector(_) | Expr::MatrixSelector(_) => {
+            Vec::new()
+        }
     }
 }
 
@@ -88,11 +85,7 @@ fn back(offset: Option<&Offset>) -> Duration {
 }
 
 fn reach(expr: &Expr) -> Duration {
-    let inner = children(expr)
-        .into_iter()
-        .map(reach)
-        .max()
-        .unwrap_or_default();
+    let inner = children(expr).into_iter().map(reach).max().unwrap_or_default();
     let own = match expr {
         Expr::VectorSelector(v) => back(v.offset.as_ref()),
         Expr::MatrixSelector(m) => m.range.saturating_add(back(m.vs.offset.as_ref())),
@@ -120,13 +113,8 @@ mod tests {
 
     #[test]
     fn selectors_come_back_with_their_placeholder() {
-        let i = look(&format!(
-            "sum(rate(a{{code=~\"5..\",{WHERE}}}[1m])) / sum(b)"
-        ));
-        let ask = Ask::PromQl {
-            query: String::new(),
-            selectors: i.selectors,
-        };
+        let i = look(&format!("sum(rate(a{{code=~\"5..\",{WHERE}}}[1m])) / sum(b)"));
+        let ask = Ask::PromQl { query: String::new(), selectors: i.selectors };
         let Ask::PromQl { selectors, .. } = ask.filled("version=\"v2\"") else {
             panic!("the kind of an ask does not change");
         };

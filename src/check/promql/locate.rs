@@ -27,19 +27,13 @@ pub(super) fn locate(text: &str, message: &str) -> (Range<usize>, String) {
     }
     if message.starts_with("unterminated quoted string") {
         if let (_, Some(at)) = brackets(text) {
-            return (
-                at..whole.end.max(at + 1),
-                String::from("the string is not closed"),
-            );
+            return (at..whole.end.max(at + 1), String::from("the string is not closed"));
         }
     }
     if let Some(range) = smallest_call(text, message) {
         return (range, message.to_owned());
     }
-    (
-        first_prefix(text, message).unwrap_or(whole),
-        message.to_owned(),
-    )
+    (first_prefix(text, message).unwrap_or(whole), message.to_owned())
 }
 
 fn trimmed(text: &str) -> Range<usize> {
@@ -96,14 +90,8 @@ fn smallest_call(text: &str, message: &str) -> Option<Range<usize>> {
         };
         let range = name.start..end;
         let part = text.get(range.clone())?;
-        if parse(part).err().as_deref() == Some(message)
-            && best.as_ref().is_none_or(|b| range.len() < b.len())
-        {
-            best = Some(if message.contains("unknown function") {
-                name.clone()
-            } else {
-                range
-            });
+        if parse(part).err().as_deref() == Some(message) && best.as_ref().is_none_or(|b| range.len() < b.len()) {
+            best = Some(if message.contains("unknown function") { name.clone() } else { range });
         }
     }
     best
@@ -130,8 +118,8 @@ fn call_end(text: &str, tokens: &[Range<usize>], i: usize) -> Option<usize> {
 
 /// What can stand behind the beginning of a query so that, with all brackets closed, it is one.
 const REST: [&str; 16] = [
-    "", " x", " 1", " 1m", "[1m]", "(x)", " (x)", "(a) (x)", " (a) x", "(x[1m])", "(1, x)",
-    "\"b\"", "=\"b\"", "a=\"b\"", ",a=\"b\"", "1m:1m",
+    "", " x", " 1", " 1m", "[1m]", "(x)", " (x)", "(a) (x)", " (a) x", "(x[1m])", "(1, x)", "\"b\"", "=\"b\"",
+    "a=\"b\"", ",a=\"b\"", "1m:1m",
 ];
 
 /// The first token with which no query can begin. When there is none, the query ends too early.
@@ -178,10 +166,7 @@ fn tokens(text: &str) -> Vec<Range<usize>> {
             continue;
         }
         if c.is_alphanumeric() || c == '_' || c == ':' {
-            while chars
-                .next_if(|(_, c)| c.is_alphanumeric() || matches!(c, '_' | ':' | '.'))
-                .is_some()
-            {}
+            while chars.next_if(|(_, c)| c.is_alphanumeric() || matches!(c, '_' | ':' | '.')).is_some() {}
         } else if matches!(c, '"' | '\'' | '`') {
             while let Some((_, d)) = chars.next() {
                 if d == '\\' && c != '`' {

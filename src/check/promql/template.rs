@@ -122,17 +122,12 @@ impl Template {
             }
         }
         pieces.push(Piece::Text(text_from..raw.len()));
-        Ok(Self {
-            raw: raw.to_owned(),
-            pieces,
-        })
+        Ok(Self { raw: raw.to_owned(), pieces })
     }
 
     /// Whether a placeholder is there.
     pub(crate) fn has(&self, wanted: &str) -> bool {
-        self.pieces
-            .iter()
-            .any(|p| matches!(p, Piece::Hole { name, .. } if name == wanted))
+        self.pieces.iter().any(|p| matches!(p, Piece::Hole { name, .. } if name == wanted))
     }
 
     /// Replaces every placeholder by what `with` makes of it.
@@ -180,11 +175,7 @@ impl Filled {
     fn place(&self, at: usize, is_end: bool) -> usize {
         let mut last = 0;
         for (out, source) in &self.map {
-            let inside = if is_end {
-                out.start < at && at <= out.end
-            } else {
-                out.start <= at && at < out.end
-            };
+            let inside = if is_end { out.start < at && at <= out.end } else { out.start <= at && at < out.end };
             if inside {
                 // text is copied byte by byte; of a placeholder all of it is meant
                 return if out.len() == source.len() {
@@ -238,9 +229,7 @@ mod tests {
     #[test]
     fn places_are_mapped_back_across_placeholders() {
         let t = Template::scan("a{${where}} + $$b").unwrap();
-        let f = t
-            .fill(|_, _| Ok(String::from("v=\"1234567890123\"")))
-            .unwrap();
+        let f = t.fill(|_, _| Ok(String::from("v=\"1234567890123\""))).unwrap();
         assert_eq!(f.text, "a{v=\"1234567890123\"} + $b");
         let dollar = f.text.find('$').unwrap();
         assert_eq!(f.source(dollar..dollar + 2), 14..17);

@@ -15,11 +15,7 @@ impl Builder<'_> {
                 _ => {}
             }
         }
-        Some(Environment {
-            name: name?,
-            entries,
-            span,
-        })
+        Some(Environment { name: name?, entries, span })
     }
 
     /// The entries of an `env_body`, or of a pair that holds one.
@@ -44,11 +40,7 @@ impl Builder<'_> {
                         _ => {}
                     }
                 }
-                Some(EnvEntry::Bind {
-                    name: name?,
-                    value: value?,
-                    span,
-                })
+                Some(EnvEntry::Bind { name: name?, value: value?, span })
             }
             Rule::variants => {
                 let (mut port, mut entries) = (None, Vec::new());
@@ -70,11 +62,7 @@ impl Builder<'_> {
                         _ => {}
                     }
                 }
-                Some(EnvEntry::Variants {
-                    port: port?,
-                    entries,
-                    span,
-                })
+                Some(EnvEntry::Variants { port: port?, entries, span })
             }
             Rule::labels => Some(EnvEntry::Unbuilt(self.unbuilt(p, "labels", false))),
             Rule::people => Some(EnvEntry::Unbuilt(self.unbuilt(p, "people", true))),

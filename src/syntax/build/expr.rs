@@ -25,9 +25,7 @@ impl Builder<'_> {
             self.report(
                 Diagnostic::error(
                     codes::TOO_LONG,
-                    format!(
-                        "an expression may hold {MAX_OPERATORS} operators, this one has {operators}"
-                    ),
+                    format!("an expression may hold {MAX_OPERATORS} operators, this one has {operators}"),
                     span,
                     "too long",
                 )
@@ -110,14 +108,9 @@ impl Builder<'_> {
             "/" => BinaryOp::Div,
             "=" => {
                 self.report(
-                    Diagnostic::error(
-                        codes::HABIT,
-                        "`=` sets a value, `==` compares two",
-                        at,
-                        "a comparison is meant",
-                    )
-                    .help("write `==`")
-                    .fix(at, "=="),
+                    Diagnostic::error(codes::HABIT, "`=` sets a value, `==` compares two", at, "a comparison is meant")
+                        .help("write `==`")
+                        .fix(at, "=="),
                 );
                 BinaryOp::Eq
             }
@@ -173,17 +166,11 @@ impl Builder<'_> {
     pub fn list(&mut self, p: P<'_>) -> Expr {
         let span = self.span(&p);
         let mut operators = 0;
-        Expr {
-            kind: ExprKind::List(self.elements(p, &mut operators)),
-            span,
-        }
+        Expr { kind: ExprKind::List(self.elements(p, &mut operators)), span }
     }
 
     fn elements(&mut self, p: P<'_>, operators: &mut usize) -> Vec<Expr> {
-        p.into_inner()
-            .filter(|e| e.as_rule() == Rule::expr)
-            .map(|e| self.expr(e, operators))
-            .collect()
+        p.into_inner().filter(|e| e.as_rule() == Rule::expr).map(|e| self.expr(e, operators)).collect()
     }
 
     fn reference(&mut self, p: P<'_>, operators: &mut usize) -> Expr {
@@ -217,22 +204,13 @@ impl Builder<'_> {
             span: span.head().to(base_end),
         };
         match dims {
-            Some(dims) => Expr {
-                kind: ExprKind::Index {
-                    base: Box::new(base),
-                    dims,
-                },
-                span,
-            },
+            Some(dims) => Expr { kind: ExprKind::Index { base: Box::new(base), dims }, span },
             None => base,
         }
     }
 
     fn path(&self, p: P<'_>) -> Vec<Name> {
-        p.into_inner()
-            .filter(|q| matches!(q.as_rule(), Rule::name | Rule::member))
-            .map(|q| self.name(&q))
-            .collect()
+        p.into_inner().filter(|q| matches!(q.as_rule(), Rule::name | Rule::member)).map(|q| self.name(&q)).collect()
     }
 
     fn arg(&mut self, p: P<'_>, operators: &mut usize) -> Arg {
@@ -246,18 +224,12 @@ impl Builder<'_> {
                 Rule::kw_since => name = Some(Spanned::new(String::from("since"), self.span(&q))),
                 Rule::kw_phase => {
                     let span = self.span(&q);
-                    value = Some(Expr {
-                        kind: ExprKind::Name(vec![self.name(&q)]),
-                        span,
-                    });
+                    value = Some(Expr { kind: ExprKind::Name(vec![self.name(&q)]), span });
                 }
                 _ => {}
             }
         }
-        Arg {
-            name,
-            value: value.unwrap_or_else(|| Self::hole(at)),
-        }
+        Arg { name, value: value.unwrap_or_else(|| Self::hole(at)) }
     }
 
     fn dims(&mut self, p: P<'_>, operators: &mut usize) -> Vec<(Name, Expr)> {

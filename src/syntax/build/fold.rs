@@ -49,23 +49,12 @@ impl Builder<'_> {
         let mut left = match tokens.next() {
             Some(Token::Not(at)) => {
                 let of = self.climb(tokens, NOT, whole);
-                self.bare_for(&of, |inner, tail| {
-                    (
-                        format!("not ({inner} {tail})"),
-                        format!("(not {inner}) {tail}"),
-                    )
-                });
-                Expr {
-                    span: at.to(of.span),
-                    kind: ExprKind::Not(Box::new(of)),
-                }
+                self.bare_for(&of, |inner, tail| (format!("not ({inner} {tail})"), format!("(not {inner}) {tail}")));
+                Expr { span: at.to(of.span), kind: ExprKind::Not(Box::new(of)) }
             }
             Some(Token::Neg(at)) => {
                 let of = self.climb(tokens, NEG, whole);
-                Expr {
-                    span: at.to(of.span),
-                    kind: ExprKind::Neg(Box::new(of)),
-                }
+                Expr { span: at.to(of.span), kind: ExprKind::Neg(Box::new(of)) }
             }
             Some(Token::Operand(e)) => e,
             _ => return Self::hole(whole),
@@ -88,14 +77,8 @@ impl Builder<'_> {
                     let within = self.binary(BinaryOp::In, at, left, right);
                     let span = within.span;
                     // in parentheses, so that it stays one operand whatever stands around it
-                    let not = Expr {
-                        kind: ExprKind::Not(Box::new(within)),
-                        span,
-                    };
-                    left = Expr {
-                        kind: ExprKind::Paren(Box::new(not)),
-                        span,
-                    };
+                    let not = Expr { kind: ExprKind::Not(Box::new(within)), span };
+                    left = Expr { kind: ExprKind::Paren(Box::new(not)), span };
                 }
                 Some(Token::For(tail, at)) => left = self.temporal(left, tail, at),
                 Some(Token::Confidence(level, or_undecided, at)) => {
@@ -113,17 +96,11 @@ impl Builder<'_> {
                 let word = op.text();
                 let other = self.excerpt(right.span);
                 self.bare_for(&left, |inner, tail| {
-                    (
-                        format!("({inner} {tail}) {word} {other}"),
-                        format!("({inner} {word} {other}) {tail}"),
-                    )
+                    (format!("({inner} {tail}) {word} {other}"), format!("({inner} {word} {other}) {tail}"))
                 });
                 let other = self.excerpt(left.span);
                 self.bare_for(&right, |inner, tail| {
-                    (
-                        format!("{other} {word} ({inner} {tail})"),
-                        format!("({other} {word} {inner}) {tail}"),
-                    )
+                    (format!("{other} {word} ({inner} {tail})"), format!("({other} {word} {inner}) {tail}"))
                 });
             }
             _ if level(op) == COMPARISON => self.chained(&left, at, &right),
@@ -131,47 +108,24 @@ impl Builder<'_> {
         }
         Expr {
             span: left.span.to(right.span),
-            kind: ExprKind::Binary {
-                op,
-                op_span: at,
-                left: Box::new(left),
-                right: Box::new(right),
-            },
+            kind: ExprKind::Binary { op, op_span: at, left: Box::new(left), right: Box::new(right) },
         }
     }
 
     /// `a < b < c` says nothing: the first comparison is not a value that could be compared.
     fn chained(&mut self, left: &Expr, at: Span, right: &Expr) {
-        let ExprKind::Binary {
-            op,
-            op_span,
-            left: first,
-            right: middle,
-        } = &left.kind
-        else {
+        let ExprKind::Binary { op, op_span, left: first, right: middle } = &left.kind else {
             return;
         };
         if level(*op) != COMPARISON {
             return;
         }
-        let (a, b, c) = (
-            self.excerpt(first.span),
-            self.excerpt(middle.span),
-            self.excerpt(right.span),
-        );
+        let (a, b, c) = (self.excerpt(first.span), self.excerpt(middle.span), self.excerpt(right.span));
         let second = self.excerpt(at);
         self.report(
-            Diagnostic::error(
-                codes::CHAINED,
-                "comparisons cannot be chained",
-                at,
-                "the second comparison",
-            )
-            .also(*op_span, "the first")
-            .help(format!(
-                "write `{a} {} {b} and {b} {second} {c}`",
-                op.text()
-            )),
+            Diagnostic::error(codes::CHAINED, "comparisons cannot be chained", at, "the second comparison")
+                .also(*op_span, "the first")
+                .help(format!("write `{a} {} {b} and {b} {second} {c}`", op.text())),
         );
     }
 
@@ -180,10 +134,7 @@ impl Builder<'_> {
         let ExprKind::For { of, .. } = &e.kind else {
             return;
         };
-        let tail_span = Span {
-            start: of.span.end,
-            ..e.span
-        };
+        let tail_span = Span { start: of.span.end, ..e.span };
         let (inner, tail) = (self.excerpt(of.span), self.excerpt(tail_span));
         let (one, two) = readings(&inner, &tail);
         self.report(
@@ -211,13 +162,7 @@ impl Builder<'_> {
                 .fix(of.span, format!("({inner})")),
             );
         }
-        Expr {
-            span: of.span.to(at),
-            kind: ExprKind::For {
-                of: Box::new(of),
-                span: Box::new(tail),
-            },
-        }
+        Expr { span: of.span.to(at), kind: ExprKind::For { of: Box::new(of), span: Box::new(tail) } }
     }
 
     fn confidence(&mut self, of: Expr, level: Expr, or_undecided: bool, at: Span) -> Expr {
@@ -240,20 +185,13 @@ impl Builder<'_> {
         }
         Expr {
             span: of.span.to(at),
-            kind: ExprKind::Confidence {
-                of: Box::new(of),
-                level: Box::new(level),
-                or_undecided,
-            },
+            kind: ExprKind::Confidence { of: Box::new(of), level: Box::new(level), or_undecided },
         }
     }
 
     /// The text of a place on one line, for a message.
     pub fn excerpt(&self, span: Span) -> String {
-        let text = self
-            .source
-            .get(span.start as usize..span.end as usize)
-            .unwrap_or("");
+        let text = self.source.get(span.start as usize..span.end as usize).unwrap_or("");
         let words: Vec<&str> = text.split_whitespace().collect();
         let line = words.join(" ");
         if line.chars().count() > 60 {

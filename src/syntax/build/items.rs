@@ -16,8 +16,7 @@ impl Builder<'_> {
 
     /// One item; nothing for the end of the file.
     pub fn item(&mut self, p: P<'_>) -> Option<Item> {
-        let unbuilt =
-            |b: &Self, p, what, declares| Some(Item::Unbuilt(b.unbuilt(p, what, declares)));
+        let unbuilt = |b: &Self, p, what, declares| Some(Item::Unbuilt(b.unbuilt(p, what, declares)));
         match p.as_rule() {
             Rule::edition => Some(self.edition(p)),
             Rule::param => self.param(p).map(Item::Param),
@@ -55,10 +54,7 @@ impl Builder<'_> {
     fn edition(&mut self, p: P<'_>) -> Item {
         let span = self.span(&p);
         let number = p.into_inner().find(|q| q.as_rule() == Rule::number);
-        let (text, at) = number.map_or_else(
-            || (String::new(), span),
-            |n| (n.as_str().to_owned(), self.span(&n)),
-        );
+        let (text, at) = number.map_or_else(|| (String::new(), span), |n| (n.as_str().to_owned(), self.span(&n)));
         let year = text.parse().unwrap_or_else(|_| {
             self.report(
                 Diagnostic::error(codes::LITERAL, "an edition is a year", at, "not a year")
@@ -72,8 +68,7 @@ impl Builder<'_> {
 
     fn param(&mut self, p: P<'_>) -> Option<Param> {
         let span = self.span(&p);
-        let (mut name, mut ty, mut default, mut at_least, mut at_most, mut doc) =
-            (None, None, None, None, None, None);
+        let (mut name, mut ty, mut default, mut at_least, mut at_most, mut doc) = (None, None, None, None, None, None);
         for q in p.into_inner() {
             let at = self.span(&q);
             match q.as_rule() {
@@ -92,29 +87,16 @@ impl Builder<'_> {
                 _ => {}
             }
         }
-        Some(Param {
-            name: name?,
-            ty: ty?,
-            default: default?,
-            at_least,
-            at_most,
-            doc,
-            span,
-        })
+        Some(Param { name: name?, ty: ty?, default: default?, at_least, at_most, doc, span })
     }
 
     /// Puts a tail in its place, or reports the second one.
     pub fn once<T>(&mut self, slot: &mut Option<T>, value: T, at: Span, what: &str) {
         if slot.is_some() {
             self.report(
-                Diagnostic::error(
-                    codes::TAIL_ORDER,
-                    format!("`{what}` is said twice"),
-                    at,
-                    "said before",
-                )
-                .help("keep one of the two")
-                .fix(at, ""),
+                Diagnostic::error(codes::TAIL_ORDER, format!("`{what}` is said twice"), at, "said before")
+                    .help("keep one of the two")
+                    .fix(at, ""),
             );
         } else {
             *slot = Some(value);
@@ -131,11 +113,7 @@ impl Builder<'_> {
                 _ => {}
             }
         }
-        Some(Let {
-            name: name?,
-            value: value?,
-            span,
-        })
+        Some(Let { name: name?, value: value?, span })
     }
 
     fn metric(&mut self, p: P<'_>) -> Option<Metric> {
@@ -149,12 +127,7 @@ impl Builder<'_> {
                 _ => {}
             }
         }
-        Some(Metric {
-            name: name?,
-            kind: kind?,
-            value: value?,
-            span,
-        })
+        Some(Metric { name: name?, kind: kind?, value: value?, span })
     }
 
     fn traffic(&mut self, p: P<'_>) -> Option<Traffic> {
@@ -168,12 +141,7 @@ impl Builder<'_> {
                 _ => {}
             }
         }
-        Some(Traffic {
-            name: name?,
-            about,
-            per,
-            span,
-        })
+        Some(Traffic { name: name?, about, per, span })
     }
 
     fn flag(&mut self, p: P<'_>) -> Option<Flag> {
@@ -190,13 +158,7 @@ impl Builder<'_> {
                 _ => {}
             }
         }
-        Some(Flag {
-            name: name?,
-            ty: ty?,
-            values,
-            per,
-            span,
-        })
+        Some(Flag { name: name?, ty: ty?, values, per, span })
     }
 
     fn action(&mut self, p: P<'_>) -> Option<Action> {
@@ -216,11 +178,6 @@ impl Builder<'_> {
                 _ => {}
             }
         }
-        Some(Action {
-            name: name?,
-            timeout,
-            undo,
-            span,
-        })
+        Some(Action { name: name?, timeout, undo, span })
     }
 }

@@ -10,14 +10,8 @@ use crate::syntax::source::Span;
 use chrono::{NaiveDate, TimeDelta};
 
 /// Duration units from long to short, with their milliseconds.
-pub(crate) const DURATION_UNITS: &[(&str, i128)] = &[
-    ("w", 604_800_000),
-    ("d", 86_400_000),
-    ("h", 3_600_000),
-    ("m", 60_000),
-    ("s", 1_000),
-    ("ms", 1),
-];
+pub(crate) const DURATION_UNITS: &[(&str, i128)] =
+    &[("w", 604_800_000), ("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1)];
 
 impl Builder<'_> {
     /// The value of a literal; nothing (and a diagnostic) where the token is a slip.
@@ -27,12 +21,8 @@ impl Builder<'_> {
         match p.as_rule() {
             Rule::bool => Some(Literal::Bool(matches!(text, "true" | "on"))),
             Rule::number => self.decimal(text, "", span).map(Literal::Number),
-            Rule::ratio => self
-                .decimal(text.strip_suffix('%')?, "e-2", span)
-                .map(Literal::Ratio),
-            Rule::points => self
-                .decimal(text.strip_suffix("pp")?, "e-2", span)
-                .map(Literal::Points),
+            Rule::ratio => self.decimal(text.strip_suffix('%')?, "e-2", span).map(Literal::Ratio),
+            Rule::points => self.decimal(text.strip_suffix("pp")?, "e-2", span).map(Literal::Points),
             Rule::rate => {
                 let (n, unit) = text.split_once('/')?;
                 let n = self.decimal(n, "", span)?;
@@ -54,8 +44,7 @@ impl Builder<'_> {
                     "GB" => 1e9,
                     _ => 1.0,
                 };
-                self.decimal(n, "", span)
-                    .map(|n| Literal::Bytes(n * factor))
+                self.decimal(n, "", span).map(|n| Literal::Bytes(n * factor))
             }
             Rule::duration => self.told(duration(text), text, span).map(Literal::Duration),
             Rule::time => self.told(time(text), text, span).map(Literal::Time),
@@ -74,13 +63,8 @@ impl Builder<'_> {
         let finite = value.filter(|v| v.is_finite());
         if finite.is_none() {
             self.report(
-                Diagnostic::error(
-                    codes::LITERAL,
-                    "this number is too large",
-                    span,
-                    "beyond 1.8e308",
-                )
-                .help("write a number that a 64-bit float can hold"),
+                Diagnostic::error(codes::LITERAL, "this number is too large", span, "beyond 1.8e308")
+                    .help("write a number that a 64-bit float can hold"),
             );
         }
         finite
@@ -140,21 +124,13 @@ fn duration(text: &str) -> Result<i64, slips::Slip> {
 fn scaled(digits: &str, factor: i128) -> Option<i128> {
     let plain: String = digits.chars().filter(|c| *c != '_').collect();
     let (whole, fraction) = plain.split_once('.').unwrap_or((&plain, ""));
-    let whole: i128 = if whole.len() > 24 {
-        i128::MAX / 1_000_000_000_000
-    } else {
-        whole.parse().ok()?
-    };
+    let whole: i128 = if whole.len() > 24 { i128::MAX / 1_000_000_000_000 } else { whole.parse().ok()? };
     let fraction = fraction.trim_end_matches('0');
     if fraction.len() > 12 {
         return None;
     }
     let scale = 10_i128.checked_pow(u32::try_from(fraction.len()).ok()?)?;
-    let part: i128 = if fraction.is_empty() {
-        0
-    } else {
-        fraction.parse().ok()?
-    };
+    let part: i128 = if fraction.is_empty() { 0 } else { fraction.parse().ok()? };
     let part = part.checked_mul(factor)?;
     (part % scale == 0).then(|| whole.saturating_mul(factor).saturating_add(part / scale))
 }
@@ -163,18 +139,12 @@ fn scaled(digits: &str, factor: i128) -> Option<i128> {
 fn time(text: &str) -> Result<i64, slips::Slip> {
     let field = |from: usize, to: usize| text.get(from..to).and_then(|s| s.parse::<u32>().ok());
     let wrong = || slips::no_such_time(text);
-    let year = text
-        .get(..4)
-        .and_then(|s| s.parse::<i32>().ok())
-        .ok_or_else(wrong)?;
+    let year = text.get(..4).and_then(|s| s.parse::<i32>().ok()).ok_or_else(wrong)?;
     let (month, day) = field(5, 7).zip(field(8, 10)).ok_or_else(wrong)?;
     let (hour, minute) = field(11, 13).zip(field(14, 16)).ok_or_else(wrong)?;
     let rest = text.get(16..).unwrap_or("");
     let (second, zone) = match rest.strip_prefix(':') {
-        Some(r) => (
-            r.get(..2).and_then(|s| s.parse().ok()).ok_or_else(wrong)?,
-            r.get(2..).unwrap_or(""),
-        ),
+        Some(r) => (r.get(..2).and_then(|s| s.parse().ok()).ok_or_else(wrong)?, r.get(2..).unwrap_or("")),
         None => (0, rest),
     };
     let offset = match zone.chars().next() {
@@ -192,8 +162,6 @@ fn time(text: &str) -> Result<i64, slips::Slip> {
     let local = NaiveDate::from_ymd_opt(year, month, day)
         .and_then(|d| d.and_hms_opt(hour, minute, second))
         .ok_or_else(wrong)?;
-    let utc = local
-        .checked_sub_signed(TimeDelta::minutes(offset))
-        .ok_or_else(wrong)?;
+    let utc = local.checked_sub_signed(TimeDelta::minutes(offset)).ok_or_else(wrong)?;
     Ok(utc.and_utc().timestamp_millis())
 }

@@ -37,13 +37,7 @@ pub(crate) struct Builder<'a> {
 
 impl<'a> Builder<'a> {
     pub fn new(patched: &'a Patched, source: &'a str) -> Self {
-        Self {
-            patched,
-            source,
-            base: 0,
-            diagnostics: Vec::new(),
-            junk: Vec::new(),
-        }
+        Self { patched, source, base: 0, diagnostics: Vec::new(), junk: Vec::new() }
     }
 
     /// The original place of a pair.
@@ -81,26 +75,14 @@ impl<'a> Builder<'a> {
     pub fn unbuilt(&self, p: P<'_>, what: &str, declares: bool) -> Unbuilt {
         let span = self.span(&p);
         let name = declares
-            .then(|| {
-                p.into_inner()
-                    .filter(|q| q.as_rule() == Rule::name)
-                    .last()
-                    .map(|q| self.name(&q))
-            })
+            .then(|| p.into_inner().filter(|q| q.as_rule() == Rule::name).last().map(|q| self.name(&q)))
             .flatten();
-        Unbuilt {
-            what: what.to_owned(),
-            name,
-            span,
-        }
+        Unbuilt { what: what.to_owned(), name, span }
     }
 
     /// An expression that could not be read; the reason is told elsewhere.
     pub fn hole(span: Span) -> Expr {
-        Expr {
-            kind: ExprKind::Hole,
-            span,
-        }
+        Expr { kind: ExprKind::Hole, span }
     }
 }
 

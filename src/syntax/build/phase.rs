@@ -16,12 +16,7 @@ impl Builder<'_> {
                 _ => {}
             }
         }
-        Some(Phase {
-            name: name?,
-            purpose,
-            body,
-            span,
-        })
+        Some(Phase { name: name?, purpose, body, span })
     }
 
     /// The statements of a `phase_body`, or of a pair that holds one.
@@ -29,11 +24,9 @@ impl Builder<'_> {
         p.into_inner()
             .flat_map(|q| match q.as_rule() {
                 Rule::phase_body => self.phase_body(q),
-                Rule::settings => q
-                    .into_inner()
-                    .filter(|s| s.as_rule() == Rule::setting)
-                    .filter_map(|s| self.setting(s))
-                    .collect(),
+                Rule::settings => {
+                    q.into_inner().filter(|s| s.as_rule() == Rule::setting).filter_map(|s| self.setting(s)).collect()
+                }
                 _ => self.phase_statement(q).into_iter().collect(),
             })
             .collect()
@@ -51,12 +44,7 @@ impl Builder<'_> {
                 _ => {}
             }
         }
-        Some(PhaseStatement::Set {
-            keyword: keyword?,
-            port: port?,
-            value: value?,
-            span,
-        })
+        Some(PhaseStatement::Set { keyword: keyword?, port: port?, value: value?, span })
     }
 
     fn phase_statement(&mut self, p: P<'_>) -> Option<PhaseStatement> {
@@ -72,11 +60,7 @@ impl Builder<'_> {
                         _ => {}
                     }
                 }
-                Some(PhaseStatement::Run {
-                    action: action?,
-                    otherwise,
-                    span,
-                })
+                Some(PhaseStatement::Run { action: action?, otherwise, span })
             }
             Rule::hold => Some(PhaseStatement::Hold(self.value_in(p, span), span)),
             Rule::promote => {
@@ -98,11 +82,7 @@ impl Builder<'_> {
                         _ => {}
                     }
                 }
-                Some(PhaseStatement::Promote {
-                    when: when?,
-                    within,
-                    span,
-                })
+                Some(PhaseStatement::Promote { when: when?, within, span })
             }
             Rule::hold_forever => unbuilt(self, p, "hold forever"),
             Rule::hold_until => unbuilt(self, p, "hold until"),

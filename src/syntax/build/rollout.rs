@@ -2,8 +2,7 @@
 
 use super::{Builder, P, child};
 use crate::syntax::ast::{
-    Act, Consequence, ConsequenceKind, Expr, Guard, Reaction, Rollout, Statement, Tolerance,
-    Trigger,
+    Act, Consequence, ConsequenceKind, Expr, Guard, Reaction, Rollout, Statement, Tolerance, Trigger,
 };
 use crate::syntax::grammar::Rule;
 use crate::syntax::source::Span;
@@ -21,13 +20,7 @@ impl Builder<'_> {
                 _ => {}
             }
         }
-        Some(Rollout {
-            name: name?,
-            title,
-            per,
-            body,
-            span,
-        })
+        Some(Rollout { name: name?, title, per, body, span })
     }
 
     /// The statements of a `rollout_body`, or of a pair that holds one.
@@ -55,11 +48,7 @@ impl Builder<'_> {
                         _ => {}
                     }
                 }
-                Some(Statement::Link {
-                    kind: kind?,
-                    target: target?,
-                    span,
-                })
+                Some(Statement::Link { kind: kind?, target: target?, span })
             }
             Rule::check_every => Some(Statement::CheckEvery(self.value_in(p, span), span)),
             Rule::settle => Some(Statement::Settle(self.value_in(p, span), span)),
@@ -73,11 +62,7 @@ impl Builder<'_> {
                         _ => {}
                     }
                 }
-                Some(Statement::Require {
-                    cond: cond?,
-                    why,
-                    span,
-                })
+                Some(Statement::Require { cond: cond?, why, span })
             }
             Rule::no_data => {
                 let (mut tolerate, mut otherwise) = (None, None);
@@ -88,11 +73,7 @@ impl Builder<'_> {
                         _ => {}
                     }
                 }
-                Some(Statement::NoData {
-                    tolerate,
-                    otherwise: otherwise?,
-                    span,
-                })
+                Some(Statement::NoData { tolerate, otherwise: otherwise?, span })
             }
             Rule::guard => self.guard(p).map(Statement::Guard),
             Rule::phase => self.phase(p).map(Statement::Phase),
@@ -173,11 +154,7 @@ impl Builder<'_> {
             }
         }
         let value = value.unwrap_or_else(|| Self::hole(span));
-        if checks {
-            Tolerance::Checks(value)
-        } else {
-            Tolerance::For(value)
-        }
+        if checks { Tolerance::Checks(value) } else { Tolerance::For(value) }
     }
 
     /// The consequence of an `otherwise` pair.
@@ -202,12 +179,7 @@ impl Builder<'_> {
                 _ => {}
             }
         }
-        Some(Consequence {
-            kind: kind?,
-            to,
-            kill,
-            span,
-        })
+        Some(Consequence { kind: kind?, to, kill, span })
     }
 
     fn reaction(&mut self, p: P<'_>) -> Option<Reaction> {
@@ -220,10 +192,7 @@ impl Builder<'_> {
                 Rule::every => trigger = Some(Trigger::Every(self.value_in(q, at))),
                 Rule::at_ => {
                     trigger = Some(Trigger::At(
-                        q.into_inner()
-                            .filter(|d| d.as_rule() == Rule::dur)
-                            .map(|d| self.value(d))
-                            .collect(),
+                        q.into_inner().filter(|d| d.as_rule() == Rule::dur).map(|d| self.value(d)).collect(),
                     ));
                 }
                 Rule::when_ => trigger = Some(Trigger::When(self.value_in(q, at))),
@@ -231,11 +200,7 @@ impl Builder<'_> {
                 _ => {}
             }
         }
-        Some(Reaction {
-            trigger: trigger?,
-            act: act?,
-            span,
-        })
+        Some(Reaction { trigger: trigger?, act: act?, span })
     }
 
     fn act(&mut self, p: P<'_>, at: Span) -> Option<Act> {
@@ -251,10 +216,7 @@ impl Builder<'_> {
                         _ => {}
                     }
                 }
-                Some(Act::Run {
-                    action: action?,
-                    limit,
-                })
+                Some(Act::Run { action: action?, limit })
             }
             _ => Some(Act::Snapshot(at)),
         }

@@ -11,12 +11,7 @@ pub(crate) struct Slip {
 }
 
 fn slip(message: impl Into<String>, label: impl Into<String>) -> Slip {
-    Slip {
-        message: message.into(),
-        label: label.into(),
-        help: None,
-        fix: None,
-    }
+    Slip { message: message.into(), label: label.into(), help: None, fix: None }
 }
 
 impl Slip {
@@ -36,13 +31,9 @@ pub(crate) fn parts(text: &str) -> Vec<(&str, &str)> {
     let mut out = Vec::new();
     let mut rest = text;
     while !rest.is_empty() {
-        let digits = rest
-            .find(|c: char| !(c.is_ascii_digit() || c == '.' || c == '_'))
-            .unwrap_or(rest.len());
+        let digits = rest.find(|c: char| !(c.is_ascii_digit() || c == '.' || c == '_')).unwrap_or(rest.len());
         let (number, tail) = rest.split_at(digits);
-        let letters = tail
-            .find(|c: char| c.is_ascii_digit() || c == '.')
-            .unwrap_or(tail.len());
+        let letters = tail.find(|c: char| c.is_ascii_digit() || c == '.').unwrap_or(tail.len());
         let (unit, tail) = tail.split_at(letters);
         out.push((number, unit));
         rest = tail;
@@ -93,11 +84,7 @@ const UNITS: &str = "durations: `ms s m h d w`; shares: `%`, `pp`; rates: `/s /m
 pub(crate) fn explain(text: &str) -> Slip {
     let mut chars = text.chars();
     if chars.next() == Some('.') {
-        return slip(
-            "a number begins with a digit",
-            "digit missing before the point",
-        )
-        .fix(format!("0{text}"));
+        return slip("a number begins with a digit", "digit missing before the point").fix(format!("0{text}"));
     }
     if is_date(text) {
         return date(text);
@@ -114,9 +101,7 @@ pub(crate) fn explain(text: &str) -> Slip {
             None => s,
         };
     }
-    let number_end = text
-        .find(|c: char| !(c.is_ascii_digit() || c == '.' || c == '_'))
-        .unwrap_or(text.len());
+    let number_end = text.find(|c: char| !(c.is_ascii_digit() || c == '.' || c == '_')).unwrap_or(text.len());
     let (number, tail) = text.split_at(number_end);
     let word = tail.trim_start();
     if word.len() != tail.len() {
@@ -132,8 +117,7 @@ pub(crate) fn explain(text: &str) -> Slip {
         return month(number);
     }
     if matches!(word, "y" | "yr" | "year" | "years" | "Y") {
-        return slip("a year has no fixed length", "not a duration")
-            .help("count in days: `365d`, or in weeks: `52w`");
+        return slip("a year has no fixed length", "not a duration").help("count in days: `365d`, or in weeks: `52w`");
     }
     if word.starts_with(['e', 'E']) && exponent(word) {
         return scientific(text);
@@ -160,9 +144,7 @@ fn mended(text: &str) -> Option<String> {
         out.push_str(n);
         out.push_str(unit(u)?);
     }
-    let durations = parts
-        .iter()
-        .all(|(_, u)| unit(u).is_some_and(|u| DURATION_UNITS.iter().any(|d| d.0 == u)));
+    let durations = parts.iter().all(|(_, u)| unit(u).is_some_and(|u| DURATION_UNITS.iter().any(|d| d.0 == u)));
     (out != text && (parts.len() == 1 || durations)).then_some(out)
 }
 
@@ -177,10 +159,7 @@ fn exponent(word: &str) -> bool {
 }
 
 fn scientific(text: &str) -> Slip {
-    let s = slip(
-        "numbers are written without an exponent",
-        "scientific notation",
-    );
+    let s = slip("numbers are written without an exponent", "scientific notation");
     match text.parse::<f64>() {
         Ok(v) if v.is_finite() && v.abs() < 1e15 => s.fix(format!("{v}")),
         _ => s.help("write the number with all its digits; `_` may group them: `1_000_000`"),
@@ -193,11 +172,8 @@ fn digits(number: &str) -> Slip {
             .help("a version belongs in quotes: `\"1.2.3\"`");
     }
     if let Some(n) = number.strip_suffix('.') {
-        return slip(
-            "a number does not end with its decimal point",
-            "digit missing behind the point",
-        )
-        .fix(n.to_owned());
+        return slip("a number does not end with its decimal point", "digit missing behind the point")
+            .fix(n.to_owned());
     }
     let fix: String = number.chars().filter(|c| *c != '_').collect();
     slip("`_` stands between two digits", "misplaced `_`").fix(fix)
@@ -208,9 +184,7 @@ fn spaced(number: &str, word: &str) -> Slip {
         return month(number);
     }
     match unit(word) {
-        Some(u) => {
-            slip("a unit touches its number", "blank before the unit").fix(format!("{number}{u}"))
-        }
+        Some(u) => slip("a unit touches its number", "blank before the unit").fix(format!("{number}{u}")),
         None => slip(format!("`{word}` is no unit"), "unknown unit").help(UNITS),
     }
 }
@@ -218,21 +192,13 @@ fn spaced(number: &str, word: &str) -> Slip {
 fn month(number: &str) -> Slip {
     let s = slip("a month has no fixed length", "not a duration");
     match number.parse::<u32>() {
-        Ok(n) if n > 0 && n < 1200 => s.help(format!(
-            "count in days or weeks: `{}d`, `{}w`",
-            n * 30,
-            n * 4
-        )),
+        Ok(n) if n > 0 && n < 1200 => s.help(format!("count in days or weeks: `{}d`, `{}w`", n * 30, n * 4)),
         _ => s.help("count in days or weeks: `30d`, `4w`"),
     }
 }
 
 fn is_date(text: &str) -> bool {
-    let head: String = text
-        .chars()
-        .take(5)
-        .map(|c| if c.is_ascii_digit() { '0' } else { c })
-        .collect();
+    let head: String = text.chars().take(5).map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
     head == "0000-"
 }
 
@@ -240,15 +206,12 @@ fn date(text: &str) -> Slip {
     let (day, clock) = text.split_once(['T', 't', '_']).unwrap_or((text, ""));
     let fields: Vec<&str> = day.split('-').collect();
     let [y, m, d] = fields.as_slice() else {
-        return slip("this is no point in time", "not a time")
-            .help("a time is written `2026-12-20T09:00Z`");
+        return slip("this is no point in time", "not a time").help("a time is written `2026-12-20T09:00Z`");
     };
     let padded = format!("{y}-{m:0>2}-{d:0>2}");
     if clock.is_empty() {
         return slip("a time needs the hour and the zone", "only a date")
-            .help(format!(
-                "write `{padded}T00:00Z` for the day's start in UTC"
-            ))
+            .help(format!("write `{padded}T00:00Z` for the day's start in UTC"))
             .fix(format!("{padded}T00:00Z"));
     }
     let zoned = clock.ends_with('Z') || clock.contains('+') || clock.contains('-');
@@ -257,8 +220,7 @@ fn date(text: &str) -> Slip {
             .help("`Z` for UTC, or an offset: `2026-12-20T09:00Z`, `2026-12-20T09:00+01:00`");
     }
     if padded != day {
-        return slip("a date has two digits for month and day", "digit missing")
-            .fix(format!("{padded}T{clock}"));
+        return slip("a date has two digits for month and day", "digit missing").fix(format!("{padded}T{clock}"));
     }
     slip("this is no point in time", "not a time")
         .help("a time is written `2026-12-20T09:00Z` or `2026-12-20T09:00:30+01:00`")
@@ -275,36 +237,20 @@ pub(crate) fn unordered(text: &str, parts: &[(&str, &str)]) -> Slip {
     let rank = |u: &str| DURATION_UNITS.iter().position(|d| d.0 == u);
     let mut sorted = parts.to_vec();
     sorted.sort_by_key(|p| rank(p.1));
-    let repeated = sorted
-        .iter()
-        .zip(sorted.iter().skip(1))
-        .any(|(a, b)| a.1 == b.1);
+    let repeated = sorted.iter().zip(sorted.iter().skip(1)).any(|(a, b)| a.1 == b.1);
     if repeated {
-        return slip(format!("`{text}` names a unit twice"), "each unit once")
-            .help("add the parts up, as in `1h30m`");
+        return slip(format!("`{text}` names a unit twice"), "each unit once").help("add the parts up, as in `1h30m`");
     }
     let fix: String = sorted.iter().map(|(n, u)| format!("{n}{u}")).collect();
-    slip(
-        "a duration names its long units first",
-        "units in another order",
-    )
-    .fix(fix)
+    slip("a duration names its long units first", "units in another order").fix(fix)
 }
 
 /// `0.3ms`
 pub(crate) fn too_fine(text: &str) -> Slip {
-    slip(
-        format!("`{text}` is no whole number of milliseconds"),
-        "too fine",
-    )
-    .help("the shortest duration is `1ms`")
+    slip(format!("`{text}` is no whole number of milliseconds"), "too fine").help("the shortest duration is `1ms`")
 }
 
 /// A duration of more than a century.
 pub(crate) fn too_long(text: &str) -> Slip {
-    slip(
-        format!("`{text}` is longer than a hundred years"),
-        "too long",
-    )
-    .help("the longest duration is a century")
+    slip(format!("`{text}` is longer than a hundred years"), "too long").help("the longest duration is a century")
 }

@@ -2,17 +2,10 @@ use super::*;
 use crate::backend::exposition::{Format, parse};
 use crate::plan::Bucket;
 
-const LIMITS: Limits = Limits {
-    keep: 600_000,
-    every: 2_000,
-    max_series: 20,
-};
+const LIMITS: Limits = Limits { keep: 600_000, every: 2_000, max_series: 20 };
 
 fn store(targets: usize) -> Store {
-    Store::new(
-        (0..targets).map(|i| (format!("http://t{i}/metrics"), format!("t{i}:80"))),
-        LIMITS,
-    )
+    Store::new((0..targets).map(|i| (format!("http://t{i}/metrics"), format!("t{i}:80"))), LIMITS)
 }
 
 fn page(text: &str) -> Result<Vec<Exposed>, String> {
@@ -44,14 +37,7 @@ fn gauges_of_several_targets_are_told_apart_by_instance() {
     s.page(0, 1000, page("pool 0.5"));
     s.page(1, 1001, page("pool 0.75\nbad NaN\nworse +Inf"));
     let a = s.answer(&gauge("pool{instance=\"t1:80\"}"), 2000, None);
-    assert_eq!(
-        a,
-        Answer {
-            value: Ok(Reading::Value(0.75)),
-            sampled_at: Some(1001),
-            series: 1
-        }
-    );
+    assert_eq!(a, Answer { value: Ok(Reading::Value(0.75)), sampled_at: Some(1001), series: 1 });
     let a = s.answer(&gauge("pool"), 2000, None);
     assert_eq!(a.value, Err(Missing::Ambiguous { series: 2 }));
     assert_eq!(s.answer(&gauge("nope"), 2000, None).value, empty());
@@ -59,10 +45,7 @@ fn gauges_of_several_targets_are_told_apart_by_instance() {
         let a = s.answer(&gauge(bad), 2000, None);
         assert_eq!(a.value, Err(Missing::NotANumber), "{bad}");
     }
-    assert_eq!(
-        s.status().expect("ready"),
-        "4 series scraped from http://t0/metrics, http://t1/metrics"
-    );
+    assert_eq!(s.status().expect("ready"), "4 series scraped from http://t0/metrics, http://t1/metrics");
 }
 
 #[test]
@@ -80,10 +63,7 @@ fn a_dead_target_s_series_grow_old_and_a_vanished_one_is_gone() {
     s.page(0, 3000, Err("connection refused".into()));
     s.page(0, 5000, Err("connection refused".into()));
     let a = s.answer(&gauge("a"), 90_000, None);
-    assert_eq!(
-        (a.value, a.sampled_at),
-        (Ok(Reading::Value(1.0)), Some(1000))
-    );
+    assert_eq!((a.value, a.sampled_at), (Ok(Reading::Value(1.0)), Some(1000)));
     let a = s.answer(&increase("a", 60_000), 90_000, None);
     assert_eq!(
         (a.value, a.sampled_at),
@@ -131,11 +111,7 @@ fn resets_and_births_and_disjoint_checks() {
     let a = s.answer(&since_last(e), 5000, Some(5000));
     assert_eq!(a.value, Ok(Reading::Increase(0.0)));
     let a = s.answer(&increase(e, 10_000), 5000, None);
-    assert_eq!(
-        a.value,
-        Ok(Reading::Increase(6.0)),
-        "answered from what there is"
-    );
+    assert_eq!(a.value, Ok(Reading::Increase(6.0)), "answered from what there is");
 }
 
 #[test]
@@ -175,25 +151,12 @@ fn buckets_are_summed_over_series_and_sorted() {
     s.page(0, 0, text([10, 5, 4]));
     s.page(0, 2000, text([20, 9, 5]));
     let ask = |w| Ask::Buckets(Selector("h_bucket".into()), w);
-    let want = vec![
-        Bucket {
-            le: Some(0.5),
-            count: 4.0,
-        },
-        Bucket {
-            le: None,
-            count: 11.0,
-        },
-    ];
+    let want = vec![Bucket { le: Some(0.5), count: 4.0 }, Bucket { le: None, count: 11.0 }];
     let a = s.answer(&ask(Window::Last(2000)), 2000, None);
     assert_eq!((a.value, a.series), (Ok(Reading::Buckets(want.clone())), 4));
     let a = s.answer(&ask(Window::SinceLast), 2000, Some(0));
     assert_eq!(a.value, Ok(Reading::Buckets(want)));
-    let a = s.answer(
-        &Ask::Buckets(Selector("nope_bucket".into()), Window::SinceLast),
-        2000,
-        None,
-    );
+    let a = s.answer(&Ask::Buckets(Selector("nope_bucket".into()), Window::SinceLast), 2000, None);
     assert_eq!(a.value, empty());
 }
 
@@ -209,22 +172,14 @@ fn too_many_series_is_an_error_that_names_the_page() {
         "scrape of http://t1/metrics: with its 15 series there would be 30, more than the 20 that are kept: read fewer or smaller pages"
     );
     let a = s.answer(&gauge("m{i=\"3\"}"), 0, None);
-    assert_eq!(
-        a.value,
-        Ok(Reading::Value(1.0)),
-        "the first page still answers"
-    );
+    assert_eq!(a.value, Ok(Reading::Value(1.0)), "the first page still answers");
 }
 
 #[test]
 fn memory_is_bounded_in_time() {
     let mut s = store(1);
     for i in 0..1000 {
-        s.page(
-            0,
-            i * 2000,
-            page(&format!("x {i}\ny{{i=\"{}\"}} 1", i / 100)),
-        );
+        s.page(0, i * 2000, page(&format!("x {i}\ny{{i=\"{}\"}} 1", i / 100)));
     }
     let held: usize = s.series.values().flatten().map(|(_, s)| s.held()).sum();
     // 300 samples of x in ten minutes, four of the y that came and went
@@ -267,10 +222,7 @@ fn what_cannot_be_answered_says_why() {
     let mut s = store(1);
     let a = s.answer(&gauge("x"), 0, None);
     assert_eq!(failure(&a), "scrape: no page was read yet");
-    let ask = Ask::PromQl {
-        query: "sum(rate(x[5m]))".into(),
-        selectors: Vec::new(),
-    };
+    let ask = Ask::PromQl { query: "sum(rate(x[5m]))".into(), selectors: Vec::new() };
     let a = s.answer(&ask, 0, None);
     assert!(failure(&a).starts_with("only a PromQL source can answer `sum(rate(x[5m]))`"));
     let a = s.answer(&gauge("sum(x)"), 0, None);
