@@ -300,7 +300,7 @@ impl<'a> Cx<'a> {
             }
             None if self.is_source(&name.node) => Role::Metrics,
             // an environment beside no policy: each name is taken at its word
-            None if self.scope().rollouts.is_empty() => {
+            None if self.scope().rollouts.is_empty() || self.is_shared(name) => {
                 return Some(
                     SIGNATURES.iter().filter(|s| s.backend == backend).flat_map(|s| s.roles.iter().copied()).collect(),
                 );
@@ -328,6 +328,16 @@ impl<'a> Cx<'a> {
                 return None;
             }
         }])
+    }
+
+    /// Whether a bound name may belong to another policy that shares this environment: it stands in a file without rollouts,
+    /// and is no slip of a name that this policy declares.
+    fn is_shared(&self, name: &Name) -> bool {
+        let beside = self.scope().rollouts.iter().all(|r| r.span.file != name.span.file);
+        let known = self
+            .scope()
+            .of_kind(|d| matches!(d, Decl::Traffic(_) | Decl::Flag(_) | Decl::Action(_) | Decl::Channel(_)));
+        beside && suggest::nearest(&name.node, known.iter().copied()).is_none()
     }
 
     fn is_source(&self, name: &str) -> bool {

@@ -152,6 +152,29 @@ pub(super) fn early_snapshot(plan: &Plan, state: &mut State, at: Time, out: &mut
     }
 }
 
+/// One step tells a channel once: of several notices to the same channels the last one, which says where the run is now, gets the
+/// others' titles as its first lines.
+pub(super) fn merge_notices(out: &mut Vec<Effect>) {
+    let mut i = 0;
+    while i < out.len() {
+        let later = out.iter().enumerate().skip(i + 1).find_map(|(j, e)| match (out.get(i), e) {
+            (Some(Effect::Notify { channels: a, .. }), Effect::Notify { channels: b, .. }) if a == b => Some(j),
+            _ => None,
+        });
+        let Some(j) = later else {
+            i += 1;
+            continue;
+        };
+        let earlier = out.remove(i);
+        if let (Effect::Notify { title: first, .. }, Some(Effect::Notify { title, text, .. })) =
+            (earlier, out.get_mut(j - 1))
+            && first != *title
+        {
+            *text = if text.is_empty() { first } else { format!("{first}\n{text}") };
+        }
+    }
+}
+
 /// One line a guard, for notices.
 fn status_lines(plan: &Plan, state: &State) -> String {
     let lines: Vec<String> = guard_reports(plan, state)
