@@ -1,0 +1,86 @@
+//! What tests against real servers share: a free port, a process that ends with its test, waiting until it answers.
+#![allow(dead_code, reason = "each test file uses its part")]
+
+pub mod http;
+pub mod prometheus;
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// Whether a program is installed. If not, says loudly that a test is skipped; with `CANARY_REQUIRE_SERVERS=1`, fails instead.
+pub fn require(program: &str) -> bool {
+    let found = std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default())
+        .any(|dir| dir.join(program).is_file());
+    if !found {
+        let why = format!("`{program}` is not installed");
+        assert!(
+            std::env::var("CANARY_REQUIRE_SERVERS").as_deref() != Ok("1"),
+            "{why}, and CANARY_REQUIRE_SERVERS=1"
+        );
+        println!("SKIPPED: {why}");
+    }
+    found
+}
+
+/// A port of 127.0.0.1 that was free a moment ago.
+pub fn free_port() -> u16 {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap().port()
+}
+
+/// A server's process: killed, by its own id, when this is dropped.
+pub struct Server {
+    child: Child,
+    log: PathBuf,
+}
+
+impl Server {
+    /// Starts a program; what it prints goes to `log`.
+    pub fn spawn(program: &str, args: &[String], log: &Path) -> Self {
+        let out = File::create(log).unwrap();
+        let child = Command::new(program)
+            .args(args)
+            .stdin(Stdio::null())
+            .stdout(out.try_clone().unwrap())
+            .stderr(out)
+            .spawn()
+            .unwrap();
+        Self {
+            child,
+            log: log.to_owned(),
+        }
+    }
+
+    /// Waits until `probe` succeeds; fails with the server's log when it has ended or takes longer than 20 s.
+    pub fn wait_ready(&mut self, probe: impl Fn() -> bool) {
+        let began = Instant::now();
+        while !probe() {
+            let ended = self.child.try_wait().unwrap();
+            assert!(
+                ended.is_none() && began.elapsed() < Duration::from_secs(20),
+                "the server is not ready ({ended:?}); its log:\n{}",
+                self.log()
+            );
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// What it has printed so far.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
+    /// Its process id.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
