@@ -43,9 +43,12 @@ fn words(a: &Answer) -> String {
     }
 }
 
+/// What a server answers, and what is said of it.
+type Case = (fn() -> Reply, &'static str);
+
 #[tokio::test]
 async fn each_fault_is_one_clear_line_without_a_secret() {
-    let cases: Vec<(fn() -> Reply, &str)> = vec![
+    let cases: Vec<Case> = vec![
         (
             || {
                 Reply::json(
