@@ -5,6 +5,7 @@ pub mod http;
 pub mod prometheus;
 
 use std::fs::File;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -19,7 +20,8 @@ pub fn require(program: &str) -> bool {
             std::env::var("CANARY_REQUIRE_SERVERS").as_deref() != Ok("1"),
             "{why}, and CANARY_REQUIRE_SERVERS=1"
         );
-        println!("SKIPPED: {why}");
+        // past the test runner's capture: a skipped test must not look like one that passed
+        let _ = writeln!(std::io::stderr(), "SKIPPED: {why}");
     }
     found
 }
