@@ -45,7 +45,7 @@ pub(super) fn edition(cx: &Cx<'_>, file: &ast::File) {
                     "",
                 )
                 .help(format!("this tool reads edition {EDITION}"))
-                .fix(e.span, format!("edition {EDITION}")),
+                .fix(e.span, format!("{EDITION}")),
             );
         }
     }

@@ -33,6 +33,13 @@ pub(super) fn locate(text: &str, message: &str) -> (Range<usize>, String) {
             );
         }
     }
+    if let Some(name) = message
+        .strip_prefix("unknown function with name '")
+        .and_then(|m| m.strip_suffix('\''))
+        && let Some(range) = called(text, name)
+    {
+        return (range, format!("unknown function `{name}`"));
+    }
     if let Some(range) = smallest_call(text, message) {
         return (range, message.to_owned());
     }
@@ -82,7 +89,20 @@ fn first_prefix(text: &str, message: &str) -> Option<Range<usize>> {
     })
 }
 
-/// The shortest call `name(…)` or `name(…) …` that has the same error by itself. Of an unknown function only the name.
+/// Where a name is called.
+fn called(text: &str, name: &str) -> Option<Range<usize>> {
+    let tokens = tokens(text);
+    tokens.windows(2).find_map(|pair| match pair {
+        [word, open]
+            if text.get(word.clone()) == Some(name) && text.get(open.clone()) == Some("(") =>
+        {
+            Some(word.clone())
+        }
+        _ => None,
+    })
+}
+
+/// The shortest call `name(…)` that has the same error by itself.
 fn smallest_call(text: &str, message: &str) -> Option<Range<usize>> {
     let tokens = tokens(text);
     let mut best: Option<Range<usize>> = None;
@@ -99,11 +119,7 @@ fn smallest_call(text: &str, message: &str) -> Option<Range<usize>> {
         if parse(part).err().as_deref() == Some(message)
             && best.as_ref().is_none_or(|b| range.len() < b.len())
         {
-            best = Some(if message.contains("unknown function") {
-                name.clone()
-            } else {
-                range
-            });
+            best = Some(range);
         }
     }
     best

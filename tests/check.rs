@@ -1,0 +1,159 @@
+//! Wrong policies, one file each under `tests/check`, with what the tool says to them. A first line `# compile: …` gives the
+//! arguments of a compilation: `env=NAME`, `rollout=NAME`, `set NAME=VALUE`, separated by semicolons; without it the file is
+//! only checked.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    missing_docs,
+    reason = "a test may stop at the first surprise"
+)]
+
+use canary::check;
+use canary::syntax::diagnostic::Diagnostic;
+use canary::syntax::{self, render, source::SourceMap};
+use std::collections::BTreeSet;
+
+struct Case {
+    name: String,
+    text: String,
+    map: SourceMap,
+    found: Vec<Diagnostic>,
+    compiled: bool,
+}
+
+fn run(name: String, text: String) -> Case {
+    let mut map = SourceMap::default();
+    let id = map.add(format!("{name}.canary"), text.clone());
+    let (file, mut found) = syntax::parse(id, &text);
+    let files = [file];
+    let mut compiled = false;
+    if let Some(line) = text
+        .lines()
+        .next()
+        .and_then(|l| l.strip_prefix("# compile:"))
+    {
+        let (mut env, mut rollout, mut sets) = (None, None, Vec::new());
+        for part in line.split(';').map(str::trim) {
+            if let Some(set) = part.strip_prefix("set ") {
+                let (n, v) = set.split_once('=').unwrap();
+                sets.push((n.to_owned(), v.to_owned()));
+            } else if let Some(e) = part.strip_prefix("env=") {
+                env = Some(e.to_owned());
+            } else if let Some(r) = part.strip_prefix("rollout=") {
+                rollout = Some(r.to_owned());
+            } else {
+                assert_eq!(part, "", "{name}: what is `{part}`?");
+            }
+        }
+        let (made, more) = check::compile(&files, &map, rollout.as_deref(), env.as_deref(), &sets);
+        assert_eq!(
+            made.is_none(),
+            more.iter().any(Diagnostic::is_error),
+            "{name}: a plan exactly if there is no error"
+        );
+        compiled = made.is_some();
+        found.extend(more);
+    } else {
+        found.extend(check::check_files(&files, &map).diagnostics);
+    }
+    Case {
+        name,
+        text,
+        map,
+        found,
+        compiled,
+    }
+}
+
+fn cases() -> Vec<Case> {
+    let mut paths: Vec<_> = std::fs::read_dir("tests/check")
+        .unwrap()
+        .map(|e| e.unwrap().path())
+        .filter(|p| p.extension().is_some_and(|e| e == "canary"))
+        .collect();
+    paths.sort();
+    paths
+        .into_iter()
+        .map(|p| {
+            let name = p.file_stem().unwrap().to_str().unwrap().to_owned();
+            run(name, std::fs::read_to_string(p).unwrap())
+        })
+        .collect()
+}
+
+#[test]
+fn each_wrong_policy_is_told_what_is_wrong() {
+    let style = render::Style {
+        colour: false,
+        width: 120,
+    };
+    for case in cases() {
+        let report = render::human(&case.map, &case.found, style);
+        let shown = format!("{}\n{}\n{}", case.text.trim_end(), "─".repeat(80), report);
+        insta::with_settings!({
+            snapshot_path => "check/snapshots",
+            prepend_module_to_snapshot => false,
+            omit_expression => true,
+        }, {
+            insta::assert_snapshot!(case.name.clone(), shown);
+        });
+    }
+}
+
+#[test]
+fn there_are_enough_of_them_and_none_is_right() {
+    let all = cases();
+    let wrong = all
+        .iter()
+        .filter(|c| c.found.iter().any(Diagnostic::is_error))
+        .count();
+    assert!(wrong >= 60, "only {wrong} wrong policies");
+    for c in &all {
+        assert!(!c.found.is_empty(), "{} has no finding", c.name);
+        assert!(!c.compiled || !c.found.iter().any(Diagnostic::is_error));
+    }
+}
+
+#[test]
+fn every_code_of_the_room_has_a_fixture() {
+    let seen: BTreeSet<String> = cases()
+        .iter()
+        .flat_map(|c| c.found.iter().map(|d| d.code.clone()))
+        .collect();
+    let missing: Vec<_> = check::codes::CODES
+        .iter()
+        .map(|(c, ..)| *c)
+        .filter(|c| !seen.contains(*c))
+        .collect();
+    assert_eq!(missing, [] as [&str; 0], "codes that no fixture shows");
+}
+
+/// A fix, applied, must take its own finding away.
+#[test]
+fn a_fix_mends_what_it_is_offered_for() {
+    let mut tried = 0;
+    for case in cases() {
+        for d in &case.found {
+            let Some(fix) = &d.fix else { continue };
+            tried += 1;
+            let (start, end) = (fix.span.start as usize, fix.span.end as usize);
+            let mut text = case.text.clone();
+            text.replace_range(start..end, &fix.replacement);
+            let again = run(case.name.clone(), text);
+            let same = again.found.iter().any(|e| {
+                e.code == d.code && e.message == d.message && e.span().start == d.span().start
+            });
+            assert!(!same, "{}: `{}` is still there", case.name, d.message);
+            assert!(
+                again.found.len() < case.found.len(),
+                "{}: the fix of `{}` brings new findings: {:?}",
+                case.name,
+                d.message,
+                again.found
+            );
+        }
+    }
+    assert!(tried >= 15, "only {tried} fixes");
+}
