@@ -95,11 +95,6 @@ pub const CODES: &[(&str, &str, &str)] = &[
         "pronoun-misused",
         "`stable` or `before` has nothing to stand for",
     ),
-    (
-        "E0314",
-        "ambiguous-for",
-        "`for` under `and`, `or`, `not` has two readings",
-    ),
     ("E0315", "unknown-type", "no type or kind has this name"),
     (
         "E0316",

@@ -88,7 +88,10 @@ impl<'a> Cx<'a> {
                 [n] => self.constant_name(e, &n.node, what),
                 _ => self.not_const(e, what),
             },
-            ExprKind::Hole => None,
+            ExprKind::Hole => {
+                self.holes.set(true);
+                None
+            }
             _ => self.not_const(e, what),
         }
     }
@@ -134,20 +137,32 @@ impl<'a> Cx<'a> {
         None
     }
 
-    /// A `let` or metric that is defined by itself.
+    /// A `let`, param or metric that is defined by itself.
     pub(super) fn cycle(&self, name: &str, span: Span) {
         let mut chain: Vec<String> = self
             .open
             .borrow()
             .iter()
             .skip_while(|n| **n != name)
-            .map(|n| format!("`{n}`"))
+            .map(|n| (*n).to_owned())
             .collect();
-        chain.push(format!("`{name}`"));
+        chain.push(name.to_owned());
+        self.circle(&chain, span, "defined");
+    }
+
+    /// Reports a circle once, whichever of its members is come upon first. The chain ends with its first name.
+    pub(super) fn circle(&self, chain: &[String], span: Span, how: &str) {
+        let mut members: Vec<String> = chain.iter().skip(1).cloned().collect();
+        members.sort_unstable();
+        if !self.circles.borrow_mut().insert(members) {
+            return;
+        }
+        let name = chain.last().map_or("", String::as_str);
+        let chain: Vec<String> = chain.iter().map(|n| format!("`{n}`")).collect();
         self.push(
             Diagnostic::error(
                 "E0205",
-                format!("`{name}` is defined by itself"),
+                format!("`{name}` is {how} by itself"),
                 span,
                 "a circle",
             )

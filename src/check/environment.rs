@@ -133,6 +133,7 @@ impl<'a> Chosen<'a> {
             ..Bindings::default()
         };
         let mut missing: Vec<(Role, &str, Span)> = Vec::new();
+        let mut bad = matches!(self.bound.get("store"), Some((None, _)));
         for (role, name, span) in needs.all() {
             let binding = match self.declared {
                 None => lab::binding(name, role),
@@ -144,9 +145,12 @@ impl<'a> Chosen<'a> {
                     }
                 },
             };
-            // a binding that is there and bad has been reported
-            if let Some(b) = binding {
-                out.bindings.insert(name.to_owned(), b);
+            match binding {
+                Some(b) => {
+                    out.bindings.insert(name.to_owned(), b);
+                }
+                // there, and bad: that was reported
+                None => bad = true,
             }
         }
         self.report_missing(cx, &missing);
@@ -166,6 +170,9 @@ impl<'a> Chosen<'a> {
             cx.push(d);
         }
         out.variants = self.variants_of(cx, needs)?;
+        if bad {
+            return None;
+        }
         out.store = self.bound.get("store").and_then(|(b, _)| b.clone());
         // places move when a comment is added above them: they are no part of the content
         let mut content = out.clone();
@@ -503,7 +510,8 @@ impl<'a> Cx<'a> {
             .filter(|a| a.required && !seen.iter().any(|(n, _)| *n == a.name))
             .map(|a| a.name)
             .collect();
-        if !missing.is_empty() {
+        // a misspelt name is not reported a second time as a missing one
+        if !missing.is_empty() && (ok || seen.len() == args.len()) {
             ok = false;
             self.push(
                 Diagnostic::error(
@@ -698,13 +706,16 @@ impl<'a> Cx<'a> {
 
     fn wrong_argument(&self, of: &Signature, sig: &ArgSignature, e: &Expr) -> Option<Arg> {
         if !matches!(e.kind, ExprKind::Hole) {
-            let strings = matches!(sig.ty, ArgType::Text)
-                .then_some(", `env(\"NAME\")` or `secret(\"NAME\")`")
-                .unwrap_or_default();
+            let strings = match sig.ty {
+                ArgType::Text | ArgType::Words => {
+                    "; a text is `\"…\"`, `env(\"NAME\")` or `secret(\"NAME\")`"
+                }
+                _ => "",
+            };
             self.push(
                 Diagnostic::error(
                     "E0512",
-                    format!("`{}` of `{}` is something else", sig.name, of.backend),
+                    format!("`{}` of `{}` takes something else", sig.name, of.backend),
                     e.span,
                     format!("expected `{}`", sig.ty.example()),
                 )

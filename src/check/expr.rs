@@ -101,7 +101,6 @@ impl<'c, 'a> Lower<'c, 'a> {
             ExprKind::Hole => None,
             ExprKind::Paren(x) => self.condition(x),
             ExprKind::Not(x) => {
-                self.alone(x, "not");
                 let x = self.condition(x)?;
                 Some(self.push(Node::Not(x)))
             }
@@ -111,8 +110,6 @@ impl<'c, 'a> Lower<'c, 'a> {
                 right,
                 ..
             } => {
-                self.alone(left, op.text());
-                self.alone(right, op.text());
                 // both sides are looked at, also when the first is bad
                 let l = self.condition(left);
                 let r = self.condition(right);
@@ -131,7 +128,7 @@ impl<'c, 'a> Lower<'c, 'a> {
                 op_span,
                 ..
             } => self.refuse("in", *op_span),
-            ExprKind::For { of, span } => self.temporal(e, of, span),
+            ExprKind::For { of, span } => self.temporal(of, span),
             ExprKind::Confidence { of, .. } => {
                 let tail = Span {
                     start: of.span.end.saturating_add(1),
@@ -139,7 +136,7 @@ impl<'c, 'a> Lower<'c, 'a> {
                 };
                 self.refuse("confidence", tail)
             }
-            ExprKind::Index { .. } => self.refuse("index", e.span),
+            ExprKind::Index { .. } => self.refuse("[…]", e.span),
             ExprKind::Name(path) => self.condition_name(e, path),
             ExprKind::Call { callee, args } if matches!(callee.as_slice(), [n] if n.node == "missing") => {
                 self.missing(e, args)
@@ -258,7 +255,7 @@ impl<'c, 'a> Lower<'c, 'a> {
             ExprKind::Name(path) => self.value_name(e, path),
             ExprKind::Call { callee, args } => self.call(e, callee, args),
             ExprKind::Index { .. } => {
-                self.refuse("index", e.span);
+                self.refuse("[…]", e.span);
                 None
             }
             ExprKind::List(_) | ExprKind::Raw(_) | ExprKind::Text(_) | ExprKind::Literal(_) => {

@@ -577,7 +577,7 @@ impl<'a> Cx<'a> {
                 format!("`${{{name}}}` is a string, and stands outside quotes"),
                 format!("write `\"${{{name}}}\"`"),
             )),
-            (Value::Num(v, Ty::Duration), Stand::Brackets | Stand::Quoted(_)) => {
+            (Value::Num(v, Ty::Duration), Stand::Range | Stand::Quoted(_)) => {
                 Ok(show::duration(super::consts::to_millis(v)))
             }
             (Value::Num(..), Stand::Braces) => Err((

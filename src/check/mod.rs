@@ -33,7 +33,7 @@ use crate::syntax::ast;
 use crate::syntax::diagnostic::Diagnostic;
 use crate::syntax::source::{SourceMap, Span};
 use scope::Scope;
-use std::cell::{OnceCell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The language edition that this compiler understands.
@@ -81,8 +81,8 @@ pub fn check_files(files: &[ast::File], map: &SourceMap) -> Checked {
 }
 
 /// Compiles one rollout for one environment, with `sets` (`--set name=value`) in force. Without `rollout` there must be
-/// exactly one; without `environment` there must be exactly one declared. There is a plan exactly if no diagnostic is an
-/// error; the parser's own findings are not repeated and are the caller's to look at first.
+/// exactly one; without `environment` there must be exactly one declared. There is no plan if a diagnostic is an error,
+/// or if the parser left anything out of the trees; the parser's own findings are not repeated here.
 #[must_use]
 pub fn compile(
     files: &[ast::File],
@@ -118,7 +118,11 @@ pub(crate) struct Cx<'a> {
     metrics: OnceCell<BTreeMap<&'a str, Option<metrics::Metric<'a>>>>,
     /// Lets that are being instantiated, to find cycles.
     open: RefCell<Vec<&'a str>>,
+    /// Circles that were reported, each as the sorted names of its members.
+    circles: RefCell<BTreeSet<Vec<String>>>,
     used: RefCell<BTreeSet<String>>,
+    /// A constant was left out by the parser: what is made with a default in its place must not run.
+    holes: Cell<bool>,
     found: RefCell<Vec<Diagnostic>>,
 }
 
@@ -132,7 +136,9 @@ impl<'a> Cx<'a> {
             params: RefCell::default(),
             metrics: OnceCell::new(),
             open: RefCell::default(),
+            circles: RefCell::default(),
             used: RefCell::default(),
+            holes: Cell::new(false),
             found: RefCell::default(),
         };
         let scope = Scope::collect(files, &cx);
@@ -235,7 +241,7 @@ fn instead(what: &str) -> Option<&'static str> {
         "avg" | "max" | "min" | "sum" | "stddev" | "rate" | "delta" => {
             "take the window inside the query: `avg_over_time(…[5m])`"
         }
-        "slice" | "per" | "index" | "labels" => "one rollout is one population for now",
+        "slice" | "per" | "[…]" | "labels" => "one rollout is one population for now",
         "flags" => "declare each flag alone, and list them in one setting: `flag a = on, b = on`",
         "release" | "route" | "mirror" => "leave it to the balancer's own configuration",
         "signoff" | "signed_off" | "approved" => {

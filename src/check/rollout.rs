@@ -120,11 +120,51 @@ pub(super) fn compile<'a>(
     env: Chosen<'a>,
 ) -> Option<(Plan, Bindings)> {
     let builder = Builder::new(cx, r, Some(&env));
-    let (mut plan, needs) = builder.plan()?;
+    let (mut plan, needs) = builder.plan();
+    if !whole(cx, r, &plan) {
+        return None;
+    }
     plan.hash = String::new();
     plan.hash = hash_of(&plan)?;
     let bindings = env.bind(cx, r, &needs)?;
     Some((plan, bindings))
+}
+
+/// Whether everything that is written stands in the plan. What the parser could not take, or a hole in a condition, leaves
+/// something out, and a plan without one of its guards must never run.
+fn whole(cx: &Cx<'_>, r: &ast::Rollout, plan: &Plan) -> bool {
+    let junk = |f: &ast::File| f.items.iter().any(|i| matches!(i, Item::Junk(_)));
+    if cx.holes.get() || cx.files.iter().any(junk) {
+        return false;
+    }
+    let (mut guards, mut requires, mut reactions, mut phases) = (0, 0, 0, 0);
+    for s in &r.body {
+        match s {
+            Statement::Guard(_) => guards += 1,
+            Statement::Require { .. } => requires += 1,
+            Statement::Reaction(_) => reactions += 1,
+            Statement::Phase(p) => {
+                let Some(made) = plan.phases.get(phases) else {
+                    return false;
+                };
+                if made.settings.len() + made.steps.len() != p.body.len() {
+                    return false;
+                }
+                phases += 1;
+            }
+            Statement::Junk(_) | Statement::Unbuilt(_) => return false,
+            Statement::Owner(_)
+            | Statement::Link { .. }
+            | Statement::CheckEvery(..)
+            | Statement::Settle(..)
+            | Statement::Baseline(..)
+            | Statement::NoData { .. } => {}
+        }
+    }
+    guards == plan.guards.len()
+        && requires == plan.requires.len()
+        && reactions == plan.reactions.len()
+        && phases == plan.phases.len()
 }
 
 /// SHA-256 over the canonical JSON of something whose own `hash` is empty.
@@ -213,7 +253,7 @@ impl<'c, 'a> Builder<'c, 'a> {
         }
     }
 
-    fn plan(mut self) -> Option<(Plan, Needs)> {
+    fn plan(mut self) -> (Plan, Needs) {
         let cx = self.cx;
         let r = self.rollout;
         for dim in &r.per {
@@ -269,7 +309,7 @@ impl<'c, 'a> Builder<'c, 'a> {
             metrics,
             hash: String::new(),
         };
-        Some((plan, self.needs))
+        (plan, self.needs)
     }
 
     fn head(&mut self) -> Head<'a> {
