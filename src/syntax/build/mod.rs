@@ -31,8 +31,8 @@ pub(crate) struct Builder<'a> {
     pub base: usize,
     /// What was found so far.
     pub diagnostics: Vec<Diagnostic>,
-    /// Slices that no statement could be made of, as places in the mended text.
-    pub junk: Vec<(usize, usize)>,
+    /// Places of the original in which nothing more need be said.
+    pub poisoned: Vec<(usize, usize)>,
 }
 
 impl<'a> Builder<'a> {
@@ -42,7 +42,7 @@ impl<'a> Builder<'a> {
             source,
             base: 0,
             diagnostics: Vec::new(),
-            junk: Vec::new(),
+            poisoned: Vec::new(),
         }
     }
 

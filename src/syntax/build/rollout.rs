@@ -6,6 +6,7 @@ use crate::syntax::ast::{
     Trigger,
 };
 use crate::syntax::grammar::Rule;
+use crate::syntax::recover::Context;
 use crate::syntax::source::Span;
 
 impl Builder<'_> {
@@ -35,6 +36,10 @@ impl Builder<'_> {
         p.into_inner()
             .flat_map(|q| match q.as_rule() {
                 Rule::rollout_body => self.rollout_body(q),
+                Rule::junk_rollout => {
+                    let range = self.range(&q);
+                    self.recover(range, Context::Rollout)
+                }
                 _ => self.statement(q).into_iter().collect(),
             })
             .collect()
@@ -104,11 +109,6 @@ impl Builder<'_> {
             Rule::drift => unbuilt(self, p, "drift"),
             Rule::route => unbuilt(self, p, "route"),
             Rule::after => unbuilt(self, p, "after"),
-            Rule::junk_rollout => {
-                let range = self.range(&p);
-                self.junk.push(range);
-                Some(Statement::Junk(span))
-            }
             _ => None,
         }
     }
