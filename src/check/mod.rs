@@ -4,20 +4,26 @@
 //! Every check goes on after an error. A declaration that could not be made sense of is *poisoned*: its uses are silent, so
 //! that each mistake is reported once.
 
+mod arguments;
+mod bindings;
 pub mod codes;
+mod comparison;
 mod consts;
 mod declarations;
 mod environment;
 mod expr;
 mod functions;
 mod guards;
+mod head;
 mod inputs;
 mod lab_environment;
 mod metrics;
+mod nodes;
 mod params;
 mod phases;
 mod promql;
 mod pronouns;
+mod queries;
 mod reactions;
 mod rollout;
 mod scope;
@@ -27,6 +33,8 @@ mod temporal;
 mod types;
 mod units;
 mod unused;
+mod uses;
+mod variants;
 
 use crate::plan::{Bindings, Plan};
 use crate::syntax::ast;
@@ -152,7 +160,7 @@ impl<'a> Cx<'a> {
 
     fn check_all(&self) {
         for file in self.files {
-            rollout::edition(self, file);
+            head::edition(self, file);
         }
         self.check_declarations();
         for r in &self.scope().rollouts {

@@ -25,13 +25,13 @@ pub(super) fn locate(text: &str, message: &str) -> (Range<usize>, String) {
             return (at..at + 1, format!("`{c}` is not closed"));
         }
     }
-    if message.starts_with("unterminated quoted string") {
-        if let (_, Some(at)) = brackets(text) {
-            return (
-                at..whole.end.max(at + 1),
-                String::from("the string is not closed"),
-            );
-        }
+    if message.starts_with("unterminated quoted string")
+        && let (_, Some(at)) = brackets(text)
+    {
+        return (
+            at..whole.end.max(at + 1),
+            String::from("the string is not closed"),
+        );
     }
     if let Some(name) = message
         .strip_prefix("unknown function with name '")
@@ -64,11 +64,8 @@ fn brackets(text: &str) -> (Vec<(usize, char)>, Option<usize>) {
             ('\\', Some((_, '"' | '\''))) => {
                 chars.next();
             }
-            (c, Some((_, q))) => {
-                if c == q {
-                    quote = None;
-                }
-            }
+            (c, Some((_, q))) if c == q => quote = None,
+            (_, Some(_)) => {}
             ('"' | '\'' | '`', None) => quote = Some((at, c)),
             ('(' | '[' | '{', None) => open.push((at, c)),
             (')' | ']' | '}', None) => {

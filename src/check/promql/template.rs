@@ -99,11 +99,8 @@ impl Template {
                 ('\\', Some('"' | '\'')) => {
                     chars.next();
                 }
-                (q, Some(open_quote)) => {
-                    if q == open_quote {
-                        quote = None;
-                    }
-                }
+                (q, Some(open_quote)) if q == open_quote => quote = None,
+                (_, Some(_)) => {}
                 ('"' | '\'', None) => quote = Some(c),
                 ('#', None) => while chars.next_if(|(_, c)| *c != '\n').is_some() {},
                 ('(' | '[' | '{', None) => {
