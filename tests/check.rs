@@ -157,3 +157,88 @@ fn a_fix_mends_what_it_is_offered_for() {
     }
     assert!(tried >= 15, "only {tried} fixes");
 }
+
+/// The label of a malformed query stands under its culprit, across placeholders of any length.
+#[test]
+fn malformed_promql_is_labelled_to_the_character() {
+    for (query, culprit) in [
+        ("max(pool_used) / / max(pool_max)", "/ max"),
+        ("max(pool_used{${where}}) / scalr(pool_max)", "scalr"),
+        (
+            "sum(rate(x{job=\"${job}\"})) / 2",
+            "rate(x{job=\"${job}\"})",
+        ),
+        (
+            "sum(rate(x{job=\"${job}\", ${where}}[${window}]) / sum(y)",
+            "(",
+        ),
+        ("x{job=\"${job}\",, ${where}}", ", ${where}"),
+        ("x{${where}} +", "+"),
+        ("x{job~\"a\"}", "~"),
+        ("x{job=\"a}", "\"a}"),
+    ] {
+        let text = format!(
+            "edition 2026\nparam job: string = \"a longer name than its placeholder\"\nmetric pool: ratio = prometheus(`{query}`)\n"
+        );
+        let case = run(String::from("query"), text);
+        let d = case.found.iter().find(|d| d.code == "E0310");
+        let d = d.unwrap_or_else(|| panic!("{query}: {:?}", case.found));
+        let got = case.map.slice(d.span());
+        let at = case.text.find(query).unwrap() + query.find(culprit).unwrap();
+        assert_eq!(
+            d.span().start as usize,
+            at,
+            "{query}: under `{got}`, {}",
+            d.message
+        );
+        assert!(
+            culprit.starts_with(got),
+            "{query}: under `{got}`, {}",
+            d.message
+        );
+    }
+}
+
+/// Whatever is left out of a policy, there is an answer: no panic, and never a plan together with an error.
+#[test]
+fn mutilated_policies_never_give_a_plan_with_errors() {
+    let mut texts: Vec<String> = [
+        "policies/checkout.canary",
+        "examples/quickstart/checkout.canary",
+    ]
+    .iter()
+    .map(|p| std::fs::read_to_string(p).unwrap())
+    .collect();
+    texts.extend(cases().into_iter().map(|c| c.text));
+    let mut planned = 0;
+    for text in &texts {
+        let lines: Vec<&str> = text.lines().collect();
+        for skip in 0..lines.len() {
+            let mut left: Vec<String> = lines.iter().map(|l| (*l).to_owned()).collect();
+            // every other time only the line's tail goes
+            let line = left.remove(skip);
+            if skip % 2 == 1 {
+                let half = line.char_indices().nth(line.chars().count() / 2);
+                left.insert(skip, line[..half.map_or(0, |(i, _)| i)].to_owned());
+            }
+            let text = left.join("\n");
+            let mut map = SourceMap::default();
+            let id = map.add("p.canary", text.clone());
+            let (file, parsed) = syntax::parse(id, &text);
+            let (made, found) = check::compile(&[file], &map, None, Some("lab"), &[]);
+            if made.is_some() {
+                planned += 1;
+                assert!(!found.iter().any(Diagnostic::is_error), "{text}");
+            } else {
+                let why = found.iter().chain(&parsed).any(Diagnostic::is_error);
+                assert!(why, "no plan, and no reason:\n{text}");
+            }
+            for d in &found {
+                for l in &d.labels {
+                    assert!(l.span.end as usize <= text.len() && l.span.start <= l.span.end);
+                }
+            }
+        }
+    }
+    assert!(planned > 20, "only {planned} of them could be planned");
+}

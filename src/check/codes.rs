@@ -107,6 +107,11 @@ pub const CODES: &[(&str, &str, &str)] = &[
         "a `--set` on the command line cannot be used",
     ),
     (
+        "E0318",
+        "expression-too-large",
+        "an expression grows beyond bounds when its definitions are put in",
+    ),
+    (
         "E0401",
         "edition",
         "the edition is missing, unknown or given twice",

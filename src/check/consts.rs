@@ -11,6 +11,10 @@ impl<'a> Cx<'a> {
     /// Whether an expression reads nothing that is measured. A hole, an unknown name and a poisoned one count as constant:
     /// evaluating them says what there is to say.
     pub(super) fn is_const(&self, e: &'a Expr) -> bool {
+        self.step(e.span, || self.is_const_here(e)).unwrap_or(false)
+    }
+
+    fn is_const_here(&self, e: &'a Expr) -> bool {
         match &e.kind {
             ExprKind::Literal(_) | ExprKind::Text(_) | ExprKind::Raw(_) => true,
             ExprKind::List(items) => items.iter().all(|i| self.is_const(i)),
@@ -51,6 +55,10 @@ impl<'a> Cx<'a> {
 
     /// The value of a constant; what is not one is reported. `what` is for messages: "`hold`".
     pub(super) fn constant(&self, e: &'a Expr, what: &str) -> Option<Value> {
+        self.step(e.span, || self.constant_here(e, what))?
+    }
+
+    fn constant_here(&self, e: &'a Expr, what: &str) -> Option<Value> {
         match &e.kind {
             ExprKind::Literal(l) => Some(literal(*l)),
             ExprKind::Text(t) => Some(Value::Text(t.clone())),

@@ -9,6 +9,7 @@ use crate::plan::{Compare, Millis, Node, NodeId, Population, Program};
 use crate::syntax::ast::{BinaryOp, Expr, ExprKind, Name};
 use crate::syntax::diagnostic::Diagnostic;
 use crate::syntax::source::Span;
+use std::collections::HashMap;
 
 /// Where a condition stands; some words mean something only in some places.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,6 +39,8 @@ pub(super) struct Lower<'c, 'a> {
     /// The environment it is compiled for; `None` while it is only checked.
     pub(super) env: Option<&'c Chosen<'a>>,
     pub(super) program: Program,
+    /// Nodes that can be shared, by their debug text: numbers in them have no hash.
+    pub(super) shared: HashMap<String, NodeId>,
     pub(super) inputs: Inputs,
     pub(super) place: Place,
     /// Whose numbers a metric's name stands for.
@@ -63,6 +66,7 @@ impl<'c, 'a> Lower<'c, 'a> {
             cx,
             env,
             program: Program::default(),
+            shared: HashMap::new(),
             inputs: Inputs::default(),
             place: Place::Metric,
             population: Population::Canary,
@@ -85,6 +89,11 @@ impl<'c, 'a> Lower<'c, 'a> {
 
     /// Something that is true, false or unknown.
     pub(super) fn condition(&mut self, e: &'a Expr) -> Option<NodeId> {
+        let cx = self.cx;
+        cx.step(e.span, || self.condition_here(e))?
+    }
+
+    fn condition_here(&mut self, e: &'a Expr) -> Option<NodeId> {
         match &e.kind {
             ExprKind::Hole => None,
             ExprKind::Paren(x) => self.condition(x),
@@ -214,6 +223,11 @@ impl<'c, 'a> Lower<'c, 'a> {
 
     /// A number.
     pub(super) fn value(&mut self, e: &'a Expr) -> Option<Val> {
+        let cx = self.cx;
+        cx.step(e.span, || self.value_here(e))?
+    }
+
+    fn value_here(&mut self, e: &'a Expr) -> Option<Val> {
         if self.cx.is_const(e) {
             return self.const_value(e);
         }

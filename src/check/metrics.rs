@@ -1,6 +1,6 @@
 //! Metric declarations: where a number comes from, of what kind it is, and which query asks for it.
 
-use super::promql::Template;
+use super::promql::{Inspected, Template};
 use super::scope::Decl;
 use super::types::{Ty, Value};
 use super::{Cx, suggest};
@@ -46,8 +46,8 @@ pub(super) struct Source<'a> {
     pub(super) lag: Millis,
     /// Factor to base units.
     pub(super) scale: f64,
-    /// Nothing but an instant selector: any source can answer it.
-    pub(super) bare: bool,
+    /// What the query asks, with the window that is usual for it.
+    pub(super) asked: Inspected,
 }
 
 impl Source<'_> {
@@ -170,7 +170,7 @@ impl<'a> Cx<'a> {
     ) -> Option<Metric<'a>> {
         let (mut source, unit) = self.source(port, args, m.value.span)?;
         let unit = factor.or(unit);
-        let asked = self.ask_parsed(&source)?;
+        let asked = &source.asked;
         if !asked.numbers {
             self.push(
                 Diagnostic::error(
@@ -183,7 +183,6 @@ impl<'a> Cx<'a> {
             );
             return None;
         }
-        source.bare = asked.bare;
         if let (Some(_), false) = (source.window, source.windowed()) {
             self.push(
                 Diagnostic::error(
@@ -209,7 +208,7 @@ impl<'a> Cx<'a> {
     /// A counter or a histogram: a bare selector.
     fn counted(&self, m: &'a ast::Metric, port: &'a Name, args: &'a [Arg]) -> Option<Metric<'a>> {
         let (mut source, unit) = self.source(port, args, m.value.span)?;
-        let asked = self.ask_parsed(&source)?;
+        let asked = &source.asked;
         let histogram = m.kind.node == "histogram";
         if !asked.bare {
             let composes = if histogram {
@@ -232,7 +231,6 @@ impl<'a> Cx<'a> {
             });
             return None;
         }
-        source.bare = true;
         if !histogram {
             if let Some(u) = unit {
                 self.push(
@@ -247,7 +245,7 @@ impl<'a> Cx<'a> {
                 body: Body::Counter(source),
             });
         }
-        if let Some(name) = asked.name.filter(|n| !n.ends_with("_bucket")) {
+        if let Some(name) = asked.name.as_ref().filter(|n| !n.ends_with("_bucket")) {
             self.push(
                 Diagnostic::error(
                     "E0311",

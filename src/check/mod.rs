@@ -17,6 +17,7 @@ mod guards;
 mod head;
 mod inputs;
 mod lab_environment;
+mod limits;
 mod metrics;
 mod nodes;
 mod params;
@@ -90,7 +91,8 @@ pub fn check_files(files: &[ast::File], map: &SourceMap) -> Checked {
 
 /// Compiles one rollout for one environment, with `sets` (`--set name=value`) in force. Without `rollout` there must be
 /// exactly one; without `environment` there must be exactly one declared. There is no plan if a diagnostic is an error,
-/// or if the parser left anything out of the trees; the parser's own findings are not repeated here.
+/// or if the parser left anything out of the trees. The parser's own findings are not repeated here, and it may have mended a
+/// text so that it compiles: a caller refuses to go on when *they* have an error.
 #[must_use]
 pub fn compile(
     files: &[ast::File],
@@ -132,6 +134,9 @@ pub(crate) struct Cx<'a> {
     /// A constant was left out by the parser: what is made with a default in its place must not run.
     holes: Cell<bool>,
     found: RefCell<Vec<Diagnostic>>,
+    /// Place, code and message of everything in `found`.
+    told: RefCell<BTreeSet<(Span, String, String)>>,
+    effort: limits::Effort,
 }
 
 impl<'a> Cx<'a> {
@@ -148,6 +153,8 @@ impl<'a> Cx<'a> {
             used: RefCell::default(),
             holes: Cell::new(false),
             found: RefCell::default(),
+            told: RefCell::default(),
+            effort: limits::Effort::for_texts(files),
         };
         let scope = Scope::collect(files, &cx);
         // each cell is filled once, here: metrics read params and lets, which read the names
@@ -182,10 +189,10 @@ impl<'a> Cx<'a> {
     }
 
     fn push(&self, d: Diagnostic) {
-        let mut found = self.found.borrow_mut();
         // a rollout is walked once to check it and once to compile it: what both find is said once
-        if !found.contains(&d) {
-            found.push(d);
+        let key = (d.span(), d.code.clone(), d.message.clone());
+        if self.told.borrow_mut().insert(key) {
+            self.found.borrow_mut().push(d);
         }
     }
 

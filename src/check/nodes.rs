@@ -8,11 +8,16 @@ impl Lower<'_, '_> {
     /// Adds a node, or finds the same one. Nodes with a slot have a state of their own and are never shared.
     pub(super) fn push(&mut self, node: Node) -> NodeId {
         let stateful = matches!(node, Node::For { .. } | Node::Accumulated { .. });
-        if let (false, Some(at)) = (stateful, self.program.nodes.iter().position(|n| *n == node)) {
-            return NodeId::at(at);
+        let key = format!("{node:?}");
+        if !stateful && let Some(id) = self.shared.get(&key) {
+            return *id;
+        }
+        let id = NodeId::at(self.program.nodes.len());
+        if !stateful {
+            self.shared.insert(key, id);
         }
         self.program.nodes.push(node);
-        NodeId::at(self.program.nodes.len() - 1)
+        id
     }
 
     /// Whether a value is computed from counted events.

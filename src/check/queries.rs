@@ -90,7 +90,11 @@ impl<'a> Cx<'a> {
                 return None;
             }
         };
-        ok.then_some((
+        if !ok {
+            return None;
+        }
+        let asked = self.parsed(&template, window.unwrap_or(SOME_WINDOW), raw_span)?;
+        Some((
             Source {
                 port,
                 template,
@@ -99,18 +103,18 @@ impl<'a> Cx<'a> {
                 max_age,
                 lag,
                 scale: 1.0,
-                bare: false,
+                asked,
             },
             unit,
         ))
     }
 
     /// Fills a query for a window and parses it; reports what is wrong inside the policy's own text.
-    pub(super) fn ask_parsed(&self, source: &Source<'a>) -> Option<promql::Inspected> {
-        let filled = match self.fill(&source.template, source.window.unwrap_or(SOME_WINDOW)) {
+    fn parsed(&self, template: &Template, window: Millis, raw: Span) -> Option<promql::Inspected> {
+        let filled = match self.fill(template, window) {
             Ok(f) => f,
             Err(p) => {
-                self.template_problem(&p, source.raw);
+                self.template_problem(&p, raw);
                 return None;
             }
         };
@@ -121,7 +125,7 @@ impl<'a> Cx<'a> {
                     Diagnostic::error(
                         "E0310",
                         format!("malformed PromQL: {}", bad.message),
-                        inside(source.raw, filled.source(bad.range)),
+                        inside(raw, filled.source(bad.range)),
                         "here",
                     )
                     .help("the text between the backticks is PromQL; `${where}`, `${by}`, `${window}` and params are filled in"),
