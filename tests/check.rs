@@ -209,7 +209,9 @@ fn mutilated_policies_never_give_a_plan_with_errors() {
     .iter()
     .map(|p| std::fs::read_to_string(p).unwrap())
     .collect();
-    texts.extend(cases().into_iter().map(|c| c.text));
+    // the hostile ones take their whole allowance each time
+    let small = cases().into_iter().filter(|c| !c.name.starts_with("limit"));
+    texts.extend(small.map(|c| c.text));
     let mut planned = 0;
     for text in &texts {
         let lines: Vec<&str> = text.lines().collect();
@@ -241,4 +243,25 @@ fn mutilated_policies_never_give_a_plan_with_errors() {
         }
     }
     assert!(planned > 20, "only {planned} of them could be planned");
+}
+
+/// Definitions that lean on each other by the thousand end in a finding, not in a full stack.
+#[test]
+fn a_long_chain_of_definitions_is_refused() {
+    let mut text =
+        String::from("edition 2026\nmetric pool: ratio = prometheus(`pool`)\nlet d0 = pool\n");
+    for i in 1..5_000 {
+        text.push_str(&format!("let d{i} = d{} * 2\n", i - 1));
+    }
+    text.push_str("let c0 = 1%\n");
+    for i in 1..5_000 {
+        text.push_str(&format!("let c{i} = c{} + 1pp\n", i - 1));
+    }
+    text.push_str("traffic checkout\nrollout checkout {\n  guard g: d4999 < c4999 else hold\n  phase taste { traffic checkout = 5%   hold 10m }\n}\n");
+    let case = run(String::from("chain"), text);
+    assert!(
+        case.found.iter().any(|d| d.code == "E0318"),
+        "{:?}",
+        case.found.first()
+    );
 }

@@ -155,7 +155,7 @@ pub const CODES: &[(&str, &str, &str)] = &[
     (
         "E0410",
         "healthy-in-guard",
-        "`healthy` asks the guards and cannot stand inside one",
+        "`healthy` asks the guards, and stands where none can be asked",
     ),
     (
         "E0411",

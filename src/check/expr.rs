@@ -166,15 +166,14 @@ impl<'c, 'a> Lower<'c, 'a> {
     }
 
     fn healthy(&mut self, e: &Expr) -> Option<NodeId> {
-        if self.place == Place::Guard {
+        let why = match self.place {
+            Place::Guard => Some("`healthy` asks the guards, and cannot stand inside one"),
+            Place::Require => Some("`healthy` asks the guards, and before the start none watches"),
+            Place::Promote | Place::When | Place::Metric => None,
+        };
+        if let Some(why) = why {
             self.cx.push(
-                Diagnostic::error(
-                    "E0410",
-                    "`healthy` asks the guards, and cannot stand inside one",
-                    e.span,
-                    "",
-                )
-                .help("write the condition itself"),
+                Diagnostic::error("E0410", why, e.span, "").help("write the condition itself"),
             );
             return None;
         }

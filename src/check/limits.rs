@@ -9,7 +9,7 @@ use std::cell::Cell;
 /// Deepest nesting of expressions, those inside lets and metrics counted in: the walk recurses.
 const DEEPEST: u32 = 200;
 /// Steps that any text may take.
-const STEPS: u64 = 200_000;
+const STEPS: u64 = 100_000;
 /// Steps that a text may take more for each of its bytes; an ordinary policy takes about two.
 const STEPS_A_BYTE: u64 = 40;
 
