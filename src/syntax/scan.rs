@@ -79,7 +79,21 @@ fn walk(file: FileId, text: &str, guess: bool) -> Scan<'_> {
     if !s.too_deep {
         s.finish();
     }
+    s.poisoned = disjoint(std::mem::take(&mut s.poisoned));
     s
+}
+
+/// Stretches in order, those that touch made one.
+fn disjoint(mut stretches: Vec<(usize, usize)>) -> Vec<(usize, usize)> {
+    stretches.sort_unstable();
+    let mut out: Vec<(usize, usize)> = Vec::with_capacity(stretches.len());
+    for (start, end) in stretches {
+        match out.last_mut() {
+            Some(last) if start <= last.1 => last.1 = last.1.max(end),
+            _ => out.push((start, end)),
+        }
+    }
+    out
 }
 
 impl<'a> Scan<'a> {
@@ -138,7 +152,8 @@ impl<'a> Scan<'a> {
                 if fresh {
                     self.line_begins_with(word, at);
                 }
-                self.owner = word == "phase" || (self.owner && !matches!(word, "rollout" | "guard"));
+                self.owner =
+                    word == "phase" || (self.owner && !matches!(word, "rollout" | "guard"));
                 at + word.len()
             }
             _ => self.foreign(at, c),

@@ -1,8 +1,8 @@
 //! From a failed rule to a message: what was expected, in words, what stands there, and the way out.
 
 use super::forms::{CONTEXTS, Context, Form, nearest};
+use super::text::{blank_trimmed, holds_word, word};
 use super::words::{Said, said};
-use super::{blank_trimmed, holds_word, word};
 use crate::syntax::build::Builder;
 use crate::syntax::codes;
 use crate::syntax::diagnostic::Diagnostic;
@@ -23,10 +23,18 @@ pub(super) fn failure(e: &Error<Rule>) -> (usize, Vec<Rule>) {
 }
 
 /// A failed statement. `at` and `range` are places in the mended text.
-pub(super) fn explain(b: &Builder<'_>, form: &Form, range: (usize, usize), at: usize, rules: &[Rule]) -> Diagnostic {
+pub(super) fn explain(
+    b: &Builder<'_>,
+    context: Context,
+    form: &Form,
+    range: (usize, usize),
+    at: usize,
+    rules: &[Rule],
+) -> Diagnostic {
     let found = Found::at(b, at, range.1);
     let site = Site {
         b,
+        context,
         form,
         range,
         at,
@@ -54,7 +62,12 @@ impl<'a> Found<'a> {
         let skip = blank_trimmed(rest).start.min(rest.len());
         let from = at + skip;
         let rest = b.patched.text.get(from..end).unwrap_or("");
-        let long = word(rest).len();
+        let long = if rest.starts_with(|c: char| c.is_ascii_digit()) {
+            rest.find(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '%')))
+                .unwrap_or(rest.len())
+        } else {
+            word(rest).len()
+        };
         let len = if long > 0 {
             long
         } else {
@@ -79,6 +92,7 @@ impl<'a> Found<'a> {
 
 struct Site<'s, 'a> {
     b: &'s Builder<'a>,
+    context: Context,
     form: &'s Form,
     range: (usize, usize),
     at: usize,
@@ -111,7 +125,16 @@ impl<'a> Site<'_, 'a> {
         self.rules.iter().any(|r| {
             matches!(
                 r,
-                Rule::dur | Rule::cond | Rule::value | Rule::expr | Rule::primary | Rule::text | Rule::number
+                Rule::dur
+                    | Rule::cond
+                    | Rule::value
+                    | Rule::expr
+                    | Rule::primary
+                    | Rule::text
+                    | Rule::number
+                    | Rule::name
+                    | Rule::names
+                    | Rule::kw_none
             )
         })
     }
@@ -124,7 +147,9 @@ impl<'a> Site<'_, 'a> {
     fn touching_call(&self) -> Option<Diagnostic> {
         let before = self.before();
         let gap = self.at - self.range.0 - before.len();
-        let name = before.rsplit(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).next()?;
+        let name = before
+            .rsplit(|c: char| !(c.is_ascii_alphanumeric() || c == '_'))
+            .next()?;
         if !matches!(self.found.text, "(" | "[") || gap == 0 || name.is_empty() {
             return None;
         }
@@ -145,6 +170,13 @@ impl<'a> Site<'_, 'a> {
         )
     }
 
+    /// `every: notify live`: the colon is right, what stands before it is missing.
+    fn act_follows(&self) -> bool {
+        let rest = self.b.patched.text.get(self.at..self.range.1).unwrap_or("");
+        let next = word(rest.trim_start_matches([':', ' ', '\t']));
+        matches!(next, "notify" | "run" | "snapshot")
+    }
+
     /// A reserved word where a name belongs.
     fn reserved(&self) -> Option<Diagnostic> {
         let text = self.found.text;
@@ -155,7 +187,8 @@ impl<'a> Site<'_, 'a> {
         let what = match text {
             "and" | "or" | "not" | "in" | "for" => "an operator",
             "on" | "off" | "true" | "false" => "a value",
-            "ms" | "s" | "m" | "h" | "d" | "w" | "pp" | "B" | "KiB" | "MiB" | "GiB" | "kB" | "MB" | "GB" => "a unit",
+            "ms" | "s" | "m" | "h" | "d" | "w" | "pp" | "B" | "KiB" | "MiB" | "GiB" | "kB"
+            | "MB" | "GB" => "a unit",
             _ => return None,
         };
         Some(
@@ -175,7 +208,9 @@ impl<'a> Site<'_, 'a> {
         let other = match text {
             "=" | "==" if self.expects(Rule::colon) => ":",
             ":" if self.expects(Rule::equals) => "=",
-            ":" | "=" if self.wants_value() || self.expects(Rule::kw_every) => {
+            ":" | "="
+                if !self.act_follows() && (self.wants_value() || self.expects(Rule::kw_every)) =>
+            {
                 let word = self.last_word();
                 return Some(
                     self.shape(
@@ -191,8 +226,12 @@ impl<'a> Site<'_, 'a> {
             }
             _ => return None,
         };
-        if self.form.keyword == "metric" && other == ":" || self.form.keyword == "param" && other == ":" {
-            let what = if self.form.keyword == "metric" { "kind" } else { "type" };
+        if other == ":" && matches!(self.form.keyword, "metric" | "param") {
+            let what = if self.form.keyword == "metric" {
+                "kind"
+            } else {
+                "type"
+            };
             let name = self.last_word();
             return Some(self.shape(Diagnostic::error(
                 codes::EXPECTED,
@@ -223,14 +262,51 @@ impl<'a> Site<'_, 'a> {
 
     /// Words that other languages put between.
     fn filler(&self) -> Option<Diagnostic> {
+        if self.last_word() == "if" {
+            let end = self.behind();
+            let place = Span {
+                start: end.start.saturating_sub(2),
+                ..end
+            };
+            return Some(
+                Diagnostic::error(
+                    codes::HABIT,
+                    "there is no `if`",
+                    place,
+                    "not a word of the language",
+                )
+                .help("the condition stands by itself: it says what is true while all is well")
+                .fix(place, ""),
+            );
+        }
         let (message, help) = match self.found.text {
-            "then" => ("there is no `then`", "a guard says `else CONSEQUENCE`, a reaction `when CONDITION: ACT`"),
-            "if" => ("there is no `if`", "a guard states what is true while all is well: `guard NAME: HEALTHY else CONSEQUENCE`"),
-            "is" | "equals" => ("comparisons are written with signs", "write `==`, `<`, `<=`, `>`, `>=` or `!=`"),
-            "do" => ("there is no `do`", "what happens stands behind the colon: `on breach: notify CHANNEL`"),
+            "then" => (
+                "there is no `then`",
+                "a guard says `else CONSEQUENCE`, a reaction `when CONDITION: ACT`",
+            ),
+            "if" => (
+                "there is no `if`",
+                "a guard states what is true while all is well: `guard NAME: HEALTHY else CONSEQUENCE`",
+            ),
+            "is" | "equals" => (
+                "comparisons are written with signs",
+                "write `==`, `<`, `<=`, `>`, `>=` or `!=`",
+            ),
+            "do" => (
+                "there is no `do`",
+                "what happens stands behind the colon: `on breach: notify CHANNEL`",
+            ),
             _ => return None,
         };
-        Some(Diagnostic::error(codes::HABIT, message, self.found.span, "not a word of the language").help(help))
+        Some(
+            Diagnostic::error(
+                codes::HABIT,
+                message,
+                self.found.span,
+                "not a word of the language",
+            )
+            .help(help),
+        )
     }
 
     /// A guard or gate that ends without saying what happens.
@@ -239,7 +315,8 @@ impl<'a> Site<'_, 'a> {
             return None;
         }
         let rest = self.b.patched.text.get(self.at..self.range.1).unwrap_or("");
-        let ended = self.found.text.is_empty() || CONTEXTS.iter().any(|c| c.form(self.found.text).is_some());
+        let ended = self.found.text.is_empty()
+            || CONTEXTS.iter().any(|c| c.form(self.found.text).is_some());
         if !ended || holds_word(rest, "else") {
             return None;
         }
@@ -257,7 +334,11 @@ impl<'a> Site<'_, 'a> {
                 "`else pause` or `else rollback`",
             ),
         };
-        let word = if self.form.keyword == "no" { "pause" } else { "rollback" };
+        let word = if self.form.keyword == "no" {
+            "pause"
+        } else {
+            "rollback"
+        };
         let place = self.behind();
         Some(
             Diagnostic::error(codes::NO_ELSE, message, place, "`else …` is missing")
@@ -273,14 +354,25 @@ impl<'a> Site<'_, 'a> {
         }
         const WORDS: [&str; 5] = ["tell", "hold", "pause", "halt", "rollback"];
         let text = self.found.text;
+        let (place, label) = if text.is_empty() {
+            (self.behind(), "a word is missing")
+        } else {
+            (self.found.span, "not a consequence")
+        };
         let mut d = Diagnostic::error(
             codes::EXPECTED,
-            format!("expected a consequence behind `else`, found {}", quoted(text)),
-            self.found.span,
-            "not a consequence",
+            format!(
+                "expected a consequence behind `else`, found {}",
+                quoted(text)
+            ),
+            place,
+            label,
         );
         if let Some(near) = nearest(text, WORDS.into_iter()) {
-            return Some(d.help(format!("did you mean `{near}`?")).fix(self.found.span, near));
+            return Some(
+                d.help(format!("did you mean `{near}`?"))
+                    .fix(self.found.span, near),
+            );
         }
         d = d.help("the consequences are `tell`, `hold`, `pause`, `halt` and `rollback`, from mild to strong; people are told by a reaction: `on breach: notify CHANNEL`");
         Some(d)
@@ -293,6 +385,41 @@ impl<'a> Site<'_, 'a> {
         } else {
             (String::from("not expected here"), self.found.span)
         };
+        let ends = self.rules.iter().any(|r| matches!(said(*r), Said::End(_)));
+        let keywords = self.context.forms().iter().map(|f| f.keyword);
+        if ends && let Some(near) = nearest(self.found.text, keywords) {
+            return Diagnostic::error(
+                codes::UNKNOWN_STATEMENT,
+                format!("{found} does not begin {}", self.context.wants()),
+                span,
+                "unknown word",
+            )
+            .help(format!("did you mean `{near}`?"))
+            .fix(span, near);
+        }
+        if self.expects(Rule::close_paren)
+            && self
+                .found
+                .text
+                .starts_with(|c: char| c.is_ascii_alphanumeric() || matches!(c, '"' | '`'))
+            && self
+                .before()
+                .ends_with(|c: char| c.is_ascii_alphanumeric() || c == '_')
+        {
+            let argument = self.last_word();
+            let place = self.behind();
+            return Diagnostic::error(
+                codes::EXPECTED,
+                format!("expected `,` or `)` behind `{argument}`, found {found}"),
+                span,
+                "not expected here",
+            )
+            .help(format!(
+                "an argument is named with `:`, as in `{argument}: {}`; two are parted by `,`",
+                self.found.text
+            ))
+            .fix(place, ":");
+        }
         let wanted = wanted(self.rules);
         let message = if wanted.is_empty() {
             format!("`{}` does not go on with {found}", self.form.keyword)
@@ -340,82 +467,13 @@ fn wanted(rules: &[Rule]) -> String {
     }
 }
 
-fn quoted(text: &str) -> String {
+pub(super) fn quoted(text: &str) -> String {
     if text.is_empty() {
-        return String::from("its end");
+        return String::from("the end of the statement");
     }
     if text.chars().count() > 30 {
         let head: String = text.chars().take(28).collect();
         return format!("`{head}…`");
     }
     format!("`{text}`")
-}
-
-/// A piece whose first word begins nothing here.
-pub(super) fn stranger(b: &Builder<'_>, first: &str, text: &str, at: usize, context: Context) -> Diagnostic {
-    let len = if first.is_empty() {
-        text.chars().next().map_or(0, char::len_utf8)
-    } else {
-        first.len()
-    };
-    let place = b.patched.span(at, at + len);
-    let shown = quoted(text.get(..len).unwrap_or(""));
-    if let Some(home) = CONTEXTS.into_iter().find(|c| c.form(first).is_some()) {
-        let shape = home.form(first).map_or("", |f| f.shape);
-        return Diagnostic::error(
-            codes::MISPLACED,
-            format!("{shown} stands {}, not {}", home.place(), context.place()),
-            place,
-            format!("not {}", context.wants()),
-        )
-        .help(format!("move it: `{shape}`"));
-    }
-    let unknown = |label: &str| {
-        Diagnostic::error(
-            codes::UNKNOWN_STATEMENT,
-            format!("{shown} does not begin {}", context.wants()),
-            place,
-            label,
-        )
-    };
-    if let Some(near) = nearest(first, context.forms().iter().map(|f| f.keyword)) {
-        return unknown("unknown word")
-            .help(format!("did you mean `{near}`?"))
-            .fix(place, near);
-    }
-    match (first, context) {
-        ("if" | "unless" | "while", _) => {
-            return Diagnostic::error(codes::HABIT, format!("there is no {shown}"), place, "not a word of the language")
-                .help("a guard states what is true while all is well: `guard NAME: HEALTHY else CONSEQUENCE`; a chore stands in `when CONDITION: run ACTION`");
-        }
-        ("import" | "include", Context::Top) => {
-            return Diagnostic::error(codes::HABIT, format!("there is no {shown}"), place, "not a word of the language")
-                .help("modules are imported with `use \"./team.canary\" as team`");
-        }
-        ("notify" | "snapshot", Context::Rollout | Context::Phase) => {
-            return unknown("an act without its occasion").help("say when: `on breach, rollback: notify CHANNEL`, `at 15m: snapshot`");
-        }
-        ("wait" | "sleep" | "bake", Context::Phase) => return unknown("unknown word").help("a phase lasts with `hold 30m`"),
-        ("weight" | "setWeight" | "percent", Context::Phase) => {
-            return unknown("unknown word").help("exposure is set with `traffic PORT = 5%`");
-        }
-        _ => {}
-    }
-    let behind = text.get(first.len()..).unwrap_or("").trim_start();
-    if !first.is_empty() && (behind.starts_with(':') || behind.starts_with('=')) {
-        return unknown("unknown word").help(format!(
-            "a line begins with its keyword, there are no `key: value` pairs; {}",
-            list(context)
-        ));
-    }
-    unknown("unknown word").help(list(context))
-}
-
-fn list(context: Context) -> String {
-    let words: Vec<&str> = context.forms().iter().map(|f| f.keyword).collect();
-    match context {
-        Context::Environment => format!("its lines are `NAME = BACKEND(…)`, or begin with `{}`", words.join("`, `")),
-        Context::Top => format!("declarations begin with `{}`", words.join("`, `")),
-        _ => format!("statements {} begin with `{}`", context.place(), words.join("`, `")),
-    }
 }

@@ -6,6 +6,8 @@
 
 mod explain;
 mod forms;
+mod stranger;
+mod text;
 mod words;
 
 use super::ast::{EnvEntry, Environment, Item, Name, Phase, PhaseStatement, Rollout, Statement};
@@ -13,8 +15,9 @@ use super::build::Builder;
 use super::diagnostic::Diagnostic;
 use super::grammar::{self, Rule};
 pub(crate) use forms::Context;
-use forms::{CONTEXTS, Form, nearest};
+use forms::{Form, nearest};
 use pest::iterators::Pair;
+use text::{begins_something, blank_trimmed, block_of, is_binding, outer_lines, word};
 
 /// What can be saved from a piece of text.
 pub(crate) trait Saved: Sized {
@@ -23,7 +26,13 @@ pub(crate) trait Saved: Sized {
     /// Text of which nothing can be made, if the place has a node for it.
     fn junk(b: &Builder<'_>, start: usize, end: usize) -> Option<Self>;
     /// A block whose head is broken and whose body was read.
-    fn block(b: &mut Builder<'_>, keyword: &str, name: Name, range: (usize, usize), body: (usize, usize)) -> Option<Self>;
+    fn block(
+        b: &mut Builder<'_>,
+        keyword: &str,
+        name: Name,
+        range: (usize, usize),
+        body: (usize, usize),
+    ) -> Option<Self>;
 }
 
 impl Saved for Item {
@@ -35,7 +44,13 @@ impl Saved for Item {
         Some(Self::Junk(b.patched.span(start, end)))
     }
 
-    fn block(b: &mut Builder<'_>, keyword: &str, name: Name, range: (usize, usize), body: (usize, usize)) -> Option<Self> {
+    fn block(
+        b: &mut Builder<'_>,
+        keyword: &str,
+        name: Name,
+        range: (usize, usize),
+        body: (usize, usize),
+    ) -> Option<Self> {
         let span = b.patched.span(range.0, range.1);
         match keyword {
             "rollout" => Some(Self::Rollout(Rollout {
@@ -64,7 +79,13 @@ impl Saved for Statement {
         Some(Self::Junk(b.patched.span(start, end)))
     }
 
-    fn block(b: &mut Builder<'_>, keyword: &str, name: Name, range: (usize, usize), body: (usize, usize)) -> Option<Self> {
+    fn block(
+        b: &mut Builder<'_>,
+        keyword: &str,
+        name: Name,
+        range: (usize, usize),
+        body: (usize, usize),
+    ) -> Option<Self> {
         (keyword == "phase").then(|| {
             Self::Phase(Phase {
                 name,
@@ -85,7 +106,13 @@ impl Saved for PhaseStatement {
         Some(Self::Junk(b.patched.span(start, end)))
     }
 
-    fn block(_: &mut Builder<'_>, _: &str, _: Name, _: (usize, usize), _: (usize, usize)) -> Option<Self> {
+    fn block(
+        _: &mut Builder<'_>,
+        _: &str,
+        _: Name,
+        _: (usize, usize),
+        _: (usize, usize),
+    ) -> Option<Self> {
         None
     }
 }
@@ -99,7 +126,13 @@ impl Saved for EnvEntry {
         None
     }
 
-    fn block(_: &mut Builder<'_>, _: &str, _: Name, _: (usize, usize), _: (usize, usize)) -> Option<Self> {
+    fn block(
+        _: &mut Builder<'_>,
+        _: &str,
+        _: Name,
+        _: (usize, usize),
+        _: (usize, usize),
+    ) -> Option<Self> {
         None
     }
 }
@@ -109,11 +142,13 @@ impl Builder<'_> {
     pub fn recover<T: Saved>(&mut self, range: (usize, usize), context: Context) -> Vec<T> {
         let mut out = Vec::new();
         let mut at = range.0;
-        for cut in self.cuts(range, context) {
-            self.piece((at, cut), context, &mut out);
+        for cut in self.cuts(range, context).into_iter().chain([range.1]) {
+            let mut rest = Some((at, cut));
+            while let Some(piece) = rest {
+                rest = self.piece(piece, context, &mut out);
+            }
             at = cut;
         }
-        self.piece((at, range.1), context, &mut out);
         out
     }
 
@@ -139,21 +174,35 @@ impl Builder<'_> {
     fn cuts(&self, range: (usize, usize), context: Context) -> Vec<usize> {
         let text = self.patched.text.get(range.0..range.1).unwrap_or("");
         let mut out = Vec::new();
+        let indent = self.column(range.0 + blank_trimmed(text).start);
         for line in outer_lines(text) {
             let rest = text.get(line..).unwrap_or("");
-            if line > 0 && begins_something(rest, context) {
+            let level = self.column(range.0 + line) <= indent;
+            if line > 0 && begins_something(rest, context, level) {
                 out.push(range.0 + line);
             }
         }
         out
     }
 
-    fn piece<T: Saved>(&mut self, range: (usize, usize), context: Context, out: &mut Vec<T>) {
+    /// Bytes between the beginning of a place's line and the place.
+    fn column(&self, at: usize) -> usize {
+        let before = self.patched.text.get(..at).unwrap_or("");
+        at - before.rfind('\n').map_or(0, |n| n + 1)
+    }
+
+    /// Takes one statement from a piece; what is left of it.
+    fn piece<T: Saved>(
+        &mut self,
+        range: (usize, usize),
+        context: Context,
+        out: &mut Vec<T>,
+    ) -> Option<(usize, usize)> {
         let patched = self.patched;
         let text = patched.text.get(range.0..range.1).unwrap_or("");
         let trimmed = blank_trimmed(text);
         if trimmed.is_empty() {
-            return;
+            return None;
         }
         let (start, end) = (range.0 + trimmed.start, range.0 + trimmed.end);
         let text = patched.text.get(start..end).unwrap_or("");
@@ -167,16 +216,20 @@ impl Builder<'_> {
                     rules: &[Rule::bind],
                     shape: "NAME = BACKEND(ARGUMENT: VALUE)",
                 };
-                self.retry(&BIND, (start, end), context, out);
+                self.retry(&BIND, (start, end), context, out)
             }
-            None => {
-                self.stranger(first, (start, end), context, out);
-            }
+            None => self.stranger(first, (start, end), context, out),
         }
     }
 
     /// Parses a piece with the rules its keyword suggests, and reports the one that came furthest.
-    fn retry<T: Saved>(&mut self, form: &Form, range: (usize, usize), context: Context, out: &mut Vec<T>) {
+    fn retry<T: Saved>(
+        &mut self,
+        form: &Form,
+        range: (usize, usize),
+        context: Context,
+        out: &mut Vec<T>,
+    ) -> Option<(usize, usize)> {
         let patched = self.patched;
         let text = patched.text.get(range.0..range.1).unwrap_or("");
         let mut furthest: Option<(usize, Vec<Rule>)> = None;
@@ -188,8 +241,7 @@ impl Builder<'_> {
                     let before = std::mem::replace(&mut self.base, range.0);
                     out.extend(T::built(self, p));
                     self.base = before;
-                    self.leftover((range.0 + used, range.1), context, out);
-                    return;
+                    return Some((range.0 + used, range.1));
                 }
                 Err(e) => {
                     let (at, rules) = explain::failure(&e);
@@ -202,29 +254,27 @@ impl Builder<'_> {
             }
         }
         let (at, rules) = furthest.unwrap_or_default();
-        let d = explain::explain(self, form, range, range.0 + at, &rules);
+        let d = explain::explain(self, context, form, range, range.0 + at, &rules);
         self.report_at(d, range.0 + at);
-        if let Some((head, open, close)) = block_of(text) {
-            if let Some(name) = self.head_name(head, form.keyword, range.0)
-                && open >= at
-            {
-                let body = (range.0 + open + 1, range.0 + close);
-                let whole = (range.0, range.0 + close + 1);
-                let named = !name.node.is_empty();
-                if let Some(node) = T::block(self, form.keyword, name, whole, body) {
-                    // a block without a name is read for its errors only
-                    out.extend(if named { Some(node) } else { T::junk(self, whole.0, whole.1) });
-                    self.leftover((range.0 + close + 1, range.1), context, out);
-                    return;
-                }
+        if let Some((head, open, close)) = block_of(text)
+            && let Some(name) = self.head_name(head, form.keyword, range.0)
+            && open >= at
+        {
+            let body = (range.0 + open + 1, range.0 + close);
+            let whole = (range.0, range.0 + close + 1);
+            let named = !name.node.is_empty();
+            if let Some(node) = T::block(self, form.keyword, name, whole, body) {
+                // a block without a name is read for its errors only
+                out.extend(if named {
+                    Some(node)
+                } else {
+                    T::junk(self, whole.0, whole.1)
+                });
+                return Some((whole.1, range.1));
             }
         }
         out.extend(T::junk(self, range.0, range.1));
-    }
-
-    /// Text behind a statement that was understood.
-    fn leftover<T: Saved>(&mut self, range: (usize, usize), context: Context, out: &mut Vec<T>) {
-        self.piece(range, context, out);
+        None
     }
 
     /// The name in the head of a block whose head is broken; an empty one where none was written.
@@ -240,173 +290,51 @@ impl Builder<'_> {
     }
 
     /// A piece that no keyword of its place begins.
-    fn stranger<T: Saved>(&mut self, first: &str, range: (usize, usize), context: Context, out: &mut Vec<T>) {
+    fn stranger<T: Saved>(
+        &mut self,
+        first: &str,
+        range: (usize, usize),
+        context: Context,
+        out: &mut Vec<T>,
+    ) -> Option<(usize, usize)> {
         let text = self.patched.text.get(range.0..range.1).unwrap_or("");
-        let d = explain::stranger(self, first, text, range.0, context);
+        let d = stranger::stranger(self, first, text, range.0, context);
         self.report_at(d, range.0);
+        let near = nearest(first, context.forms().iter().map(|f| f.keyword));
+        if let (Some(keyword), Some((head, open, close))) = (near, block_of(text)) {
+            // a misspelt block is a block
+            let name = self
+                .head_name(head, first, range.0)
+                .filter(|n| !n.node.is_empty());
+            let whole = (range.0, range.0 + close + 1);
+            let body = (range.0 + open + 1, range.0 + close);
+            if let Some(name) = name
+                && let Some(node) = T::block(self, keyword, name, whole, body)
+            {
+                out.push(node);
+                return Some((whole.1, range.1));
+            }
+        }
         out.extend(T::junk(self, range.0, range.1));
+        None
+    }
+
+    /// Whether a place lies in a stretch of which enough was said. The stretches are sorted by their starts and do not
+    /// touch each other (see the scan), so the last one that begins before the place decides.
+    fn is_poisoned(&self, place: usize) -> bool {
+        let n = self.poisoned.partition_point(|(start, _)| *start <= place);
+        n.checked_sub(1)
+            .and_then(|n| self.poisoned.get(n))
+            .is_some_and(|(_, end)| place <= *end)
     }
 
     /// Reports, unless the place lies in what the scan has spoken of.
     fn report_at(&mut self, d: Diagnostic, at: usize) {
         let place = self.patched.span(at, at).start as usize;
-        let main = d.span();
-        let told = self
-            .poisoned
-            .iter()
-            .any(|(a, b)| (*a <= place && place <= *b) || (*a <= main.start as usize && (main.start as usize) < *b));
+        let main = d.span().start as usize;
+        let told = self.is_poisoned(place) || self.is_poisoned(main);
         if !told {
             self.report(d);
         }
     }
-}
-
-struct Trimmed {
-    start: usize,
-    end: usize,
-}
-
-impl Trimmed {
-    fn is_empty(&self) -> bool {
-        self.start >= self.end
-    }
-}
-
-/// A text without blanks and comments before it, and without blanks behind it.
-fn blank_trimmed(text: &str) -> Trimmed {
-    let mut start = 0;
-    loop {
-        let rest = text.get(start..).unwrap_or("");
-        start += rest.len() - rest.trim_start().len();
-        let rest = text.get(start..).unwrap_or("");
-        if !rest.starts_with('#') {
-            break;
-        }
-        start += rest.find('\n').unwrap_or(rest.len());
-    }
-    Trimmed {
-        start,
-        end: text.trim_end().len(),
-    }
-}
-
-/// The word a text begins with.
-fn word(text: &str) -> &str {
-    let end = text
-        .find(|c: char| !(c.is_ascii_alphanumeric() || c == '_'))
-        .unwrap_or(text.len());
-    text.get(..end).unwrap_or("")
-}
-
-/// Whether a word stands somewhere in a text.
-fn holds_word(text: &str, wanted: &str) -> bool {
-    text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'))
-        .any(|w| w == wanted)
-}
-
-/// `NAME =` or `NAME:`
-fn is_binding(text: &str, first: &str) -> bool {
-    let rest = text.get(first.len()..).unwrap_or("").trim_start();
-    !first.is_empty() && (rest.starts_with('=') || rest.starts_with(':'))
-}
-
-/// Offsets of the first words of lines that begin outside all brackets, strings and backtick texts of a balanced text.
-fn outer_lines(text: &str) -> Vec<usize> {
-    let mut out = Vec::new();
-    let (mut depth, mut fresh) = (0_usize, false);
-    let mut chars = text.char_indices().peekable();
-    while let Some((i, c)) = chars.next() {
-        match c {
-            '\n' => fresh = true,
-            '#' => while chars.next_if(|(_, c)| *c != '\n').is_some() {},
-            c if c.is_whitespace() => {}
-            _ => {
-                if fresh && depth == 0 {
-                    out.push(i);
-                }
-                fresh = false;
-                match c {
-                    '(' | '[' | '{' => depth += 1,
-                    ')' | ']' | '}' => depth = depth.saturating_sub(1),
-                    '`' => while chars.next().is_some_and(|(_, c)| c != '`') {},
-                    '"' => {
-                        while let Some((_, c)) = chars.next_if(|(_, c)| *c != '\n') {
-                            match c {
-                                '"' => break,
-                                '\\' => {
-                                    chars.next();
-                                }
-                                _ => {}
-                            }
-                        }
-                    }
-                    _ => {}
-                }
-            }
-        }
-    }
-    out
-}
-
-/// Whether a line looks like the beginning of a statement or declaration: a keyword or nearly one, or `name:`, `name =`.
-fn begins_something(rest: &str, context: Context) -> bool {
-    let first = word(rest);
-    if first.is_empty() {
-        return false;
-    }
-    let behind = rest.get(first.len()..).unwrap_or("");
-    let next = behind.trim_start_matches([' ', '\t']);
-    let goes_on = next.starts_with(|c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '"' | '{'));
-    let known = CONTEXTS.iter().any(|c| c.form(first).is_some())
-        && !(first == "at" && (next.starts_with("least") || next.starts_with("most")));
-    let near = || nearest(first, context.forms().iter().map(|f| f.keyword)).is_some();
-    (goes_on && (known || near())) || (is_binding(rest, first) && !behind.contains("==")) || context == Context::Top && known
-}
-
-/// The first block of a piece: its head, and the offsets of its braces.
-fn block_of(text: &str) -> Option<(&str, usize, usize)> {
-    let (mut depth, mut open) = (0_usize, None);
-    let mut chars = text.char_indices();
-    while let Some((i, c)) = chars.next() {
-        match c {
-            '#' => {
-                for (_, c) in chars.by_ref() {
-                    if c == '\n' {
-                        break;
-                    }
-                }
-            }
-            '`' => {
-                for (_, c) in chars.by_ref() {
-                    if c == '`' {
-                        break;
-                    }
-                }
-            }
-            '"' => {
-                let mut escaped = false;
-                for (_, c) in chars.by_ref() {
-                    match c {
-                        '"' if !escaped => break,
-                        '\\' => escaped = !escaped,
-                        _ => escaped = false,
-                    }
-                }
-            }
-            '(' | '[' | '{' => {
-                if depth == 0 && c == '{' && open.is_none() {
-                    open = Some(i);
-                }
-                depth += 1;
-            }
-            ')' | ']' | '}' => {
-                depth = depth.saturating_sub(1);
-                if depth == 0 && c == '}' && let Some(open) = open {
-                    return Some((text.get(..open)?, open, i));
-                }
-            }
-            _ => {}
-        }
-    }
-    None
 }

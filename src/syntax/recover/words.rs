@@ -28,7 +28,19 @@ pub(crate) fn said(rule: Rule) -> Said {
         Rule::rollout_end => End("the next statement of the rollout"),
         Rule::phase_end => End("the next statement of the phase"),
         Rule::number => Thing("a number"),
-        Rule::value | Rule::primary | Rule::paren | Rule::literal | Rule::bool | Rule::ratio | Rule::points | Rule::rate | Rule::bytes | Rule::bad_date | Rule::spaced_unit | Rule::bad_literal => Thing("a value"),
+        Rule::value
+        | Rule::primary
+        | Rule::paren
+        | Rule::literal
+        | Rule::bool
+        | Rule::ratio
+        | Rule::points
+        | Rule::rate
+        | Rule::bytes
+        | Rule::bad_date
+        | Rule::bad_rate
+        | Rule::spaced_unit
+        | Rule::bad_literal => Thing("a value"),
         Rule::dur | Rule::duration => Thing("a duration such as `5m`"),
         Rule::cond => Thing("a condition"),
         Rule::expr => Thing("an expression"),
@@ -45,7 +57,9 @@ pub(crate) fn said(rule: Rule) -> Said {
         Rule::close_bracket => Thing("`]`"),
         Rule::close_brace => Thing("`}`"),
         Rule::list => Thing("a list in `[ ]`"),
-        Rule::block | Rule::env_block | Rule::rollout_block | Rule::phase_block => Thing("a block in `{ }`"),
+        Rule::block | Rule::env_block | Rule::rollout_block | Rule::phase_block => {
+            Thing("a block in `{ }`")
+        }
         Rule::consequence | Rule::consequence_word => Thing("a consequence"),
         Rule::act => Thing("`notify`, `run` or `snapshot`"),
         Rule::days | Rule::day_span => Thing("days such as `mon..fri`"),
@@ -74,20 +88,19 @@ pub(crate) fn said(rule: Rule) -> Said {
         Rule::flag_values => Keyword("`in [..]`"),
         Rule::notify | Rule::kw_notify => Keyword("`notify`"),
         Rule::run_act | Rule::kw_run => Keyword("`run`"),
-        Rule::EOI => End("the end of the file"),
+        Rule::EOI => End("the end of the statement"),
         Rule::or_undecided => Keyword("`or undecided`"),
         Rule::kw_action => Keyword("`action`"),
         Rule::kw_advance => Keyword("`advance`"),
         Rule::kw_after => Keyword("`after`"),
         Rule::kw_as => Keyword("`as`"),
-        Rule::kw_at => Keyword("`at`"),
+        Rule::kw_at => Keyword("`at least`"),
         Rule::kw_baseline => Keyword("`baseline`"),
         Rule::kw_by => Keyword("`by`"),
         Rule::kw_canary => Keyword("`canary`"),
         Rule::kw_channel => Keyword("`channel`"),
         Rule::kw_check => Keyword("`check`"),
         Rule::kw_checks => Keyword("`checks`"),
-        Rule::kw_confidence => Keyword("`confidence`"),
         Rule::kw_cooldown => Keyword("`cooldown`"),
         Rule::kw_data => Keyword("`data`"),
         Rule::kw_drift => Keyword("`drift`"),
@@ -97,7 +110,6 @@ pub(crate) fn said(rule: Rule) -> Said {
         Rule::kw_every => Keyword("`every`"),
         Rule::kw_flag => Keyword("`flag`"),
         Rule::kw_flags => Keyword("`flags`"),
-        Rule::kw_for => Keyword("`for`"),
         Rule::kw_forever => Keyword("`forever`"),
         Rule::kw_guard => Keyword("`guard`"),
         Rule::kw_hold => Keyword("`hold`"),
@@ -114,7 +126,7 @@ pub(crate) fn said(rule: Rule) -> Said {
         Rule::kw_metric => Keyword("`metric`"),
         Rule::kw_mirror => Keyword("`mirror`"),
         Rule::kw_most => Keyword("`most`"),
-        Rule::kw_never => Keyword("`never`"),
+        Rule::kw_never => Keyword("`never waived`"),
         Rule::kw_no => Keyword("`no`"),
         Rule::kw_none => Keyword("`none`"),
         Rule::kw_not => Keyword("`not`"),
@@ -155,11 +167,99 @@ pub(crate) fn said(rule: Rule) -> Said {
         Rule::kw_window => Keyword("`window`"),
         Rule::kw_with => Keyword("`with`"),
         Rule::kw_zone => Keyword("`zone`"),
-        Rule::edition | Rule::param | Rule::let_ | Rule::metric | Rule::traffic | Rule::flag | Rule::action | Rule::channel | Rule::use_ | Rule::slice | Rule::flags | Rule::probe | Rule::load | Rule::killswitch | Rule::window | Rule::signoff | Rule::slo | Rule::score | Rule::test | Rule::environment | Rule::rollout => Thing("a declaration"),
-        Rule::owner | Rule::link | Rule::check_every | Rule::settle | Rule::baseline | Rule::require | Rule::no_data | Rule::guard | Rule::reaction | Rule::release | Rule::advance | Rule::cooldown | Rule::start_slices | Rule::drift | Rule::route | Rule::after | Rule::phase | Rule::on_ | Rule::every | Rule::at_ | Rule::when_ => Thing("a statement of a rollout"),
-        Rule::settings | Rule::run | Rule::hold | Rule::promote | Rule::hold_forever | Rule::hold_until | Rule::ramp | Rule::mirror | Rule::irreversible => Thing("a statement of a phase"),
-        Rule::bind | Rule::variants | Rule::labels | Rule::people => Thing("a line of an environment"),
-        Rule::infix | Rule::for_tail | Rule::confidence | Rule::neg | Rule::call_args | Rule::index => Operator,
-        Rule::wc | Rule::digit | Rule::inline | Rule::comment | Rule::ws | Rule::item | Rule::top_start | Rule::env_entry | Rule::env_start | Rule::statement | Rule::rollout_start | Rule::guard_tail | Rule::phase_statement | Rule::phase_start | Rule::operand | Rule::prefix | Rule::expr_tail | Rule::digits | Rule::decimal | Rule::date | Rule::clock | Rule::duration_unit | Rule::unit | Rule::foreign_unit | Rule::reserved | Rule::junk_unit | Rule::junk_group | Rule::file | Rule::env_only | Rule::rollout_only | Rule::phase_only => Silent,
+        Rule::edition
+        | Rule::param
+        | Rule::let_
+        | Rule::metric
+        | Rule::traffic
+        | Rule::flag
+        | Rule::action
+        | Rule::channel
+        | Rule::use_
+        | Rule::slice
+        | Rule::flags
+        | Rule::probe
+        | Rule::load
+        | Rule::killswitch
+        | Rule::window
+        | Rule::signoff
+        | Rule::slo
+        | Rule::score
+        | Rule::test
+        | Rule::environment
+        | Rule::rollout => Thing("a declaration"),
+        Rule::owner
+        | Rule::link
+        | Rule::check_every
+        | Rule::settle
+        | Rule::baseline
+        | Rule::require
+        | Rule::no_data
+        | Rule::guard
+        | Rule::reaction
+        | Rule::release
+        | Rule::advance
+        | Rule::cooldown
+        | Rule::start_slices
+        | Rule::drift
+        | Rule::route
+        | Rule::after
+        | Rule::phase
+        | Rule::on_
+        | Rule::every
+        | Rule::at_
+        | Rule::when_ => Thing("a statement of a rollout"),
+        Rule::settings
+        | Rule::run
+        | Rule::hold
+        | Rule::promote
+        | Rule::hold_forever
+        | Rule::hold_until
+        | Rule::ramp
+        | Rule::mirror
+        | Rule::irreversible => Thing("a statement of a phase"),
+        Rule::bind | Rule::variants | Rule::labels | Rule::people => {
+            Thing("a line of an environment")
+        }
+        Rule::infix
+        | Rule::kw_for
+        | Rule::kw_confidence
+        | Rule::for_tail
+        | Rule::confidence
+        | Rule::neg
+        | Rule::call_args
+        | Rule::index => Operator,
+        Rule::wc
+        | Rule::digit
+        | Rule::inline
+        | Rule::comment
+        | Rule::ws
+        | Rule::item
+        | Rule::top_start
+        | Rule::env_entry
+        | Rule::env_start
+        | Rule::statement
+        | Rule::rollout_start
+        | Rule::guard_tail
+        | Rule::phase_statement
+        | Rule::phase_start
+        | Rule::operand
+        | Rule::prefix
+        | Rule::goes_on
+        | Rule::expr_tail
+        | Rule::digits
+        | Rule::decimal
+        | Rule::date
+        | Rule::clock
+        | Rule::duration_unit
+        | Rule::unit
+        | Rule::foreign_unit
+        | Rule::reserved
+        | Rule::junk_unit
+        | Rule::junk_group
+        | Rule::file
+        | Rule::env_only
+        | Rule::rollout_only
+        | Rule::phase_only => Silent,
     }
 }

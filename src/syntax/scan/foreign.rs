@@ -65,9 +65,14 @@ impl Scan<'_> {
         if let Some((sign, own)) = SIGNS.iter().find(|s| rest.starts_with(s.0)) {
             let place = self.span(at, at + sign.len());
             self.diagnostics.push(
-                Diagnostic::error(codes::HABIT, format!("`{sign}` is written `{own}` here"), place, "")
-                    .help(format!("write `{own}`"))
-                    .fix(place, *own),
+                Diagnostic::error(
+                    codes::HABIT,
+                    format!("`{sign}` is written `{own}` here"),
+                    place,
+                    "",
+                )
+                .help(format!("write `{own}`"))
+                .fix(place, *own),
             );
             self.edit(at, at + sign.len(), format!(" {own} "));
             return at + sign.len();
@@ -86,13 +91,18 @@ impl Scan<'_> {
             ';' => {
                 let place = self.span(at, at + 1);
                 self.diagnostics.push(
-                    Diagnostic::error(codes::HABIT, "statements do not end in `;`", place, "not needed")
-                        .help("remove it: each statement begins with its keyword")
-                        .fix(place, ""),
+                    Diagnostic::error(
+                        codes::HABIT,
+                        "statements do not end in `;`",
+                        place,
+                        "not needed",
+                    )
+                    .help("remove it: each statement begins with its keyword")
+                    .fix(place, ""),
                 );
                 self.edit(at, at + 1, " ");
             }
-            _ => self.unknown(at, c),
+            _ => return self.unknown(at, c),
         }
         at + c.len_utf8()
     }
@@ -108,7 +118,9 @@ impl Scan<'_> {
         let rest = self.rest(at);
         let before = self.text.get(..at).unwrap_or("");
         if let Some(scheme) = before.strip_suffix(':') {
-            let from = scheme.trim_end_matches(|c: char| c.is_ascii_alphanumeric()).len();
+            let from = scheme
+                .trim_end_matches(|c: char| c.is_ascii_alphanumeric())
+                .len();
             if from < scheme.len() {
                 let len = rest
                     .find(|c: char| c.is_whitespace() || matches!(c, ')' | ',' | '"' | '`'))
@@ -126,9 +138,14 @@ impl Scan<'_> {
         }
         let place = self.span(at, at + 2);
         self.diagnostics.push(
-            Diagnostic::error(codes::HABIT, "a comment begins with `#`", place, "not a comment here")
-                .help("write `#`")
-                .fix(place, "#"),
+            Diagnostic::error(
+                codes::HABIT,
+                "a comment begins with `#`",
+                place,
+                "not a comment here",
+            )
+            .help("write `#`")
+            .fix(place, "#"),
         );
         self.edit(at, at + 2, "#");
         at + line_length(rest)
@@ -136,7 +153,11 @@ impl Scan<'_> {
 
     fn block_comment(&mut self, at: usize) -> usize {
         let rest = self.rest(at);
-        let end = if self.comments_end { None } else { rest.find("*/") };
+        let end = if self.comments_end {
+            None
+        } else {
+            rest.find("*/")
+        };
         self.comments_end = end.is_none();
         let len = end.map_or_else(|| line_length(rest), |n| n + 2);
         self.diagnostics.push(
@@ -152,30 +173,57 @@ impl Scan<'_> {
         at + len
     }
 
-    fn unknown(&mut self, at: usize, c: char) {
-        let end = at + c.len_utf8();
+    fn unknown(&mut self, at: usize, c: char) -> usize {
+        let mut end = at + c.len_utf8();
+        if c.is_alphabetic() {
+            // the rest of the word, so that it is told once
+            let rest = self.rest(end);
+            end += rest
+                .find(|c: char| !(c.is_alphanumeric() || c == '_'))
+                .unwrap_or(rest.len());
+        }
         let place = self.span(at, end);
         let number = format!("U+{:04X}", u32::from(c));
         let mut stand_in = " ";
         let d = if c.is_alphabetic() || c.is_numeric() {
             // keeps the word in one piece, so that only this is said of it
             stand_in = "x";
-            Diagnostic::error(codes::CHARACTER, format!("`{c}` cannot stand in a name or number"), place, number)
+            Diagnostic::error(codes::CHARACTER, format!("`{c}` cannot stand in a name or number"), place, "a foreign letter")
                 .help("names are made of `a` to `z`, `A` to `Z`, digits and `_`; other letters belong in quotes or comments")
         } else if c.is_whitespace() {
-            Diagnostic::error(codes::CHARACTER, format!("a blank that only looks like one ({number})"), place, "not a blank here")
-                .help("replace it by an ordinary blank")
-                .fix(place, " ")
-        } else if c.is_control() || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2060}' | '\u{feff}' | '\u{ad}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}') {
+            Diagnostic::error(
+                codes::CHARACTER,
+                format!("a blank that only looks like one ({number})"),
+                place,
+                "not a blank here",
+            )
+            .help("replace it by an ordinary blank")
+            .fix(place, " ")
+        } else if c.is_control()
+            || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2060}' | '\u{feff}' | '\u{ad}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+        {
             stand_in = "";
-            Diagnostic::error(codes::CHARACTER, format!("an invisible character ({number})"), place, "here")
-                .help("remove it")
-                .fix(place, "")
+            Diagnostic::error(
+                codes::CHARACTER,
+                format!("an invisible character ({number})"),
+                place,
+                "here",
+            )
+            .help("remove it")
+            .fix(place, "")
         } else {
-            Diagnostic::error(codes::CHARACTER, format!("`{c}` means nothing in a policy"), place, number)
-                .help("remove it, or put the text it belongs to in quotes")
+            // what stands behind it on the line was written for another language
+            self.poisoned.push((at, at + line_length(self.rest(at))));
+            Diagnostic::error(
+                codes::CHARACTER,
+                format!("`{c}` means nothing in a policy"),
+                place,
+                number,
+            )
+            .help("remove it, or put the text it belongs to in quotes")
         };
         self.diagnostics.push(d);
         self.edit(at, end, stand_in);
+        end
     }
 }

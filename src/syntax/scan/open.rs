@@ -15,15 +15,57 @@ pub(super) struct Open {
 
 /// Words that begin a declaration and nothing inside a block.
 const ITEMS: &[&str] = &[
-    "edition", "param", "let", "metric", "channel", "environment", "rollout", "use", "slice", "probe", "load", "killswitch", "window",
-    "signoff", "slo", "score", "test",
+    "edition",
+    "param",
+    "let",
+    "metric",
+    "channel",
+    "environment",
+    "rollout",
+    "use",
+    "slice",
+    "probe",
+    "load",
+    "killswitch",
+    "window",
+    "signoff",
+    "slo",
+    "score",
+    "test",
 ];
 
 /// Words that begin a statement somewhere.
 const STATEMENTS: &[&str] = &[
-    "owner", "link", "check", "settle", "baseline", "require", "no", "guard", "phase", "on", "every", "at", "when", "release",
-    "advance", "cooldown", "start", "drift", "route", "after", "traffic", "flag", "run", "hold", "promote", "ramp", "mirror",
-    "irreversible", "action", "flags",
+    "owner",
+    "link",
+    "check",
+    "settle",
+    "baseline",
+    "require",
+    "no",
+    "guard",
+    "phase",
+    "on",
+    "every",
+    "at",
+    "when",
+    "release",
+    "advance",
+    "cooldown",
+    "start",
+    "drift",
+    "route",
+    "after",
+    "traffic",
+    "flag",
+    "run",
+    "hold",
+    "promote",
+    "ramp",
+    "mirror",
+    "irreversible",
+    "action",
+    "flags",
 ];
 
 /// Whether a line begins a declaration, without indentation.
@@ -78,7 +120,10 @@ impl Scan<'_> {
         if self.guess && fresh && bracket == '}' {
             self.close_by_indent(at);
         }
-        let depth = self.stack.iter().rposition(|o| closer(o.bracket) == bracket);
+        let depth = self
+            .stack
+            .iter()
+            .rposition(|o| closer(o.bracket) == bracket);
         let Some(depth) = depth else {
             self.unbalanced = true;
             self.diagnostics.push(
@@ -159,7 +204,11 @@ impl Scan<'_> {
         let statement = item || STATEMENTS.contains(&first);
         while let Some(top) = self.stack.last() {
             let ends = match top.bracket {
-                '{' => item || (top.phase && matches!(first, "phase" | "guard") && self.indent <= top.indent),
+                '{' => {
+                    item || (top.phase
+                        && matches!(first, "phase" | "guard")
+                        && self.indent <= top.indent)
+                }
                 _ => statement,
             };
             if !ends {
