@@ -122,21 +122,18 @@ impl<'a> Cx<'a> {
                 return None;
             }
         };
-        let roles = self.roles_of(name, &callee.node);
+        let roles = self.roles_of(name, &callee.node)?;
         let known: Vec<&Signature> = SIGNATURES
             .iter()
             .filter(|s| s.backend == callee.node)
             .collect();
         if known.is_empty() {
-            let fit: Vec<&str> = SIGNATURES
+            let mut fit: Vec<&str> = SIGNATURES
                 .iter()
-                .filter(|s| {
-                    roles
-                        .as_ref()
-                        .is_none_or(|r| r.iter().any(|r| s.roles.contains(r)))
-                })
+                .filter(|s| roles.is_empty() || roles.iter().any(|r| s.roles.contains(r)))
                 .map(|s| s.backend)
                 .collect();
+            fit.dedup();
             self.push(
                 Diagnostic::error(
                     "E0501",
@@ -148,7 +145,6 @@ impl<'a> Cx<'a> {
             );
             return None;
         }
-        let roles = roles?;
         let role = roles.first().copied();
         let mut fitting = known
             .iter()
