@@ -6,4 +6,5 @@
 
 pub mod backend;
 pub mod plan;
+pub mod store;
 pub mod syntax;

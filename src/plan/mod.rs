@@ -6,12 +6,14 @@
 
 pub mod binding;
 pub mod expr;
+pub mod hash;
 pub mod input;
 
 use serde::{Deserialize, Serialize};
 
 pub use binding::{Arg, Binding, Bindings, Secret};
 pub use expr::{Compare, Node, NodeId, Program, Temporal};
+pub use hash::{canonical, sha256_hex};
 pub use input::{
     Answer, Ask, Bucket, Input, InputId, Missing, Population, Reading, Selector, Window,
 };
