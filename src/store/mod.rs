@@ -1,7 +1,7 @@
 //! The store: runs, their journals, leases and people's commands, in one SQLite file.
 //!
 //! A run's journal is a list of events that only grows; each carries the SHA-256 of the one before it, the first that of the
-//! run's header (see [`chain`]). An append is one transaction that is on disk when the call returns: what is decided is
+//! run's header (see `chain.rs`). An append is one transaction that is on disk when the call returns: what is decided is
 //! journalled before it is performed. Beside the journal stand the newest snapshot of the engine's state, which is replaced,
 //! and observations, which can be pruned.
 //!
@@ -162,3 +162,6 @@ impl Store {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;
