@@ -286,6 +286,20 @@ fn an_altered_end_is_found() {
 }
 
 #[test]
+fn what_is_journalled_after_the_end_leaves_the_end_as_it_was() {
+    let (_dir, path, run) = run_of_six(true);
+    let late = NewEvent {
+        at: 8000,
+        kind: "notified",
+        body: json!({}),
+    };
+    let store = Store::open(&path).unwrap();
+    store.append(&run, &[late], None, None).unwrap();
+    assert_eq!(store.verify(&run).unwrap().seq, 7);
+    assert_eq!(store.run(&run).unwrap().finished_seq, Some(6));
+}
+
+#[test]
 fn a_head_that_does_not_fit_is_found() {
     assert_eq!(
         after(false, "UPDATE heads SET seq = 8 WHERE run = :run").0,

@@ -278,7 +278,8 @@ impl Tmpfs {
         match mounted {
             Ok(out) if out.status.success() => Some(Self { dir }),
             Ok(out) => {
-                let why = String::from_utf8_lossy(&out.stderr).trim().to_owned();
+                let why = String::from_utf8_lossy(&out.stderr);
+                let why = why.lines().next().unwrap_or("no reason given");
                 println!("SKIPPED: {test}: a tmpfs cannot be mounted here: {why}");
                 None
             }

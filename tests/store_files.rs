@@ -257,3 +257,40 @@ fn many_openers_of_a_new_store_all_succeed() {
         8
     );
 }
+
+#[test]
+fn a_write_protected_store_can_be_read_only() {
+    let f = fixture();
+    let run = f.store.create_run(&new_run("checkout", START)).unwrap();
+    drop(f.store);
+    std::fs::set_permissions(&f.path, std::fs::Permissions::from_mode(0o400)).unwrap();
+    if std::fs::OpenOptions::new()
+        .write(true)
+        .open(&f.path)
+        .is_ok()
+    {
+        println!(
+            "SKIPPED: a_write_protected_store_can_be_read_only: this user writes to protected files"
+        );
+        return;
+    }
+    let refused = Store::open(&f.path).unwrap_err();
+    assert!(
+        matches!(refused, StoreError::ReadOnly { .. }),
+        "{refused:?}"
+    );
+    assert_eq!(
+        Store::open_readonly(&f.path)
+            .unwrap()
+            .verify(&run)
+            .unwrap()
+            .seq,
+        0
+    );
+    // nor its folder: no companion file can be made
+    let folder = f.path.parent().unwrap();
+    std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o500)).unwrap();
+    let reader = Store::open_readonly(&f.path).map(|store| store.verify(&run).map(|head| head.seq));
+    std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o700)).unwrap();
+    assert_eq!(reader.unwrap(), Ok(0));
+}

@@ -61,8 +61,11 @@ pub struct EventFilter {
 }
 
 impl Store {
-    /// Appends events, replaces the state's snapshot and keeps observations, all in one transaction: when this returns, all
-    /// of it is on disk, and after any error or crash none of it.
+    /// Appends events, replaces the state's snapshot and keeps observations (of one time; those kept for it before are
+    /// replaced), all in one transaction: when this returns, all of it is on disk, after a crash all of it or none. After an
+    /// error none of it is there; only when the disk fails at the very last sync may the next process find it, whole.
+    ///
+    /// A run that has ended still takes events: a notification that arrives late is part of its story.
     ///
     /// The store that appends to a run is its runner: the first append (or [`Store::create_run`]) takes the run's fencing
     /// token, and whoever held it before gets [`StoreError::Fenced`] from then on. Other processes use
