@@ -17,7 +17,7 @@ use crate::runtime::executor::Beginning;
 use crate::runtime::fetch::with_help;
 use crate::runtime::journal::Journal;
 use crate::runtime::{Executor, Observer, Outcome, clock::now, preflight};
-use crate::store::{LeaseGuard, NewRun, Run, Store};
+use crate::store::{Documents, Holder, LeaseGuard, NewRun, Run, Store};
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -150,8 +150,7 @@ pub fn store_path(bindings: &Bindings) -> PathBuf {
 pub fn lease(store: &Store, plan: &Plan, environment: &str) -> Result<LeaseGuard, Status> {
     let mut names = vec![format!("rollout/{}", plan.rollout)];
     names.extend(plan.ports.iter().map(|p| format!("port/{environment}/{}", p.name)));
-    let holder = format!("pid {} of {} on {}", std::process::id(), user(), host());
-    store.lease(&names, &holder).map_err(|e| {
+    store.lease(&names, &Holder::this_process(now())).map_err(|e| {
         because(Status::Refused, &format!("{e}: two runs never hold one rollout or one port (see `canary status`)"))
     })
 }
@@ -160,7 +159,7 @@ async fn real_run(args: &Args, compiled: &Compiled, lab: Option<&Lab>) -> Result
     let path = store_path(&compiled.bindings);
     let store = Store::open(&path).map_err(|e| because(Status::Refused, &e.to_string()))?;
     let store = Arc::new(store);
-    let _lease = lease(&store, &compiled.plan, &compiled.bindings.environment)?;
+    let lease = lease(&store, &compiled.plan, &compiled.bindings.environment)?;
     let unfinished =
         store.unfinished_run(&compiled.plan.rollout).map_err(|e| because(Status::Refused, &e.to_string()))?;
     let stop = stop_on_signals();
@@ -185,7 +184,7 @@ async fn real_run(args: &Args, compiled: &Compiled, lab: Option<&Lab>) -> Result
             check_pinned(&run, compiled)?;
             run
         }
-        (None, false) => return fresh_run(args, compiled, &store, lab, stop, observer.as_mut()).await,
+        (None, false) => return fresh_run(args, compiled, &store, lease, lab, stop, observer.as_mut()).await,
     };
     let state = kept_state(&store, &run)?;
     let plan = Arc::new(compiled.plan.clone());
@@ -193,17 +192,8 @@ async fn real_run(args: &Args, compiled: &Compiled, lab: Option<&Lab>) -> Result
     if lab.is_some() {
         restore_lab(&state, &backends).await;
     }
-    resume_with(
-        &store,
-        &run,
-        plan,
-        backends,
-        Beginning::Recovered(Box::new(state)),
-        stop,
-        observer.as_mut(),
-        Some(args),
-    )
-    .await
+    let beginning = Beginning::Recovered(Box::new(state));
+    resume_with(&store, &run, lease, plan, backends, beginning, stop, observer.as_mut(), Some(args)).await
 }
 
 /// The lab that the run was on has gone with its process: the new one is set to what was last verified.
@@ -262,6 +252,7 @@ async fn fresh_run(
     args: &Args,
     compiled: &Compiled,
     store: &Arc<Store>,
+    lease: LeaseGuard,
     lab: Option<&Lab>,
     mut stop: watch::Receiver<bool>,
     observer: &mut dyn Observer,
@@ -288,18 +279,20 @@ async fn fresh_run(
             title: plan.title.clone(),
             environment: compiled.bindings.environment.clone(),
             policy_path: args.target.file.display().to_string(),
-            plan: serde_json::to_value(&compiled.plan).unwrap_or_default(),
             plan_hash: plan.hash.clone(),
-            bindings: serde_json::to_value(&compiled.bindings).unwrap_or_default(),
             bindings_hash: compiled.bindings.hash.clone(),
-            provenance: serde_json::to_value(&provenance).unwrap_or_default(),
+            documents: Documents {
+                plan_json: serde_json::to_string(&compiled.plan).unwrap_or_default(),
+                bindings_json: serde_json::to_string(&compiled.bindings).unwrap_or_default(),
+                provenance_json: serde_json::to_string(&provenance).unwrap_or_default(),
+            },
             started: ready.at,
         })
         .and_then(|id| store.run(&id))
         .map_err(|e| because(Status::Refused, &format!("nothing was changed: {e}")))?;
     let beginning =
         Beginning::Start { at: ready.at, originals: ready.originals, answers: ready.answers, baseline: ready.baseline };
-    resume_with(store, &run, plan, backends, beginning, stop, observer, Some(args)).await
+    resume_with(store, &run, lease, plan, backends, beginning, stop, observer, Some(args)).await
 }
 
 /// Drives a run to its end or to a stop, and reports.
@@ -307,6 +300,7 @@ async fn fresh_run(
 pub async fn resume_with(
     store: &Arc<Store>,
     run: &Run,
+    lease: LeaseGuard,
     plan: Arc<Plan>,
     backends: crate::runtime::Backends,
     beginning: Beginning,
@@ -318,9 +312,9 @@ pub async fn resume_with(
     let taken = match beginning {
         // commands that were posted to a run before this runner took it over are not obeyed late
         Beginning::Start { .. } => 0,
-        _ => store.last_command(&run.id).unwrap_or(0),
+        _ => store.commands(&run.id).ok().and_then(|all| all.last().map(|c| c.id)).unwrap_or(0),
     };
-    let journal = Journal::new(Arc::clone(store), run.id.clone(), taken);
+    let journal = Journal::new(Arc::clone(store), run.id.clone(), lease, taken);
     let executor = Executor::new(Arc::clone(&plan), backends, journal, observer);
     let (outcome, state) = executor.run(beginning, stop).await;
     if let Some(file) = args.and_then(|a| a.report.as_ref()) {
@@ -331,6 +325,10 @@ pub async fn resume_with(
         Outcome::Finished(Verdict::RolledBack) => Status::Bad,
         Outcome::Finished(Verdict::Aborted) => Status::Person,
         Outcome::Finished(Verdict::Refused) => Status::Refused,
+        Outcome::Taken => {
+            eprintln!("canary: another runner has taken run {} over; this one does nothing any more", run.id);
+            Status::Unfinished
+        }
         Outcome::Stopped => {
             let env = &run.environment;
             eprintln!("\ncanary: stopped; the state of run {} is kept", run.id);
@@ -361,16 +359,17 @@ fn write_report(store: &Store, run: &Run, plan: &Plan, file: &Path) -> Result<()
     };
     let run = store.run(&run.id).map_err(|e| failed(&e))?;
     let events = super::runs::events(store, &run)?;
-    let chain = store.head(&run.id).map_err(|e| failed(&e))?;
+    let chain = store.verify(&run.id).map_err(|e| failed(&e))?.hash;
+    let documents = store.documents(&run.id).map_err(|e| failed(&e))?;
     let document = report(&Source {
         plan,
         bindings_hash: &run.bindings_hash,
         environment: &run.environment,
         run: run.id.as_str(),
         started: run.started,
-        ended: run.ended,
+        ended: run.finished,
         verdict: run.verdict.as_deref(),
-        provenance: run.provenance.clone(),
+        provenance: serde_json::from_str(&documents.provenance_json).unwrap_or_default(),
         events: &events,
         chain: &chain,
     });
