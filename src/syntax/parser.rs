@@ -12,6 +12,9 @@ use super::source::{FileId, Span};
 /// Findings that are told of one file; who has more has something else than a policy.
 const MAX_FINDINGS: usize = 100;
 
+/// Findings after which no more are looked for: a text of nothing else must not cost more than a policy.
+pub(crate) const ENOUGH: usize = 1_000;
+
 /// Parses a text. Never fails: what cannot be understood is left out of the tree (or stands in it as junk) and is told in
 /// the diagnostics, in the order of the text. Codes: E0103 to E0120 of [`codes::CODES`].
 #[must_use]
@@ -57,7 +60,7 @@ fn in_order(mut diagnostics: Vec<Diagnostic>) -> Vec<Diagnostic> {
         diagnostics.push(
             Diagnostic::error(
                 codes::TOO_MANY,
-                format!("and {more} more errors in this file"),
+                format!("and at least {more} more findings in this file"),
                 last,
                 "the last one that is shown",
             )

@@ -97,6 +97,11 @@ impl<'a> Scan<'a> {
         self.text.get(at..).unwrap_or("")
     }
 
+    /// Enough was found: the rest is only made harmless.
+    fn full(&self) -> bool {
+        self.diagnostics.len() >= super::parser::ENOUGH
+    }
+
     fn span(&self, start: usize, end: usize) -> Span {
         Span::new(self.file, start, end)
     }

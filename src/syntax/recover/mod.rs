@@ -14,6 +14,7 @@ use super::ast::{EnvEntry, Environment, Item, Name, Phase, PhaseStatement, Rollo
 use super::build::Builder;
 use super::diagnostic::Diagnostic;
 use super::grammar::{self, Rule};
+use super::parser::ENOUGH;
 pub(crate) use forms::Context;
 use forms::{Form, nearest};
 use pest::iterators::Pair;
@@ -129,9 +130,16 @@ impl Builder<'_> {
     /// Makes what can be made of a junk slice (a range of the mended text), and says what is wrong with it.
     pub fn recover<T: Saved>(&mut self, range: (usize, usize), context: Context) -> Vec<T> {
         let mut out = Vec::new();
+        if self.diagnostics.len() >= ENOUGH {
+            return T::junk(self, range.0, range.1).into_iter().collect();
+        }
         let mut at = range.0;
         for cut in self.cuts(range, context).into_iter().chain([range.1]) {
             let mut rest = Some((at, cut));
+            if self.diagnostics.len() >= ENOUGH {
+                out.extend(T::junk(self, at, range.1));
+                break;
+            }
             while let Some(piece) = rest {
                 rest = self.piece(piece, context, &mut out);
             }
@@ -162,8 +170,12 @@ impl Builder<'_> {
     fn cuts(&self, range: (usize, usize), context: Context) -> Vec<usize> {
         let text = self.patched.text.get(range.0..range.1).unwrap_or("");
         let mut out = Vec::new();
+        let lines = outer_lines(text);
+        if lines.is_empty() {
+            return out;
+        }
         let indent = self.column(range.0 + blank_trimmed(text).start);
-        for line in outer_lines(text) {
+        for line in lines {
             let rest = text.get(line..).unwrap_or("");
             let level = self.column(range.0 + line) <= indent;
             if line > 0 && begins_something(rest, context, level) {

@@ -43,6 +43,10 @@ impl Scan<'_> {
     /// A character that begins no word, string or bracket; the offset behind it.
     pub(super) fn foreign(&mut self, at: usize, c: char) -> usize {
         let rest = self.rest(at);
+        if self.full() && !OWN.contains(&c) {
+            self.edit(at, at + c.len_utf8(), " ");
+            return at + c.len_utf8();
+        }
         if is_double(c) || (matches!(c, '\'' | '‘' | '’') && self.closed_on_line(at, c)) {
             return self.string(at, c, true);
         }
@@ -94,9 +98,7 @@ impl Scan<'_> {
     }
 
     fn closed_on_line(&self, at: usize, quote: char) -> bool {
-        let rest = self.rest(at + quote.len_utf8());
-        let line = rest.get(..line_length(rest)).unwrap_or(rest);
-        line.chars().any(|c| closes(quote, c))
+        self.rest(at + quote.len_utf8()).chars().take_while(|c| *c != '\n').any(|c| closes(quote, c))
     }
 
     /// `// comment`, or a URL without quotes.
@@ -187,7 +189,9 @@ impl Scan<'_> {
                 .fix(place, "")
         } else {
             // what stands behind it on the line was written for another language
-            self.poisoned.push((at, at + line_length(self.rest(at))));
+            if self.poisoned.last().is_none_or(|p| p.1 < at) {
+                self.poisoned.push((at, at + line_length(self.rest(at))));
+            }
             Diagnostic::error(codes::CHARACTER, format!("`{c}` means nothing in a policy"), place, number)
                 .help("remove it, or put the text it belongs to in quotes")
         };

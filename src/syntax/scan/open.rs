@@ -116,6 +116,10 @@ impl Scan<'_> {
         let depth = self.stack.iter().rposition(|o| closer(o.bracket) == bracket);
         let Some(depth) = depth else {
             self.unbalanced = true;
+            if self.full() {
+                self.edit(at, at + 1, " ");
+                return;
+            }
             self.diagnostics.push(
                 Diagnostic::error(
                     codes::STRAY_CLOSER,
