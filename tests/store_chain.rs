@@ -94,8 +94,8 @@ fn an_altered_event_with_a_hash_to_match_breaks_the_next_link() {
     let prev: String =
         raw.query_row("SELECT prev_hash FROM events WHERE run = ?1 AND seq = 3", [run.as_str()], |r| r.get(0)).unwrap();
     let forged =
-        canary::plan::canonical(&json!({"run": run.as_str(), "seq": 3, "at": 3000, "kind": "odd", "body": {}}));
-    let hash = canary::plan::sha256_hex(format!("{prev}{forged}").as_bytes());
+        canary::plan::hash::canonical(&json!({"run": run.as_str(), "seq": 3, "at": 3000, "kind": "odd", "body": {}}));
+    let hash = canary::plan::hash::sha256_hex(format!("{prev}{forged}").as_bytes());
     raw.execute("UPDATE events SET body = '{}', hash = ?2 WHERE run = ?1 AND seq = 3", [run.as_str(), &hash]).unwrap();
     let store = Store::open_readonly(&path).unwrap();
     let Err(VerifyError::Chain(e)) = store.verify(&run) else { panic!("the forged event was not found") };
@@ -156,8 +156,8 @@ fn an_event_added_past_the_head_is_found_even_when_it_chains() {
     let raw = Connection::open(&path).unwrap();
     let prev: String = raw.query_row("SELECT hash FROM heads WHERE run = ?1", [run.as_str()], |r| r.get(0)).unwrap();
     let forged =
-        canary::plan::canonical(&json!({"run": run.as_str(), "seq": 7, "at": 7000, "kind": "odd", "body": {}}));
-    let hash = canary::plan::sha256_hex(format!("{prev}{forged}").as_bytes());
+        canary::plan::hash::canonical(&json!({"run": run.as_str(), "seq": 7, "at": 7000, "kind": "odd", "body": {}}));
+    let hash = canary::plan::hash::sha256_hex(format!("{prev}{forged}").as_bytes());
     raw.execute(
         "INSERT INTO events (run, seq, at, kind, body, prev_hash, hash) VALUES (?1, 7, 7000, 'odd', '{}', ?2, ?3)",
         [run.as_str(), &prev, &hash],
