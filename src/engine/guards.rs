@@ -85,9 +85,7 @@ pub(super) fn check_guards(check: Check<'_>, state: &mut State, out: &mut Vec<Ef
         };
         let summary = breach_summary(check.plan, state, id);
         let explanation = Explanation::of_guard(check, state, id, "guard", summary);
-        if state.guards.get(id.index()).is_some_and(|s| s.since == check.at) {
-            wishes.push(Wish::Tell(Happening::Breach, explanation.summary.clone()));
-        }
+        wishes.push(Wish::Tell(Happening::Breach, explanation.summary.clone()));
         match guard.otherwise {
             Consequence::Tell | Consequence::Hold => {}
             Consequence::Pause | Consequence::Halt => wishes.push(Wish::Pause(explanation)),
@@ -123,7 +121,8 @@ fn check_guard(check: Check<'_>, state: &mut State, id: GuardId, out: &mut Vec<E
         return false;
     };
     let used_up = s.monitor.step(guard.tolerate.temporal(), pace(check.plan, owner), check.at, !fed).is_true();
-    let word = if used_up { Word::Breached } else { word };
+    // the first word that fits stands: what is dark or warming freezes `hold`, also when its tolerance is used up
+    let word = if used_up && word == Word::Failing { Word::Breached } else { word };
     s.reading = GuardReading { used: s.monitor.known(), ..reading };
     let before = s.word;
     if before != Some(word) {
@@ -133,7 +132,7 @@ fn check_guard(check: Check<'_>, state: &mut State, id: GuardId, out: &mut Vec<E
     if word == Word::Ok {
         s.fired = false;
     }
-    let fires = word == Word::Breached && !s.fired;
+    let fires = used_up && !s.fired;
     if before != Some(word)
         && let Some(report) = guard_report(check.plan, state, id)
     {
