@@ -8,6 +8,8 @@
     reason = "a test may stop at the first surprise"
 )]
 
+#[path = "engine/course.rs"]
+mod course;
 #[path = "engine/watch.rs"]
 mod watch;
 #[path = "engine/words.rs"]
