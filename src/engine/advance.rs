@@ -30,10 +30,10 @@ pub(super) fn advance(plan: &Plan, state: &mut State, at: Time, live: bool, out:
     let clock = pace(plan, Owner::Rollout);
     let open = settled && live && state.paused.is_none();
     let frozen = watching(plan, state).any(|w| w.is_none_or(Word::freezes_hold));
-    state.elapsed.step(clock, at, settled && live);
+    let all_ok = watching(plan, state).all(|w| w == Some(Word::Ok));
     match phase.steps.get(state.step) {
-        Some(Step::Hold(_)) => state.hold.step(clock, at, open && !frozen),
-        Some(Step::Promote { .. }) => state.within.step(clock, at, open),
+        Some(Step::Hold(_)) => state.hold.observe(clock, at, open && !frozen, live),
+        Some(Step::Promote { .. }) => state.within.observe(clock, at, open, live),
         Some(Step::Run { .. }) | None => {}
     }
     if !open {
@@ -64,7 +64,8 @@ pub(super) fn advance(plan: &Plan, state: &mut State, at: Time, live: bool, out:
                     consequence(plan, state, at, *otherwise, why, out);
                     return;
                 }
-                holds
+                // not latched: it must be true at the very check at which the guards are ok
+                holds && all_ok
             }
         };
         if !done {
@@ -83,7 +84,7 @@ pub(super) fn advance(plan: &Plan, state: &mut State, at: Time, live: bool, out:
             Some(Step::Run { .. }) | None => {}
         }
     }
-    if watching(plan, state).all(|w| w == Some(Word::Ok)) {
+    if all_ok {
         pass(plan, state, at, out);
     }
 }
@@ -154,6 +155,7 @@ pub(super) fn reset_steps(state: &mut State) {
     state.hold = Stopwatch::default();
     state.within = Stopwatch::default();
     state.within_fired = false;
+    state.elapsed = Stopwatch::default();
     state.promote.clear();
 }
 

@@ -1,9 +1,9 @@
 //! One check: guards first, then the rules that take back, then, if nothing does, what lets the rollout go on.
 
 use super::advance::{advance, latch_pause};
-use super::eval::{Check, eval};
+use super::eval::{Check, eval, pace};
 use super::explain::{Explanation, guard_reports, input_reports};
-use super::guards::{check_guards, restart};
+use super::guards::{check_guards, condition_warming, restart};
 use super::monitor::{Pace, Stopwatch};
 use super::reactions;
 use super::record::Record;
@@ -75,6 +75,8 @@ pub(super) fn tick(
     }
     accumulate(check, state);
     settle(plan, state, at, live);
+    let settled = state.target.settled.is_some();
+    state.elapsed.observe(pace(plan, Owner::Rollout), at, settled, live);
     let mut wishes = check_guards(check, state, out);
     wishes.extend(blind_told(plan, state, at));
     wishes.extend(no_data(plan, state, at));
@@ -216,8 +218,11 @@ pub(super) fn promote_conditions(check: Check<'_>, state: &mut State) {
     let mut values = Vec::with_capacity(phase.steps.len());
     for s in &phase.steps {
         values.push(match s {
-            Step::Promote { when, .. } => eval(check, state, *when, owner).truth().0,
-            Step::Run { .. } | Step::Hold(_) => Truth::Unknown,
+            // it is measured from its first valid check: its windows must lie behind the verification
+            Step::Promote { when, .. } if !condition_warming(check, state, *when) => {
+                eval(check, state, *when, owner).truth().0
+            }
+            _ => Truth::Unknown,
         });
     }
     state.promote = values;
