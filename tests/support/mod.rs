@@ -1,7 +1,10 @@
 //! What tests against real servers share.
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
+pub mod canary;
 pub mod haproxy;
+pub mod load;
+pub mod page;
 
 use std::process::Child;
 use std::time::{Duration, Instant};
