@@ -10,11 +10,12 @@
 
 mod support;
 
+use rustix::process::Signal;
 use serde_json::Value;
 use std::os::unix::process::ExitStatusExt;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use support::canary::{Live, at, of_kind};
-use support::page::{Flagged, Watched};
+use support::page::{Dial, Flagged, Watched};
 
 const RUN: [&str; 4] = ["run", "checkout.canary", "--env", "page"];
 const RESUME: [&str; 5] = ["run", "checkout.canary", "--env", "page", "--resume"];
@@ -192,5 +193,188 @@ fn without_interruption_it_comes_to_the_same() {
     exposure_was_in_order(&events, &seen.end());
     let f = Flagged::new(always_good);
     f.work.canary(&RUN).exits(0);
+    assert_eq!(f.flag(), 0.5);
+}
+
+/// A run that is watched for long enough to be disturbed.
+fn long(f: &Flagged) -> Live {
+    let mut live = f.work.start(&["run", "checkout.canary", "--env", "page", "--set", "watch=20s"]);
+    live.until("read back checkout = 5%", LONG);
+    live
+}
+
+#[test]
+fn a_signal_keeps_the_state_and_says_how_to_go_on() {
+    for signal in [Signal::TERM, Signal::INT, Signal::HUP] {
+        let f = Flagged::new(always_good);
+        let mut live = f.work.start(&["run", "checkout.canary", "--env", "page", "--set", "watch=2s"]);
+        live.until("guard harm ok", LONG);
+        live.signal(signal);
+        let done = live.end(LONG).exits(5);
+        assert!(done.err.contains("canary run checkout.canary --env page --resume"), "{signal:?}: {}", done.err);
+        let done = done.says("canary abort checkout").says("by hand:");
+        assert!(done.err.contains(f.file.to_str().unwrap()), "the line for a person names the file: {}", done.err);
+        assert_eq!(f.flag(), 0.05);
+        // without the `--set` it is another plan
+        let refused = f.work.canary(&RESUME).exits(3).says("began with another policy");
+        refused.says("the plan (").says("canary abort checkout");
+        assert_eq!(f.flag(), 0.05);
+        let mut resume = RESUME.to_vec();
+        resume.extend(["--set", "watch=2s"]);
+        f.work.canary(&resume).exits(0).shows("promoted");
+        assert_eq!(entered(&f.work.history()), ["taste", "half"]);
+        assert_eq!(f.flag(), 0.5);
+        f.work.verify();
+    }
+}
+
+/// A run whose rollback cannot be carried out: where the flag file was there is a folder. With the file's text.
+fn stuck_in_rollback() -> (Flagged, Live, Vec<u8>) {
+    let harm = Dial::default();
+    let shown = harm.clone();
+    let f = Flagged::new(move |_| shown.get());
+    let mut live = long(&f);
+    let kept = std::fs::read(&f.file).unwrap();
+    std::fs::remove_file(&f.file).unwrap();
+    std::fs::create_dir(&f.file).unwrap();
+    harm.set(0.2);
+    live.until("rollback: guard harm breached", LONG);
+    live.until("settings do not hold yet (attempt 1)", LONG);
+    (f, live, kept)
+}
+
+#[test]
+fn the_second_ctrl_c_ends_at_once() {
+    // a rollback that cannot be carried out keeps the first one waiting
+    let (f, mut live, kept) = stuck_in_rollback();
+    live.signal(Signal::INT);
+    live.until("settings do not hold yet (attempt 3)", LONG);
+    let asked = Instant::now();
+    live.signal(Signal::INT);
+    live.end(LONG).exits(5).says("ended at once");
+    assert!(asked.elapsed() < Duration::from_secs(1), "{:?}", asked.elapsed());
+    // the rollback goes on with the next runner
+    std::fs::remove_dir(&f.file).unwrap();
+    std::fs::write(&f.file, kept).unwrap();
+    let mut resume = RESUME.to_vec();
+    resume.extend(["--set", "watch=20s"]);
+    f.work.canary(&resume).exits(1);
+    assert_eq!(f.flag(), 0.0);
+    f.work.verify();
+}
+
+#[test]
+fn a_stop_waits_for_a_rollback_under_way() {
+    let (f, mut live, kept) = stuck_in_rollback();
+    live.signal(Signal::TERM);
+    std::fs::remove_dir(&f.file).unwrap();
+    std::fs::write(&f.file, kept).unwrap();
+    live.end(LONG).exits(1).shows("read back checkout = 0%");
+    assert_eq!(f.flag(), 0.0);
+}
+
+#[test]
+fn abort_without_a_runner_takes_it_back_itself() {
+    let f = Flagged::new(always_good);
+    let live = long(&f);
+    live.signal(Signal::KILL);
+    drop(live);
+    f.work.canary(&["status"]).exits(0).shows("none").shows("canary abort checkout");
+    f.work.canary(&["pause", "checkout"]).exits(3).says("no runner is alive").says("--resume");
+    let done = f.work.canary(&["abort", "checkout", "--why", "enough"]).exits(0);
+    let done = done.shows("aborted by tester@").shows(": enough").shows("read back checkout = 0%");
+    assert!(!done.out.contains("read back checkout = 5%"), "{}", done.out);
+    assert_eq!(f.flag(), 0.0);
+    let events = f.work.history();
+    assert_eq!(of_kind(&events, "finished")[0]["verdict"], "aborted");
+    f.work.verify();
+    f.work.canary(&["abort", "checkout"]).exits(3).says("is over: aborted");
+    f.work.canary(&RESUME).exits(3).says("no unfinished run to resume");
+    // and nothing stands in the way of the next one
+    f.work.canary(&RUN).exits(0);
+}
+
+#[test]
+fn abort_before_anything_was_journalled_just_ends_it() {
+    let f = Flagged::new(always_good);
+    let mut command = f.work.command(&RUN);
+    command.env("CANARY_FAULT", "decided:1");
+    assert_eq!(Live::of(command).end(LONG).status.signal(), Some(9));
+    f.work.canary(&RUN).exits(3).says("--resume");
+    f.work.canary(&["abort", "checkout"]).exits(0).shows("aborted before it had changed anything");
+    f.work.canary(&RUN).exits(0);
+}
+
+#[test]
+fn abort_with_a_live_runner_is_done_by_it() {
+    let f = Flagged::new(always_good);
+    let live = long(&f);
+    let done = f.work.canary(&["abort", "checkout", "--why", "enough"]).exits(0);
+    done.shows("rolling back").shows(": aborted");
+    assert_eq!(f.flag(), 0.0);
+    let ended = live.end(LONG).exits(4);
+    assert!(ended.out.contains("aborted by tester@"), "{}", ended.out);
+    assert_eq!(of_kind(&f.work.history(), "rollback")[0]["explanation"]["kind"], "person");
+}
+
+#[test]
+fn pause_and_resume_from_another_process() {
+    let f = Flagged::new(always_good);
+    let mut live = f.work.start(&["run", "checkout.canary", "--env", "page", "--set", "watch=1s"]);
+    live.until("read back checkout = 5%", LONG);
+    f.work.canary(&["pause", "checkout", "--why", "lunch"]).exits(0).shows("paused");
+    f.work.canary(&["pause", "checkout"]).exits(0).shows("it was paused already");
+    f.work.canary(&["status"]).exits(0).shows("paused since").shows("lunch");
+    // longer than both phases would take: a paused run stays where it is, its guards go on
+    std::thread::sleep(Duration::from_secs(3));
+    assert_eq!(f.flag(), 0.05);
+    assert_eq!(entered(&f.work.history()), ["taste"]);
+    f.work.canary(&["resume", "checkout"]).exits(0).shows("resumed");
+    live.end(LONG).exits(0);
+    let events = f.work.history();
+    let who = of_kind(&events, "resumed")[0]["who"].as_str().unwrap().to_owned();
+    assert!(who.starts_with("tester@"), "{who}");
+    assert_eq!(entered(&events), ["taste", "half"]);
+}
+
+#[test]
+fn a_paused_run_still_rolls_back() {
+    let harm = Dial::default();
+    let shown = harm.clone();
+    let f = Flagged::new(move |_| shown.get());
+    let live = long(&f);
+    f.work.canary(&["pause", "checkout"]).exits(0);
+    harm.set(0.2);
+    live.end(LONG).exits(1);
+    assert_eq!(f.flag(), 0.0);
+}
+
+#[test]
+fn one_rollout_has_one_runner() {
+    let f = Flagged::new(always_good);
+    let live = long(&f);
+    let holder = format!("pid {} of tester on ", live.pid());
+    for args in [&RUN[..], &RESUME[..]] {
+        f.work.canary(args).exits(3).says(&holder).says("canary status");
+    }
+    f.work.canary(&["status"]).exits(0).shows(&holder);
+    assert_eq!(f.flag(), 0.05);
+    live.signal(Signal::TERM);
+    live.end(LONG).exits(5);
+    // nobody holds it now, but it is not over
+    f.work.canary(&RUN).exits(3).says("canary run checkout.canary --env page --resume").says("canary abort checkout");
+    assert_eq!(f.flag(), 0.05);
+}
+
+#[test]
+fn drift_pauses_and_resume_sets_it_right() {
+    let f = Flagged::new(always_good);
+    let mut live = f.work.start(&["run", "checkout.canary", "--env", "page", "--set", "watch=1s"]);
+    live.until("read back checkout = 5%", LONG);
+    std::fs::write(&f.file, "{ \"checkout\": 1 }").unwrap();
+    live.until("drift: checkout was read as 1%, asked for was 5%", LONG);
+    live.until("paused", LONG);
+    f.work.canary(&["resume", "checkout"]).exits(0);
+    live.end(LONG).exits(0);
     assert_eq!(f.flag(), 0.5);
 }
