@@ -5,6 +5,7 @@ pub mod canary;
 pub mod haproxy;
 pub mod load;
 pub mod page;
+pub mod servers;
 
 use std::process::Child;
 use std::time::{Duration, Instant};
