@@ -62,7 +62,13 @@ async fn take_back(store: Arc<Store>, run: &Run, why: &str) -> Result<Status, St
         println!("{} run {}: aborted (its lab is gone already)", run.rollout, run.id);
         return Ok(Status::Success);
     }
-    let state = kept_state(&store, run)?;
+    let Some(state) = kept_state(&store, run)? else {
+        store
+            .finish_run(&run.id, "aborted", crate::runtime::clock::now())
+            .map_err(|e| because(Status::Unfinished, &e.to_string()))?;
+        println!("{} run {}: aborted before it had changed anything", run.rollout, run.id);
+        return Ok(Status::Success);
+    };
     let plan = Arc::new(plan);
     let backends = connect(&plan, &bindings, None).map_err(|reasons| {
         because(Status::Refused, &format!("nothing was taken back:\n  - {}", reasons.join("\n  - ")))

@@ -71,6 +71,23 @@ pub fn environment_file(policy: &Path, name: &str) -> Option<PathBuf> {
         .find(|p| p.is_file())
 }
 
+/// The finding that an environment is not known.
+const NO_ENVIRONMENT: &str = "E0511";
+
+/// The names of all environments that [`environment_file`] finds for a policy.
+fn environment_files(policy: &Path) -> Vec<String> {
+    let beside = policy.parent().unwrap_or_else(|| Path::new("")).join("environments");
+    let mut names: Vec<String> = [beside, PathBuf::from("environments")]
+        .iter()
+        .filter_map(|folder| std::fs::read_dir(folder).ok())
+        .flat_map(|entries| entries.filter_map(Result::ok))
+        .filter_map(|e| Some(e.file_name().to_str()?.strip_suffix(".canary")?.to_owned()))
+        .collect();
+    names.sort();
+    names.dedup();
+    names
+}
+
 /// All `.canary` files of the given files and folders, folders walked in order of name.
 ///
 /// # Errors
@@ -155,7 +172,8 @@ pub struct Compiled {
 /// The exit status when there is no plan.
 pub fn compile(target: &Target, format: Format) -> Result<Compiled, Status> {
     let mut paths = vec![target.file.clone()];
-    paths.extend(environment_file(&target.file, &target.env));
+    let environment = environment_file(&target.file, &target.env);
+    paths.extend(environment.clone());
     let loaded = load(&paths)?;
     let (compiled, found) =
         check::compile(&loaded.files, &loaded.map, target.rollout.as_deref(), Some(&target.env), &target.sets);
@@ -164,6 +182,12 @@ pub fn compile(target: &Target, format: Format) -> Result<Compiled, Status> {
     let broken = diagnostics.iter().any(Diagnostic::is_error);
     if !diagnostics.is_empty() {
         print_diagnostics(&diagnostics, &loaded.map, format, &mut std::io::stderr(), std::io::stderr().is_terminal());
+    }
+    if format == Format::Human && environment.is_none() && diagnostics.iter().any(|d| d.code == NO_ENVIRONMENT) {
+        let files = environment_files(&target.file);
+        if !files.is_empty() {
+            eprintln!("environments in files: {}", files.join(", "));
+        }
     }
     match compiled {
         Some((plan, bindings)) if !broken => Ok(Compiled { plan, bindings, files: paths }),

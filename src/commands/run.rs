@@ -7,7 +7,7 @@ use super::people::{host, user};
 use super::{Format, lab};
 use crate::engine::{State, Verdict};
 use crate::lab::{Fault, Lab, LabConfig};
-use crate::plan::{Arg, Bindings, Plan};
+use crate::plan::{Arg, Bindings, Plan, Time};
 use crate::report::document::{Provenance, Source, report};
 use crate::report::lines::{JsonLines, Lines};
 use crate::report::live::Live;
@@ -184,9 +184,11 @@ async fn real_run(args: &Args, compiled: &Compiled, lab: Option<&Lab>) -> Result
             check_pinned(&run, compiled)?;
             run
         }
-        (None, false) => return fresh_run(args, compiled, &store, lease, lab, stop, observer.as_mut()).await,
+        (None, false) => return fresh_run(args, compiled, &store, lease, lab, stop, observer.as_mut(), None).await,
     };
-    let state = kept_state(&store, &run)?;
+    let Some(state) = kept_state(&store, &run)? else {
+        return fresh_run(args, compiled, &store, lease, lab, stop, observer.as_mut(), Some(run)).await;
+    };
     let plan = Arc::new(compiled.plan.clone());
     let backends = connect(&plan, &compiled.bindings, lab).map_err(|r| refused(&r))?;
     if lab.is_some() {
@@ -234,20 +236,21 @@ fn check_pinned(run: &Run, compiled: &Compiled) -> Result<(), Status> {
     ))
 }
 
-/// The state that a run was left in.
+/// The state that a run was left in. None: its runner stopped before it had journalled the start, and as exposure is raised only
+/// by what is in the journal, nothing was changed.
 ///
 /// # Errors
 /// The exit status; it was said on standard error.
-pub fn kept_state(store: &Store, run: &Run) -> Result<State, Status> {
+pub fn kept_state(store: &Store, run: &Run) -> Result<Option<State>, Status> {
     let kept = store.state(&run.id).map_err(|e| because(Status::Refused, &e.to_string()))?;
-    let Some((_, value)) = kept else {
-        return Err(because(Status::Refused, &format!("run {} has no state in the store", run.id)));
-    };
-    serde_json::from_value(value).map_err(|e| {
+    let Some((_, value)) = kept else { return Ok(None) };
+    serde_json::from_value(value).map(Some).map_err(|e| {
         because(Status::Refused, &format!("the state of run {} was written by another version: {e}", run.id))
     })
 }
 
+/// Starts from the beginning: a new run, or one that has `begun` in the store and nowhere else.
+#[expect(clippy::too_many_arguments, reason = "everything that one run is made of")]
 async fn fresh_run(
     args: &Args,
     compiled: &Compiled,
@@ -256,6 +259,7 @@ async fn fresh_run(
     lab: Option<&Lab>,
     mut stop: watch::Receiver<bool>,
     observer: &mut dyn Observer,
+    begun: Option<Run>,
 ) -> Result<Status, Status> {
     let plan = Arc::new(compiled.plan.clone());
     let backends = connect(&plan, &compiled.bindings, lab).map_err(|r| refused(&r))?;
@@ -266,6 +270,16 @@ async fn fresh_run(
     for w in &ready.warnings {
         observer.remark(now(), &format!("warning: {w}"));
     }
+    let run = match begun {
+        Some(run) => run,
+        None => create_run(args, compiled, store, ready.at)?,
+    };
+    let beginning =
+        Beginning::Start { at: ready.at, originals: ready.originals, answers: ready.answers, baseline: ready.baseline };
+    resume_with(store, &run, lease, plan, backends, beginning, stop, observer, Some(args)).await
+}
+
+fn create_run(args: &Args, compiled: &Compiled, store: &Store, started: Time) -> Result<Run, Status> {
     let provenance = Provenance {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         user: user(),
@@ -273,7 +287,8 @@ async fn fresh_run(
         pid: std::process::id(),
         files: compiled.files.iter().map(|f| f.display().to_string()).collect(),
     };
-    let run = store
+    let plan = &compiled.plan;
+    store
         .create_run(&NewRun {
             rollout: plan.rollout.clone(),
             title: plan.title.clone(),
@@ -286,13 +301,10 @@ async fn fresh_run(
                 bindings_json: serde_json::to_string(&compiled.bindings).unwrap_or_default(),
                 provenance_json: serde_json::to_string(&provenance).unwrap_or_default(),
             },
-            started: ready.at,
+            started,
         })
         .and_then(|id| store.run(&id))
-        .map_err(|e| because(Status::Refused, &format!("nothing was changed: {e}")))?;
-    let beginning =
-        Beginning::Start { at: ready.at, originals: ready.originals, answers: ready.answers, baseline: ready.baseline };
-    resume_with(store, &run, lease, plan, backends, beginning, stop, observer, Some(args)).await
+        .map_err(|e| because(Status::Refused, &format!("nothing was changed: {e}")))
 }
 
 /// Drives a run to its end or to a stop, and reports.

@@ -166,9 +166,7 @@ impl<'o> Executor<'o> {
         let mut grace_until: Option<tokio::time::Instant> = None;
         loop {
             if let Some(verdict) = self.state.verdict() {
-                if verdict != Verdict::Refused
-                    && let Err(e) = self.journal.finish(verdict.text(), now())
-                {
+                if let Err(e) = self.journal.finish(verdict.text(), now()) {
                     self.observer.remark(now(), &format!("the verdict could not be written to the store: {e}"));
                 }
                 return Outcome::Finished(verdict);
@@ -224,7 +222,17 @@ impl<'o> Executor<'o> {
             })
             .collect();
         let observation = self.observation(at);
+        let in_reach = self.journal.trouble().is_none();
         let written = self.journal.write(at, &records, &self.state, observation.as_ref(), raises);
+        match self.journal.trouble() {
+            Some(t) if in_reach => {
+                self.observer.remark(at, &format!("{t}: nothing is raised until the store can be written"));
+            }
+            None if !in_reach => {
+                self.observer.remark(at, "the store can be written again: what was kept back is in it")
+            }
+            _ => {}
+        }
         if raises && let Err(e) = written {
             // it never happened: exposure is raised only by what is in the journal
             self.state = before;

@@ -1,9 +1,13 @@
 //! What tests against real servers share: a free port, a process that ends with its test, waiting until it answers.
 #![allow(dead_code, reason = "each test file uses its part")]
 
+pub mod canary;
 pub mod haproxy;
 pub mod http;
+pub mod load;
+pub mod page;
 pub mod prometheus;
+pub mod servers;
 
 use std::fs::File;
 use std::io::Write;

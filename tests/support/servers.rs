@@ -1,0 +1,228 @@
+//! What a checkout service stands on: two instances, HAProxy in front of them, Prometheus that scrapes both every second, and
+//! customers.
+
+use super::canary::{Live, Service, Work};
+use super::load::{Load, exchange};
+use super::{Server, eventually, free_port};
+use std::io::{Read, Write};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+/// All of it; stopped by process id when it is dropped.
+pub struct Servers {
+    pub work: Work,
+    pub v1: Service,
+    pub v2: Service,
+    pub prometheus: Prometheus,
+    pub haproxy: Haproxy,
+    // last: customers go when everything else is gone
+    _load: Load,
+}
+
+impl Servers {
+    /// Started, scraped, and under load: about 160 requests a second, all of them to v1. None where a server is not installed.
+    pub fn start() -> Option<Self> {
+        if !super::require("haproxy") || !super::require("prometheus") {
+            return None;
+        }
+        let work = Work::new("checkout.canary", &["servers"]);
+        let (v1, v2) = (Service::start("v1"), Service::start("v2"));
+        let haproxy = Haproxy::start(work.folder.path(), v1.port, v2.port);
+        let load = Load::start(haproxy.port, 8, Duration::from_millis(50));
+        let prometheus = Prometheus::start(work.folder.path(), &[v1.port, v2.port]);
+        let work = work
+            .with("PROMETHEUS_URL", format!("http://127.0.0.1:{}", prometheus.port))
+            .with("HAPROXY_SOCKET", haproxy.socket.to_str().unwrap());
+        // enough samples for a rate over four seconds
+        eventually("Prometheus has scraped both versions", || {
+            prometheus.value("min(count_over_time(up[4s]) * up)").is_some_and(|v| v >= 3.0)
+        });
+        Some(Self { work, v1, v2, prometheus, haproxy, _load: load })
+    }
+
+    /// `canary run` with more arguments.
+    pub fn run(&self, more: &[&str]) -> Live {
+        let mut args = vec!["run", "checkout.canary", "--env", "servers"];
+        args.extend(more);
+        self.work.start(&args)
+    }
+}
+
+/// A Prometheus with a folder of its own.
+pub struct Prometheus {
+    pub port: u16,
+    folder: std::path::PathBuf,
+    server: Option<Server>,
+}
+
+impl Prometheus {
+    fn start(folder: &Path, targets: &[u16]) -> Self {
+        let folder = folder.join("prometheus");
+        std::fs::create_dir(&folder).unwrap();
+        let targets: Vec<String> = targets.iter().map(|p| format!("'127.0.0.1:{p}'")).collect();
+        let config = format!(
+            "global:
+  scrape_interval: 1s
+  scrape_timeout: 1s
+scrape_configs:
+  - job_name: checkout
+    static_configs:
+      - targets: [{}]
+",
+            targets.join(", ")
+        );
+        std::fs::write(folder.join("prometheus.yml"), config).unwrap();
+        let mut prometheus = Self { port: free_port(), folder, server: None };
+        prometheus.restart();
+        prometheus
+    }
+
+    /// Ends it.
+    pub fn stop(&mut self) {
+        self.server = None;
+    }
+
+    /// Starts it, with the data it had, and waits until it answers.
+    pub fn restart(&mut self) {
+        let log = std::fs::File::create(self.folder.join("log")).unwrap();
+        let child = Command::new("prometheus")
+            .arg(format!("--config.file={}", self.folder.join("prometheus.yml").display()))
+            .arg(format!("--storage.tsdb.path={}", self.folder.join("data").display()))
+            .arg(format!("--web.listen-address=127.0.0.1:{}", self.port))
+            .arg("--log.level=warn")
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().unwrap())
+            .stderr(log)
+            .spawn()
+            .unwrap();
+        self.server = Some(Server::of(child));
+        eventually("Prometheus is ready", || {
+            exchange(self.port, "GET /-/ready HTTP/1.0\r\n\r\n").is_ok_and(|a| a.starts_with("HTTP/1.0 200"))
+        });
+    }
+
+    /// What a query answers now: its first series.
+    pub fn value(&self, query: &str) -> Option<f64> {
+        let query: String = query.bytes().map(|b| format!("%{b:02x}")).collect();
+        let answer = exchange(self.port, &format!("GET /api/v1/query?query={query} HTTP/1.0\r\n\r\n")).ok()?;
+        let body: serde_json::Value = serde_json::from_str(answer.split_once("\r\n\r\n")?.1).ok()?;
+        body["data"]["result"][0]["value"][1].as_str()?.parse().ok()
+    }
+}
+
+/// An HAProxy in front of both services; `v2` begins with weight 0.
+pub struct Haproxy {
+    pub port: u16,
+    pub socket: std::path::PathBuf,
+    _server: Server,
+}
+
+impl Haproxy {
+    fn start(folder: &Path, v1: u16, v2: u16) -> Self {
+        let (port, socket) = (free_port(), folder.join("admin.sock"));
+        let config = format!(
+            "global
+  stats socket {} mode 600 level admin
+defaults
+  mode http
+  timeout connect 1s
+  timeout client 2s
+  timeout server 2s
+frontend entry
+  bind 127.0.0.1:{port}
+  default_backend be_checkout
+backend be_checkout
+  balance roundrobin
+  server v1 127.0.0.1:{v1} weight 100
+  server v2 127.0.0.1:{v2} weight 0
+",
+            socket.display()
+        );
+        let file = folder.join("haproxy.cfg");
+        std::fs::write(&file, config).unwrap();
+        let log = std::fs::File::create(folder.join("haproxy.log")).unwrap();
+        let child = Command::new("haproxy")
+            .env("PATH", "/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin:/bin")
+            .args(["-db", "-f"])
+            .arg(file)
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().unwrap())
+            .stderr(log)
+            .spawn()
+            .unwrap();
+        let server = Server::of(child);
+        eventually("HAProxy is ready", || UnixStream::connect(&socket).is_ok());
+        Self { port, socket, _server: server }
+    }
+
+    /// The canary's share as HAProxy itself has it, in per cent.
+    pub fn share(&self) -> f64 {
+        share(&self.socket).unwrap()
+    }
+
+    /// Watches the share from outside, all the time.
+    pub fn watch(&self) -> Shares {
+        let (stop, seen) = (Arc::new(AtomicBool::new(false)), Arc::new(Mutex::new(Vec::new())));
+        let (socket, stopped, into) = (self.socket.clone(), Arc::clone(&stop), Arc::clone(&seen));
+        let thread = std::thread::spawn(move || {
+            while !stopped.load(Ordering::Relaxed) {
+                if let Some(share) = share(&socket) {
+                    let mut seen = into.lock().unwrap();
+                    if seen.last().is_none_or(|(_, last): &(i64, f64)| (last - share).abs() > 1e-9) {
+                        seen.push((super::page::now(), share));
+                    }
+                }
+                std::thread::sleep(Duration::from_millis(10));
+            }
+        });
+        Shares { stop, seen, thread: Some(thread) }
+    }
+}
+
+/// One server's weight line is `256 (initial 100)`. Between the two weights of a change the share is not read: both are asked
+/// for in one line.
+fn share(socket: &Path) -> Option<f64> {
+    let mut stream = UnixStream::connect(socket).ok()?;
+    writeln!(stream, "get weight be_checkout/v1; get weight be_checkout/v2").ok()?;
+    let mut text = String::new();
+    stream.read_to_string(&mut text).ok()?;
+    let weights: Vec<f64> =
+        text.lines().filter_map(|l| l.split_once(" (initial")).filter_map(|(w, _)| w.trim().parse().ok()).collect();
+    match weights[..] {
+        [v1, v2] => Some((v2 / (v1 + v2) * 1e6).round() / 1e4),
+        _ => None,
+    }
+}
+
+/// Shares that were seen.
+pub struct Shares {
+    stop: Arc<AtomicBool>,
+    seen: Arc<Mutex<Vec<(i64, f64)>>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Shares {
+    /// All changes so far: when, to what per cent.
+    pub fn so_far(&self) -> Vec<(i64, f64)> {
+        self.seen.lock().unwrap().clone()
+    }
+
+    /// The shares alone.
+    pub fn values(&self) -> Vec<f64> {
+        self.so_far().into_iter().map(|(_, v)| v).collect()
+    }
+}
+
+impl Drop for Shares {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        if let Some(t) = self.thread.take() {
+            let _ = t.join();
+        }
+    }
+}
