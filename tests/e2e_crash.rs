@@ -265,7 +265,7 @@ fn the_second_ctrl_c_ends_at_once() {
 
 #[test]
 fn a_stop_waits_for_a_rollback_under_way() {
-    let (f, mut live, kept) = stuck_in_rollback();
+    let (f, live, kept) = stuck_in_rollback();
     live.signal(Signal::TERM);
     std::fs::remove_dir(&f.file).unwrap();
     std::fs::write(&f.file, kept).unwrap();
@@ -353,7 +353,7 @@ fn a_paused_run_still_rolls_back() {
 fn one_rollout_has_one_runner() {
     let f = Flagged::new(always_good);
     let live = long(&f);
-    let holder = format!("pid {} of tester on ", live.pid());
+    let holder = format!("pid {} on ", live.pid());
     for args in [&RUN[..], &RESUME[..]] {
         f.work.canary(args).exits(3).says(&holder).says("canary status");
     }

@@ -11,7 +11,6 @@
 mod support;
 
 use serde_json::{Value, json};
-use std::time::Duration;
 use support::canary::{Done, Work, at, of_kind, words};
 
 /// `check every 1s`

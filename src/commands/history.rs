@@ -60,7 +60,7 @@ fn list(args: &Args) -> Result<Status, Status> {
     if args.verify {
         return Ok(match store.verify(&run.id) {
             Ok(head) => {
-                println!("run {}: the chain of {} events holds, its head is {}", run.id, head.seq, head.hash);
+                println!("run {}: the chain holds: {} events, head {}", run.id, head.seq, head.hash);
                 Status::Success
             }
             Err(e) => because(Status::Bad, &format!("run {}: {e}", run.id)),

@@ -150,9 +150,9 @@ pub fn store_path(bindings: &Bindings) -> PathBuf {
 pub fn lease(store: &Store, plan: &Plan, environment: &str) -> Result<LeaseGuard, Status> {
     let mut names = vec![format!("rollout/{}", plan.rollout)];
     names.extend(plan.ports.iter().map(|p| format!("port/{environment}/{}", p.name)));
-    store.lease(&names, &Holder::this_process(now())).map_err(|e| {
-        because(Status::Refused, &format!("{e}: two runs never hold one rollout or one port (see `canary status`)"))
-    })
+    store
+        .lease(&names, &Holder::this_process(now()))
+        .map_err(|e| because(Status::Refused, &format!("{e} (see `canary status`)")))
 }
 
 async fn real_run(args: &Args, compiled: &Compiled, lab: Option<&Lab>) -> Result<Status, Status> {
