@@ -10,6 +10,7 @@
 
 mod support;
 
+use rustix::process::Signal;
 use serde_json::{Value, json};
 use support::canary::{Done, Work, at, of_kind, words};
 
@@ -103,4 +104,28 @@ fn a_crashed_canary_is_dark_and_taken_back() {
 #[test]
 fn a_canary_that_hangs_is_dark_and_taken_back() {
     dark("hang at 50%");
+}
+
+#[test]
+fn a_killed_run_is_resumed_on_a_new_lab() {
+    let work = Work::new("checkout.canary", &[]);
+    let mut live = work.start(&["run", "checkout.canary", "--env", "lab"]);
+    live.until("read back checkout = 50%", Duration::from_secs(30));
+    live.signal(Signal::KILL);
+    drop(live);
+    work.canary(&["run", "checkout.canary", "--env", "lab"]).exits(3).says("--env lab --resume");
+    work.canary(&["run", "checkout.canary", "--env", "lab", "--resume"]).exits(0).shows("read back checkout = 100%");
+    let phases: Vec<_> = of_kind(&work.history(), "entered").iter().map(|e| e["phase"].clone()).collect();
+    assert_eq!(phases, [json!("taste"), json!("half"), json!("full")]);
+    work.verify();
+}
+
+#[test]
+fn faults_go_with_the_lab_only_and_are_explained() {
+    let work = Work::new("checkout.canary", &["servers"]);
+    let done = work.canary(&["run", "checkout.canary", "--env", "lab", "--fault", "slw=400ms"]).exits(2);
+    done.says("unknown fault `slw`").says("did you mean `slow`?");
+    let done = work.canary(&["run", "checkout.canary", "--env", "servers", "--fault", "crash"]).exits(2);
+    done.says("--env lab");
+    assert!(!work.path(".canary").exists());
 }

@@ -11,11 +11,12 @@
 
 mod support;
 
+use rustix::process::Signal;
 use serde_json::json;
 use std::time::Duration;
-use support::canary::{at, of_kind, words};
-use support::page::now;
-use support::servers::Servers;
+use support::canary::{Work, at, of_kind, words};
+use support::page::{Dial, Page, flag, now};
+use support::servers::{Prometheus, Servers};
 
 const LONG: Duration = Duration::from_secs(30);
 /// `check every 1s`
@@ -139,4 +140,117 @@ fn a_canary_that_is_killed_is_dark_and_taken_back() {
     assert!((3000..=3000 + CHECK).contains(&tolerated), "rolled back {tolerated} ms after {guard} was dark");
     s.work.canary(&["why", "checkout"]).exits(0).shows(guard).shows("dark");
     s.work.verify();
+}
+
+#[test]
+fn a_window_longer_than_max_age_does_not_hide_a_death() {
+    let Some(mut s) = Servers::start() else { return };
+    let policy = s.work.path("checkout.canary");
+    let text = std::fs::read_to_string(&policy).unwrap();
+    // Prometheus goes on answering from the samples in these twenty seconds
+    std::fs::write(&policy, text.replace("window: 4s", "window: 20s")).unwrap();
+    let mut live = s.run(&["--set", "watch=20s", "--set", "patience=3s"]);
+    live.until("read back checkout = 5%", LONG);
+    s.v2.kill();
+    let killed = now();
+    live.until("read back checkout = 0% after ", LONG);
+    let took = now() - killed;
+    live.end(LONG).exits(1);
+    // four scrapes until a sample is too old, the tolerance, and a scrape, a check and a read-back to notice
+    assert!((3000..=4000 + 3000 + 3 * CHECK).contains(&took), "{took} ms from the kill to the read-back");
+    let events = s.work.history();
+    for name in ["errors", "slow"] {
+        assert!(words(&events, name).iter().all(|(w, _)| w != "blind"), "{name}");
+    }
+}
+
+/// A counter on a page, a flag in a file, and what reads the page.
+struct Counted {
+    work: Work,
+    lost: Dial,
+    _page: Page,
+    _prometheus: Option<Prometheus>,
+}
+
+impl Counted {
+    fn start(environment: &str) -> Option<Self> {
+        let work = Work::new("counted.canary", &[environment]);
+        let file = work.path("flags.json");
+        std::fs::write(&file, "{ \"checkout\": 0 }").unwrap();
+        let lost = Dial::default();
+        lost.set(7.0);
+        let shown = lost.clone();
+        let page =
+            Page::start(move || Some(format!("# TYPE orders_lost_total counter\norders_lost_total {}\n", shown.get())));
+        let prometheus = if environment == "recorded" {
+            if !support::require("prometheus") {
+                return None;
+            }
+            Some(Prometheus::start(work.folder.path(), &[page.port]))
+        } else {
+            None
+        };
+        if let Some(p) = &prometheus {
+            support::eventually("Prometheus has scraped the page", || p.value("orders_lost_total") == Some(7.0));
+        }
+        let url = prometheus.as_ref().map_or(String::new(), |p| format!("http://127.0.0.1:{}", p.port));
+        let work =
+            work.with("PROMETHEUS_URL", url).with("METRICS_URL", page.url()).with("FLAG_FILE", file.to_str().unwrap());
+        Some(Self { work, lost, _page: page, _prometheus: prometheus })
+    }
+
+    fn args<'a>(&self, environment: &'a str, more: &[&'a str]) -> Vec<&'a str> {
+        let mut args = vec!["run", "checkout.canary", "--env", environment];
+        args.extend(more);
+        args
+    }
+
+    fn flag(&self) -> f64 {
+        flag(&self.work.path("flags.json"))
+    }
+}
+
+#[test]
+fn what_is_lost_while_nobody_watches_is_counted_by_prometheus() {
+    let Some(c) = Counted::start("recorded") else { return };
+    let mut live = c.work.start(&c.args("recorded", &[]));
+    live.until("guard lost ok", LONG);
+    live.signal(Signal::TERM);
+    live.end(LONG).exits(5);
+    c.lost.set(8.0);
+    support::eventually("Prometheus has seen it", || {
+        c._prometheus.as_ref().is_some_and(|p| p.value("orders_lost_total") == Some(8.0))
+    });
+    let done = c.work.canary(&c.args("recorded", &["--resume"])).exits(1);
+    assert!(done.out.contains("guard lost breached: value 1, limit 0"), "{}", done.out);
+    assert_eq!(c.flag(), 0.0);
+}
+
+#[test]
+fn what_is_counted_is_counted_once() {
+    let Some(c) = Counted::start("recorded") else { return };
+    let mut live = c.work.start(&c.args("recorded", &["--set", "watch=3s"]));
+    live.until("guard lost ok", LONG);
+    live.signal(Signal::TERM);
+    live.end(LONG).exits(5);
+    // nothing happened meanwhile: the seven of before the start are nobody's
+    c.work.canary(&c.args("recorded", &["--resume", "--set", "watch=3s"])).exits(0);
+    assert_eq!(c.flag(), 0.5);
+}
+
+#[test]
+fn what_is_lost_while_no_page_is_read_is_not_taken_for_nothing() {
+    let Some(c) = Counted::start("page") else { return };
+    let mut live = c.work.start(&c.args("page", &["--set", "watch=3s"]));
+    live.until("guard lost ok", LONG);
+    live.signal(Signal::TERM);
+    live.end(LONG).exits(5);
+    c.lost.set(8.0);
+    // a page has no past: whether something was lost meanwhile cannot be told, so it does not go on as if nothing was
+    let mut live = c.work.start(&c.args("page", &["--resume", "--set", "watch=3s"]));
+    live.until("paused: no data for checkout", LONG);
+    assert!(live.out().contains("while its page was not read is not known"), "{}", live.out());
+    c.work.canary(&["abort", "checkout"]).exits(0);
+    live.end(LONG).exits(4);
+    assert_eq!(c.flag(), 0.0);
 }

@@ -146,10 +146,11 @@ impl Series {
         self.gone.is_some_and(|g| g <= at)
     }
 
-    /// Forgets what is older than `cutoff`, except the last stretch. Returns whether anything worth keeping is left: a series
-    /// that vanished before the cutoff is not.
+    /// Forgets what is older than the value held at `cutoff`: that one is what windows and increments since then count from,
+    /// also when its target was silent for longer. Returns whether anything worth keeping is left: a series that vanished
+    /// before the cutoff is not.
     pub fn prune(&mut self, cutoff: Time) -> bool {
-        while self.stretches.len() > 1 && self.stretches.front().is_some_and(|s| s.to() < cutoff) {
+        while self.stretches.get(1).is_some_and(|s| s.from <= cutoff) {
             self.stretches.pop_front();
             self.born = false;
         }
@@ -185,6 +186,21 @@ impl Series {
         let start = at - width;
         let base = self.stretch(start).filter(|s| s.to() >= start - LOOKBACK).map(|s| s.value);
         self.grown(base, start, at)
+    }
+
+    /// Whether its value at a time is known: it was watched then, or began later at zero.
+    #[must_use]
+    pub fn known_at(&self, time: Time) -> bool {
+        self.born || self.stretch(time).is_some()
+    }
+
+    /// Growth up to and with `at` of a counter that began at zero after `since`, although its first samples were not seen.
+    #[must_use]
+    pub fn grown_from_zero(&self, since: Time, at: Time) -> f64 {
+        match self.grown(Some(0.0), since, at) {
+            Grown::By(v) => v,
+            Grown::Silent | Grown::Unknown => 0.0,
+        }
     }
 
     /// Growth since a time, up to and with `at`: from the value held at `since`, however old; from zero for a series born
@@ -269,8 +285,12 @@ mod tests {
     fn a_birth_is_forgotten_with_its_sample() {
         let mut s = series(true, &[(0, 7.0), (100, 8.0), (110, 9.0)]);
         assert!(s.prune(50));
+        assert_eq!(s.held(), 3, "what was held at the cutoff is what a window from there counts from");
+        assert_eq!(s.grown_over(60, 110), Grown::By(2.0));
+        assert!(s.prune(100));
         assert_eq!(s.held(), 2);
         assert_eq!(s.grown_over(60, 110), Grown::By(1.0));
+        assert!(!s.known_at(50));
     }
 
     #[test]

@@ -61,7 +61,8 @@ pub struct Prometheus {
 }
 
 impl Prometheus {
-    fn start(folder: &Path, targets: &[u16]) -> Self {
+    /// Started in a folder of its own below `folder`; it scrapes ports of the loopback interface every second.
+    pub fn start(folder: &Path, targets: &[u16]) -> Self {
         let folder = folder.join("prometheus");
         std::fs::create_dir(&folder).unwrap();
         let targets: Vec<String> = targets.iter().map(|p| format!("'127.0.0.1:{p}'")).collect();

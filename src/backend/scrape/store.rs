@@ -26,12 +26,17 @@ struct Target {
     instance: String,
     /// When its newest good page was read.
     read: Option<Time>,
+    /// When its process started, as its newest good page has it.
+    started: Option<Time>,
     /// What its last read came to.
     last: Option<Result<(), String>>,
 }
 
 /// Series by metric name; within a name by target and labels, so that sums are always added in the same order.
 type ByName = BTreeMap<String, BTreeMap<(usize, Labels), Series>>;
+
+/// The gauge with which a process says when it started, in seconds since 1970, as client libraries have it.
+const PROCESS_START: &str = "process_start_time_seconds";
 
 /// All that is known of all targets.
 #[derive(Debug)]
@@ -47,7 +52,7 @@ pub struct Store {
 impl Store {
     /// A store for targets, each with its URL (for messages) and its `host:port` (for the label `instance`).
     pub fn new(targets: impl IntoIterator<Item = (String, String)>, limits: Limits) -> Self {
-        let target = |(url, instance)| Target { url, instance, read: None, last: None };
+        let target = |(url, instance)| Target { url, instance, read: None, started: None, last: None };
         Self {
             targets: targets.into_iter().map(target).collect(),
             series: ByName::new(),
@@ -104,6 +109,14 @@ impl Store {
             ));
         }
         self.count += fresh;
+        let started = samples
+            .iter()
+            .filter(|((_, labels), s)| labels.name == PROCESS_START && s.value.is_finite())
+            .map(|(_, s)| (s.value * 1000.0) as Time)
+            .max();
+        if let Some(t) = self.targets.get_mut(target) {
+            t.started = started;
+        }
         for (key, series) in self.series.values_mut().flatten() {
             if key.0 == target && !samples.contains_key(key) {
                 series.vanish(came);
@@ -172,11 +185,11 @@ impl Store {
             )),
             Ask::Gauge(s) => self.with(s, at, |live| self.gauge(live, at)),
             Ask::Increase(s, w) => self.with(s, at, |live| {
-                let grown = Self::grown(live, *w, at, since)?;
+                let grown = self.grown(live, *w, at, since)?;
                 Ok(Reading::Increase(grown.iter().map(|(_, v)| v).sum()))
             }),
             Ask::Buckets(s, w) => self.with(s, at, |live| {
-                let grown = Self::grown(live, *w, at, since)?;
+                let grown = self.grown(live, *w, at, since)?;
                 let by_le = grown.iter().map(|(labels, v)| {
                     let le = labels.get("le");
                     ((!le.is_empty()).then_some(le), *v)
@@ -192,7 +205,7 @@ impl Store {
         &self,
         selector: &Selector,
         at: Time,
-        read: impl Fn(&[(&Labels, &Series)]) -> Result<Reading, Missing>,
+        read: impl Fn(&[(usize, &Labels, &Series)]) -> Result<Reading, Missing>,
     ) -> Answer {
         let matching = match Matching::parse(selector) {
             Ok(m) => m,
@@ -219,7 +232,7 @@ impl Store {
             };
         };
         // what has vanished still counts for the window in which it was there
-        let series: Vec<_> = found.iter().map(|(_, l, s, _)| (*l, *s)).collect();
+        let series: Vec<_> = found.iter().map(|(t, l, s, _)| (*t, *l, *s)).collect();
         Answer {
             value: read(&series),
             sampled_at: Some(sampled_at),
@@ -227,9 +240,12 @@ impl Store {
         }
     }
 
-    fn gauge(&self, series: &[(&Labels, &Series)], at: Time) -> Result<Reading, Missing> {
-        let live: Vec<_> =
-            series.iter().filter(|(_, s)| !s.is_gone(at)).filter_map(|(_, s)| s.latest(at, self.max_gap())).collect();
+    fn gauge(&self, series: &[(usize, &Labels, &Series)], at: Time) -> Result<Reading, Missing> {
+        let live: Vec<_> = series
+            .iter()
+            .filter(|(_, _, s)| !s.is_gone(at))
+            .filter_map(|(_, _, s)| s.latest(at, self.max_gap()))
+            .collect();
         match live.as_slice() {
             [] => Err(Missing::Empty { others: None }),
             [one] if one.value.is_finite() => Ok(Reading::Value(one.value)),
@@ -238,19 +254,34 @@ impl Store {
         }
     }
 
-    /// The growth of each series.
+    /// The growth of each series. Increments since a time at which nobody read the pages (this process began later) are known
+    /// only of what started since; otherwise they are missing: what happened unseen may have been bad.
     fn grown<'a>(
-        series: &[(&'a Labels, &Series)],
+        &self,
+        series: &[(usize, &'a Labels, &Series)],
         window: Window,
         at: Time,
         since: Option<Time>,
     ) -> Result<Vec<(&'a Labels, f64)>, Missing> {
         let mut out = Vec::with_capacity(series.len());
         let mut known = false;
-        for (labels, s) in series {
+        for (target, labels, s) in series {
+            let target = self.targets.get(*target);
             let grown = match (window, since) {
                 (Window::Last(d), _) => s.grown_over(d, at),
-                (Window::SinceLast, Some(since)) => Grown::By(s.grown_since(since, at)),
+                (Window::SinceLast, Some(since)) if s.known_at(since) => Grown::By(s.grown_since(since, at)),
+                (Window::SinceLast, Some(since)) if target.is_some_and(|t| t.started > Some(since)) => {
+                    Grown::By(s.grown_from_zero(since, at))
+                }
+                (Window::SinceLast, Some(_)) => {
+                    let url = target.map_or("", |t| &t.url);
+                    return Err(Missing::Failed {
+                        message: format!(
+                            "scrape of {url}: what {} counted while its page was not read is not known",
+                            labels.name
+                        ),
+                    });
+                }
                 (Window::SinceLast, None) => Grown::By(0.0),
             };
             let by = match grown {

@@ -228,3 +228,36 @@ fn what_cannot_be_answered_says_why() {
     let a = s.answer(&gauge("sum(x)"), 0, None);
     assert!(failure(&a).contains("no bare selector"));
 }
+
+#[test]
+fn increments_since_a_time_at_which_nobody_read_are_missing() {
+    let mut s = store(1);
+    s.page(0, 10_000, page("c 7"));
+    s.page(0, 12_000, page("c 9"));
+    // this process began to read at 10 s; the check before was answered at 4 s, by another
+    let a = s.answer(&since_last("c"), 12_000, Some(4_000));
+    assert!(failure(&a).contains("what c counted while its page was not read is not known"), "{a:?}");
+    assert_eq!(s.answer(&since_last("c"), 12_000, Some(10_000)).value, Ok(Reading::Increase(2.0)));
+    // windows say nothing of what was before them
+    assert_eq!(s.answer(&increase("c", 2000), 12_000, Some(4_000)).value, Ok(Reading::Increase(2.0)));
+}
+
+#[test]
+fn a_process_that_started_since_began_at_zero() {
+    let mut s = store(1);
+    s.page(0, 10_000, page("c 7\nprocess_start_time_seconds 5.5"));
+    s.page(0, 12_000, page("c 9\nprocess_start_time_seconds 5.5"));
+    assert_eq!(s.answer(&since_last("c"), 12_000, Some(4_000)).value, Ok(Reading::Increase(9.0)));
+    let a = s.answer(&since_last("c"), 12_000, Some(5_500));
+    assert!(failure(&a).contains("is not known"), "{a:?}");
+}
+
+#[test]
+fn increments_over_a_long_silence_are_counted_from_the_last_value() {
+    let mut s = store(1);
+    s.page(0, 0, page("c 5"));
+    let late = 24 * 3_600_000;
+    s.page(0, late, page("c 9"));
+    s.page(0, late + 2000, page("c 10"));
+    assert_eq!(s.answer(&since_last("c"), late + 2000, Some(0)).value, Ok(Reading::Increase(5.0)));
+}
