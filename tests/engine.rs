@@ -8,6 +8,8 @@
     reason = "a test may stop at the first surprise"
 )]
 
+#[path = "engine/clocks.rs"]
+mod clocks;
 #[path = "engine/course.rs"]
 mod course;
 #[path = "engine/watch.rs"]

@@ -1,11 +1,12 @@
 //! What reaches the engine between checks: ended actions, people, a new runner.
 
 use super::advance::{consequence, latch_pause, request};
+use super::eval::pace;
 use super::explain::Explanation;
 use super::monitor::Stopwatch;
 use super::record::Record;
 use super::rollback::{UNDO_TRIES, roll_back, undo_next};
-use super::state::{RunCause, Stage, State, StepRun, Verdict};
+use super::state::{Owner, RunCause, Stage, State, StepRun, Verdict};
 use super::step::{Effect, Operator};
 use crate::plan::{Plan, Step, Time};
 
@@ -106,6 +107,11 @@ pub(super) fn recovered(plan: &Plan, state: &mut State, at: Time, out: &mut Vec<
         return;
     }
     if state.target.verified.is_none() {
+        // a stop does not use up the time in which settings must be read back
+        let seen = state.last.unwrap_or(at).max(state.target.requested);
+        if !lowers && pace(plan, Owner::Rollout).is_gap(at - seen) {
+            state.target.requested += at - seen;
+        }
         out.push(Effect::Apply { epoch: state.target.epoch, settings: state.target.settings.clone(), lowers });
     }
     let mut kept = Vec::new();
