@@ -12,6 +12,10 @@
 mod clocks;
 #[path = "engine/course.rs"]
 mod course;
+#[path = "engine/start.rs"]
+mod start;
+#[path = "engine/sums.rs"]
+mod sums;
 #[path = "engine/watch.rs"]
 mod watch;
 #[path = "engine/words.rs"]
