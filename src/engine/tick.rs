@@ -1,13 +1,13 @@
 //! One check: guards first, then the rules that take back, then, if nothing does, what lets the rollout go on.
 
 use super::advance::{advance, latch_pause};
-use super::eval::{Check, eval, pace};
+use super::eval::{Check, eval, in_phase, pace};
 use super::explain::{Explanation, guard_reports, input_reports};
 use super::guards::{check_guards, condition_warming, restart};
 use super::monitor::{Pace, Stopwatch};
 use super::reactions;
 use super::record::Record;
-use super::rollback::{VERIFY_WITHIN, roll_back, roll_back_to, rollback_slow};
+use super::rollback::{VERIFY_WITHIN, next_undo, roll_back, roll_back_to, rollback_slow};
 use super::state::{Owner, Stage, State, Verdict, Word};
 use super::step::{Effect, Wish};
 use super::truth::Truth;
@@ -83,11 +83,14 @@ pub(super) fn tick(
     wishes.extend(unverified(plan, state, at));
     wishes.extend(drift(plan, state, at, ports, ports_epoch, out));
     promote_conditions(check, state);
+    reactions::snapshots(check, state, out);
     let acted = decide(plan, state, at, wishes, out);
     if !acted {
         advance(plan, state, at, live, out);
     }
-    reactions::timed(check, state, out);
+    if in_phase(state) {
+        reactions::timed(check, state, out);
+    }
     state.last = Some(at);
 }
 
@@ -96,7 +99,8 @@ fn settle(plan: &Plan, state: &mut State, at: Time, live: bool) {
     let Some(verified) = state.target.verified else {
         return;
     };
-    if !live || state.target.settled.is_some() || at < verified + plan.settle.unwrap_or(0) {
+    if !live || next_undo(state).is_some() || state.target.settled.is_some() || at < verified + plan.settle.unwrap_or(0)
+    {
         return;
     }
     state.target.settled = Some(at);
@@ -214,6 +218,9 @@ fn drift(
             let name = plan.port_name(port).to_owned();
             let summary = format!("{name} was read as {read}, asked for was {asked}: somebody else changed it");
             out.push(Effect::record(Record::Drift { port: name.clone(), asked, read }));
+            if state.paused.is_some() {
+                wishes.push(Wish::Tell(Happening::Pause, summary.clone()));
+            }
             wishes.push(Wish::Pause(Explanation::plain(plan, state, at, "drift", &name, summary)));
         }
     }
