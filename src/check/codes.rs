@@ -23,7 +23,7 @@ pub const CODES: &[(&str, &str, &str)] = &[
     ("E0311", "not-a-bare-selector", "a counter or histogram is given by more than its selector"),
     ("E0312", "bad-placeholder", "a placeholder in a query is unknown or misplaced"),
     ("E0313", "pronoun-misused", "`stable` or `before` has nothing to stand for"),
-    ("E0314", "ambiguous-for", "`for` under `and`, `or`, `not` has two readings"),
+    ("E0314", "for-with-two-readings", "`for` under `and`, `or`, `not` has two readings"),
     ("E0315", "unknown-type", "no type or kind has this name"),
     ("E0316", "no-events-to-count", "`at least n events` in a guard that counts none"),
     ("E0317", "bad-set", "a `--set` on the command line cannot be used"),
