@@ -8,8 +8,18 @@
     reason = "a test may stop at the first surprise"
 )]
 
+#[path = "engine/back.rs"]
+mod back;
+#[path = "engine/clocks.rs"]
+mod clocks;
 #[path = "engine/course.rs"]
 mod course;
+#[path = "engine/reactions.rs"]
+mod reactions;
+#[path = "engine/start.rs"]
+mod start;
+#[path = "engine/sums.rs"]
+mod sums;
 #[path = "engine/watch.rs"]
 mod watch;
 #[path = "engine/words.rs"]

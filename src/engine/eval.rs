@@ -162,7 +162,8 @@ impl Check<'_> {
     }
 }
 
-fn is_finite(reading: &Reading) -> bool {
+/// Whether all its numbers are.
+pub(super) fn is_finite(reading: &Reading) -> bool {
     match reading {
         Reading::Value(v) | Reading::Increase(v) => v.is_finite(),
         Reading::Buckets(b) => b.iter().all(|b| b.count.is_finite()),

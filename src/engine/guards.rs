@@ -39,8 +39,9 @@ pub(super) fn arm(plan: &Plan, state: &mut State, phase: PhaseId, anew: bool) {
         }
         s.monitor = Monitor::default();
         s.word = None;
-        if !anew {
-            // after a rollback to a phase it must have been ok before it fires again
+        // after a rollback to a phase a guard that takes back must have been ok before it fires again; a pause that lost
+        // against the rollback may still come
+        if !anew || !matches!(guard.otherwise, Consequence::Rollback(_)) {
             s.fired = false;
         }
         restart(plan, state, Owner::Guard(GuardId::at(i)), |since_phase| !since_phase);
