@@ -12,6 +12,7 @@ mod support;
 
 use rustix::process::Signal;
 use serde_json::{Value, json};
+use std::time::Duration;
 use support::canary::{Done, Work, at, of_kind, words};
 
 /// `check every 1s`
