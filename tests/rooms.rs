@@ -150,7 +150,7 @@ fn violations(room: &str, text: &str) -> Vec<String> {
             let whole = code.match_indices(name).any(|(i, _)| {
                 let before = code[..i].chars().next_back();
                 let after = code[i + name.len()..].chars().next();
-                !before.is_some_and(|c| word(c)) && !after.is_some_and(word)
+                !before.is_some_and(word) && !after.is_some_and(word)
             });
             // `use std::{fs, net}`, `use std::time::{Instant}`
             let grouped =
