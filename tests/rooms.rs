@@ -56,7 +56,7 @@ fn bare(text: &str) -> String {
         } else if rest.starts_with("'\"'") || rest.starts_with("'/'") {
             3
         } else if rest.starts_with("'\\") {
-            rest[2..].char_indices().skip(1).find(|(_, c)| *c == '\'').map_or(2, |(i, _)| i + 3)
+            rest.char_indices().skip(3).find(|(_, c)| *c == '\'').map_or(2, |(i, _)| i + 1)
         } else {
             0
         };
@@ -150,7 +150,7 @@ fn violations(room: &str, text: &str) -> Vec<String> {
             let whole = code.match_indices(name).any(|(i, _)| {
                 let before = code[..i].chars().next_back();
                 let after = code[i + name.len()..].chars().next();
-                !before.is_some_and(|c| word(c)) && !after.is_some_and(word)
+                !before.is_some_and(word) && !after.is_some_and(word)
             });
             // `use std::{fs, net}`, `use std::time::{Instant}`
             let grouped =
