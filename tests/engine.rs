@@ -14,6 +14,8 @@ mod back;
 mod clocks;
 #[path = "engine/course.rs"]
 mod course;
+#[path = "engine/props.rs"]
+mod props;
 #[path = "engine/reactions.rs"]
 mod reactions;
 #[path = "engine/start.rs"]

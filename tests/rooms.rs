@@ -56,7 +56,7 @@ fn bare(text: &str) -> String {
         } else if rest.starts_with("'\"'") || rest.starts_with("'/'") {
             3
         } else if rest.starts_with("'\\") {
-            rest[2..].char_indices().skip(1).find(|(_, c)| *c == '\'').map_or(2, |(i, _)| i + 3)
+            rest.char_indices().skip(3).find(|(_, c)| *c == '\'').map_or(2, |(i, _)| i + 1)
         } else {
             0
         };

@@ -163,6 +163,7 @@ pub(super) fn request(state: &mut State, at: Time, settings: Vec<(PortId, Settin
     state.target =
         Target { epoch: state.target.epoch + 1, settings, lowers, requested: at, verified: None, settled: None };
     state.drifted.clear();
+    state.undo_ran = false;
 }
 
 pub(super) fn consequence(

@@ -85,7 +85,7 @@ pub(super) fn roll_back_to(
     reactions::happened(plan, state, at, Happening::Rollback, &text, "", out);
 }
 
-pub(super) fn rollback_slow(plan: &Plan, state: &mut State, at: Time, out: &mut Vec<Effect>) {
+fn rollback_slow(plan: &Plan, state: &mut State, at: Time, out: &mut Vec<Effect>) {
     if state.slow_told || state.target.verified.is_some() || at - state.target.requested < VERIFY_WITHIN {
         return;
     }
@@ -131,11 +131,17 @@ pub(super) fn undo_next(plan: &Plan, state: &mut State, at: Time, out: &mut Vec<
         let action = state.to_undo.get(i).and_then(|u| plan.actions.get(u.action.index()));
         if let Some(undo) = action.and_then(|a| a.undo) {
             run(plan, state, at, undo, RunCause::Undo, out);
+            state.undo_ran = true;
             return;
         }
         state.to_undo.remove(i);
     }
     if let Stage::RollingBack(verdict) = state.stage {
+        if state.undo_ran {
+            // undoing took its time: everything is read back before the rollback is done
+            restore_again(state, at, out);
+            return;
+        }
         rolled_back(plan, state, at, verdict, out);
     }
 }
@@ -168,6 +174,39 @@ pub(super) fn undone(plan: &Plan, state: &mut State, at: Time, undo: ActionId, o
     }
     if read_back {
         undo_next(plan, state, at, out);
+    }
+}
+
+/// Asks once more for what is being restored.
+fn restore_again(state: &mut State, at: Time, out: &mut Vec<Effect>) {
+    let settings = state.target.settings.clone();
+    request(state, at, settings.clone(), true);
+    out.push(Effect::Apply { epoch: state.target.epoch, settings, lowers: true });
+}
+
+/// A check during a rollback: it is told once that it takes long, and what was restored and does not hold is restored again.
+pub(super) fn rolling_back(
+    plan: &Plan,
+    state: &mut State,
+    at: Time,
+    ports: &[Option<Setting>],
+    ports_epoch: u32,
+    out: &mut Vec<Effect>,
+) {
+    rollback_slow(plan, state, at, out);
+    if state.target.verified.is_none() || ports_epoch != state.target.epoch {
+        return;
+    }
+    let read = |port: PortId| ports.get(port.index()).copied().flatten();
+    let mut again = false;
+    for (port, asked) in state.target.settings.clone() {
+        if let Some(read) = read(port).filter(|r| !r.same(asked)) {
+            again = true;
+            out.push(Effect::record(Record::Drift { port: plan.port_name(port).to_owned(), asked, read }));
+        }
+    }
+    if again {
+        restore_again(state, at, out);
     }
 }
 

@@ -286,6 +286,8 @@ pub struct State {
     pub running: Vec<Running>,
     /// Actions that were started and can be undone, oldest first.
     pub to_undo: Vec<Undoable>,
+    /// An undo was started since the last request: all is to be read back once more.
+    pub undo_ran: bool,
     /// How often the undo under way has failed.
     pub undo_tries: usize,
     /// Undo actions that did not succeed.
@@ -349,6 +351,7 @@ impl State {
             reactions: vec![ReactionState::default(); plan.reactions.len()],
             running: Vec::new(),
             to_undo: Vec::new(),
+            undo_ran: false,
             undo_tries: 0,
             undo_failed: Vec::new(),
             next_token: 1,

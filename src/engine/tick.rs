@@ -7,7 +7,7 @@ use super::guards::{check_guards, condition_warming, restart};
 use super::monitor::{Pace, Stopwatch};
 use super::reactions;
 use super::record::Record;
-use super::rollback::{VERIFY_WITHIN, next_undo, roll_back, roll_back_to, rollback_slow};
+use super::rollback::{VERIFY_WITHIN, next_undo, roll_back, roll_back_to, rolling_back};
 use super::state::{Owner, Stage, State, Verdict, Word};
 use super::step::{Effect, Wish};
 use super::truth::Truth;
@@ -68,7 +68,7 @@ pub(super) fn tick(
         Stage::Phase(_) => {}
         Stage::RollingBack(_) => {
             state.last = Some(at);
-            rollback_slow(plan, state, at, out);
+            rolling_back(plan, state, at, ports, ports_epoch, out);
             return;
         }
         Stage::Idle | Stage::Done(_) => return,

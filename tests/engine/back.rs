@@ -75,6 +75,23 @@ fn actions_are_undone_newest_first_once_the_settings_are_read_back() {
 }
 
 #[test]
+fn what_does_not_hold_during_a_rollback_is_restored_again() {
+    let body = "guard load: load < 5 else rollback
+        phase one { traffic checkout = 5%  run scale  hold 10m }";
+    // somebody raises the traffic while the undo hangs
+    let w = World::of(body).from("load", "2m", Is(9.0)).drifts("checkout", Setting::Share(0.7), "3m");
+    let run = w.action("unscale", "0s", "", Ends::Never).run("3m15s");
+    assert_eq!(run.course[2..], ["2m rollback because load", "2m15s ran unscale", "3m checkout drifted to 70%"]);
+    assert_eq!(run.requests(&plan(body)), ["0s checkout 5%", "2m checkout 0%", "3m checkout 0%"]);
+    // or between the last check and the end of the undo: all is read back once more
+    let w = World::of(body).from("load", "2m", Is(9.0)).drifts("checkout", Setting::Share(0.7), "2m30s");
+    let run = w.run("1h");
+    assert_eq!(run.course[2..], ["2m rollback because load", "2m15s ran unscale", "2m30s rolled back"]);
+    assert_eq!(run.requests(&plan(body)), ["0s checkout 5%", "2m checkout 0%", "2m30s checkout 0%"]);
+    assert_eq!(run.ports[0], Some(Setting::Share(0.0)));
+}
+
+#[test]
 fn an_undo_is_tried_three_times_and_then_named() {
     let body = "guard load: load < 5 else rollback
         phase one { traffic checkout = 5%  run migrate  run scale  hold 10m }";

@@ -121,6 +121,69 @@ pub struct World {
     stops: Vec<(Time, Time, bool)>,
     actions: Vec<(String, Time, Time, Ends)>,
     originals: Vec<(PortId, Setting)>,
+    /// What the inputs answer by chance, where no line says it.
+    noise: Option<Noise>,
+    /// Whether the state goes through the store before every step.
+    stored: bool,
+}
+
+/// Answers by chance: the same for the same seed, metric, population and stretch of four checks.
+#[derive(Debug, Clone, Copy)]
+pub struct Noise {
+    pub seed: u64,
+    /// Of a hundred stretches, so many are bad.
+    pub bad: u64,
+    /// And so many are missing.
+    pub missing: u64,
+}
+
+impl Noise {
+    fn says(self, metric: &str, population: Population, at: Time, every: Millis) -> Says {
+        let stretch = at.div_euclid(4 * every).unsigned_abs();
+        let mut h = self.seed ^ stretch.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ ((population as u64) << 60);
+        for b in metric.bytes() {
+            h = (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01B3);
+        }
+        h = (h ^ (h >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        h = (h ^ (h >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        h ^= h >> 31;
+        // the start is healthy, or most runs would be refused
+        let dice = if at == 0 { 99 } else { h % 100 };
+        if dice < self.bad {
+            return bad(metric);
+        }
+        if dice < self.bad + self.missing {
+            return match (h >> 8) % 8 {
+                0 => Failed,
+                1 | 2 => Empty,
+                3 => Old(1.0, 90_000),
+                4 => Is(f64::NAN),
+                5 => Is(f64::INFINITY),
+                6 => Ambiguous,
+                _ => NotAsked,
+            };
+        }
+        good(metric)
+    }
+}
+
+fn good(metric: &str) -> Says {
+    match metric {
+        "failed" | "leaks" => Is(0.0),
+        "served" => Is(1000.0),
+        "latency" => Says::Buckets(vec![(0.1, 900.0), (0.3, 1000.0), (f64::INFINITY, 1000.0)]),
+        _ => Is(1.0),
+    }
+}
+
+fn bad(metric: &str) -> Says {
+    match metric {
+        "failed" => Is(500.0),
+        "leaks" => Is(3.0),
+        "served" => Is(10.0),
+        "latency" => Says::Buckets(vec![(0.1, 0.0), (0.3, 10.0), (f64::INFINITY, 1000.0)]),
+        _ => Is(9.0),
+    }
 }
 
 /// How an action ends, just before the check after its start.
@@ -165,7 +228,7 @@ impl World {
                 (PortId::at(i), zero)
             })
             .collect();
-        let world = Self {
+        Self {
             plan,
             given: Vec::new(),
             acts: Vec::new(),
@@ -173,16 +236,21 @@ impl World {
             stops: Vec::new(),
             actions: Vec::new(),
             originals,
-        };
-        let fast = Says::Buckets(vec![(0.1, 900.0), (0.3, 1000.0), (f64::INFINITY, 1000.0)]);
-        world
-            .all("load", Is(1.0))
-            .all("queue", Is(1.0))
-            .all("mean", Is(1.0))
-            .all("failed", Is(0.0))
-            .all("served", Is(1000.0))
-            .all("leaks", Is(0.0))
-            .all("latency", fast)
+            noise: None,
+            stored: false,
+        }
+    }
+
+    /// Answers by chance where nothing else is said.
+    pub fn noise(mut self, noise: Noise) -> Self {
+        self.noise = Some(noise);
+        self
+    }
+
+    /// With every state written to and read back from the store before it is used.
+    pub fn stored(mut self) -> Self {
+        self.stored = true;
+        self
     }
 
     fn add(mut self, metric: &str, population: Option<Population>, from: Time, to: Time, says: Says) -> Self {
@@ -257,11 +325,16 @@ impl World {
         self
     }
 
-    fn says(&self, metric: &str, population: Population, at: Time) -> &Says {
+    /// What a metric answers at a check.
+    pub fn says(&self, metric: &str, population: Population, at: Time) -> Says {
         let fits = |g: &&Given| {
             g.metric == metric && g.population.is_none_or(|p| p == population) && g.from <= at && at < g.to
         };
-        &self.given.iter().rev().find(fits).unwrap_or_else(|| panic!("nothing said of {metric}")).says
+        let by_chance = || match self.noise {
+            Some(n) => n.says(metric, population, at, self.plan.check_every),
+            None => good(metric),
+        };
+        self.given.iter().rev().find(fits).map_or_else(by_chance, |g| g.says.clone())
     }
 
     fn answers(&self, at: Time) -> Vec<Answer> {
@@ -406,6 +479,9 @@ impl<'w> Driver<'w> {
 
     fn feed(&mut self, at: Time, input: Input<'_>) {
         let mut effects = Vec::new();
+        if self.world.stored {
+            self.state = serde_json::from_str(&serde_json::to_string(&self.state).unwrap()).unwrap();
+        }
         self.watch.before(&self.world.plan, &self.state, &input);
         step(&self.world.plan, &mut self.state, input, &mut effects);
         self.watch.after(&self.world.plan, &self.state, &effects);
