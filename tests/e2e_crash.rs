@@ -265,7 +265,7 @@ fn the_second_ctrl_c_ends_at_once() {
 
 #[test]
 fn a_stop_waits_for_a_rollback_under_way() {
-    let (f, mut live, kept) = stuck_in_rollback();
+    let (f, live, kept) = stuck_in_rollback();
     live.signal(Signal::TERM);
     std::fs::remove_dir(&f.file).unwrap();
     std::fs::write(&f.file, kept).unwrap();

@@ -11,6 +11,7 @@
 mod support;
 
 use serde_json::json;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -229,8 +230,7 @@ fn policies_that_cannot_be_read() {
     refused(&f, &["run", "checkout.canary", "--env", "page", "--set", "wacth=1s"], 2, &["wacth", "watch"]);
     refused(&f, &["run", "checkout.canary", "--env", "page", "--set", "watch=2m"], 2, &["watch"]);
     refused(&f, &["run", "checkout.canary", "--env", "page", "--fault", "crash"], 2, &["--env lab"]);
-    let unreadable = std::fs::Permissions::from(std::os::unix::fs::PermissionsExt::from_mode(0));
-    std::fs::set_permissions(&policy, unreadable).unwrap();
+    std::fs::set_permissions(&policy, std::fs::Permissions::from_mode(0o000)).unwrap();
     if std::fs::read(&policy).is_ok() {
         println!("SKIPPED: an unreadable policy: this user reads everything");
     } else {
