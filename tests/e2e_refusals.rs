@@ -329,6 +329,26 @@ fn a_disk_that_fills_up_stops_every_raise() {
 }
 
 #[test]
+fn a_disk_that_is_full_at_the_very_check_that_would_raise() {
+    let f = Flagged::new(good);
+    let policy = f.work.path("checkout.canary");
+    let text = std::fs::read_to_string(&policy).unwrap();
+    // the first check settles, the second raises: between them there is a second to take the room away
+    std::fs::write(&policy, text.replace("check every 200ms", "check every 1s")).unwrap();
+    let Some(disk) = SmallDisk::mount(f.work.path(".canary")) else { return };
+    let mut live = f.work.start(&["run", "checkout.canary", "--env", "page", "--set", "watch=1s"]);
+    live.until("guard harm ok", LONG);
+    disk.fill();
+    live.until("not raised, the journal cannot be written", LONG);
+    assert_eq!(f.flag(), 0.05);
+    disk.free();
+    live.end(LONG).exits(0);
+    assert_eq!(f.flag(), 0.5);
+    f.work.verify();
+    assert_eq!(of_kind(&f.work.history(), "entered").len(), 2);
+}
+
+#[test]
 fn a_disk_that_is_full_does_not_stop_a_rollback() {
     let harm = Dial::default();
     let shown = harm.clone();
