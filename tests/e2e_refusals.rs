@@ -10,13 +10,14 @@
 
 mod support;
 
+use rustix::process::Signal;
 use serde_json::json;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
-use support::canary::{Done, Work, of_kind};
-use support::page::{Dial, Flagged};
+use support::canary::{Done, Live, Work, of_kind};
+use support::page::{Dial, Flagged, flag};
 
 const RUN: [&str; 4] = ["run", "checkout.canary", "--env", "page"];
 const LONG: Duration = Duration::from_secs(20);
@@ -124,6 +125,37 @@ fn a_whole_run_keeps_its_secrets() {
         let done = work.canary(args).exits(0);
         never(&work, &done, &["USER-VALUE", "PASS-VALUE", "QUERY-VALUE", "HOOK-VALUE"]);
     }
+}
+
+#[test]
+fn taking_back_needs_no_metrics_and_nobody_to_tell() {
+    let f = Flagged::new(good);
+    std::fs::copy(fixture("told.canary"), f.work.path("checkout.canary")).unwrap();
+    std::fs::copy(fixture("environments/told.canary"), f.work.path("environments/told.canary")).unwrap();
+    let run = ["run", "checkout.canary", "--env", "told"];
+    let mut command = f.work.command(&run);
+    let mut live = Live::of({
+        command.env("SLACK_ONCALL", format!("http://127.0.0.1:{}/hook", support::free_port()));
+        command
+    });
+    live.until("read back checkout = 50%", LONG);
+    live.signal(Signal::KILL);
+    live.end(LONG);
+    assert_eq!(f.flag(), 0.5);
+    // whoever takes it back has neither the page's address nor the hook's
+    let file = f.file.to_str().unwrap().to_owned();
+    let Flagged { work, .. } = f;
+    let work = work.with("METRICS_URL", "").with("FLAG_FILE", "");
+    work.canary(&["abort", "checkout"]).exits(3).says("nothing was taken back").says("FLAG_FILE");
+    assert_eq!(flag(Path::new(&file)), 0.5);
+    let work = work.with("FLAG_FILE", file.as_str());
+    work.canary(&["abort", "checkout"])
+        .exits(0)
+        .says("taking back without it: secret METRICS_URL is missing")
+        .says("taking back without it: secret SLACK_ONCALL is missing")
+        .shows("read back checkout = 0%");
+    assert_eq!(flag(Path::new(&file)), 0.0);
+    work.verify();
 }
 
 fn fixture(name: &str) -> PathBuf {
