@@ -10,12 +10,14 @@
 
 mod support;
 
+use rustix::process::Signal;
 use serde_json::json;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
-use support::canary::{Done, Work, of_kind};
-use support::page::{Dial, Flagged};
+use support::canary::{Done, Live, Work, of_kind};
+use support::page::{Dial, Flagged, flag};
 
 const RUN: [&str; 4] = ["run", "checkout.canary", "--env", "page"];
 const LONG: Duration = Duration::from_secs(20);
@@ -125,6 +127,37 @@ fn a_whole_run_keeps_its_secrets() {
     }
 }
 
+#[test]
+fn taking_back_needs_no_metrics_and_nobody_to_tell() {
+    let f = Flagged::new(good);
+    std::fs::copy(fixture("told.canary"), f.work.path("checkout.canary")).unwrap();
+    std::fs::copy(fixture("environments/told.canary"), f.work.path("environments/told.canary")).unwrap();
+    let run = ["run", "checkout.canary", "--env", "told"];
+    let mut command = f.work.command(&run);
+    let mut live = Live::of({
+        command.env("SLACK_ONCALL", format!("http://127.0.0.1:{}/hook", support::free_port()));
+        command
+    });
+    live.until("read back checkout = 50%", LONG);
+    live.signal(Signal::KILL);
+    live.end(LONG);
+    assert_eq!(f.flag(), 0.5);
+    // whoever takes it back has neither the page's address nor the hook's
+    let file = f.file.to_str().unwrap().to_owned();
+    let Flagged { work, .. } = f;
+    let work = work.with("METRICS_URL", "").with("FLAG_FILE", "");
+    work.canary(&["abort", "checkout"]).exits(3).says("nothing was taken back").says("FLAG_FILE");
+    assert_eq!(flag(Path::new(&file)), 0.5);
+    let work = work.with("FLAG_FILE", file.as_str());
+    work.canary(&["abort", "checkout"])
+        .exits(0)
+        .says("taking back without it: secret METRICS_URL is missing")
+        .says("taking back without it: secret SLACK_ONCALL is missing")
+        .shows("read back checkout = 0%");
+    assert_eq!(flag(Path::new(&file)), 0.0);
+    work.verify();
+}
+
 fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/e2e").join(name)
 }
@@ -229,8 +262,7 @@ fn policies_that_cannot_be_read() {
     refused(&f, &["run", "checkout.canary", "--env", "page", "--set", "wacth=1s"], 2, &["wacth", "watch"]);
     refused(&f, &["run", "checkout.canary", "--env", "page", "--set", "watch=2m"], 2, &["watch"]);
     refused(&f, &["run", "checkout.canary", "--env", "page", "--fault", "crash"], 2, &["--env lab"]);
-    let unreadable: std::fs::Permissions = std::os::unix::fs::PermissionsExt::from_mode(0o000);
-    std::fs::set_permissions(&policy, unreadable).unwrap();
+    std::fs::set_permissions(&policy, std::fs::Permissions::from_mode(0o000)).unwrap();
     if std::fs::read(&policy).is_ok() {
         println!("SKIPPED: an unreadable policy: this user reads everything");
     } else {
@@ -326,6 +358,26 @@ fn a_disk_that_fills_up_stops_every_raise() {
     f.work.verify();
     let events = f.work.history();
     assert_eq!(of_kind(&events, "entered").len(), 2);
+}
+
+#[test]
+fn a_disk_that_is_full_at_the_very_check_that_would_raise() {
+    let f = Flagged::new(good);
+    let policy = f.work.path("checkout.canary");
+    let text = std::fs::read_to_string(&policy).unwrap();
+    // the first check settles, the second raises: between them there is a second to take the room away
+    std::fs::write(&policy, text.replace("check every 200ms", "check every 1s")).unwrap();
+    let Some(disk) = SmallDisk::mount(f.work.path(".canary")) else { return };
+    let mut live = f.work.start(&["run", "checkout.canary", "--env", "page", "--set", "watch=1s"]);
+    live.until("guard harm ok", LONG);
+    disk.fill();
+    live.until("not raised, the journal cannot be written", LONG);
+    assert_eq!(f.flag(), 0.05);
+    disk.free();
+    live.end(LONG).exits(0);
+    assert_eq!(f.flag(), 0.5);
+    f.work.verify();
+    assert_eq!(of_kind(&f.work.history(), "entered").len(), 2);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! `canary abort`: takes everything back. A live runner is told to; without one this process does it itself.
 
-use super::connect::connect;
+use super::connect::connect_to_take_back;
 use super::exit::{Status, because};
 use super::people::{Args, open_to_write, post_and_wait, runner, unfinished, who};
 use super::run::{kept_state, lease, observer, resume_with, stop_on_signals};
@@ -70,9 +70,12 @@ async fn take_back(store: Arc<Store>, run: &Run, why: &str) -> Result<Status, St
         return Ok(Status::Success);
     };
     let plan = Arc::new(plan);
-    let backends = connect(&plan, &bindings, None).map_err(|reasons| {
+    let (backends, without) = connect_to_take_back(&plan, &bindings).map_err(|reasons| {
         because(Status::Refused, &format!("nothing was taken back:\n  - {}", reasons.join("\n  - ")))
     })?;
+    for w in without {
+        eprintln!("canary: taking back without it: {w}");
+    }
     let beginning = Beginning::Abort { state: Box::new(state), who: who(), why: why.to_owned() };
     let stop = stop_on_signals();
     let mut observer = observer(Format::Human, &bindings.environment);

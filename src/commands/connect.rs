@@ -9,11 +9,12 @@ use crate::backend::json_file::JsonFile;
 use crate::backend::prometheus::{Prometheus, PrometheusConfig};
 use crate::backend::scrape::{Scrape, ScrapeConfig};
 use crate::backend::slack::Slack;
-use crate::backend::{BackendError, Metrics, Notifier, Port, Runner, Secret};
+use crate::backend::{BackendError, Metrics, Notice, Notifier, Port, Runner, Secret};
 use crate::lab::Lab;
 use crate::plan::Ask;
 use crate::plan::{Arg, Binding, Bindings, Input, Plan, PortKind, Window};
 use crate::runtime::Backends;
+use async_trait::async_trait;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -27,27 +28,53 @@ const KEEP_BEYOND: Duration = Duration::from_secs(300);
 /// # Errors
 /// All reasons together: missing variables and secrets, arguments that an adapter refuses.
 pub fn connect(plan: &Plan, bindings: &Bindings, lab: Option<&Lab>) -> Result<Backends, Vec<String>> {
-    let maker = Maker { plan, bindings, lab, resolver: Resolver::default(), reasons: std::cell::RefCell::default() };
-    let mut sources: BTreeMap<String, Arc<dyn Metrics>> = BTreeMap::new();
-    for input in &plan.inputs {
-        if !sources.contains_key(&input.source)
-            && let Some(s) = maker.bound(&input.source).and_then(|b| maker.source(&input.source, b))
-        {
-            sources.insert(input.source.clone(), s);
-        }
-    }
-    let ports: Vec<_> =
-        plan.ports.iter().filter_map(|p| maker.bound(&p.name).and_then(|b| maker.port(&p.name, &p.kind, b))).collect();
-    let channels: Vec<_> =
-        plan.channels.iter().filter_map(|c| maker.bound(c).and_then(|b| maker.channel(c, b))).collect();
-    let actions: Vec<_> =
-        plan.actions.iter().filter_map(|a| maker.bound(&a.name).and_then(|b| maker.action(&a.name, b))).collect();
-    let mut reasons = maker.resolver.reasons();
-    reasons.extend(maker.reasons.into_inner());
+    let maker = Maker::new(plan, bindings, lab);
+    let (sources, ports, actions) = (maker.sources(), maker.ports(), maker.actions());
+    let channels = plan.channels.iter().filter_map(|c| maker.bound(c).and_then(|b| maker.channel(c, b))).collect();
+    let reasons = maker.reasons();
     if !reasons.is_empty() {
         return Err(reasons);
     }
     Ok(Backends { sources, ports, channels, actions, variants: bindings.variants.clone() })
+}
+
+/// Connects what a rollback needs: ports and actions. Sources and channels that cannot be connected are left out; why is
+/// returned beside.
+///
+/// # Errors
+/// All reasons together why ports and actions cannot be connected.
+pub fn connect_to_take_back(plan: &Plan, bindings: &Bindings) -> Result<(Backends, Vec<String>), Vec<String>> {
+    let needed = Maker::new(plan, bindings, None);
+    let (ports, actions) = (needed.ports(), needed.actions());
+    let reasons = needed.reasons();
+    if !reasons.is_empty() {
+        return Err(reasons);
+    }
+    let wished = Maker::new(plan, bindings, None);
+    let sources = wished.sources();
+    let channel = |c: &String| {
+        let made = wished.bound(c).and_then(|b| wished.channel(c, b));
+        // channels are found by their place in the plan: one that is missing keeps it
+        made.unwrap_or_else(|| Arc::new(Unreachable { name: c.clone() }))
+    };
+    let channels = plan.channels.iter().map(channel).collect();
+    Ok((Backends { sources, ports, channels, actions, variants: bindings.variants.clone() }, wished.reasons()))
+}
+
+/// Stands where a channel could not be connected.
+struct Unreachable {
+    name: String,
+}
+
+#[async_trait]
+impl Notifier for Unreachable {
+    async fn notify(&self, _notice: &Notice) -> Result<(), BackendError> {
+        Err(BackendError::permanent("it is not connected"))
+    }
+
+    fn describe(&self) -> String {
+        self.name.clone()
+    }
 }
 
 struct Maker<'a> {
@@ -59,6 +86,39 @@ struct Maker<'a> {
 }
 
 impl<'a> Maker<'a> {
+    fn new(plan: &'a Plan, bindings: &'a Bindings, lab: Option<&'a Lab>) -> Self {
+        Self { plan, bindings, lab, resolver: Resolver::default(), reasons: std::cell::RefCell::default() }
+    }
+
+    /// Everything that stood in the way.
+    fn reasons(self) -> Vec<String> {
+        let mut reasons = self.resolver.reasons();
+        reasons.extend(self.reasons.into_inner());
+        reasons
+    }
+
+    fn sources(&self) -> BTreeMap<String, Arc<dyn Metrics>> {
+        let mut sources: BTreeMap<String, Arc<dyn Metrics>> = BTreeMap::new();
+        for input in &self.plan.inputs {
+            if !sources.contains_key(&input.source)
+                && let Some(s) = self.bound(&input.source).and_then(|b| self.source(&input.source, b))
+            {
+                sources.insert(input.source.clone(), s);
+            }
+        }
+        sources
+    }
+
+    fn ports(&self) -> Vec<Arc<dyn Port>> {
+        let ports = self.plan.ports.iter();
+        ports.filter_map(|p| self.bound(&p.name).and_then(|b| self.port(&p.name, &p.kind, b))).collect()
+    }
+
+    fn actions(&self) -> Vec<Arc<dyn Runner>> {
+        let actions = self.plan.actions.iter();
+        actions.filter_map(|a| self.bound(&a.name).and_then(|b| self.action(&a.name, b))).collect()
+    }
+
     fn refuse<T>(&self, name: &str, why: &str) -> Option<T> {
         self.reasons.borrow_mut().push(format!("{name}: {why}"));
         None
