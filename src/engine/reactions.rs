@@ -10,12 +10,39 @@ use super::tick::snapshot;
 use super::truth::Truth;
 use crate::plan::{Act, ActionId, Happening, Millis, Plan, Time, Trigger};
 
+/// What has happened is told again, further on: notices only, since what `on …` runs was run when it happened.
+pub(super) fn told(
+    plan: &Plan,
+    state: &mut State,
+    at: Time,
+    what: Happening,
+    title: &str,
+    text: &str,
+    out: &mut Vec<Effect>,
+) {
+    react(plan, state, at, what, |a| matches!(a, Act::Notify(_)), title, text, out);
+}
+
 /// Something happened: notifies and runs what `on …` asks for.
 pub(super) fn happened(
     plan: &Plan,
     state: &mut State,
     at: Time,
     what: Happening,
+    title: &str,
+    text: &str,
+    out: &mut Vec<Effect>,
+) {
+    react(plan, state, at, what, |_| true, title, text, out);
+}
+
+#[expect(clippy::too_many_arguments, reason = "one happening and all it needs to be told")]
+fn react(
+    plan: &Plan,
+    state: &mut State,
+    at: Time,
+    what: Happening,
+    which: impl Fn(&Act) -> bool,
     title: &str,
     text: &str,
     out: &mut Vec<Effect>,
@@ -27,7 +54,7 @@ pub(super) fn happened(
         let Trigger::On(list) = &reaction.trigger else {
             continue;
         };
-        if list.contains(&what) {
+        if list.contains(&what) && which(&reaction.act) {
             act(plan, state, at, i, Some(what), title, text, out);
         }
     }

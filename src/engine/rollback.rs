@@ -93,7 +93,7 @@ fn rollback_slow(plan: &Plan, state: &mut State, at: Time, out: &mut Vec<Effect>
     let since = state.target.requested;
     out.push(Effect::record(Record::RollbackSlow { since }));
     let text = format!("the rollback has not been read back for {}: act by hand", show::duration(at - since));
-    reactions::happened(plan, state, at, Happening::Rollback, &text, "", out);
+    reactions::told(plan, state, at, Happening::Rollback, &text, "", out);
 }
 
 pub(super) fn verified(
@@ -220,7 +220,7 @@ fn rolled_back(plan: &Plan, state: &mut State, at: Time, verdict: Verdict, out: 
         why.summary.push_str(&format!("; NOT UNDONE: {} failed {UNDO_TRIES} times", names.join(", ")));
     }
     let text = format!("rolled back and read back: {}", why.summary);
-    reactions::happened(plan, state, at, Happening::Rollback, &text, "", out);
+    reactions::told(plan, state, at, Happening::Rollback, &text, "", out);
     finish(plan, state, at, verdict, why, out);
 }
 

@@ -133,14 +133,7 @@ fn one_notice_each() {
     assert_eq!(short, ["1m oncall: shop: blind: queue", "3m oncall: shop: paused: no data for"]);
     let run = World::of(body).run("1h");
     let short: Vec<String> = run.notices.iter().map(|n| n.chars().take(36).collect()).collect();
-    assert_eq!(
-        short,
-        [
-            "4m15s oncall: shop: phase one passed",
-            "34m30s oncall: shop: promoted: every",
-            "34m30s oncall: shop: promoted: every"
-        ]
-    );
+    assert_eq!(short, ["4m15s oncall: shop: phase one passed", "34m30s oncall: shop: promoted: every"]);
 }
 
 #[test]
@@ -162,4 +155,16 @@ fn notices_stand_behind_the_request_that_lowers() {
     let place = |f: fn(&Effect) -> bool| run.effects.iter().position(|(_, e)| f(e)).unwrap();
     let lowers = place(|e| matches!(e, Effect::Apply { lowers: true, .. }));
     assert!(lowers < place(|e| matches!(e, Effect::Notify { .. })));
+}
+
+#[test]
+fn a_rollback_is_told_at_both_ends_and_runs_its_action_once() {
+    let body = "guard load: load < 5 else rollback
+        on rollback: run smoke
+        on rollback: notify oncall
+        phase one { traffic checkout = 5%  hold 30m }";
+    // slow as well: not read back for longer than a minute
+    let run = World::of(body).from("load", "2m", Is(9.0)).withholds("2m", "4m").run("1h");
+    assert_eq!(run.course.iter().filter(|c| c.ends_with("ran smoke")).count(), 1, "{:?}", run.course);
+    assert_eq!(run.notices.len(), 3, "begun, slow, done: {:?}", run.notices);
 }
