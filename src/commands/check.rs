@@ -2,7 +2,7 @@
 
 use super::Format;
 use super::exit::Status;
-use super::load::{Loaded, load, policies, print_diagnostics};
+use super::load::{Loaded, first_causes, load, policies, print_diagnostics};
 use crate::syntax::ast::{File, Item};
 use crate::syntax::diagnostic::{Diagnostic, Severity};
 use std::collections::{BTreeMap, BTreeSet};
@@ -36,6 +36,7 @@ pub fn main(args: &Args) -> Status {
             diagnostics.push(d);
         }
     }
+    let mut diagnostics = first_causes(diagnostics);
     diagnostics.sort_by_key(|d| (d.span().file, d.span().start));
     let out = &mut std::io::stdout();
     print_diagnostics(&diagnostics, &loaded.map, args.format, out, std::io::stdout().is_terminal());

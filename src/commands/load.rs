@@ -6,8 +6,8 @@ use crate::check;
 use crate::plan::{Bindings, Plan};
 use crate::report::style::Style;
 use crate::syntax::diagnostic::Diagnostic;
-use crate::syntax::source::{SourceMap, Span};
-use crate::syntax::{ast, parse, read_source, render};
+use crate::syntax::source::{FileId, SourceMap, Span};
+use crate::syntax::{ast, codes, parse, read_source, render};
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
@@ -179,6 +179,7 @@ pub fn compile(target: &Target, format: Format) -> Result<Compiled, Status> {
         check::compile(&loaded.files, &loaded.map, target.rollout.as_deref(), Some(&target.env), &target.sets);
     let mut diagnostics = loaded.diagnostics;
     diagnostics.extend(found);
+    let diagnostics = first_causes(diagnostics);
     let broken = diagnostics.iter().any(Diagnostic::is_error);
     if !diagnostics.is_empty() {
         print_diagnostics(&diagnostics, &loaded.map, format, &mut std::io::stderr(), std::io::stderr().is_terminal());
@@ -193,6 +194,14 @@ pub fn compile(target: &Target, format: Format) -> Result<Compiled, Status> {
         Some((plan, bindings)) if !broken => Ok(Compiled { plan, bindings, files: paths }),
         _ => Err(Status::Wrong),
     }
+}
+
+/// Without what follows from a file's text being unreadable or empty: of such a file only that is worth saying.
+#[must_use]
+pub fn first_causes(diagnostics: Vec<Diagnostic>) -> Vec<Diagnostic> {
+    let no_text = |code: &str| [codes::ENCODING, codes::TOO_LARGE, codes::EMPTY].contains(&code);
+    let dead: Vec<FileId> = diagnostics.iter().filter(|d| no_text(&d.code)).map(|d| d.span().file).collect();
+    diagnostics.into_iter().filter(|d| no_text(&d.code) || !dead.contains(&d.span().file)).collect()
 }
 
 /// Prints findings in the chosen format.

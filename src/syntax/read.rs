@@ -89,7 +89,7 @@ pub fn read_source(mut bytes: Vec<u8>, name: &str) -> Result<String, ReadError> 
         let (message, help) = if cut_short {
             (
                 format!("`{name}` ends in the middle of a character, at byte 0x{byte:02X}"),
-                String::from("the file seems to have been cut off: fetch it again"),
+                String::from("the file was cut off, or is not UTF-8: fetch it again, or save it as UTF-8"),
             )
         } else {
             let hint = match byte {
