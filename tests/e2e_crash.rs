@@ -353,7 +353,7 @@ fn a_paused_run_still_rolls_back() {
 fn one_rollout_has_one_runner() {
     let f = Flagged::new(always_good);
     let live = long(&f);
-    let holder = format!("pid {} of tester on ", live.pid());
+    let holder = format!("pid {} on ", live.pid());
     for args in [&RUN[..], &RESUME[..]] {
         f.work.canary(args).exits(3).says(&holder).says("canary status");
     }

@@ -344,6 +344,43 @@ mod tests {
         assert_eq!(s.grown_since(100, 119), 0.0);
     }
 
+    proptest::proptest! {
+        /// Stretches save memory, and nothing else: growth is what a plain list of samples gives, however it is cut.
+        #[test]
+        fn stretches_change_nothing(
+            steps in proptest::collection::vec((1_i64..60, 0_u8..4), 1..60),
+            born in proptest::bool::ANY,
+            cuts in (0_i64..2000, 0_i64..2000, 0_i64..2000),
+        ) {
+            let mut time = 0;
+            let samples: Vec<_> = steps.iter().map(|&(d, v)| { time += d; (time, f64::from(v)) }).collect();
+            let s = series(born, &samples);
+            let plain = |since: Time, at: Time| {
+                let before = samples.iter().rev().find(|(t, _)| *t <= since);
+                let mut inside = samples.iter().filter(|(t, _)| *t > since && *t <= at).map(|(_, v)| *v);
+                let base = match before {
+                    Some((_, v)) => Some(*v),
+                    None if born => Some(0.0),
+                    None => inside.next(),
+                };
+                base.map_or(0.0, |b| growth(b, inside))
+            };
+            let mut cuts = [cuts.0, cuts.1, cuts.2];
+            cuts.sort_unstable();
+            let [a, b, c] = cuts;
+            proptest::prop_assert_eq!(s.grown_since(a, b), plain(a, b));
+            proptest::prop_assert_eq!(s.grown_since(b, c), plain(b, c));
+            if born || samples[0].0 <= a {
+                proptest::prop_assert_eq!(s.grown_since(a, b) + s.grown_since(b, c), s.grown_since(a, c));
+            }
+            if let Some(newest) = s.latest(b, GAP) {
+                let truth = samples.iter().rev().find(|(t, _)| *t <= b).expect("a sample");
+                proptest::prop_assert_eq!(newest.value, truth.1);
+                proptest::prop_assert!(newest.time <= truth.0 && newest.time >= truth.0 - GAP);
+            }
+        }
+    }
+
     #[test]
     fn labels_are_sorted_and_empty_ones_absent() {
         let mut l = Labels::new(

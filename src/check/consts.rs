@@ -11,6 +11,10 @@ impl<'a> Cx<'a> {
     /// Whether an expression reads nothing that is measured. A hole, an unknown name and a poisoned one count as constant:
     /// evaluating them says what there is to say.
     pub(super) fn is_const(&self, e: &'a Expr) -> bool {
+        self.step(e.span, || self.is_const_here(e)).unwrap_or(false)
+    }
+
+    fn is_const_here(&self, e: &'a Expr) -> bool {
         match &e.kind {
             ExprKind::Literal(_) | ExprKind::Text(_) | ExprKind::Raw(_) => true,
             ExprKind::List(items) => items.iter().all(|i| self.is_const(i)),
@@ -45,6 +49,10 @@ impl<'a> Cx<'a> {
 
     /// The value of a constant; what is not one is reported. `what` is for messages: "`hold`".
     pub(super) fn constant(&self, e: &'a Expr, what: &str) -> Option<Value> {
+        self.step(e.span, || self.constant_here(e, what))?
+    }
+
+    fn constant_here(&self, e: &'a Expr, what: &str) -> Option<Value> {
         match &e.kind {
             ExprKind::Literal(l) => Some(literal(*l)),
             ExprKind::Text(t) => Some(Value::Text(t.clone())),
@@ -74,7 +82,10 @@ impl<'a> Cx<'a> {
                 [n] => self.constant_name(e, &n.node, what),
                 _ => self.not_const(e, what),
             },
-            ExprKind::Hole => None,
+            ExprKind::Hole => {
+                self.holes.set(true);
+                None
+            }
             _ => self.not_const(e, what),
         }
     }
@@ -120,13 +131,25 @@ impl<'a> Cx<'a> {
         None
     }
 
-    /// A `let` or metric that is defined by itself.
+    /// A `let`, param or metric that is defined by itself.
     pub(super) fn cycle(&self, name: &str, span: Span) {
         let mut chain: Vec<String> =
-            self.open.borrow().iter().skip_while(|n| **n != name).map(|n| format!("`{n}`")).collect();
-        chain.push(format!("`{name}`"));
+            self.open.borrow().iter().skip_while(|n| **n != name).map(|n| (*n).to_owned()).collect();
+        chain.push(name.to_owned());
+        self.circle(&chain, span, "defined");
+    }
+
+    /// Reports a circle once, whichever of its members is come upon first. The chain ends with its first name.
+    pub(super) fn circle(&self, chain: &[String], span: Span, how: &str) {
+        let mut members: Vec<String> = chain.iter().skip(1).cloned().collect();
+        members.sort_unstable();
+        if !self.circles.borrow_mut().insert(members) {
+            return;
+        }
+        let name = chain.last().map_or("", String::as_str);
+        let chain: Vec<String> = chain.iter().map(|n| format!("`{n}`")).collect();
         self.push(
-            Diagnostic::error("E0205", format!("`{name}` is defined by itself"), span, "a circle")
+            Diagnostic::error("E0205", format!("`{name}` is {how} by itself"), span, "a circle")
                 .help(chain.join(" → ")),
         );
     }

@@ -97,16 +97,8 @@ impl<'a> Cx<'a> {
             if chain.contains(&at.as_str()) {
                 if *at == a.name.node {
                     chain.push(at);
-                    let chain: Vec<_> = chain.iter().map(|n| format!("`{n}`")).collect();
-                    self.push(
-                        Diagnostic::error(
-                            "E0205",
-                            format!("`{}` is undone by itself", a.name.node),
-                            first.span,
-                            "a circle",
-                        )
-                        .help(chain.join(" → ")),
-                    );
+                    let chain: Vec<String> = chain.iter().map(|n| (*n).to_owned()).collect();
+                    self.circle(&chain, first.span, "undone");
                 }
                 return;
             }

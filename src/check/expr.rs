@@ -2,15 +2,14 @@
 
 use super::Cx;
 use super::environment::Chosen;
-use super::inputs::{How, Inputs};
-use super::metrics::{Body, Metric};
+use super::inputs::Inputs;
 use super::scope::Decl;
 use super::types::{self, Ty, Value};
-use crate::plan::{Compare, InputId, Millis, Node, NodeId, Population, Program, Window};
+use crate::plan::{Compare, Millis, Node, NodeId, Population, Program};
 use crate::syntax::ast::{BinaryOp, Expr, ExprKind, Name};
 use crate::syntax::diagnostic::Diagnostic;
 use crate::syntax::source::Span;
-use std::collections::BTreeSet;
+use std::collections::HashMap;
 
 /// Where a condition stands; some words mean something only in some places.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,6 +39,8 @@ pub(super) struct Lower<'c, 'a> {
     /// The environment it is compiled for; `None` while it is only checked.
     pub(super) env: Option<&'c Chosen<'a>>,
     pub(super) program: Program,
+    /// Nodes that can be shared, by their debug text: numbers in them have no hash.
+    pub(super) shared: HashMap<String, NodeId>,
     pub(super) inputs: Inputs,
     pub(super) place: Place,
     /// Whose numbers a metric's name stands for.
@@ -65,6 +66,7 @@ impl<'c, 'a> Lower<'c, 'a> {
             cx,
             env,
             program: Program::default(),
+            shared: HashMap::new(),
             inputs: Inputs::default(),
             place: Place::Metric,
             population: Population::Canary,
@@ -79,16 +81,6 @@ impl<'c, 'a> Lower<'c, 'a> {
         }
     }
 
-    /// Adds a node, or finds the same one. Nodes with a slot have a state of their own and are never shared.
-    pub(super) fn push(&mut self, node: Node) -> NodeId {
-        let stateful = matches!(node, Node::For { .. } | Node::Accumulated { .. });
-        if let (false, Some(at)) = (stateful, self.program.nodes.iter().position(|n| *n == node)) {
-            return NodeId::at(at);
-        }
-        self.program.nodes.push(node);
-        NodeId::at(self.program.nodes.len() - 1)
-    }
-
     /// A condition at its place.
     pub(super) fn condition_at(&mut self, place: Place, e: &'a Expr) -> Option<NodeId> {
         self.place = place;
@@ -97,17 +89,19 @@ impl<'c, 'a> Lower<'c, 'a> {
 
     /// Something that is true, false or unknown.
     pub(super) fn condition(&mut self, e: &'a Expr) -> Option<NodeId> {
+        let cx = self.cx;
+        cx.step(e.span, || self.condition_here(e))?
+    }
+
+    fn condition_here(&mut self, e: &'a Expr) -> Option<NodeId> {
         match &e.kind {
             ExprKind::Hole => None,
             ExprKind::Paren(x) => self.condition(x),
             ExprKind::Not(x) => {
-                self.alone(x, "not");
                 let x = self.condition(x)?;
                 Some(self.push(Node::Not(x)))
             }
             ExprKind::Binary { op: op @ (BinaryOp::And | BinaryOp::Or), left, right, .. } => {
-                self.alone(left, op.text());
-                self.alone(right, op.text());
                 // both sides are looked at, also when the first is bad
                 let l = self.condition(left);
                 let r = self.condition(right);
@@ -116,12 +110,12 @@ impl<'c, 'a> Lower<'c, 'a> {
             }
             ExprKind::Binary { op, left, right, .. } if op.is_comparison() => self.comparison(*op, e, left, right),
             ExprKind::Binary { op: BinaryOp::In, op_span, .. } => self.refuse("in", *op_span),
-            ExprKind::For { of, span } => self.temporal(e, of, span),
+            ExprKind::For { of, span } => self.temporal(of, span),
             ExprKind::Confidence { of, .. } => {
                 let tail = Span { start: of.span.end.saturating_add(1), ..e.span };
                 self.refuse("confidence", tail)
             }
-            ExprKind::Index { .. } => self.refuse("index", e.span),
+            ExprKind::Index { .. } => self.refuse("[…]", e.span),
             ExprKind::Name(path) => self.condition_name(e, path),
             ExprKind::Call { callee, args } if matches!(callee.as_slice(), [n] if n.node == "missing") => {
                 self.missing(e, args)
@@ -154,11 +148,13 @@ impl<'c, 'a> Lower<'c, 'a> {
     }
 
     fn healthy(&mut self, e: &Expr) -> Option<NodeId> {
-        if self.place == Place::Guard {
-            self.cx.push(
-                Diagnostic::error("E0410", "`healthy` asks the guards, and cannot stand inside one", e.span, "")
-                    .help("write the condition itself"),
-            );
+        let why = match self.place {
+            Place::Guard => Some("`healthy` asks the guards, and cannot stand inside one"),
+            Place::Require => Some("`healthy` asks the guards, and before the start none watches"),
+            Place::Promote | Place::When | Place::Metric => None,
+        };
+        if let Some(why) = why {
+            self.cx.push(Diagnostic::error("E0410", why, e.span, "").help("write the condition itself"));
             return None;
         }
         Some(self.push(Node::Healthy))
@@ -206,6 +202,11 @@ impl<'c, 'a> Lower<'c, 'a> {
 
     /// A number.
     pub(super) fn value(&mut self, e: &'a Expr) -> Option<Val> {
+        let cx = self.cx;
+        cx.step(e.span, || self.value_here(e))?
+    }
+
+    fn value_here(&mut self, e: &'a Expr) -> Option<Val> {
         if self.cx.is_const(e) {
             return self.const_value(e);
         }
@@ -230,7 +231,7 @@ impl<'c, 'a> Lower<'c, 'a> {
             ExprKind::Name(path) => self.value_name(e, path),
             ExprKind::Call { callee, args } => self.call(e, callee, args),
             ExprKind::Index { .. } => {
-                self.refuse("index", e.span);
+                self.refuse("[…]", e.span);
                 None
             }
             ExprKind::List(_) | ExprKind::Raw(_) | ExprKind::Text(_) | ExprKind::Literal(_) => {
@@ -377,262 +378,9 @@ impl<'c, 'a> Lower<'c, 'a> {
         }
     }
 
-    /// The present population's value of a metric; `window` is the one in the call.
-    pub(super) fn metric(&mut self, name: &'a str, window: Option<Millis>, at: Span) -> Option<Val> {
-        self.cx.use_name(name);
-        let cx = self.cx;
-        let m: &Metric<'a> = cx.metric(name)?;
-        self.reads(name);
-        let (node, ty) = match &m.body {
-            Body::Gauge(s) => {
-                if window.is_some() && !s.windowed() {
-                    cx.push(
-                        Diagnostic::error(
-                            "E0207",
-                            format!("`{name}` takes no window"),
-                            at,
-                            "its query has no `${window}`",
-                        )
-                        .also(s.raw, "the query")
-                        .help("write `[${window}]` in the query, or use the metric without parentheses"),
-                    );
-                    return None;
-                }
-                let w = window.or(s.window).unwrap_or_else(|| self.usual_window(s));
-                (Node::Gauge(self.input(name, s, How::Value(w), at)?), m.ty)
-            }
-            Body::Events { bad, total, window: own } => {
-                let (Some(b), Some(t)) = (self.counter(bad), self.counter(total)) else {
-                    return None;
-                };
-                let w = match self.population {
-                    Population::Before => self.baseline,
-                    _ => window.or(*own).unwrap_or_else(|| self.usual_window(b)),
-                };
-                let how = How::Increase(Window::Last(w));
-                let bad_input = self.input(bad, b, how, at);
-                let total_input = self.input(total, t, how, at);
-                (Node::Events { bad: bad_input?, total: total_input? }, Ty::Ratio)
-            }
-            Body::Derived(value) => {
-                if window.is_some() {
-                    cx.push(
-                        Diagnostic::error("E0207", format!("`{name}` takes no window"), at, "")
-                            .also(m.ast.name.span, "it is an expression over other metrics")
-                            .help("give the windows to the metrics inside it"),
-                    );
-                    return None;
-                }
-                return self.derived(m, value);
-            }
-            Body::Counter(_) => {
-                cx.push(
-                    Diagnostic::error(
-                        "E0309",
-                        format!("`{name}` is a counter: its value only ever grows"),
-                        at,
-                        "count its increments",
-                    )
-                    .help("`increase(c)` counts since the guard watches, `increase(c, 5m)` in a window")
-                    .fix(at, format!("increase({name})")),
-                );
-                return None;
-            }
-            Body::Histogram(_) => {
-                let example = if m.ty == Ty::Duration { "300ms" } else { m.ty.example() };
-                cx.push(
-                    Diagnostic::error(
-                        "E0309",
-                        format!("`{name}` is a histogram, not one number"),
-                        at,
-                        "ask for a share or a quantile",
-                    )
-                    .help(format!("`share({name} < {example})` or `p95({name})`")),
-                );
-                return None;
-            }
-        };
-        let node = self.push(node);
-        Some(Val { node, ty, zero: false, live: true })
-    }
-
-    /// A derived metric by itself, used or not.
-    pub(super) fn check_derived(&mut self, m: &Metric<'a>) -> Option<Val> {
-        match &m.body {
-            Body::Derived(value) => self.derived(m, value),
-            _ => None,
-        }
-    }
-
-    fn derived(&mut self, m: &Metric<'a>, value: &'a Expr) -> Option<Val> {
-        let cx = self.cx;
-        let name = m.ast.name.node.as_str();
-        let Some(v) = cx.guarded(&m.ast.name.node, || self.value(value)) else {
-            cx.cycle(name, m.ast.name.span);
-            return None;
-        };
-        let v = v?;
-        if !types::fits(v.ty, v.zero, m.ty) {
-            cx.push(
-                Diagnostic::error(
-                    "E0301",
-                    format!("`{name}` is declared as {}, and this is {}", m.ty.a(), v.ty.a()),
-                    value.span,
-                    format!("this is {}", v.ty.a()),
-                )
-                .also(m.ast.kind.span, format!("declared as {}", m.ty.a()))
-                .help("change the kind, or the expression"),
-            );
-            return None;
-        }
-        Some(Val { ty: m.ty, ..v })
-    }
-
-    /// The source of a counter by name.
-    pub(super) fn counter(&mut self, name: &'a str) -> Option<&'c super::metrics::Source<'a>> {
-        self.cx.use_name(name);
-        let cx = self.cx;
-        let m = cx.metric(name)?;
-        self.reads(name);
-        match &m.body {
-            Body::Counter(s) => Some(s),
-            _ => None,
-        }
-    }
-
-    pub(super) fn reads(&mut self, name: &'a str) {
-        if !self.metrics.contains(&name) {
-            self.metrics.push(name);
-        }
-    }
-
-    fn comparison(&mut self, op: BinaryOp, e: &'a Expr, left: &'a Expr, right: &'a Expr) -> Option<NodeId> {
-        if self.cx.is_const(left) && self.cx.is_const(right) {
-            // a poisoned side makes no second finding
-            let sides = (self.cx.constant(left, "a value"), self.cx.constant(right, "a value"));
-            if let (Some(_), Some(_)) = sides {
-                self.cx.push(
-                    Diagnostic::error("E0305", "two constants are compared", e.span, "always the same answer")
-                        .help("one side must be measured"),
-                );
-            }
-            return None;
-        }
-        let (l, r) = self.sides(left, right);
-        let (l, r) = (l?, r?);
-        let Some(ty) = types::common(l.ty, l.zero, r.ty, r.zero) else {
-            self.cx.mismatch("cannot compare", (left, l.ty), (right, r.ty));
-            return None;
-        };
-        if ty == Ty::Bool && !matches!(op, BinaryOp::Eq | BinaryOp::Ne) {
-            self.cx.push(
-                Diagnostic::error("E0301", "bools have no order", e.span, "").help("compare them with `==` or `!=`"),
-            );
-            return None;
-        }
-        if ty == Ty::Count {
-            for (side, v) in [(left, l), (right, r)] {
-                if let Some(Node::Const(n)) = self.program.nodes.get(v.node.index())
-                    && n.fract() != 0.0
-                {
-                    self.cx.push(
-                        Diagnostic::error("E0306", "counts are whole", side.span, "not a whole number")
-                            .help("write a whole number"),
-                    );
-                    return None;
-                }
-            }
-        }
-        let at_least = self.at_least.filter(|_| self.sized(l.node) || self.sized(r.node));
-        self.at_least_used |= at_least.is_some();
-        Some(self.push(Node::Compare { op: compare(op), left: l.node, right: r.node, at_least, unit: ty.unit() }))
-    }
-
-    /// Whether a value is computed from counted events.
-    fn sized(&self, node: NodeId) -> bool {
-        match self.program.nodes.get(node.index()) {
-            Some(Node::Events { .. } | Node::Share { .. } | Node::Quantile { .. }) => true,
-            Some(n) => operands(n).into_iter().any(|o| self.sized(o)),
-            None => false,
-        }
-    }
-
-    /// The inputs below a node, without those of `before`: they are read once, before anything changes.
-    pub(super) fn inputs_below(&self, node: NodeId) -> Vec<InputId> {
-        let mut out = BTreeSet::new();
-        let mut todo = vec![node];
-        while let Some(n) = todo.pop() {
-            if let Some(n) = self.program.nodes.get(n.index()) {
-                out.extend(asked(n));
-                todo.extend(operands(n));
-            }
-        }
-        out.into_iter()
-            .filter(|i| self.inputs.list.get(i.index()).is_some_and(|i| i.population != Population::Before))
-            .collect()
-    }
-
-    /// The first comparison of a condition, in the order of the text.
-    pub(super) fn first_comparison(&self, node: NodeId) -> Option<NodeId> {
-        match self.program.nodes.get(node.index())? {
-            Node::Compare { .. } => Some(node),
-            n => operands(n).into_iter().find_map(|o| self.first_comparison(o)),
-        }
-    }
-
     /// Refuses something that is not built.
     pub(super) fn refuse(&self, what: &str, span: Span) -> Option<NodeId> {
         self.cx.push(super::not_built(what, span, self.cx.map));
         None
-    }
-}
-
-/// The nodes that a node reads.
-pub(super) fn operands(n: &Node) -> Vec<NodeId> {
-    match *n {
-        Node::Const(_)
-        | Node::Bool(_)
-        | Node::Gauge(_)
-        | Node::Increase(..)
-        | Node::Accumulated { .. }
-        | Node::Events { .. }
-        | Node::Share { .. }
-        | Node::Quantile { .. }
-        | Node::PhaseElapsed
-        | Node::RolloutElapsed
-        | Node::Healthy => Vec::new(),
-        Node::Neg(a) | Node::Missing(a) | Node::Not(a) | Node::For { of: a, .. } => vec![a],
-        Node::Add(a, b)
-        | Node::Sub(a, b)
-        | Node::Mul(a, b)
-        | Node::Div(a, b)
-        | Node::Greater(a, b)
-        | Node::Lesser(a, b)
-        | Node::Default(a, b)
-        | Node::And(a, b)
-        | Node::Or(a, b)
-        | Node::Compare { left: a, right: b, .. } => vec![a, b],
-    }
-}
-
-/// The inputs that a node reads itself.
-fn asked(n: &Node) -> Vec<InputId> {
-    match *n {
-        Node::Gauge(i) | Node::Increase(i, _) | Node::Accumulated { input: i, .. } => vec![i],
-        Node::Share { buckets, .. } | Node::Quantile { buckets, .. } => vec![buckets],
-        Node::Events { bad, total } => vec![bad, total],
-        _ => Vec::new(),
-    }
-}
-
-fn compare(op: BinaryOp) -> Compare {
-    match op {
-        BinaryOp::Ne => Compare::Ne,
-        BinaryOp::Lt => Compare::Lt,
-        BinaryOp::Le => Compare::Le,
-        BinaryOp::Gt => Compare::Gt,
-        BinaryOp::Ge => Compare::Ge,
-        // the callers pass comparisons only
-        _ => Compare::Eq,
     }
 }

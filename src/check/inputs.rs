@@ -6,7 +6,7 @@ use super::promql;
 use crate::plan::{Ask, Input, InputId, Millis, Population, Selector, Window};
 use crate::syntax::diagnostic::Diagnostic;
 use crate::syntax::source::Span;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 /// Scrape interval of a source that does not say.
 const SCRAPE: Millis = 15_000;
@@ -19,6 +19,8 @@ const SCRAPES: Millis = 4;
 #[derive(Debug, Default)]
 pub(super) struct Inputs {
     pub(super) list: Vec<Input>,
+    /// Places in the list by metric, population and ask.
+    known: HashMap<String, InputId>,
     /// Source ports that are read, with the place of one use.
     pub(super) sources: BTreeMap<String, Span>,
     /// A query with `${where}`, if there is one.
@@ -68,13 +70,21 @@ impl<'a> Lower<'_, 'a> {
         };
         // both were found sound when the metric was elaborated
         let filled = self.cx.fill(&source.template, window.max(1)).ok()?;
-        let inspected = promql::inspect(&promql::parse(&filled.text).ok()?);
+        let (selectors, reach) = match how {
+            // a `${window}` changes how far back it reaches
+            How::Value(_) if source.windowed() => {
+                let asked = promql::inspect(&promql::parse(&filled.text).ok()?);
+                (asked.selectors, asked.reach)
+            }
+            How::Value(_) => (source.asked.selectors.clone(), source.asked.reach),
+            How::Increase(_) | How::Buckets(_) => (Vec::new(), window),
+        };
         let query = filled.text.trim().replace(promql::WHERE, "${where}");
         let ask = match how {
             How::Increase(w) => Ask::Increase(Selector(query), w),
             How::Buckets(w) => Ask::Buckets(Selector(query), w),
-            How::Value(_) if source.bare => Ask::Gauge(Selector(query)),
-            How::Value(_) => Ask::PromQl { query, selectors: inspected.selectors },
+            How::Value(_) if source.asked.bare => Ask::Gauge(Selector(query)),
+            How::Value(_) => Ask::PromQl { query, selectors },
         };
         let port = &source.port.node;
         if let (Ask::PromQl { .. }, Some(backend)) = (&ask, self.env.and_then(|e| e.page_only(port))) {
@@ -99,10 +109,7 @@ impl<'a> Lower<'_, 'a> {
             population: self.population,
             separable,
             sibling: None,
-            reach: match how {
-                How::Value(_) => inspected.reach,
-                _ => window,
-            },
+            reach,
             ask,
             max_age: source.max_age.unwrap_or_else(|| self.scrape(source).saturating_mul(SCRAPES)),
             lag: source.lag,
@@ -121,14 +128,16 @@ impl<'a> Lower<'_, 'a> {
     }
 
     fn intern(&mut self, input: Input) -> InputId {
-        let same = |i: &Input| i.metric == input.metric && i.population == input.population && i.ask == input.ask;
-        if let Some(at) = self.inputs.list.iter().position(same) {
-            if let Some(i) = self.inputs.list.get_mut(at) {
+        let key = format!("{} {:?} {:?}", input.metric, input.population, input.ask);
+        if let Some(id) = self.inputs.known.get(&key) {
+            if let Some(i) = self.inputs.list.get_mut(id.index()) {
                 i.auxiliary &= input.auxiliary;
             }
-            return InputId::at(at);
+            return *id;
         }
+        let id = InputId::at(self.inputs.list.len());
+        self.inputs.known.insert(key, id);
         self.inputs.list.push(input);
-        InputId::at(self.inputs.list.len() - 1)
+        id
     }
 }

@@ -4,20 +4,27 @@
 //! Every check goes on after an error. A declaration that could not be made sense of is *poisoned*: its uses are silent, so
 //! that each mistake is reported once.
 
+mod arguments;
+mod bindings;
 pub mod codes;
+mod comparison;
 mod consts;
 mod declarations;
 mod environment;
 mod expr;
 mod functions;
 mod guards;
+mod head;
 mod inputs;
 mod lab_environment;
+mod limits;
 mod metrics;
+mod nodes;
 mod params;
 mod phases;
 mod promql;
 mod pronouns;
+mod queries;
 mod reactions;
 mod rollout;
 mod scope;
@@ -27,13 +34,15 @@ mod temporal;
 mod types;
 mod units;
 mod unused;
+mod uses;
+mod variants;
 
 use crate::plan::{Bindings, Plan};
 use crate::syntax::ast;
 use crate::syntax::diagnostic::Diagnostic;
 use crate::syntax::source::{SourceMap, Span};
 use scope::Scope;
-use std::cell::{OnceCell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The language edition that this compiler understands.
@@ -71,8 +80,9 @@ pub fn check_files(files: &[ast::File], map: &SourceMap) -> Checked {
 }
 
 /// Compiles one rollout for one environment, with `sets` (`--set name=value`) in force. Without `rollout` there must be
-/// exactly one; without `environment` there must be exactly one declared. There is a plan exactly if no diagnostic is an
-/// error; the parser's own findings are not repeated and are the caller's to look at first.
+/// exactly one; without `environment` there must be exactly one declared. There is no plan if a diagnostic is an error,
+/// or if the parser left anything out of the trees. The parser's own findings are not repeated here, and it may have mended a
+/// text so that it compiles: a caller refuses to go on when *they* have an error.
 #[must_use]
 pub fn compile(
     files: &[ast::File],
@@ -108,8 +118,15 @@ pub(crate) struct Cx<'a> {
     metrics: OnceCell<BTreeMap<&'a str, Option<metrics::Metric<'a>>>>,
     /// Lets that are being instantiated, to find cycles.
     open: RefCell<Vec<&'a str>>,
+    /// Circles that were reported, each as the sorted names of its members.
+    circles: RefCell<BTreeSet<Vec<String>>>,
     used: RefCell<BTreeSet<String>>,
+    /// A constant was left out by the parser: what is made with a default in its place must not run.
+    holes: Cell<bool>,
     found: RefCell<Vec<Diagnostic>>,
+    /// Place, code and message of everything in `found`.
+    told: RefCell<BTreeSet<(Span, String, String)>>,
+    effort: limits::Effort,
 }
 
 impl<'a> Cx<'a> {
@@ -122,8 +139,12 @@ impl<'a> Cx<'a> {
             params: RefCell::default(),
             metrics: OnceCell::new(),
             open: RefCell::default(),
+            circles: RefCell::default(),
             used: RefCell::default(),
+            holes: Cell::new(false),
             found: RefCell::default(),
+            told: RefCell::default(),
+            effort: limits::Effort::for_texts(files),
         };
         let scope = Scope::collect(files, &cx);
         // each cell is filled once, here: metrics read params and lets, which read the names
@@ -136,7 +157,7 @@ impl<'a> Cx<'a> {
 
     fn check_all(&self) {
         for file in self.files {
-            rollout::edition(self, file);
+            head::edition(self, file);
         }
         self.check_declarations();
         for r in &self.scope().rollouts {
@@ -158,10 +179,10 @@ impl<'a> Cx<'a> {
     }
 
     fn push(&self, d: Diagnostic) {
-        let mut found = self.found.borrow_mut();
         // a rollout is walked once to check it and once to compile it: what both find is said once
-        if !found.contains(&d) {
-            found.push(d);
+        let key = (d.span(), d.code.clone(), d.message.clone());
+        if self.told.borrow_mut().insert(key) {
+            self.found.borrow_mut().push(d);
         }
     }
 
@@ -214,7 +235,7 @@ fn instead(what: &str) -> Option<&'static str> {
         "avg" | "max" | "min" | "sum" | "stddev" | "rate" | "delta" => {
             "take the window inside the query: `avg_over_time(…[5m])`"
         }
-        "slice" | "per" | "index" | "labels" => "one rollout is one population for now",
+        "slice" | "per" | "[…]" | "labels" => "one rollout is one population for now",
         "flags" => "declare each flag alone, and list them in one setting: `flag a = on, b = on`",
         "release" | "route" | "mirror" => "leave it to the balancer's own configuration",
         "signoff" | "signed_off" | "approved" => {

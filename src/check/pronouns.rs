@@ -106,6 +106,10 @@ impl<'a> Lower<'_, 'a> {
 
     /// The place of a pronoun below an expression; lets are looked into.
     fn pronoun_in(&self, e: &'a Expr) -> Option<Span> {
+        self.cx.step(e.span, || self.pronoun_in_here(e))?
+    }
+
+    fn pronoun_in_here(&self, e: &'a Expr) -> Option<Span> {
         match &e.kind {
             ExprKind::Name(path) => match path.as_slice() {
                 [n] if n.node == "stable" || n.node == "before" => Some(n.span),
@@ -130,6 +134,10 @@ impl<'a> Lower<'_, 'a> {
 
     /// The uses of metrics below an expression: names, and calls that ask a metric for something.
     fn metrics_in(&self, e: &'a Expr, out: &mut Vec<&'a Expr>) {
+        let _ = self.cx.step(e.span, || self.metrics_in_here(e, out));
+    }
+
+    fn metrics_in_here(&self, e: &'a Expr, out: &mut Vec<&'a Expr>) {
         match &e.kind {
             ExprKind::Name(path) => {
                 if let [n] = path.as_slice() {

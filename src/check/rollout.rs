@@ -2,54 +2,13 @@
 
 use super::environment::{Chosen, Needs};
 use super::expr::{Lower, Place};
+use super::head::{BASELINE, CHECK_EVERY, NO_DATA};
 use super::scope::duplicate;
 use super::{Cx, EDITION, suggest};
-use crate::plan::{
-    self, Bindings, Consequence, Input, Metric, Millis, NoData, PhaseId, Plan, Require, Tolerance, hash,
-};
+use crate::plan::{self, Bindings, Consequence, Input, Metric, PhaseId, Plan, Tolerance, hash};
 use crate::syntax::ast::{self, ConsequenceKind, Item, Name, Statement};
 use crate::syntax::diagnostic::Diagnostic;
 use crate::syntax::source::Span;
-
-/// `check every` of a rollout that does not say.
-const CHECK_EVERY: Millis = 15_000;
-/// `baseline` of a rollout that does not say.
-const BASELINE: Millis = 300_000;
-/// `no data tolerate` of a rollout that does not say.
-const NO_DATA: NoData = NoData { tolerate: Tolerance::Checks(4), otherwise: Consequence::Pause };
-
-/// Every file says its edition.
-pub(super) fn edition(cx: &Cx<'_>, file: &ast::File) {
-    let mut first: Option<Span> = None;
-    for item in &file.items {
-        let Item::Edition(e) = item else { continue };
-        if let Some(span) = first {
-            cx.push(
-                Diagnostic::error("E0401", "the edition is given twice", e.span, "")
-                    .also(span, "first given here")
-                    .help("keep one of them"),
-            );
-            continue;
-        }
-        first = Some(e.span);
-        if e.node != EDITION {
-            cx.push(
-                Diagnostic::error("E0401", format!("edition {} is not known", e.node), e.span, "")
-                    .help(format!("this tool reads edition {EDITION}"))
-                    .fix(e.span, format!("edition {EDITION}")),
-            );
-        }
-    }
-    // in a broken text the line may be there and not have been understood
-    let broken = file.items.iter().any(|i| matches!(i, Item::Junk(_)));
-    if first.is_none() && !broken {
-        cx.push(
-            Diagnostic::error("E0401", "the edition is missing", file.span.head(), "the first line of every file")
-                .help(format!("write `edition {EDITION}` at the top"))
-                .fix(file.span.head(), format!("edition {EDITION}\n\n")),
-        );
-    }
-}
 
 /// The rollout that was asked for, or the only one.
 pub(super) fn choose<'a>(cx: &Cx<'a>, name: Option<&str>) -> Option<&'a ast::Rollout> {
@@ -95,11 +54,51 @@ pub(super) fn check<'a>(cx: &Cx<'a>, r: &'a ast::Rollout) {
 /// The plan of a rollout in an environment. May be given although errors were reported.
 pub(super) fn compile<'a>(cx: &Cx<'a>, r: &'a ast::Rollout, env: Chosen<'a>) -> Option<(Plan, Bindings)> {
     let builder = Builder::new(cx, r, Some(&env));
-    let (mut plan, needs) = builder.plan()?;
+    let (mut plan, needs) = builder.plan();
+    if !whole(cx, r, &plan) {
+        return None;
+    }
     plan.hash = String::new();
     plan.hash = hash_of(&plan)?;
     let bindings = env.bind(cx, r, &needs)?;
     Some((plan, bindings))
+}
+
+/// Whether everything that is written stands in the plan. What the parser could not take, or a hole in a condition, leaves
+/// something out, and a plan without one of its guards must never run.
+fn whole(cx: &Cx<'_>, r: &ast::Rollout, plan: &Plan) -> bool {
+    let junk = |f: &ast::File| f.items.iter().any(|i| matches!(i, Item::Junk(_)));
+    if cx.holes.get() || cx.files.iter().any(junk) {
+        return false;
+    }
+    let (mut guards, mut requires, mut reactions, mut phases) = (0, 0, 0, 0);
+    for s in &r.body {
+        match s {
+            Statement::Guard(_) => guards += 1,
+            Statement::Require { .. } => requires += 1,
+            Statement::Reaction(_) => reactions += 1,
+            Statement::Phase(p) => {
+                let Some(made) = plan.phases.get(phases) else {
+                    return false;
+                };
+                if made.settings.len() + made.steps.len() != p.body.len() {
+                    return false;
+                }
+                phases += 1;
+            }
+            Statement::Junk(_) | Statement::Unbuilt(_) => return false,
+            Statement::Owner(_)
+            | Statement::Link { .. }
+            | Statement::CheckEvery(..)
+            | Statement::Settle(..)
+            | Statement::Baseline(..)
+            | Statement::NoData { .. } => {}
+        }
+    }
+    guards == plan.guards.len()
+        && requires == plan.requires.len()
+        && reactions == plan.reactions.len()
+        && phases == plan.phases.len()
 }
 
 /// SHA-256 over the canonical JSON of something whose own `hash` is empty.
@@ -119,33 +118,6 @@ pub(super) struct Builder<'c, 'a> {
     pub(super) actions: Vec<plan::Action>,
     pub(super) channels: Vec<String>,
     pub(super) needs: Needs,
-}
-
-/// The statements of which a rollout has one.
-#[derive(Default)]
-struct Head<'a> {
-    owner: Option<&'a str>,
-    check_every: Option<Millis>,
-    settle: Option<Millis>,
-    no_data: Option<NoData>,
-    links: Vec<(String, String)>,
-    requires: Vec<Require>,
-    seen: Vec<(&'static str, Span)>,
-}
-
-impl<'a> Head<'a> {
-    fn once(&mut self, cx: &Cx<'a>, what: &'static str, span: Span) -> bool {
-        if let Some((_, first)) = self.seen.iter().find(|(w, _)| *w == what) {
-            cx.push(
-                Diagnostic::error("E0408", format!("`{what}` is given twice"), span, "again here")
-                    .also(*first, "first given here")
-                    .help("keep one of them"),
-            );
-            return false;
-        }
-        self.seen.push((what, span));
-        true
-    }
 }
 
 impl<'c, 'a> Builder<'c, 'a> {
@@ -183,7 +155,7 @@ impl<'c, 'a> Builder<'c, 'a> {
         }
     }
 
-    fn plan(mut self) -> Option<(Plan, Needs)> {
+    fn plan(mut self) -> (Plan, Needs) {
         let cx = self.cx;
         let r = self.rollout;
         for dim in &r.per {
@@ -236,68 +208,7 @@ impl<'c, 'a> Builder<'c, 'a> {
             metrics,
             hash: String::new(),
         };
-        Some((plan, self.needs))
-    }
-
-    fn head(&mut self) -> Head<'a> {
-        let cx = self.cx;
-        let mut head = Head::default();
-        for s in &self.rollout.body {
-            match s {
-                Statement::Owner(o) => {
-                    if head.once(cx, "owner", o.span) {
-                        head.owner = Some(&o.node);
-                    }
-                }
-                Statement::Link { kind, target, .. } => {
-                    head.links.push((kind.node.clone(), target.node.clone()));
-                }
-                Statement::CheckEvery(d, span) => {
-                    let every = cx.duration(d, "`check every`", 100);
-                    if head.once(cx, "check every", *span) {
-                        head.check_every = every;
-                    }
-                }
-                Statement::Settle(d, span) => {
-                    let settle = cx.duration(d, "`settle`", 0);
-                    if head.once(cx, "settle", *span) {
-                        head.settle = settle;
-                    }
-                }
-                Statement::Baseline(_, span) => {
-                    head.once(cx, "baseline", *span);
-                }
-                Statement::NoData { tolerate, otherwise, span } => {
-                    let made = self.no_data(tolerate.as_ref(), otherwise);
-                    if head.once(cx, "no data", *span) {
-                        head.no_data = made;
-                    }
-                }
-                Statement::Require { cond, why, .. } => {
-                    if let Some(node) = self.lower.condition_at(Place::Require, cond) {
-                        let text = cx.as_written(cond.span);
-                        head.requires.push(Require {
-                            cond: node,
-                            why: why.as_ref().map_or_else(|| text.clone(), |w| w.node.clone()),
-                            text,
-                        });
-                    }
-                }
-                Statement::Unbuilt(u) => cx.not_built(u),
-                Statement::Guard(_) | Statement::Phase(_) | Statement::Reaction(_) | Statement::Junk(_) => {}
-            }
-        }
-        head
-    }
-
-    fn no_data(&mut self, tolerate: Option<&'a ast::Tolerance>, otherwise: &'a ast::Consequence) -> Option<NoData> {
-        let tolerate = match tolerate {
-            Some(t) => self.tolerance(t),
-            None => Some(Tolerance::For(0)),
-        };
-        let allowed = [ConsequenceKind::Hold, ConsequenceKind::Pause, ConsequenceKind::Rollback];
-        let otherwise = self.consequence(otherwise, "no data", &allowed, self.phases.len());
-        Some(NoData { tolerate: tolerate?, otherwise: otherwise? })
+        (plan, self.needs)
     }
 
     pub(super) fn tolerance(&self, t: &'a ast::Tolerance) -> Option<Tolerance> {

@@ -1,17 +1,13 @@
-//! `C for …`: the one temporal word.
+//! `C for …`: the one temporal word. That it stands in parentheses under `and`, `or`, `not` is seen by the parser.
 
 use super::expr::Lower;
 use crate::plan::{Node, NodeId, Temporal};
-use crate::syntax::ast::{BinaryOp, Expr, ExprKind, ForSpan};
+use crate::syntax::ast::{Expr, ForSpan};
 use crate::syntax::diagnostic::Diagnostic;
-use crate::syntax::source::Span;
 
 impl<'a> Lower<'_, 'a> {
     /// `C for 5m` and its three other forms.
-    pub(super) fn temporal(&mut self, e: &'a Expr, of: &'a Expr, span: &'a ForSpan) -> Option<NodeId> {
-        if let ExprKind::Not(_) | ExprKind::Binary { op: BinaryOp::And | BinaryOp::Or, .. } = &of.kind {
-            self.two_readings(of, e.span);
-        }
+    pub(super) fn temporal(&mut self, of: &'a Expr, span: &'a ForSpan) -> Option<NodeId> {
         let op = self.temporal_op(span);
         let of = self.condition(of);
         let (op, of) = (op?, of?);
@@ -52,29 +48,5 @@ impl<'a> Lower<'_, 'a> {
                 Some(Temporal::ShareOf(millionths, d?))
             }
         }
-    }
-
-    /// `C for d` directly under `and`, `or`, `not` reads in two ways.
-    pub(super) fn alone(&self, side: &'a Expr, _under: &str) {
-        if let ExprKind::For { of, .. } = &side.kind {
-            self.two_readings(of, side.span);
-        }
-    }
-
-    fn two_readings(&self, of: &Expr, whole: Span) {
-        let condition = self.cx.as_written(of.span);
-        let all = self.cx.as_written(whole);
-        let tail = all.strip_prefix(condition.as_str()).unwrap_or("").trim();
-        self.cx.push(
-            Diagnostic::error(
-                "E0314",
-                "`for` under `and`, `or`, `not` has two readings",
-                whole,
-                "put parentheses",
-            )
-            .help(format!(
-                "`({condition} {tail})` measures this part alone; put the whole condition in parentheses, `(…) {tail}`, to measure all of it"
-            )),
-        );
     }
 }

@@ -27,7 +27,7 @@ impl Cx<'_> {
             };
         let d = Diagnostic::error(
             code,
-            format!("{what} {} with {}", l.1.a(), r.1.a()),
+            format!("{what} {} and {}", l.1.a(), r.1.a()),
             r.0.span,
             format!("this is {}", r.1.a()),
         )

@@ -4,9 +4,11 @@ use super::Cx;
 use super::scope::Decl;
 use crate::syntax::diagnostic::Diagnostic;
 
-/// Warns of metrics, params and lets that nothing reads. A file without a rollout is a part of something: nothing is said.
+/// Warns of metrics, params and lets that nothing reads. A file without a rollout is a part of something, and in
+/// a policy with errors a use may not have been reached: nothing is said.
 pub(super) fn warn(cx: &Cx<'_>) {
-    if cx.scope().rollouts.is_empty() {
+    let broken = cx.found.borrow().iter().any(Diagnostic::is_error);
+    if broken || cx.scope().rollouts.is_empty() {
         return;
     }
     for (name, decl) in &cx.scope().names {

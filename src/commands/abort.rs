@@ -51,8 +51,8 @@ fn tell(store: &Store, run: &Run, why: &str) -> Result<Status, Status> {
 
 /// Nobody runs it: this process takes it over, only to take it back, with the plan and bindings that it began with.
 async fn take_back(store: Arc<Store>, run: &Run, why: &str) -> Result<Status, Status> {
-    let (plan, bindings) = pinned(run)?;
-    let _lease = lease(&store, &plan, &bindings.environment)?;
+    let (plan, bindings) = pinned(&store, run)?;
+    let lease = lease(&store, &plan, &bindings.environment)?;
     if bindings.environment == "lab" {
         // the lab went away with the process that ran it: there is nothing left that could be exposed
         store
@@ -79,7 +79,7 @@ async fn take_back(store: Arc<Store>, run: &Run, why: &str) -> Result<Status, St
     let beginning = Beginning::Abort { state: Box::new(state), who: who(), why: why.to_owned() };
     let stop = stop_on_signals();
     let mut observer = observer(Format::Human, &bindings.environment);
-    let status = resume_with(&store, run, plan, backends, beginning, stop, observer.as_mut(), None).await?;
+    let status = resume_with(&store, run, lease, plan, backends, beginning, stop, observer.as_mut(), None).await?;
     // what was asked for is done, whether this call or a rollback under way did it
     Ok(match status {
         Status::Person | Status::Bad => Status::Success,

@@ -2,10 +2,12 @@
 
 use super::Format;
 use super::exit::Status;
-use super::load::{load, policies, print_diagnostics};
+use super::load::{Loaded, load, policies, print_diagnostics};
+use crate::syntax::ast::{File, Item};
 use crate::syntax::diagnostic::{Diagnostic, Severity};
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{IsTerminal, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Arguments of `canary check`.
 #[derive(Debug, clap::Args)]
@@ -21,20 +23,26 @@ pub struct Args {
     deny: Option<String>,
 }
 
-/// Checks each file with the environments beside it.
+/// Checks each policy with the environments beside it.
 #[must_use]
 pub fn main(args: &Args) -> Status {
-    let Ok(paths) = policies(&args.paths) else { return Status::Wrong };
-    let Ok(loaded) = load(&paths) else { return Status::Wrong };
-    let mut diagnostics = loaded.diagnostics;
-    diagnostics.extend(crate::check::check_files(&loaded.files, &loaded.map).diagnostics);
+    let Ok(asked) = policies(&args.paths) else { return Status::Wrong };
+    let paths = with_neighbours(&asked);
+    let Ok(mut loaded) = load(&paths) else { return Status::Wrong };
+    let mut diagnostics = std::mem::take(&mut loaded.diagnostics);
+    for d in groups(&paths, &loaded).iter().flat_map(|group| check(group, &loaded)) {
+        // an environment that several policies share is reported once
+        if !diagnostics.contains(&d) {
+            diagnostics.push(d);
+        }
+    }
     diagnostics.sort_by_key(|d| (d.span().file, d.span().start));
     let out = &mut std::io::stdout();
     print_diagnostics(&diagnostics, &loaded.map, args.format, out, std::io::stdout().is_terminal());
-    let count = |s: Severity| diagnostics.iter().filter(|d| d.severity == s).count();
-    let (errors, warnings) = (count(Severity::Error), count(Severity::Warning));
-    if args.format == Format::Human {
-        let _ = writeln!(out, "{}", summary(paths.len(), errors, warnings));
+    let warnings = diagnostics.iter().filter(|d| d.severity == Severity::Warning).count();
+    if args.format == Format::Human && diagnostics.is_empty() {
+        let files = asked.len();
+        let _ = writeln!(out, "{files} file{} checked, nothing to say", if files == 1 { "" } else { "s" });
     }
     if diagnostics.iter().any(Diagnostic::is_error) || (args.deny.is_some() && warnings > 0) {
         Status::Bad
@@ -43,13 +51,67 @@ pub fn main(args: &Args) -> Status {
     }
 }
 
-fn summary(files: usize, errors: usize, warnings: usize) -> String {
-    let many = |n: usize, word: &str| format!("{n} {word}{}", if n == 1 { "" } else { "s" });
-    let files = many(files, "file");
-    match (errors, warnings) {
-        (0, 0) => format!("{files} checked, nothing to say"),
-        (0, w) => format!("{files} checked: {}", many(w, "warning")),
-        (e, 0) => format!("{files} checked: {}", many(e, "error")),
-        (e, w) => format!("{files} checked: {}, {}", many(e, "error"), many(w, "warning")),
+fn check(group: &[usize], loaded: &Loaded) -> Vec<Diagnostic> {
+    let files: Vec<File> = group.iter().filter_map(|i| loaded.files.get(*i).cloned()).collect();
+    crate::check::check_files(&files, &loaded.map).diagnostics
+}
+
+/// The folder of a policy's environments: `environments` beside it.
+fn environments_of(policy: &Path) -> PathBuf {
+    policy.parent().unwrap_or_else(|| Path::new("")).join("environments")
+}
+
+/// The files asked for, and what they cannot be judged without: a policy's environments, an environment's policies.
+fn with_neighbours(asked: &[PathBuf]) -> Vec<PathBuf> {
+    let mut out = asked.to_vec();
+    let mut seen: BTreeSet<PathBuf> = asked.iter().cloned().collect();
+    for path in asked {
+        let folder = path.parent().unwrap_or_else(|| Path::new(""));
+        let neighbours = if folder.ends_with("environments") {
+            folder.parent().map(Path::to_path_buf)
+        } else {
+            Some(environments_of(path))
+        };
+        for found in neighbours.into_iter().filter_map(|f| std::fs::read_dir(here(&f)).ok()).flatten().flatten() {
+            let found = found.path();
+            let found = found.strip_prefix("./").map(Path::to_path_buf).unwrap_or(found);
+            if found.extension().is_some_and(|e| e == "canary") && found.is_file() && seen.insert(found.clone()) {
+                out.push(found);
+            }
+        }
     }
+    out
+}
+
+fn here(folder: &Path) -> &Path {
+    if folder.as_os_str().is_empty() { Path::new(".") } else { folder }
+}
+
+/// Each policy with the environments of its folder; what is left over is checked alone.
+fn groups(paths: &[PathBuf], loaded: &Loaded) -> Vec<Vec<usize>> {
+    let only_environments = |file: &File| {
+        !file.items.is_empty() && file.items.iter().all(|i| matches!(i, Item::Environment(_) | Item::Edition(_)))
+    };
+    let mut environments: BTreeMap<PathBuf, Vec<usize>> = BTreeMap::new();
+    let mut policies = Vec::new();
+    for (i, (path, file)) in paths.iter().zip(&loaded.files).enumerate() {
+        if only_environments(file) {
+            let folder = path.parent().unwrap_or_else(|| Path::new("")).to_path_buf();
+            environments.entry(folder).or_default().push(i);
+        } else {
+            policies.push(i);
+        }
+    }
+    let mut used = BTreeSet::new();
+    let mut out = Vec::new();
+    for i in policies {
+        let mut group = vec![i];
+        if let Some(beside) = paths.get(i).and_then(|p| environments.get(&environments_of(p))) {
+            used.extend(beside.iter().copied());
+            group.extend(beside.iter().copied());
+        }
+        out.push(group);
+    }
+    out.extend(environments.into_values().flatten().filter(|i| !used.contains(i)).map(|i| vec![i]));
+    out
 }

@@ -24,7 +24,7 @@ pub struct Args {
     verdict: Option<String>,
     /// At most so many runs, newest first
     #[arg(long, default_value_t = 20)]
-    limit: u32,
+    limit: usize,
     /// Recompute the run's hash chain and say whether it holds
     #[arg(long, requires = "run")]
     verify: bool,
@@ -59,8 +59,8 @@ fn list(args: &Args) -> Result<Status, Status> {
     let run = find(&store, Some(name))?;
     if args.verify {
         return Ok(match store.verify(&run.id) {
-            Ok(()) => {
-                println!("run {}: the chain holds", run.id);
+            Ok(head) => {
+                println!("run {}: the chain holds: {} events, head {}", run.id, head.seq, head.hash);
                 Status::Success
             }
             Err(e) => because(Status::Bad, &format!("run {}: {e}", run.id)),
@@ -92,7 +92,7 @@ fn print_runs(runs: &[Run], format: Format) {
                     "rollout": r.rollout,
                     "environment": r.environment,
                     "started": rfc3339(r.started),
-                    "ended": r.ended.map(rfc3339),
+                    "ended": r.finished.map(rfc3339),
                     "verdict": r.verdict,
                     "plan_hash": r.plan_hash,
                 })

@@ -6,7 +6,7 @@ use crate::check;
 use crate::plan::{Bindings, Plan};
 use crate::report::style::Style;
 use crate::syntax::diagnostic::Diagnostic;
-use crate::syntax::source::SourceMap;
+use crate::syntax::source::{SourceMap, Span};
 use crate::syntax::{ast, parse, read_source, render};
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
@@ -40,6 +40,7 @@ pub fn load(paths: &[PathBuf]) -> Result<Loaded, Status> {
                     // the text itself cannot be shown: it is no text
                     let id = out.map.add(name, "");
                     out.diagnostics.push(e.diagnostic(id));
+                    out.files.push(ast::File { items: Vec::new(), span: Span::new(id, 0, 0) });
                 }
                 Ok(text) => {
                     let id = out.map.add(name, text.clone());

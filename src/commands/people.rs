@@ -1,10 +1,10 @@
 //! `canary pause`, `canary resume`: a person's word to a live run, through the store.
 
 use super::exit::{Status, because};
-use super::runs::{StoreArg, find, open};
+use super::runs::{StoreArg, find};
 use crate::runtime::clock::now;
 use crate::store::{Run, Store};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// How long a live runner may take to answer.
 const ANSWER: Duration = Duration::from_secs(10);
@@ -17,6 +17,7 @@ pub struct Args {
     /// Why; kept in the journal
     #[arg(long, default_value = "")]
     pub why: String,
+    /// Where the run is kept
     #[command(flatten)]
     pub store: StoreArg,
 }
@@ -54,8 +55,7 @@ fn tell(kind: &str, args: &Args) -> Result<Status, Status> {
 /// The exit status; it was said on standard error.
 pub fn open_to_write(path: &std::path::Path) -> Result<Store, Status> {
     // a mistyped path must not make an empty store
-    open(path)?;
-    Store::open(path).map_err(|e| because(Status::Wrong, &e.to_string()))
+    Store::open_existing(path).map_err(|e| because(Status::Wrong, &e.to_string()))
 }
 
 /// The newest run of that name, if it is not over.
@@ -76,7 +76,7 @@ pub fn unfinished(store: &Store, name: &str) -> Result<Run, Status> {
 /// Who runs it, if anybody does.
 #[must_use]
 pub fn runner(store: &Store, run: &Run) -> Option<String> {
-    store.holder(&format!("rollout/{}", run.rollout)).ok().flatten()
+    store.lease_holder(&format!("rollout/{}", run.rollout)).ok().flatten()
 }
 
 /// Posts a command and waits for what the runner says.
@@ -86,12 +86,8 @@ pub fn runner(store: &Store, run: &Run) -> Option<String> {
 pub fn post_and_wait(store: &Store, run: &Run, kind: &str, why: &str) -> Result<String, Status> {
     let failed = |e: crate::store::StoreError| because(Status::Wrong, &e.to_string());
     let id = store.post_command(&run.id, kind, &who(), why, now()).map_err(failed)?;
-    let begin = Instant::now();
-    while begin.elapsed() < ANSWER {
-        if let Some(outcome) = store.command_outcome(id).map_err(failed)? {
-            return Ok(outcome);
-        }
-        std::thread::sleep(Duration::from_millis(50));
+    if let Some(outcome) = store.await_command(id, ANSWER).map_err(failed)?.outcome {
+        return Ok(outcome);
     }
     let message =
         format!("the runner of {} has not answered within {}s; it will still see this", run.id, ANSWER.as_secs());

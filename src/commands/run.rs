@@ -17,7 +17,7 @@ use crate::runtime::executor::Beginning;
 use crate::runtime::fetch::with_help;
 use crate::runtime::journal::Journal;
 use crate::runtime::{Executor, Observer, Outcome, clock::now, preflight};
-use crate::store::{LeaseGuard, NewRun, Run, Store};
+use crate::store::{Documents, Holder, LeaseGuard, NewRun, Run, Store};
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -150,17 +150,16 @@ pub fn store_path(bindings: &Bindings) -> PathBuf {
 pub fn lease(store: &Store, plan: &Plan, environment: &str) -> Result<LeaseGuard, Status> {
     let mut names = vec![format!("rollout/{}", plan.rollout)];
     names.extend(plan.ports.iter().map(|p| format!("port/{environment}/{}", p.name)));
-    let holder = format!("pid {} of {} on {}", std::process::id(), user(), host());
-    store.lease(&names, &holder).map_err(|e| {
-        because(Status::Refused, &format!("{e}: two runs never hold one rollout or one port (see `canary status`)"))
-    })
+    store
+        .lease(&names, &Holder::this_process(now()))
+        .map_err(|e| because(Status::Refused, &format!("{e} (see `canary status`)")))
 }
 
 async fn real_run(args: &Args, compiled: &Compiled, lab: Option<&Lab>) -> Result<Status, Status> {
     let path = store_path(&compiled.bindings);
     let store = Store::open(&path).map_err(|e| because(Status::Refused, &e.to_string()))?;
     let store = Arc::new(store);
-    let _lease = lease(&store, &compiled.plan, &compiled.bindings.environment)?;
+    let lease = lease(&store, &compiled.plan, &compiled.bindings.environment)?;
     let unfinished =
         store.unfinished_run(&compiled.plan.rollout).map_err(|e| because(Status::Refused, &e.to_string()))?;
     let stop = stop_on_signals();
@@ -185,27 +184,18 @@ async fn real_run(args: &Args, compiled: &Compiled, lab: Option<&Lab>) -> Result
             check_pinned(&run, compiled)?;
             run
         }
-        (None, false) => return fresh_run(args, compiled, &store, lab, stop, observer.as_mut(), None).await,
+        (None, false) => return fresh_run(args, compiled, &store, lease, lab, stop, observer.as_mut(), None).await,
     };
     let Some(state) = kept_state(&store, &run)? else {
-        return fresh_run(args, compiled, &store, lab, stop, observer.as_mut(), Some(run)).await;
+        return fresh_run(args, compiled, &store, lease, lab, stop, observer.as_mut(), Some(run)).await;
     };
     let plan = Arc::new(compiled.plan.clone());
     let backends = connect(&plan, &compiled.bindings, lab).map_err(|r| refused(&r))?;
     if lab.is_some() {
         restore_lab(&state, &backends).await;
     }
-    resume_with(
-        &store,
-        &run,
-        plan,
-        backends,
-        Beginning::Recovered(Box::new(state)),
-        stop,
-        observer.as_mut(),
-        Some(args),
-    )
-    .await
+    let beginning = Beginning::Recovered(Box::new(state));
+    resume_with(&store, &run, lease, plan, backends, beginning, stop, observer.as_mut(), Some(args)).await
 }
 
 /// The lab that the run was on has gone with its process: the new one is set to what was last verified.
@@ -260,10 +250,12 @@ pub fn kept_state(store: &Store, run: &Run) -> Result<Option<State>, Status> {
 }
 
 /// Starts from the beginning: a new run, or one that has `begun` in the store and nowhere else.
+#[expect(clippy::too_many_arguments, reason = "everything that one run is made of")]
 async fn fresh_run(
     args: &Args,
     compiled: &Compiled,
     store: &Arc<Store>,
+    lease: LeaseGuard,
     lab: Option<&Lab>,
     mut stop: watch::Receiver<bool>,
     observer: &mut dyn Observer,
@@ -284,7 +276,7 @@ async fn fresh_run(
     };
     let beginning =
         Beginning::Start { at: ready.at, originals: ready.originals, answers: ready.answers, baseline: ready.baseline };
-    resume_with(store, &run, plan, backends, beginning, stop, observer, Some(args)).await
+    resume_with(store, &run, lease, plan, backends, beginning, stop, observer, Some(args)).await
 }
 
 fn create_run(args: &Args, compiled: &Compiled, store: &Store, started: Time) -> Result<Run, Status> {
@@ -302,11 +294,13 @@ fn create_run(args: &Args, compiled: &Compiled, store: &Store, started: Time) ->
             title: plan.title.clone(),
             environment: compiled.bindings.environment.clone(),
             policy_path: args.target.file.display().to_string(),
-            plan: serde_json::to_value(&compiled.plan).unwrap_or_default(),
             plan_hash: plan.hash.clone(),
-            bindings: serde_json::to_value(&compiled.bindings).unwrap_or_default(),
             bindings_hash: compiled.bindings.hash.clone(),
-            provenance: serde_json::to_value(&provenance).unwrap_or_default(),
+            documents: Documents {
+                plan_json: serde_json::to_string(&compiled.plan).unwrap_or_default(),
+                bindings_json: serde_json::to_string(&compiled.bindings).unwrap_or_default(),
+                provenance_json: serde_json::to_string(&provenance).unwrap_or_default(),
+            },
             started,
         })
         .and_then(|id| store.run(&id))
@@ -318,6 +312,7 @@ fn create_run(args: &Args, compiled: &Compiled, store: &Store, started: Time) ->
 pub async fn resume_with(
     store: &Arc<Store>,
     run: &Run,
+    lease: LeaseGuard,
     plan: Arc<Plan>,
     backends: crate::runtime::Backends,
     beginning: Beginning,
@@ -329,9 +324,9 @@ pub async fn resume_with(
     let taken = match beginning {
         // commands that were posted to a run before this runner took it over are not obeyed late
         Beginning::Start { .. } => 0,
-        _ => store.last_command(&run.id).unwrap_or(0),
+        _ => store.commands(&run.id).ok().and_then(|all| all.last().map(|c| c.id)).unwrap_or(0),
     };
-    let journal = Journal::new(Arc::clone(store), run.id.clone(), taken);
+    let journal = Journal::new(Arc::clone(store), run.id.clone(), lease, taken);
     let executor = Executor::new(Arc::clone(&plan), backends, journal, observer);
     let (outcome, state) = executor.run(beginning, stop).await;
     if let Some(file) = args.and_then(|a| a.report.as_ref()) {
@@ -342,6 +337,10 @@ pub async fn resume_with(
         Outcome::Finished(Verdict::RolledBack) => Status::Bad,
         Outcome::Finished(Verdict::Aborted) => Status::Person,
         Outcome::Finished(Verdict::Refused) => Status::Refused,
+        Outcome::Taken => {
+            eprintln!("canary: another runner has taken run {} over; this one does nothing any more", run.id);
+            Status::Unfinished
+        }
         Outcome::Stopped => {
             let env = &run.environment;
             eprintln!("\ncanary: stopped; the state of run {} is kept", run.id);
@@ -372,16 +371,17 @@ fn write_report(store: &Store, run: &Run, plan: &Plan, file: &Path) -> Result<()
     };
     let run = store.run(&run.id).map_err(|e| failed(&e))?;
     let events = super::runs::events(store, &run)?;
-    let chain = store.head(&run.id).map_err(|e| failed(&e))?;
+    let chain = store.verify(&run.id).map_err(|e| failed(&e))?.hash;
+    let documents = store.documents(&run.id).map_err(|e| failed(&e))?;
     let document = report(&Source {
         plan,
         bindings_hash: &run.bindings_hash,
         environment: &run.environment,
         run: run.id.as_str(),
         started: run.started,
-        ended: run.ended,
+        ended: run.finished,
         verdict: run.verdict.as_deref(),
-        provenance: run.provenance.clone(),
+        provenance: serde_json::from_str(&documents.provenance_json).unwrap_or_default(),
         events: &events,
         chain: &chain,
     });

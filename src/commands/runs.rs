@@ -44,7 +44,9 @@ pub fn find(store: &Store, name: Option<&str>) -> Result<Run, Status> {
     if let Some(run) = by_rollout.into_iter().next() {
         return Ok(run);
     }
-    let by_id = name.map(|n| store.run_by_name(n)).transpose().map_err(|e| said(&e))?.flatten();
+    // a run that is asked for by its id is found among all
+    let all = if name.is_some() { store.runs(&RunFilter::default()).map_err(|e| said(&e))? } else { Vec::new() };
+    let by_id = all.into_iter().find(|r| Some(r.id.as_str()) == name);
     by_id.ok_or_else(|| match name {
         Some(n) => {
             because(Status::Wrong, &format!("no run and no rollout called `{n}` in this store (see `canary history`)"))
@@ -61,12 +63,13 @@ fn said(e: &StoreError) -> Status {
 ///
 /// # Errors
 /// The exit status when they cannot be read; it was said on standard error.
-pub fn pinned(run: &Run) -> Result<(Plan, Bindings), Status> {
+pub fn pinned(store: &Store, run: &Run) -> Result<(Plan, Bindings), Status> {
     let broken = |what: &str, e: serde_json::Error| {
         because(Status::Wrong, &format!("the {what} of run {} cannot be read by this version: {e}", run.id))
     };
-    let plan = serde_json::from_value(run.plan.clone()).map_err(|e| broken("plan", e))?;
-    let bindings = serde_json::from_value(run.bindings.clone()).map_err(|e| broken("bindings", e))?;
+    let documents = store.documents(&run.id).map_err(|e| said(&e))?;
+    let plan = serde_json::from_str(&documents.plan_json).map_err(|e| broken("plan", e))?;
+    let bindings = serde_json::from_str(&documents.bindings_json).map_err(|e| broken("bindings", e))?;
     Ok((plan, bindings))
 }
 

@@ -39,10 +39,10 @@ fn print(args: &Args) -> Result<(), Status> {
     let runs = store.runs(&filter).map_err(|e| super::exit::because(Status::Wrong, &e.to_string()))?;
     let mut list = Vec::new();
     for run in &runs {
-        let (plan, _) = pinned(run)?;
+        let (plan, _) = pinned(&store, run)?;
         let state: Option<State> =
             store.state(&run.id).ok().flatten().and_then(|(_, v)| serde_json::from_value(v).ok());
-        let runner = store.holder(&format!("rollout/{}", run.rollout)).ok().flatten();
+        let runner = store.lease_holder(&format!("rollout/{}", run.rollout)).ok().flatten();
         match args.format {
             Format::Human => human(run, &plan, state.as_ref(), runner.as_deref()),
             Format::Json => list.push(machine(run, &plan, state.as_ref(), runner.as_deref())),

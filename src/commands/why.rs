@@ -31,7 +31,7 @@ pub fn main(args: &Args) -> Status {
 fn explain(args: &Args) -> Result<(), Status> {
     let store = open(&args.store.store)?;
     let run = find(&store, args.name.as_deref())?;
-    let (plan, bindings) = pinned(&run)?;
+    let (plan, bindings) = pinned(&store, &run)?;
     let events = events(&store, &run)?;
     let subject = Subject {
         plan: &plan,

@@ -7,7 +7,7 @@ use super::monitor::Stopwatch;
 use super::reactions;
 use super::record::Record;
 use super::rollback::{roll_back, roll_back_to};
-use super::state::{Owner, Paused, RunCause, Running, Stage, State, StepRun, Target, Verdict, Word};
+use super::state::{Owner, Paused, RunCause, Running, Stage, State, StepRun, Target, Undoable, Verdict, Word};
 use super::step::Effect;
 use crate::plan::{ActionId, Consequence, Happening, PhaseId, Plan, PortId, Setting, Step, Time, show};
 
@@ -30,10 +30,10 @@ pub(super) fn advance(plan: &Plan, state: &mut State, at: Time, live: bool, out:
     let clock = pace(plan, Owner::Rollout);
     let open = settled && live && state.paused.is_none();
     let frozen = watching(plan, state).any(|w| w.is_none_or(Word::freezes_hold));
-    state.elapsed.step(clock, at, settled && live);
+    let all_ok = watching(plan, state).all(|w| w == Some(Word::Ok));
     match phase.steps.get(state.step) {
-        Some(Step::Hold(_)) => state.hold.step(clock, at, open && !frozen),
-        Some(Step::Promote { .. }) => state.within.step(clock, at, open),
+        Some(Step::Hold(_)) => state.hold.observe(clock, at, open && !frozen, live),
+        Some(Step::Promote { .. }) => state.within.observe(clock, at, open, live),
         Some(Step::Run { .. }) | None => {}
     }
     if !open {
@@ -64,7 +64,8 @@ pub(super) fn advance(plan: &Plan, state: &mut State, at: Time, live: bool, out:
                     consequence(plan, state, at, *otherwise, why, out);
                     return;
                 }
-                holds
+                // not latched: it must be true at the very check at which the guards are ok
+                holds && all_ok
             }
         };
         if !done {
@@ -83,7 +84,7 @@ pub(super) fn advance(plan: &Plan, state: &mut State, at: Time, live: bool, out:
             Some(Step::Run { .. }) | None => {}
         }
     }
-    if watching(plan, state).all(|w| w == Some(Word::Ok)) {
+    if all_ok {
         pass(plan, state, at, out);
     }
 }
@@ -133,7 +134,7 @@ pub(super) fn enter(plan: &Plan, state: &mut State, phase: PhaseId, at: Time, ou
     let settings = plan.settings_at(phase);
     let changed = settings != state.target.settings || state.target.verified.is_none();
     if changed {
-        request(state, at, settings.clone());
+        request(state, at, settings.clone(), false);
     } else {
         state.target.settled = None;
     }
@@ -154,11 +155,13 @@ pub(super) fn reset_steps(state: &mut State) {
     state.hold = Stopwatch::default();
     state.within = Stopwatch::default();
     state.within_fired = false;
+    state.elapsed = Stopwatch::default();
     state.promote.clear();
 }
 
-pub(super) fn request(state: &mut State, at: Time, settings: Vec<(PortId, Setting)>) {
-    state.target = Target { epoch: state.target.epoch + 1, settings, requested: at, verified: None, settled: None };
+pub(super) fn request(state: &mut State, at: Time, settings: Vec<(PortId, Setting)>, lowers: bool) {
+    state.target =
+        Target { epoch: state.target.epoch + 1, settings, lowers, requested: at, verified: None, settled: None };
     state.drifted.clear();
 }
 
@@ -187,7 +190,7 @@ pub(super) fn finish(
     why: Explanation,
     out: &mut Vec<Effect>,
 ) {
-    reactions::early_snapshot(plan, state, at, out);
+    reactions::early_snapshot(plan, state, out);
     state.stage = Stage::Done(verdict);
     state.paused = None;
     let text = format!("{}: {}", verdict.text().replace('_', " "), why.summary);
@@ -208,7 +211,7 @@ pub(super) fn run(plan: &Plan, state: &mut State, at: Time, action: ActionId, ca
     state.next_token += 1;
     state.running.push(Running { token, action, cause, since: at });
     if cause != RunCause::Undo && plan.actions.get(action.index()).is_some_and(|a| a.undo.is_some()) {
-        state.to_undo.push(action);
+        state.to_undo.push(Undoable { action, phase: state.phase });
     }
     out.push(Effect::record(Record::ActionStarted { action: plan.action_name(action).to_owned(), token, cause }));
     out.push(Effect::Run { token, action, cause });

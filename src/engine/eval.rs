@@ -83,7 +83,8 @@ impl Check<'_> {
         {
             return Err(Missing::Stale { age, others: self.others(state, id) });
         }
-        Ok(reading)
+        // one NaN in a sum of increments would stay in it for ever
+        if is_finite(reading) { Ok(reading) } else { Err(Missing::NotANumber) }
     }
 
     /// Whether the same query answers, freshly, for another population.
@@ -158,6 +159,14 @@ impl Check<'_> {
             Ok(b) => quantile(b, q).map_or_else(|| Num::missing(Causes::THIN), |(v, n)| Num::known(v * scale).of(n)),
             Err(n) => n,
         }
+    }
+}
+
+/// Whether all its numbers are.
+pub(super) fn is_finite(reading: &Reading) -> bool {
+    match reading {
+        Reading::Value(v) | Reading::Increase(v) => v.is_finite(),
+        Reading::Buckets(b) => b.iter().all(|b| b.count.is_finite()),
     }
 }
 

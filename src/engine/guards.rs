@@ -9,7 +9,8 @@ use super::truth::Truth;
 use super::value::{Causes, Num};
 use crate::engine::monitor::Monitor;
 use crate::plan::{
-    Compare, Consequence, GuardId, Happening, Node, PhaseId, Plan, Population, Temporal, Tolerance, show,
+    Compare, Consequence, GuardId, Happening, InputId, Node, NodeId, PhaseId, Plan, Population, Temporal, Tolerance,
+    show,
 };
 
 impl Tolerance {
@@ -38,8 +39,9 @@ pub(super) fn arm(plan: &Plan, state: &mut State, phase: PhaseId, anew: bool) {
         }
         s.monitor = Monitor::default();
         s.word = None;
-        if !anew {
-            // after a rollback to a phase it must have been ok before it fires again
+        // after a rollback to a phase a guard that takes back must have been ok before it fires again; a pause that lost
+        // against the rollback may still come
+        if !anew || !matches!(guard.otherwise, Consequence::Rollback(_)) {
             s.fired = false;
         }
         restart(plan, state, Owner::Guard(GuardId::at(i)), |since_phase| !since_phase);
@@ -85,9 +87,7 @@ pub(super) fn check_guards(check: Check<'_>, state: &mut State, out: &mut Vec<Ef
         };
         let summary = breach_summary(check.plan, state, id);
         let explanation = Explanation::of_guard(check, state, id, "guard", summary);
-        if state.guards.get(id.index()).is_some_and(|s| s.since == check.at) {
-            wishes.push(Wish::Tell(Happening::Breach, explanation.summary.clone()));
-        }
+        wishes.push(Wish::Tell(Happening::Breach, explanation.summary.clone()));
         match guard.otherwise {
             Consequence::Tell | Consequence::Hold => {}
             Consequence::Pause | Consequence::Halt => wishes.push(Wish::Pause(explanation)),
@@ -123,7 +123,8 @@ fn check_guard(check: Check<'_>, state: &mut State, id: GuardId, out: &mut Vec<E
         return false;
     };
     let used_up = s.monitor.step(guard.tolerate.temporal(), pace(check.plan, owner), check.at, !fed).is_true();
-    let word = if used_up { Word::Breached } else { word };
+    // the first word that fits stands: what is dark or warming freezes `hold`, also when its tolerance is used up
+    let word = if used_up && word == Word::Failing { Word::Breached } else { word };
     s.reading = GuardReading { used: s.monitor.known(), ..reading };
     let before = s.word;
     if before != Some(word) {
@@ -133,7 +134,7 @@ fn check_guard(check: Check<'_>, state: &mut State, id: GuardId, out: &mut Vec<E
     if word == Word::Ok {
         s.fired = false;
     }
-    let fires = word == Word::Breached && !s.fired;
+    let fires = used_up && !s.fired;
     if before != Some(word)
         && let Some(report) = guard_report(check.plan, state, id)
     {
@@ -147,14 +148,32 @@ fn check_guard(check: Check<'_>, state: &mut State, id: GuardId, out: &mut Vec<E
 
 /// Whether one of its windows still reaches before the settings were verified.
 fn warming(check: Check<'_>, state: &State, id: GuardId) -> bool {
-    let Some(guard) = check.plan.guards.get(id.index()) else {
-        return false;
-    };
-    guard.inputs.iter().filter_map(|i| check.plan.inputs.get(i.index())).any(|input| {
+    check.plan.guards.get(id.index()).is_some_and(|g| g.inputs.iter().any(|i| reaches_back(check, state, *i)))
+}
+
+/// Whether an input's window still reaches before the settings were verified.
+fn reaches_back(check: Check<'_>, state: &State, id: InputId) -> bool {
+    check.plan.inputs.get(id.index()).is_some_and(|input| {
         input.reach > 0
             && input.population != Population::Before
             && state.target.verified.is_none_or(|v| check.at - input.reach - input.lag < v)
     })
+}
+
+/// Whether a window anywhere below a condition still reaches before the settings were verified.
+pub(super) fn condition_warming(check: Check<'_>, state: &State, condition: NodeId) -> bool {
+    let mut found = false;
+    subtree(check.plan, condition, &mut |_, node| {
+        found |= match *node {
+            Node::Gauge(i)
+            | Node::Increase(i, _)
+            | Node::Share { buckets: i, .. }
+            | Node::Quantile { buckets: i, .. } => reaches_back(check, state, i),
+            Node::Events { bad, total } => reaches_back(check, state, bad) || reaches_back(check, state, total),
+            _ => false,
+        };
+    });
+    found
 }
 
 /// Value, limit and margin of the comparison that the guard shows.

@@ -245,6 +245,15 @@ impl Stopwatch {
         }
         self.last = Some((at, runs));
     }
+
+    /// As [`Stopwatch::step`] at a live check. A back-filled one counts nothing, neither before nor after it.
+    pub fn observe(&mut self, pace: Pace, at: Time, runs: bool, live: bool) {
+        if live {
+            self.step(pace, at, runs);
+        } else {
+            self.last = Some((at, false));
+        }
+    }
 }
 
 #[cfg(test)]

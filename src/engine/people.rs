@@ -1,11 +1,12 @@
 //! What reaches the engine between checks: ended actions, people, a new runner.
 
 use super::advance::{consequence, latch_pause, request};
+use super::eval::pace;
 use super::explain::Explanation;
 use super::monitor::Stopwatch;
 use super::record::Record;
-use super::rollback::{UNDO_TRIES, roll_back, undo_next};
-use super::state::{RunCause, Stage, State, StepRun, Verdict};
+use super::rollback::{next_undo, roll_back, undo_next, undone};
+use super::state::{Owner, RunCause, Stage, State, StepRun, Verdict};
 use super::step::{Effect, Operator};
 use crate::plan::{Plan, Step, Time};
 
@@ -36,19 +37,7 @@ pub(super) fn action_ended(
                 consequence(plan, state, at, *otherwise, why, out);
             }
         }
-        (RunCause::Undo, Stage::RollingBack(verdict)) => {
-            let tries = 1 + state.undo_tries;
-            if ok || tries >= UNDO_TRIES {
-                state.undo_tries = 0;
-                let undone = state.to_undo.pop();
-                if !ok {
-                    state.undo_failed.extend(undone);
-                }
-            } else {
-                state.undo_tries = tries;
-            }
-            undo_next(plan, state, at, verdict, out);
-        }
+        (RunCause::Undo, Stage::Phase(_) | Stage::RollingBack(_)) => undone(plan, state, at, ended.action, ok, out),
         _ => {}
     }
 }
@@ -92,7 +81,7 @@ pub(super) fn operator(
             out.push(Effect::record(Record::Resumed { who: who.to_owned(), why: why.to_owned() }));
             if !state.drifted.is_empty() {
                 let settings = state.target.settings.clone();
-                request(state, at, settings.clone());
+                request(state, at, settings.clone(), false);
                 out.push(Effect::Apply { epoch: state.target.epoch, settings, lowers: false });
             }
         }
@@ -101,18 +90,23 @@ pub(super) fn operator(
 
 /// After a stop: an unfinished rollback first, then what was asked for and not confirmed; nothing skipped, nothing begun again.
 pub(super) fn recovered(plan: &Plan, state: &mut State, at: Time, out: &mut Vec<Effect>) {
-    let lowers = matches!(state.stage, Stage::RollingBack(_));
+    let lowers = state.target.lowers;
     if matches!(state.stage, Stage::Idle | Stage::Done(_)) {
         return;
     }
     if state.target.verified.is_none() {
+        // a stop does not use up the time in which settings must be read back
+        let seen = state.last.unwrap_or(at).max(state.target.requested);
+        if matches!(state.stage, Stage::Phase(_)) && pace(plan, Owner::Rollout).is_gap(at - seen) {
+            state.target.requested += at - seen;
+        }
         out.push(Effect::Apply { epoch: state.target.epoch, settings: state.target.settings.clone(), lowers });
     }
     let mut kept = Vec::new();
     for r in std::mem::take(&mut state.running) {
         let awaited = matches!(
             (r.cause, state.stage),
-            (RunCause::Step, Stage::Phase(_)) | (RunCause::Undo, Stage::RollingBack(_))
+            (RunCause::Step | RunCause::Undo, Stage::Phase(_)) | (RunCause::Undo, Stage::RollingBack(_))
         );
         if awaited {
             // how it ended is not known, and unknown never helps the canary: it must succeed under our eyes
@@ -129,8 +123,8 @@ pub(super) fn recovered(plan: &Plan, state: &mut State, at: Time, out: &mut Vec<
         }
     }
     state.running = kept;
-    if let (Stage::RollingBack(verdict), Some(_), true) = (state.stage, state.target.verified, state.running.is_empty())
-    {
-        undo_next(plan, state, at, verdict, out);
+    let undoing = matches!(state.stage, Stage::RollingBack(_)) || next_undo(state).is_some();
+    if undoing && state.target.verified.is_some() {
+        undo_next(plan, state, at, out);
     }
 }

@@ -87,6 +87,31 @@ fn run_limited(
     run(plan, state, at, action, RunCause::Reaction, out);
 }
 
+/// How many times of a reaction have come due.
+fn due(trigger: &Trigger, elapsed: Millis) -> i64 {
+    match trigger {
+        Trigger::On(_) | Trigger::When(_) => 0,
+        Trigger::Every(d) => elapsed / (*d).max(1),
+        Trigger::At(times) => i64::try_from(times.iter().filter(|t| elapsed >= **t).count()).unwrap_or(i64::MAX),
+    }
+}
+
+/// Snapshots that are due at a check: before anything is decided, so that they stand in the journal before the end they may
+/// coincide with.
+pub(super) fn snapshots(check: Check<'_>, state: &mut State, out: &mut Vec<Effect>) {
+    let Some(started) = state.started else { return };
+    let mut taken = false;
+    for (reaction, r) in check.plan.reactions.iter().zip(&mut state.reactions) {
+        let due = due(&reaction.trigger, check.at - started);
+        if matches!(reaction.act, Act::Snapshot) && due > r.due {
+            (r.due, taken) = (due, true);
+        }
+    }
+    if taken {
+        out.push(Effect::record(snapshot(check, state)));
+    }
+}
+
 /// `every d`, `at …`, `when C` at a check.
 pub(super) fn timed(check: Check<'_>, state: &mut State, out: &mut Vec<Effect>) {
     let (plan, at) = (check.plan, check.at);
@@ -97,11 +122,7 @@ pub(super) fn timed(check: Check<'_>, state: &mut State, out: &mut Vec<Effect>) 
         };
         let due = match &reaction.trigger {
             Trigger::On(_) => continue,
-            Trigger::Every(d) => (at - started) / (*d).max(1),
-            Trigger::At(times) => {
-                let due = times.iter().filter(|t| at - started >= **t).count();
-                i64::try_from(due).unwrap_or(i64::MAX)
-            }
+            Trigger::Every(_) | Trigger::At(_) => due(&reaction.trigger, at - started),
             Trigger::When(cond) => {
                 let (truth, _) = eval(check, state, *cond, Owner::Rollout).truth();
                 let Some(r) = state.reactions.get_mut(i) else {
@@ -140,15 +161,37 @@ fn reaction_title(plan: &Plan, state: &State, at: Time) -> String {
 }
 
 /// A snapshot that was still to come when the run ends is taken now, once, and marked.
-pub(super) fn early_snapshot(plan: &Plan, state: &mut State, at: Time, out: &mut Vec<Effect>) {
-    let Some(started) = state.started else { return };
-    let pending = plan.reactions.iter().any(|r| match (&r.trigger, &r.act) {
-        (Trigger::At(times), Act::Snapshot) => times.iter().any(|t| at - started < *t),
+pub(super) fn early_snapshot(plan: &Plan, state: &State, out: &mut Vec<Effect>) {
+    let pending = plan.reactions.iter().zip(&state.reactions).any(|(r, s)| match (&r.trigger, &r.act) {
+        (Trigger::At(times), Act::Snapshot) => i64::try_from(times.len()).is_ok_and(|n| s.due < n),
         _ => false,
     });
     if pending {
         let guards = guard_reports(plan, state);
         out.push(Effect::record(Record::Snapshot { guards, inputs: Vec::new(), early: true }));
+    }
+}
+
+/// One step tells a channel once: of several notices to the same channels the last one, which says where the run is now, gets the
+/// others' titles as its first lines.
+pub(super) fn merge_notices(out: &mut Vec<Effect>) {
+    let mut i = 0;
+    while i < out.len() {
+        let later = out.iter().enumerate().skip(i + 1).find_map(|(j, e)| match (out.get(i), e) {
+            (Some(Effect::Notify { channels: a, .. }), Effect::Notify { channels: b, .. }) if a == b => Some(j),
+            _ => None,
+        });
+        let Some(j) = later else {
+            i += 1;
+            continue;
+        };
+        let earlier = out.remove(i);
+        if let (Effect::Notify { title: first, .. }, Some(Effect::Notify { title, text, .. })) =
+            (earlier, out.get_mut(j - 1))
+            && first != *title
+        {
+            *text = if text.is_empty() { first } else { format!("{first}\n{text}") };
+        }
     }
 }
 

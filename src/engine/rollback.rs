@@ -1,13 +1,13 @@
 //! Taking back: what is restored, in which order, until it is read back and undone.
 
-use super::advance::{finish, named, request, reset_steps, run};
+use super::advance::{finish, latch_pause, named, request, reset_steps, run};
 use super::explain::Explanation;
 use super::guards::arm;
 use super::reactions;
 use super::record::Record;
-use super::state::{RunCause, Stage, State, Verdict};
+use super::state::{RunCause, Stage, State, Undoable, Verdict};
 use super::step::Effect;
-use crate::plan::{Happening, Millis, PhaseId, Plan, PortId, Setting, Time, show};
+use crate::plan::{ActionId, Happening, Millis, PhaseId, Plan, PortId, Setting, Time, show};
 
 /// Takes everything back to what was read before the first change: traffic first, then flags.
 pub(super) fn roll_back(
@@ -24,7 +24,7 @@ pub(super) fn roll_back(
     let mut settings: Vec<(PortId, Setting)> =
         state.originals.iter().copied().filter(|(port, _)| touched(*port)).collect();
     settings.sort_by_key(|(p, _)| (!plan.is_traffic(*p), std::cmp::Reverse(*p)));
-    request(state, at, settings.clone());
+    request(state, at, settings.clone(), true);
     state.stage = Stage::RollingBack(verdict);
     state.paused = None;
     state.slow_told = false;
@@ -62,7 +62,12 @@ pub(super) fn roll_back_to(
     state.phase = to;
     state.entered = at;
     reset_steps(state);
-    request(state, at, settings.clone());
+    // the step that waited for an action is left: whatever the action says now says nothing to this phase
+    let awaited = state.running.iter().any(|r| r.cause == RunCause::Step);
+    for r in state.running.iter_mut().filter(|r| r.cause == RunCause::Step) {
+        r.cause = RunCause::Reaction;
+    }
+    request(state, at, settings.clone(), true);
     arm(plan, state, to, true);
     let summary = why.summary.clone();
     let (name, epoch) = (plan.phase_name(to).to_owned(), state.target.epoch);
@@ -73,6 +78,9 @@ pub(super) fn roll_back_to(
         explanation: why,
     }));
     out.push(Effect::Apply { epoch, settings, lowers: true });
+    if awaited {
+        out.push(Effect::CancelRuns);
+    }
     let text = format!("rolling back to phase {name}: {summary}");
     reactions::happened(plan, state, at, Happening::Rollback, &text, "", out);
 }
@@ -102,20 +110,68 @@ pub(super) fn verified(
     state.target.verified = Some(at);
     let took = at - state.target.requested;
     out.push(Effect::record(Record::Verified { epoch, read: named(plan, read), took }));
-    if let Stage::RollingBack(verdict) = state.stage {
-        undo_next(plan, state, at, verdict, out);
+    undo_next(plan, state, at, out);
+}
+
+/// The action to be undone next, newest first: at a rollback every one, after a rollback to a phase those of later phases.
+pub(super) fn next_undo(state: &State) -> Option<usize> {
+    match state.stage {
+        Stage::RollingBack(_) => state.to_undo.len().checked_sub(1),
+        Stage::Phase(phase) => state.to_undo.iter().rposition(|u| u.phase > phase),
+        Stage::Idle | Stage::Done(_) => None,
     }
 }
 
-/// Starts the next undo, newest action first; when none is left the rollback is done.
-pub(super) fn undo_next(plan: &Plan, state: &mut State, at: Time, verdict: Verdict, out: &mut Vec<Effect>) {
-    while let Some(action) = state.to_undo.last().copied() {
-        if let Some(undo) = plan.actions.get(action.index()).and_then(|a| a.undo) {
+/// Starts the next undo unless one is under way; when none is left a rollback is done.
+pub(super) fn undo_next(plan: &Plan, state: &mut State, at: Time, out: &mut Vec<Effect>) {
+    if state.running.iter().any(|r| r.cause == RunCause::Undo) {
+        return;
+    }
+    while let Some(i) = next_undo(state) {
+        let action = state.to_undo.get(i).and_then(|u| plan.actions.get(u.action.index()));
+        if let Some(undo) = action.and_then(|a| a.undo) {
             run(plan, state, at, undo, RunCause::Undo, out);
             return;
         }
-        state.to_undo.pop();
+        state.to_undo.remove(i);
     }
+    if let Stage::RollingBack(verdict) = state.stage {
+        rolled_back(plan, state, at, verdict, out);
+    }
+}
+
+/// An undo has ended: it is tried again, or given up and told, and the next one follows.
+pub(super) fn undone(plan: &Plan, state: &mut State, at: Time, undo: ActionId, ok: bool, out: &mut Vec<Effect>) {
+    let fits = |u: &Undoable| plan.actions.get(u.action.index()).is_some_and(|a| a.undo == Some(undo));
+    let next = next_undo(state).filter(|i| state.to_undo.get(*i).is_some_and(fits));
+    let Some(i) = next.or_else(|| state.to_undo.iter().rposition(fits)) else {
+        return;
+    };
+    let read_back = state.target.verified.is_some();
+    if ok {
+        state.to_undo.remove(i);
+        state.undo_tries = 0;
+    } else if read_back {
+        // before the read-back it was ended by the rollback: that was no try
+        state.undo_tries += 1;
+        if state.undo_tries >= UNDO_TRIES {
+            state.undo_tries = 0;
+            let action = state.to_undo.remove(i).action;
+            state.undo_failed.push(action);
+            if let Stage::Phase(_) = state.stage {
+                let (name, by) = (plan.action_name(action), plan.action_name(undo));
+                let summary = format!("action {name} could not be undone: {by} failed {UNDO_TRIES} times");
+                let why = Explanation::plain(plan, state, at, "action", name, summary);
+                latch_pause(plan, state, at, why, out);
+            }
+        }
+    }
+    if read_back {
+        undo_next(plan, state, at, out);
+    }
+}
+
+fn rolled_back(plan: &Plan, state: &mut State, at: Time, verdict: Verdict, out: &mut Vec<Effect>) {
     let mut why = state
         .explanation
         .clone()

@@ -1,7 +1,7 @@
 //! The first check: everything that must hold before anything is changed, all reasons together.
 
 use super::advance::{enter, named};
-use super::eval::{Check, eval};
+use super::eval::{Check, eval, is_finite};
 use super::record::Record;
 use super::state::{Owner, Stage, State, Verdict};
 use super::step::Effect;
@@ -24,6 +24,11 @@ pub(super) fn start(
         return;
     }
     state.baseline = baseline;
+    for answer in state.baseline.iter_mut().flatten() {
+        if answer.value.as_ref().is_ok_and(|r| !is_finite(r)) {
+            answer.value = Err(Missing::NotANumber);
+        }
+    }
     state.originals = originals;
     state.started = Some(at);
     state.last = Some(at);

@@ -152,12 +152,23 @@ pub struct Target {
     pub epoch: u32,
     /// What every port is to be set to.
     pub settings: Vec<(PortId, Setting)>,
+    /// Whether it takes exposure back.
+    pub lowers: bool,
     /// When it was asked for.
     pub requested: Time,
     /// When it was read back.
     pub verified: Option<Time>,
     /// The first check after read-back and `settle`: goals count from here.
     pub settled: Option<Time>,
+}
+
+/// An action that was started and can be undone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Undoable {
+    /// Which.
+    pub action: ActionId,
+    /// The phase in which it was started.
+    pub phase: PhaseId,
 }
 
 /// An action that is under way.
@@ -274,7 +285,7 @@ pub struct State {
     /// Actions under way.
     pub running: Vec<Running>,
     /// Actions that were started and can be undone, oldest first.
-    pub to_undo: Vec<ActionId>,
+    pub to_undo: Vec<Undoable>,
     /// How often the undo under way has failed.
     pub undo_tries: usize,
     /// Undo actions that did not succeed.
@@ -301,7 +312,14 @@ impl State {
             furthest: PhaseId(0),
             entered: 0,
             originals: Vec::new(),
-            target: Target { epoch: 0, settings: Vec::new(), requested: 0, verified: None, settled: None },
+            target: Target {
+                epoch: 0,
+                settings: Vec::new(),
+                lowers: false,
+                requested: 0,
+                verified: None,
+                settled: None,
+            },
             paused: None,
             step: 0,
             step_run: None,

@@ -3,6 +3,7 @@
 use super::eval::Check;
 use super::explain::Explanation;
 use super::people::{action_ended, operator, recovered};
+use super::reactions;
 use super::record::Record;
 use super::rollback::verified;
 use super::start::start;
@@ -160,4 +161,5 @@ pub fn step(plan: &Plan, state: &mut State, input: Input<'_>, out: &mut Vec<Effe
         Input::Operator { at, act, who, why } => operator(plan, state, at, act, &who, &why, out),
         Input::Recovered { at } => recovered(plan, state, at, out),
     }
+    reactions::merge_notices(out);
 }

@@ -1,19 +1,19 @@
 //! One check: guards first, then the rules that take back, then, if nothing does, what lets the rollout go on.
 
 use super::advance::{advance, latch_pause};
-use super::eval::{Check, eval};
+use super::eval::{Check, eval, in_phase, pace};
 use super::explain::{Explanation, guard_reports, input_reports};
-use super::guards::{check_guards, restart};
+use super::guards::{check_guards, condition_warming, restart};
 use super::monitor::{Pace, Stopwatch};
 use super::reactions;
 use super::record::Record;
-use super::rollback::{VERIFY_WITHIN, roll_back, roll_back_to, rollback_slow};
+use super::rollback::{VERIFY_WITHIN, next_undo, roll_back, roll_back_to, rollback_slow};
 use super::state::{Owner, Stage, State, Verdict, Word};
 use super::step::{Effect, Wish};
 use super::truth::Truth;
 use crate::plan::{
-    Ask, Consequence, Happening, InputId, Node, PhaseId, Plan, Population, Reading, Setting, Step, Time, Tolerance,
-    Window, show,
+    Ask, Consequence, Guard, Happening, InputId, Missing, Node, PhaseId, Plan, Population, Reading, Setting, Step,
+    Time, Tolerance, Window, show,
 };
 
 /// Adds this check's disjoint increments to every accumulator, and notes which inputs were answered.
@@ -75,26 +75,32 @@ pub(super) fn tick(
     }
     accumulate(check, state);
     settle(plan, state, at, live);
+    let settled = state.target.settled.is_some();
+    state.elapsed.observe(pace(plan, Owner::Rollout), at, settled, live);
     let mut wishes = check_guards(check, state, out);
-    wishes.extend(blind_told(plan, state, at));
-    wishes.extend(no_data(plan, state, at));
+    wishes.extend(blind_told(check, state));
+    wishes.extend(no_data(check, state));
     wishes.extend(unverified(plan, state, at));
     wishes.extend(drift(plan, state, at, ports, ports_epoch, out));
     promote_conditions(check, state);
+    reactions::snapshots(check, state, out);
     let acted = decide(plan, state, at, wishes, out);
     if !acted {
         advance(plan, state, at, live, out);
     }
-    reactions::timed(check, state, out);
+    if in_phase(state) {
+        reactions::timed(check, state, out);
+    }
     state.last = Some(at);
 }
 
 /// The first live check after read-back (and `settle`): from here goals count.
-pub(super) fn settle(plan: &Plan, state: &mut State, at: Time, live: bool) {
+fn settle(plan: &Plan, state: &mut State, at: Time, live: bool) {
     let Some(verified) = state.target.verified else {
         return;
     };
-    if !live || state.target.settled.is_some() || at < verified + plan.settle.unwrap_or(0) {
+    if !live || next_undo(state).is_some() || state.target.settled.is_some() || at < verified + plan.settle.unwrap_or(0)
+    {
         return;
     }
     state.target.settled = Some(at);
@@ -110,13 +116,14 @@ pub(super) fn settle(plan: &Plan, state: &mut State, at: Time, live: bool) {
     }
 }
 
-pub(super) fn blind_told(plan: &Plan, state: &State, at: Time) -> Vec<Wish> {
+fn blind_told(check: Check<'_>, state: &State) -> Vec<Wish> {
+    let (plan, at) = (check.plan, check.at);
     let newly = |w: Word| {
         let names: Vec<&str> = plan
             .guards
             .iter()
             .zip(&state.guards)
-            .filter(|(_, s)| s.active && s.word == Some(w) && s.since == at)
+            .filter(|(g, s)| s.active && s.word == Some(w) && s.since == at && !unasked(check, state, g))
             .map(|(g, _)| g.name.as_str())
             .collect();
         names.join(", ")
@@ -132,14 +139,27 @@ pub(super) fn blind_told(plan: &Plan, state: &State, at: Time) -> Vec<Wish> {
     out
 }
 
-pub(super) fn no_data(plan: &Plan, state: &mut State, at: Time) -> Option<Wish> {
-    let blind: Vec<&str> = plan
+/// Whether a guard is blind only because nobody asked: a back-filled check that its source keeps no history of.
+fn unasked(check: Check<'_>, state: &State, guard: &Guard) -> bool {
+    let mut missing = guard.inputs.iter().filter_map(|i| check.reading(state, *i).err()).peekable();
+    missing.peek().is_some() && missing.all(|m| m == Missing::NotAsked)
+}
+
+/// `no data tolerate … else …`
+fn no_data(check: Check<'_>, state: &mut State) -> Option<Wish> {
+    let (plan, at) = (check.plan, check.at);
+    let (not_asked, blind): (Vec<&Guard>, Vec<&Guard>) = plan
         .guards
         .iter()
         .zip(&state.guards)
         .filter(|(g, s)| s.active && s.word == Some(Word::Blind) && g.otherwise != Consequence::Tell)
-        .map(|(g, _)| g.name.as_str())
-        .collect();
+        .map(|(g, _)| g)
+        .partition(|g| unasked(check, state, g));
+    if blind.is_empty() && !not_asked.is_empty() {
+        // a missed check neither runs the clock nor clears it
+        return None;
+    }
+    let blind: Vec<&str> = blind.iter().map(|g| g.name.as_str()).collect();
     let clock = Pace { check_every: plan.check_every, bridge: None };
     let up = state.no_data.step(plan.no_data.tolerate.temporal(), clock, at, Truth::from(!blind.is_empty()));
     if blind.is_empty() {
@@ -163,7 +183,7 @@ pub(super) fn no_data(plan: &Plan, state: &mut State, at: Time) -> Option<Wish> 
     }
 }
 
-pub(super) fn unverified(plan: &Plan, state: &State, at: Time) -> Option<Wish> {
+fn unverified(plan: &Plan, state: &State, at: Time) -> Option<Wish> {
     if state.target.verified.is_some() || at - state.target.requested < VERIFY_WITHIN {
         return None;
     }
@@ -175,7 +195,7 @@ pub(super) fn unverified(plan: &Plan, state: &State, at: Time) -> Option<Wish> {
     Some(Wish::Rollback(None, Explanation::plain(plan, state, at, "settings", plan.phase_name(state.phase), summary)))
 }
 
-pub(super) fn drift(
+fn drift(
     plan: &Plan,
     state: &mut State,
     at: Time,
@@ -198,13 +218,16 @@ pub(super) fn drift(
             let name = plan.port_name(port).to_owned();
             let summary = format!("{name} was read as {read}, asked for was {asked}: somebody else changed it");
             out.push(Effect::record(Record::Drift { port: name.clone(), asked, read }));
+            if state.paused.is_some() {
+                wishes.push(Wish::Tell(Happening::Pause, summary.clone()));
+            }
             wishes.push(Wish::Pause(Explanation::plain(plan, state, at, "drift", &name, summary)));
         }
     }
     wishes
 }
 
-pub(super) fn promote_conditions(check: Check<'_>, state: &mut State) {
+fn promote_conditions(check: Check<'_>, state: &mut State) {
     let Some(phase) = check.plan.phases.get(state.phase.index()) else {
         return;
     };
@@ -216,8 +239,11 @@ pub(super) fn promote_conditions(check: Check<'_>, state: &mut State) {
     let mut values = Vec::with_capacity(phase.steps.len());
     for s in &phase.steps {
         values.push(match s {
-            Step::Promote { when, .. } => eval(check, state, *when, owner).truth().0,
-            Step::Run { .. } | Step::Hold(_) => Truth::Unknown,
+            // it is measured from its first valid check: its windows must lie behind the verification
+            Step::Promote { when, .. } if !condition_warming(check, state, *when) => {
+                eval(check, state, *when, owner).truth().0
+            }
+            _ => Truth::Unknown,
         });
     }
     state.promote = values;
@@ -225,13 +251,15 @@ pub(super) fn promote_conditions(check: Check<'_>, state: &mut State) {
 
 /// One tick decides once: rollback > halt and pause > promote; of several rollbacks the earliest target wins. Returns whether a
 /// rollback began.
-pub(super) fn decide(plan: &Plan, state: &mut State, at: Time, wishes: Vec<Wish>, out: &mut Vec<Effect>) -> bool {
+fn decide(plan: &Plan, state: &mut State, at: Time, wishes: Vec<Wish>, out: &mut Vec<Effect>) -> bool {
     let mut back: Option<(Option<PhaseId>, Explanation)> = None;
     let mut pause = None;
     for wish in wishes {
         match wish {
             Wish::Tell(happening, text) => reactions::happened(plan, state, at, happening, &text, "", out),
             Wish::Pause(why) => pause = pause.or(Some(why)),
+            // inert unless it leads back
+            Wish::Rollback(Some(to), _) if to >= state.phase => {}
             // `None` (everything) sorts before every phase
             Wish::Rollback(to, why) => {
                 if back.as_ref().is_none_or(|(best, _)| to < *best) {

@@ -49,8 +49,9 @@ fn outside(arg: &Arg, found: &mut dyn FnMut(&str, bool)) {
     }
 }
 
-/// The earliest time from the first check at which the rollout can end: every hold and, per phase, one check to verify the
-/// settings (or the settling time), and nothing that has to be waited for. `None` when it overflows.
+/// The earliest time from the first check at which the rollout can end: in each phase one check to verify the settings (or
+/// the settling time), the longest window of its guards to fill, and its holds; nothing for what has to be waited for. `None`
+/// when it overflows.
 #[must_use]
 pub fn earliest_end(plan: &Plan) -> Option<Millis> {
     starts(plan).last().copied().flatten()
@@ -60,16 +61,33 @@ pub fn earliest_end(plan: &Plan) -> Option<Millis> {
 fn starts(plan: &Plan) -> Vec<Option<Millis>> {
     let mut at = Some(0_i64);
     let mut out = vec![at];
-    for phase in &plan.phases {
-        at = at.and_then(|t| t.checked_add(plan.settle.unwrap_or(0).max(plan.check_every)));
+    for (i, phase) in plan.phases.iter().enumerate() {
+        let mut spent = plan.settle.unwrap_or(0).max(plan.check_every);
+        // hold stands still while a guard's window reaches back to before the settings
+        if !phase.settings.is_empty() {
+            spent = spent.saturating_add(warming(plan, PhaseId::at(i)));
+        }
         for step in &phase.steps {
             if let Step::Hold(d) = step {
-                at = at.and_then(|t| t.checked_add(*d));
+                spent = spent.saturating_add(*d);
             }
         }
+        at = at.and_then(|t| t.checked_add(spent));
         out.push(at);
     }
     out
+}
+
+/// How long the guards of a phase are warming after its settings were verified.
+fn warming(plan: &Plan, phase: PhaseId) -> Millis {
+    plan.guards
+        .iter()
+        .filter(|g| watches(g, phase) && g.otherwise != Consequence::Tell)
+        .flat_map(|g| &g.inputs)
+        .filter_map(|i| plan.inputs.get(i.index()))
+        .map(|i| i.reach.saturating_add(i.lag))
+        .max()
+        .unwrap_or(0)
 }
 
 /// The plan as `canary plan` prints it.

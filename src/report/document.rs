@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 #[derive(Debug, Clone, PartialEq)]
 pub struct Happened {
     /// Its place in the run's chain.
-    pub seq: i64,
+    pub seq: u64,
     /// When.
     pub at: Time,
     /// What.

@@ -23,6 +23,8 @@ pub struct Live<W> {
     history: BTreeMap<String, Vec<Option<f64>>>,
     last_check: Option<Time>,
     block: Vec<String>,
+    /// The run is over and its last picture is drawn.
+    over: bool,
 }
 
 impl<W: Write + Send> Live<W> {
@@ -36,6 +38,7 @@ impl<W: Write + Send> Live<W> {
             history: BTreeMap::new(),
             last_check: None,
             block: Vec::new(),
+            over: false,
         }
     }
 
@@ -66,18 +69,11 @@ impl<W: Write + Send> Live<W> {
 impl<W: Write + Send> Observer for Live<W> {
     fn record(&mut self, at: Time, record: &Record) {
         let text = format!("{} {}", self.style.faint(&clock(at)), line(record, self.style));
-        if matches!(record, Record::Finished { .. } | Record::Refused { .. }) {
-            self.erase();
-            // the last picture stays readable above the verdict
-            self.draw();
-            self.drawn = 0;
-            self.block.clear();
-        }
         self.above(&text);
     }
 
     fn view(&mut self, view: View<'_>) {
-        if matches!(view.state.stage, Stage::Done(_) | Stage::Idle) {
+        if self.over || view.state.stage == Stage::Idle || view.state.verdict() == Some(Verdict::Refused) {
             return;
         }
         if view.state.last != self.last_check {
@@ -92,6 +88,12 @@ impl<W: Write + Send> Observer for Live<W> {
         self.block = block(&view, &self.environment, &self.history, self.style);
         self.erase();
         self.draw();
+        if view.state.verdict().is_some() {
+            // the last picture stays; what is still to be said comes below it
+            self.over = true;
+            self.drawn = 0;
+            self.block.clear();
+        }
     }
 
     fn remark(&mut self, at: Time, text: &str) {
@@ -152,7 +154,9 @@ pub fn block(
     ];
     out.extend(guard_table(plan, state, history, style));
     out.push(String::new());
-    out.push(format!("{}  {}", style.faint("next"), next(plan, state, view.next_check)));
+    if state.verdict().is_none() {
+        out.push(format!("{}  {}", style.faint("next"), next(plan, state, view.next_check)));
+    }
     for t in view.troubles {
         out.push(style.bad(&printable(t)));
     }
@@ -170,7 +174,9 @@ fn headline(plan: &Plan, state: &State, style: Style) -> String {
             let (n, of) = (p.index() + 1, plan.phases.len());
             format!("phase {}{purpose} {}", style.bold(plan.phase_name(p)), style.faint(&format!("{n} of {of}")))
         }
-        (_, Stage::Idle | Stage::Done(_)) => String::new(),
+        (_, Stage::Done(Verdict::Promoted)) => style.good("PROMOTED"),
+        (_, Stage::Done(v)) => style.bad(&v.text().replace('_', " ").to_uppercase()),
+        (_, Stage::Idle) => String::new(),
     }
 }
 

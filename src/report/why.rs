@@ -32,15 +32,11 @@ fn decision(events: &[Happened]) -> Option<(Time, &'static str, Decision<'_>)> {
             Record::Rollback { explanation, .. } => {
                 found = Some((e.at, "rollback", Decision::Explained(explanation)));
             }
-            Record::Finished { explanation, .. } => {
-                if !matches!(found, Some((_, "rollback", _))) {
-                    found = Some((e.at, "finished", Decision::Explained(explanation)));
-                }
+            Record::Finished { explanation, .. } if !matches!(found, Some((_, "rollback", _))) => {
+                found = Some((e.at, "finished", Decision::Explained(explanation)));
             }
-            Record::Paused { explanation } => {
-                if found.is_none() {
-                    found = Some((e.at, "paused", Decision::Explained(explanation)));
-                }
+            Record::Paused { explanation } if found.is_none() => {
+                found = Some((e.at, "paused", Decision::Explained(explanation)));
             }
             Record::Resumed { .. } => {
                 if matches!(found, Some((_, "paused", _))) {

@@ -33,6 +33,8 @@ pub enum Outcome {
     Finished(Verdict),
     /// The process was asked to stop; the state is kept.
     Stopped,
+    /// Another runner has taken the run over; this one has done nothing since.
+    Taken,
 }
 
 /// How a run begins.
@@ -168,6 +170,9 @@ impl<'o> Executor<'o> {
                     self.observer.remark(now(), &format!("the verdict could not be written to the store: {e}"));
                 }
                 return Outcome::Finished(verdict);
+            }
+            if self.journal.is_taken() {
+                return Outcome::Taken;
             }
             if *stop.borrow() {
                 // rollback comes first: one that is under way is read back before we go

@@ -5,7 +5,7 @@
 
 use crate::engine::{Record, State};
 use crate::plan::Time;
-use crate::store::{Command, NewEvent, RunId, Store, StoreError};
+use crate::store::{Command, LeaseGuard, NewEvent, RunId, Store, StoreError};
 use serde_json::Value;
 use std::sync::Arc;
 
@@ -16,23 +16,39 @@ const KEPT: usize = 10_000;
 pub struct Journal {
     store: Arc<Store>,
     run: RunId,
-    waiting: Vec<NewEvent>,
+    lease: LeaseGuard,
+    waiting: Vec<Waiting>,
     dropped: u64,
     last_command: i64,
     trouble: Option<String>,
+    taken: bool,
+}
+
+/// An event that is to be written.
+#[derive(Clone)]
+struct Waiting {
+    at: Time,
+    kind: &'static str,
+    body: Value,
 }
 
 impl Journal {
     /// The journal of a run. `last_command`: the newest command of a person that was already taken.
     #[must_use]
-    pub fn new(store: Arc<Store>, run: RunId, last_command: i64) -> Self {
-        Self { store, run, waiting: Vec::new(), dropped: 0, last_command, trouble: None }
+    pub fn new(store: Arc<Store>, run: RunId, lease: LeaseGuard, last_command: i64) -> Self {
+        Self { store, run, lease, waiting: Vec::new(), dropped: 0, last_command, trouble: None, taken: false }
     }
 
     /// The run's id.
     #[must_use]
     pub fn run(&self) -> &RunId {
         &self.run
+    }
+
+    /// Whether another runner has taken this run over: then this one does nothing any more.
+    #[must_use]
+    pub fn is_taken(&self) -> bool {
+        self.taken
     }
 
     /// Why the store cannot be written at the moment.
@@ -42,21 +58,25 @@ impl Journal {
     }
 
     /// Writes records and the state behind them, and everything that is still waiting, in one transaction. On failure they
-    /// wait, unless `or_forget` says that the caller takes the step back.
+    /// wait, unless `raises` says that the caller takes the step back; before a raise the lease is confirmed as well.
     pub fn write(
         &mut self,
         at: Time,
         records: &[&Record],
         state: &State,
         observation: Option<&Value>,
-        or_forget: bool,
+        raises: bool,
     ) -> Result<(), StoreError> {
         let mut events = self.waiting.clone();
         for r in records {
             events.push(event(at, r));
         }
+        let new: Vec<NewEvent<'_>> =
+            events.iter().map(|w| NewEvent { at: w.at, kind: w.kind, body: w.body.clone() }).collect();
         let state = serde_json::to_value(state).unwrap_or(Value::Null);
-        let result = self.store.append(&self.run, &events, Some(&state), observation.map(|o| (at, o))).map(|_| ());
+        let held = if raises { self.lease.confirm() } else { Ok(()) };
+        let result = held
+            .and_then(|()| self.store.append(&self.run, &new, Some(&state), observation.map(|o| (at, o))).map(|_| ()));
         match &result {
             Ok(()) => {
                 self.waiting.clear();
@@ -64,7 +84,8 @@ impl Journal {
             }
             Err(e) => {
                 self.trouble = Some(e.to_string());
-                if !or_forget {
+                self.taken |= e.is_taken();
+                if !raises {
                     self.waiting = events;
                     let over = self.waiting.len().saturating_sub(KEPT);
                     self.waiting.drain(..over);
@@ -96,10 +117,10 @@ impl Journal {
     }
 }
 
-fn event(at: Time, record: &Record) -> NewEvent {
-    NewEvent {
+fn event(at: Time, record: &Record) -> Waiting {
+    Waiting {
         at,
-        kind: record.kind().to_owned(),
+        kind: record.kind(),
         body: serde_json::to_value(record).unwrap_or_else(|e| Value::String(e.to_string())),
     }
 }

@@ -1,134 +1,253 @@
-//! Why the store did not do what it was asked.
+//! What can go wrong with the store, each in one line that says where and what to do.
 
-use rusqlite::ErrorCode;
+use std::fmt;
 use std::path::{Path, PathBuf};
 
-/// What went wrong, each in one line with the store's path.
+/// Why the store did not do what it was asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StoreError {
-    /// There is no store yet.
-    Absent {
-        /// Where it was looked for.
+    /// There is no store at this path yet, or nothing in it.
+    NoRuns {
+        /// The store's file.
         path: PathBuf,
     },
-    /// The disk (or quota) is full.
+    /// There is no such run or command.
+    NotFound {
+        /// `run 20261121-0915-k3f9`, `command 7`
+        what: String,
+    },
+    /// No space is left. The same [`super::Store`] works again once there is.
     Full {
-        /// The store.
+        /// The store's file.
         path: PathBuf,
     },
     /// The file or its file system cannot be written.
     ReadOnly {
-        /// The store.
+        /// The store's file.
         path: PathBuf,
     },
-    /// Another process keeps it locked.
+    /// Another process held the database for longer than [`super::BUSY`].
     Busy {
-        /// The store.
+        /// The store's file.
         path: PathBuf,
     },
-    /// The file is no store, or is damaged.
+    /// The database is damaged.
     Corrupt {
-        /// The store.
+        /// The store's file.
         path: PathBuf,
-        /// SQLite's words.
+        /// What is damaged.
         detail: String,
     },
-    /// It was written by a newer version.
-    Newer {
-        /// The store.
+    /// The file is something else than a store.
+    NotAStore {
+        /// The file.
         path: PathBuf,
-        /// Its schema's version.
-        version: i64,
+        /// What it is.
+        detail: String,
     },
-    /// Someone else holds what was asked for.
+    /// The store was written by a newer canary.
+    Newer {
+        /// The store's file.
+        path: PathBuf,
+        /// The schema version found.
+        found: i64,
+        /// The newest schema version that this canary knows.
+        known: i64,
+    },
+    /// The store's file was deleted, moved or replaced while it was open: what is written would be lost.
+    Gone {
+        /// The file that is missing or another one now.
+        path: PathBuf,
+    },
+    /// The operating system refused.
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// Its words.
+        detail: String,
+    },
+    /// Another runner holds the lease.
     Held {
-        /// What: `rollout/checkout`.
+        /// The name of the lease: `rollout/checkout`.
         name: String,
-        /// By whom, in the holder's own words.
+        /// Who holds it: `pid 4711 on host1 by eva since 2026-11-21 09:15:00 UTC`.
         by: String,
     },
-    /// There is no such run.
-    NoRun {
-        /// Its id.
+    /// This runner does not hold its lease any more: its lock file was deleted or replaced.
+    LeaseLost {
+        /// The name of the lease.
+        name: String,
+    },
+    /// Another runner has taken over this run's journal: this one must do nothing more.
+    Fenced {
+        /// The run.
         run: String,
     },
-    /// An event is larger than a journal should hold.
+    /// Something is larger than the store takes.
     TooLarge {
-        /// The event's kind.
-        kind: String,
+        /// What: `the body of event "breach"`.
+        what: String,
         /// Its size in bytes.
         size: usize,
+        /// The limit in bytes.
+        limit: usize,
     },
-    /// The system refused.
-    Io {
-        /// The file or folder.
-        path: PathBuf,
-        /// The system's words.
-        detail: String,
+    /// The request makes no sense.
+    Refused {
+        /// Why, and what would.
+        why: String,
     },
 }
 
 impl StoreError {
-    pub(super) fn of(path: &Path, e: &rusqlite::Error) -> Self {
-        let path = path.to_path_buf();
-        let detail = e.to_string();
-        match e.sqlite_error_code() {
-            Some(ErrorCode::DiskFull) => Self::Full { path },
-            Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => Self::ReadOnly { path },
-            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::Busy { path },
-            Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => Self::Corrupt { path, detail },
-            _ => Self::Io { path, detail },
-        }
-    }
-
-    pub(super) fn of_io(path: &Path, e: &std::io::Error) -> Self {
-        let path = path.to_path_buf();
-        match e.kind() {
-            std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => Self::Full { path },
-            std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::ReadOnlyFilesystem => Self::ReadOnly { path },
-            _ => Self::Io { path, detail: e.to_string() },
-        }
-    }
-
-    /// Whether the store cannot be written at the moment: the runtime may then only lower exposure.
+    /// Whether the journal cannot be relied on at the moment: a runner may then only lower exposure, until a write succeeds
+    /// again. [`StoreError::Held`], [`StoreError::LeaseLost`] and [`StoreError::Fenced`] are not among these: with the store in
+    /// reach and the lease lost a runner does nothing.
     #[must_use]
     pub fn is_unavailable(&self) -> bool {
-        matches!(
-            self,
-            Self::Full { .. } | Self::ReadOnly { .. } | Self::Busy { .. } | Self::Corrupt { .. } | Self::Io { .. }
-        )
+        match self {
+            Self::NoRuns { .. }
+            | Self::Full { .. }
+            | Self::ReadOnly { .. }
+            | Self::Busy { .. }
+            | Self::Corrupt { .. }
+            | Self::NotAStore { .. }
+            | Self::Newer { .. }
+            | Self::Gone { .. }
+            | Self::Io { .. } => true,
+            Self::NotFound { .. }
+            | Self::Held { .. }
+            | Self::LeaseLost { .. }
+            | Self::Fenced { .. }
+            | Self::TooLarge { .. }
+            | Self::Refused { .. } => false,
+        }
+    }
+
+    /// Whether another runner is (or may be) at work on the same rollout, port or run: this one must then do nothing.
+    #[must_use]
+    pub fn is_taken(&self) -> bool {
+        matches!(self, Self::Held { .. } | Self::LeaseLost { .. } | Self::Fenced { .. })
+    }
+
+    /// What a refusal of the operating system means.
+    pub(super) fn io(path: &Path, error: &std::io::Error) -> Self {
+        use std::io::ErrorKind;
+        let path = path.to_path_buf();
+        match error.kind() {
+            ErrorKind::StorageFull | ErrorKind::QuotaExceeded => Self::Full { path },
+            ErrorKind::ReadOnlyFilesystem => Self::ReadOnly { path },
+            _ => Self::Io { path, detail: error.to_string() },
+        }
+    }
+
+    /// What an answer of SQLite means.
+    pub(super) fn sqlite(path: &Path, error: &rusqlite::Error) -> Self {
+        use rusqlite::ErrorCode;
+        let path = path.to_path_buf();
+        let detail = error.to_string();
+        match error.sqlite_error_code() {
+            Some(ErrorCode::DiskFull) => Self::Full { path },
+            Some(ErrorCode::ReadOnly) => Self::ReadOnly { path },
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked | ErrorCode::FileLockingProtocolFailed) => {
+                Self::Busy { path }
+            }
+            Some(ErrorCode::DatabaseCorrupt) => Self::Corrupt { path, detail },
+            Some(ErrorCode::NotADatabase) => Self::NotAStore { path, detail: "the file is not a database".to_owned() },
+            Some(ErrorCode::TooBig) => {
+                Self::refused("a document is larger than the store takes (1 GB): split the rollout into smaller ones")
+            }
+            // SQLite knows one word for "no space" only; a quota, or a shared-memory file that cannot grow, comes as an
+            // I/O error. What the file system itself says to a small file beside the store is clearer.
+            Some(ErrorCode::SystemIoFailure | ErrorCode::CannotOpen) => {
+                probe(&path).err().unwrap_or(Self::Io { path, detail })
+            }
+            _ => match error {
+                // a column of another type than the schema says, or a value that is not UTF-8
+                rusqlite::Error::FromSqlConversionFailure(..)
+                | rusqlite::Error::InvalidColumnType(..)
+                | rusqlite::Error::IntegralValueOutOfRange(..)
+                | rusqlite::Error::Utf8Error(..) => Self::Corrupt { path, detail },
+                _ => Self::Io { path, detail },
+            },
+        }
+    }
+
+    pub(super) fn corrupt(path: &Path, detail: impl Into<String>) -> Self {
+        Self::Corrupt { path: path.to_path_buf(), detail: detail.into() }
+    }
+
+    pub(super) fn refused(why: impl Into<String>) -> Self {
+        Self::Refused { why: why.into() }
     }
 }
 
-impl std::fmt::Display for StoreError {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+/// Writes a page beside the store and removes it again.
+fn probe(store: &Path) -> Result<(), StoreError> {
+    use std::io::Write;
+    let mut name = store.as_os_str().to_owned();
+    name.push(format!(".probe-{}", std::process::id()));
+    let path = PathBuf::from(name);
+    let written =
+        std::fs::File::create(&path).and_then(|mut file| file.write_all(&[0; 65536]).and_then(|()| file.sync_all()));
+    // best effort: the answer is what was asked for
+    let _ = std::fs::remove_file(&path);
+    written.map_err(|e| StoreError::io(store, &e))
+}
+
+impl fmt::Display for StoreError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Absent { path } => {
-                write!(f, "no runs yet: there is no store at {} (another one: `--store FILE`)", path.display())
+            Self::NoRuns { path } => {
+                write!(f, "no runs yet: there is nothing in store {}", path.display())
             }
-            Self::Full { path } => write!(f, "the disk is full: cannot write the store {}", path.display()),
-            Self::ReadOnly { path } => {
-                write!(f, "the store {} cannot be written: no permission, or read-only", path.display())
+            Self::NotFound { what } => write!(f, "there is no {what} in the store"),
+            Self::Full { path } => {
+                write!(f, "no space left for store {}: free some; it is used again at once", path.display())
             }
-            Self::Busy { path } => {
-                write!(f, "the store {} is locked by another process for more than 5s", path.display())
+            Self::ReadOnly { path } => write!(
+                f,
+                "store {} cannot be written: make the file and its file system writable for this user",
+                path.display()
+            ),
+            Self::Busy { path } => write!(
+                f,
+                "store {} is locked by another process for more than {}s: end what holds it (`fuser {}` shows it)",
+                path.display(),
+                super::BUSY.as_secs(),
+                path.display()
+            ),
+            Self::Corrupt { path, detail } => write!(
+                f,
+                "store {} is damaged ({detail}): keep a copy, then restore it from a backup or move it away",
+                path.display()
+            ),
+            Self::NotAStore { path, detail } => {
+                write!(f, "{} is not a store of canary ({detail}): move it away or name another path", path.display())
             }
-            Self::Corrupt { path, detail } => {
-                write!(
-                    f,
-                    "{} is not a readable store ({detail}): move it away, or restore it from a backup",
-                    path.display()
-                )
+            Self::Newer { path, found, known } => write!(
+                f,
+                "store {} was written by a newer canary (schema {found}, this one knows {known}): update this canary",
+                path.display()
+            ),
+            Self::Gone { path } => write!(
+                f,
+                "{} was deleted or replaced while in use: put it back and start again with `--resume`",
+                path.display()
+            ),
+            Self::Io { path, detail } => write!(f, "store {}: {detail}", path.display()),
+            Self::Held { name, by } => {
+                write!(f, "{name} is held by another runner ({by}): wait for it, or end it first")
             }
-            Self::Newer { path, version } => {
-                write!(f, "the store {} was written by a newer canary (schema {version}): use that one", path.display())
+            Self::LeaseLost { name } => write!(
+                f,
+                "the lease on {name} is lost: its lock file was deleted or replaced, another runner may be at work"
+            ),
+            Self::Fenced { run } => write!(f, "another runner has taken over run {run}: this one does nothing more"),
+            Self::TooLarge { what, size, limit } => {
+                write!(f, "{what} has {size} bytes, the store takes at most {limit}")
             }
-            Self::Held { name, by } => write!(f, "{name} is held by {by}"),
-            Self::NoRun { run } => write!(f, "no run {run} in this store"),
-            Self::TooLarge { kind, size } => {
-                write!(f, "an event `{kind}` of {size} bytes is too large for the journal")
-            }
-            Self::Io { path, detail } => write!(f, "{}: {detail}", path.display()),
+            Self::Refused { why } => f.write_str(why),
         }
     }
 }

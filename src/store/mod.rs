@@ -1,110 +1,146 @@
-//! The journal: runs, their hash-chained events, their state, observations, and people's commands, in one SQLite file.
+//! The store: runs, their journals, leases and people's commands, in one SQLite file.
 //!
-//! Knows nothing of the engine or the runtime: it keeps JSON and text. Transitions and effects are hash-chained and never
-//! changed; observations stand beside them and can be pruned. Everything that is read later (status, history, why, recovery)
-//! is read from here.
+//! A run's journal is a list of events that only grows; each carries the SHA-256 of the one before it, the first that of the
+//! run's header (see `chain.rs`). An append is one transaction that is on disk when the call returns: what is decided is
+//! journalled before it is performed. Beside the journal stand the newest snapshot of the engine's state, which is replaced,
+//! and observations, which can be pruned.
+//!
+//! It knows nothing of the engine or of how a rollout runs: it holds text and JSON values. It is synchronous, calls are short,
+//! and a [`Store`] can be shared between threads. Times come from the caller; there is no clock in here.
 
-mod commands;
+mod chain;
+mod command;
 mod error;
-mod events;
+mod journal;
 mod lease;
-mod runs;
-mod schema;
+mod observation;
+mod open;
+mod run;
 
-pub use commands::Command;
+pub use chain::{ChainError, Head, VerifyError};
+pub use command::Command;
 pub use error::StoreError;
-pub use events::{ChainError, Event, EventFilter, NewEvent};
-pub use lease::LeaseGuard;
-pub use runs::{NewRun, Run, RunFilter, RunId};
+pub use journal::{Event, EventFilter, MAX_BODY, NewEvent};
+pub use lease::{Holder, LeaseGuard};
+pub use run::{Documents, NewRun, Run, RunFilter, RunId};
 
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, Transaction, TransactionBehavior};
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// How long a call waits for another process that writes.
-const BUSY: Duration = Duration::from_secs(5);
+/// How long a call waits while another process writes.
+pub const BUSY: Duration = Duration::from_secs(5);
 
-/// An open store. Calls are short and block; share it behind an [`std::sync::Arc`].
+/// An open store.
 #[derive(Debug)]
 pub struct Store {
-    connection: Mutex<Connection>,
+    inner: Mutex<Inner>,
+    /// Absolute, without symbolic links: two ways to one store must find the same locks.
     path: PathBuf,
+    /// The database and its companions as they were when it was opened.
+    files: Vec<open::Opened>,
+    read_only: bool,
+}
+
+#[derive(Debug)]
+struct Inner {
+    conn: Connection,
+    claims: Claims,
+}
+
+/// The fencing tokens of the runs whose journals this store writes.
+#[derive(Debug, Default)]
+struct Claims {
+    held: HashMap<RunId, i64>,
+    /// Taken in the transaction that is under way: held when it is committed.
+    pending: Option<(RunId, i64)>,
+}
+
+/// An error inside a transaction, before the store's path is known to it.
+enum Fault {
+    Sql(rusqlite::Error),
+    Store(StoreError),
+}
+
+impl From<rusqlite::Error> for Fault {
+    fn from(e: rusqlite::Error) -> Self {
+        Self::Sql(e)
+    }
+}
+
+impl From<StoreError> for Fault {
+    fn from(e: StoreError) -> Self {
+        Self::Store(e)
+    }
 }
 
 impl Store {
-    /// Opens a store to read and write; makes it, with its folder, when there is none. Readable by its owner only.
-    ///
-    /// # Errors
-    /// A folder or file that cannot be made, a file that is no store, a store of a newer version.
-    pub fn open(path: &Path) -> Result<Self, StoreError> {
-        make_private_folder(path)?;
-        make_private_file(path)?;
-        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let connection = Connection::open_with_flags(path, flags).map_err(|e| StoreError::of(path, &e))?;
-        let store = Self { connection: Mutex::new(connection), path: path.to_path_buf() };
-        {
-            let c = store.lock();
-            c.busy_timeout(BUSY).map_err(|e| store.failed(&e))?;
-            schema::prepare(&c).map_err(|e| e.at(path))?;
-        }
-        Ok(store)
-    }
-
-    /// Opens a store to read.
-    ///
-    /// # Errors
-    /// No such file, a file that is no store, a store of another version.
-    pub fn open_readonly(path: &Path) -> Result<Self, StoreError> {
-        if !path.exists() {
-            return Err(StoreError::Absent { path: path.to_path_buf() });
-        }
-        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let connection = Connection::open_with_flags(path, flags).map_err(|e| StoreError::of(path, &e))?;
-        connection.busy_timeout(BUSY).map_err(|e| StoreError::of(path, &e))?;
-        schema::check(&connection).map_err(|e| e.at(path))?;
-        Ok(Self { connection: Mutex::new(connection), path: path.to_path_buf() })
-    }
-
-    /// Where it is.
+    /// Its file: absolute, symbolic links resolved.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    fn lock(&self) -> MutexGuard<'_, Connection> {
-        // a panic while the lock was held left at most an open transaction, which SQLite rolls back
-        self.connection.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Reads every page and index of the database and reports the first damage. Takes time in proportion to its size: for
+    /// `canary doctor`, not for each run.
+    pub fn check_integrity(&self) -> Result<(), StoreError> {
+        let found: String = self.read(|tx| Ok(tx.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))?))?;
+        if found == "ok" { Ok(()) } else { Err(StoreError::corrupt(&self.path, found.replace('\n', "; "))) }
     }
 
-    fn failed(&self, e: &rusqlite::Error) -> StoreError {
-        StoreError::of(&self.path, e)
+    // A panic inside a call has rolled its transaction back: the connection is as good as before.
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Limits the file to so many pages: makes "disk full" happen where a test needs it.
-    #[cfg(test)]
-    fn limit_pages(&self, pages: u32) {
-        self.lock().pragma_update(None, "max_page_count", pages).unwrap();
+    /// Runs `f` on one consistent view of the store.
+    fn read<T>(&self, f: impl FnOnce(&Transaction<'_>) -> Result<T, Fault>) -> Result<T, StoreError> {
+        self.still_there()?;
+        let mut inner = self.inner();
+        let tx = inner.conn.transaction().map_err(|e| StoreError::sqlite(&self.path, &e))?;
+        f(&tx).map_err(|fault| self.store_error(fault))
     }
-}
 
-fn make_private_folder(path: &Path) -> Result<(), StoreError> {
-    use std::os::unix::fs::DirBuilderExt;
-    let Some(folder) = path.parent().filter(|f| !f.as_os_str().is_empty()) else { return Ok(()) };
-    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(|e| StoreError::of_io(folder, &e))
-}
+    /// Runs `f` in one transaction that is on disk when this returns `Ok`, and has left no trace otherwise.
+    fn write<T>(&self, f: impl FnOnce(&Transaction<'_>, &mut Claims) -> Result<T, Fault>) -> Result<T, StoreError> {
+        if self.read_only {
+            return Err(StoreError::ReadOnly { path: self.path.clone() });
+        }
+        self.still_there()?;
+        let mut inner = self.inner();
+        let Inner { conn, claims } = &mut *inner;
+        let sql = |e| StoreError::sqlite(&self.path, &e);
+        // IMMEDIATE: what is read inside is still true when it is written
+        let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate).map_err(sql)?;
+        claims.pending = None;
+        let out = f(&tx, claims).map_err(|fault| self.store_error(fault))?;
+        tx.commit().map_err(sql)?;
+        if let Some((run, token)) = claims.pending.take() {
+            claims.held.insert(run, token);
+        }
+        // deleted while writing: the bytes went into a file that nobody will find
+        self.still_there()?;
+        Ok(out)
+    }
 
-fn make_private_file(path: &Path) -> Result<(), StoreError> {
-    use std::os::unix::fs::OpenOptionsExt;
-    // SQLite makes its own files beside with the mode of this one
-    std::fs::OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(0o600)
-        .open(path)
-        .map(drop)
-        .map_err(|e| StoreError::of_io(path, &e))
+    fn store_error(&self, fault: Fault) -> StoreError {
+        match fault {
+            Fault::Sql(e) => StoreError::sqlite(&self.path, &e),
+            Fault::Store(e) => e,
+        }
+    }
+
+    /// SQLite goes on writing into a file that was deleted or replaced; the journal would be lost without a word.
+    fn still_there(&self) -> Result<(), StoreError> {
+        for file in &self.files {
+            if file.is_gone() {
+                return Err(StoreError::Gone { path: file.path.clone() });
+            }
+        }
+        Ok(())
+    }
 }
 
 #[cfg(test)]

@@ -11,7 +11,9 @@ mod grammar;
 pub mod parser;
 mod patch;
 pub mod read;
+mod recover;
 pub mod render;
+mod scan;
 pub mod source;
 
 pub use parser::parse;

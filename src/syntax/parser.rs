@@ -6,37 +6,66 @@ use super::codes;
 use super::diagnostic::Diagnostic;
 use super::grammar::{self, Rule};
 use super::patch::Patched;
+use super::scan::scan;
 use super::source::{FileId, Span};
+
+/// Findings that are told of one file; who has more has something else than a policy.
+const MAX_FINDINGS: usize = 100;
+
+/// Findings after which no more are looked for: a text of nothing else must not cost more than a policy.
+pub(crate) const ENOUGH: usize = 1_000;
 
 /// Parses a text. Never fails: what cannot be understood is left out of the tree (or stands in it as junk) and is told in
 /// the diagnostics, in the order of the text. Codes: E0103 to E0120 of [`codes::CODES`].
 #[must_use]
 pub fn parse(file: FileId, text: &str) -> (File, Vec<Diagnostic>) {
     let whole = Span::new(file, 0, text.len());
-    let patched = Patched::new(file, text, Vec::new());
+    let scan = scan(file, text);
+    let junk = || File { items: vec![Item::Junk(whole)], span: whole };
+    if scan.too_deep {
+        return (junk(), in_order(scan.diagnostics));
+    }
+    let (edits, mut diagnostics, poisoned) = (scan.edits, scan.diagnostics, scan.poisoned);
+    let patched = Patched::new(file, text, edits);
     let mut builder = Builder::new(&patched, text);
-    let tree = match grammar::run(Rule::file, &patched.text) {
-        Ok(mut pairs) => match pairs.next() {
-            Some(p) => builder.file(p, whole),
-            None => empty(whole),
-        },
-        Err(e) => {
-            builder.report(Diagnostic::error(
-                codes::EXPECTED,
-                "this text cannot be parsed",
-                whole.head(),
-                e.variant.message().to_string(),
-            ));
-            File { items: vec![Item::Junk(whole)], span: whole }
+    builder.poisoned = poisoned;
+    let tree = match grammar::run(Rule::file, &patched.text).map(|mut pairs| pairs.next()) {
+        Ok(Some(p)) => builder.file(p, whole),
+        Ok(None) | Err(_) => {
+            // only pest's step limit ends here: the rule takes any balanced text
+            builder.report(
+                Diagnostic::error(codes::EXPECTED, "this text is too tangled to be read", whole.head(), "given up")
+                    .help("split the file, and look for text that is no policy"),
+            );
+            junk()
         }
     };
-    let mut diagnostics = builder.diagnostics;
-    for (start, end) in builder.junk {
-        diagnostics.push(Diagnostic::error(codes::EXPECTED, "this is not understood", patched.span(start, end), ""));
+    diagnostics.append(&mut builder.diagnostics);
+    if tree.items.is_empty() && diagnostics.is_empty() {
+        diagnostics.push(
+            Diagnostic::error(codes::EMPTY, "empty policy", whole.head(), "nothing is declared")
+                .help("a policy holds at least a `rollout NAME { … }`; `docs/language.md` shows a whole one"),
+        );
     }
-    (tree, diagnostics)
+    (tree, in_order(diagnostics))
 }
 
-fn empty(span: Span) -> File {
-    File { items: Vec::new(), span }
+fn in_order(mut diagnostics: Vec<Diagnostic>) -> Vec<Diagnostic> {
+    diagnostics.sort_by_key(|d| (d.span().start, d.span().end));
+    diagnostics.dedup_by(|a, b| a.span() == b.span() && a.message == b.message);
+    if diagnostics.len() > MAX_FINDINGS {
+        let more = diagnostics.len() - MAX_FINDINGS;
+        diagnostics.truncate(MAX_FINDINGS);
+        let last = diagnostics.last().map(Diagnostic::span).unwrap_or_default();
+        diagnostics.push(
+            Diagnostic::error(
+                codes::TOO_MANY,
+                format!("and at least {more} more findings in this file"),
+                last,
+                "the last one that is shown",
+            )
+            .help("mend these first"),
+        );
+    }
+    diagnostics
 }

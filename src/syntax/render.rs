@@ -153,7 +153,7 @@ impl<'a> Shown<'a> {
         Self {
             finding,
             labels: file.map_or_else(Vec::new, |f| here.iter().map(|l| labelled(f, l)).collect()),
-            source: file.map(|f| Named(f)),
+            source: file.map(Named),
             help: (!help.is_empty()).then_some(help),
         }
     }

@@ -81,7 +81,7 @@ backend be_static
             .stderr(log)
             .spawn()
             .unwrap();
-        self.server = Some(Server(child));
+        self.server = Some(Server::of(child));
         let socket = self.socket("admin.sock");
         let port = self.port;
         eventually("HAProxy is ready", || {

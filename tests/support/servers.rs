@@ -101,7 +101,7 @@ scrape_configs:
             .stderr(log)
             .spawn()
             .unwrap();
-        self.server = Some(Server(child));
+        self.server = Some(Server::of(child));
         eventually("Prometheus is ready", || {
             exchange(self.port, "GET /-/ready HTTP/1.0\r\n\r\n").is_ok_and(|a| a.starts_with("HTTP/1.0 200"))
         });
@@ -156,7 +156,7 @@ backend be_checkout
             .stderr(log)
             .spawn()
             .unwrap();
-        let server = Server(child);
+        let server = Server::of(child);
         eventually("HAProxy is ready", || UnixStream::connect(&socket).is_ok());
         Self { port, socket, _server: server }
     }

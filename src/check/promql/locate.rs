@@ -8,7 +8,7 @@ use std::ops::Range;
 const INVALID_QUERY_INFO: &str = "invalid promql query";
 
 /// Queries longer than this (in bytes) are labelled as a whole: the search parses about once a character.
-const LONGEST: usize = 2000;
+const LONGEST: usize = 1000;
 
 /// The bytes to put a label under, and the message to show.
 pub(super) fn locate(text: &str, message: &str) -> (Range<usize>, String) {
@@ -25,10 +25,15 @@ pub(super) fn locate(text: &str, message: &str) -> (Range<usize>, String) {
             return (at..at + 1, format!("`{c}` is not closed"));
         }
     }
-    if message.starts_with("unterminated quoted string") {
-        if let (_, Some(at)) = brackets(text) {
-            return (at..whole.end.max(at + 1), String::from("the string is not closed"));
-        }
+    if message.starts_with("unterminated quoted string")
+        && let (_, Some(at)) = brackets(text)
+    {
+        return (at..whole.end.max(at + 1), String::from("the string is not closed"));
+    }
+    if let Some(name) = message.strip_prefix("unknown function with name '").and_then(|m| m.strip_suffix('\''))
+        && let Some(range) = called(text, name)
+    {
+        return (range, format!("unknown function `{name}`"));
     }
     if let Some(range) = smallest_call(text, message) {
         return (range, message.to_owned());
@@ -51,11 +56,8 @@ fn brackets(text: &str) -> (Vec<(usize, char)>, Option<usize>) {
             ('\\', Some((_, '"' | '\''))) => {
                 chars.next();
             }
-            (c, Some((_, q))) => {
-                if c == q {
-                    quote = None;
-                }
-            }
+            (c, Some((_, q))) if c == q => quote = None,
+            (_, Some(_)) => {}
             ('"' | '\'' | '`', None) => quote = Some((at, c)),
             ('(' | '[' | '{', None) => open.push((at, c)),
             (')' | ']' | '}', None) => {
@@ -76,7 +78,18 @@ fn first_prefix(text: &str, message: &str) -> Option<Range<usize>> {
     })
 }
 
-/// The shortest call `name(…)` or `name(…) …` that has the same error by itself. Of an unknown function only the name.
+/// Where a name is called.
+fn called(text: &str, name: &str) -> Option<Range<usize>> {
+    let tokens = tokens(text);
+    tokens.windows(2).find_map(|pair| match pair {
+        [word, open] if text.get(word.clone()) == Some(name) && text.get(open.clone()) == Some("(") => {
+            Some(word.clone())
+        }
+        _ => None,
+    })
+}
+
+/// The shortest call `name(…)` that has the same error by itself.
 fn smallest_call(text: &str, message: &str) -> Option<Range<usize>> {
     let tokens = tokens(text);
     let mut best: Option<Range<usize>> = None;
@@ -91,7 +104,7 @@ fn smallest_call(text: &str, message: &str) -> Option<Range<usize>> {
         let range = name.start..end;
         let part = text.get(range.clone())?;
         if parse(part).err().as_deref() == Some(message) && best.as_ref().is_none_or(|b| range.len() < b.len()) {
-            best = Some(if message.contains("unknown function") { name.clone() } else { range });
+            best = Some(range);
         }
     }
     best
@@ -117,9 +130,9 @@ fn call_end(text: &str, tokens: &[Range<usize>], i: usize) -> Option<usize> {
 }
 
 /// What can stand behind the beginning of a query so that, with all brackets closed, it is one.
-const REST: [&str; 16] = [
-    "", " x", " 1", " 1m", "[1m]", "(x)", " (x)", "(a) (x)", " (a) x", "(x[1m])", "(1, x)", "\"b\"", "=\"b\"",
-    "a=\"b\"", ",a=\"b\"", "1m:1m",
+const REST: [&str; 18] = [
+    "", " x", " 1", " 1m", "[1m]", "(x)", " (x)", "(a) (x)", "a) (x)", "a) x", " (a) x", "(x[1m])", "(1, x)", "\"b\"",
+    "=\"b\"", "a=\"b\"", ",a=\"b\"", "1m:1m",
 ];
 
 /// The first token with which no query can begin. When there is none, the query ends too early.
@@ -209,7 +222,7 @@ mod tests {
             ("sum(x) +", "+"),
             ("x{a~\"b\"}", "~"),
             ("a b", "b"),
-            ("x[5]", "]"),
+            ("x[5x]", "x"),
         ] {
             let (got, message) = at(query);
             assert_eq!(got, part, "{query}: {message}");

@@ -12,8 +12,8 @@ pub(crate) enum Stand {
     Quoted(char),
     /// Between `{` and `}`, outside quotes: label matchers.
     Braces,
-    /// Between `[` and `]`: a range.
-    Brackets,
+    /// Between `[` and `]`, or behind `offset`: a duration.
+    Range,
     /// Anywhere else.
     Open,
 }
@@ -83,7 +83,8 @@ impl Template {
                     let stand = match (quote, open.last()) {
                         (Some(q), _) => Stand::Quoted(q),
                         (None, Some('{')) => Stand::Braces,
-                        (None, Some('[')) => Stand::Brackets,
+                        (None, Some('[')) => Stand::Range,
+                        _ if behind_offset(raw.get(..at).unwrap_or("")) => Stand::Range,
                         _ => Stand::Open,
                     };
                     pieces.push(Piece::Text(text_from..at));
@@ -98,11 +99,8 @@ impl Template {
                 ('\\', Some('"' | '\'')) => {
                     chars.next();
                 }
-                (q, Some(open_quote)) => {
-                    if q == open_quote {
-                        quote = None;
-                    }
-                }
+                (q, Some(open_quote)) if q == open_quote => quote = None,
+                (_, Some(_)) => {}
                 ('"' | '\'', None) => quote = Some(c),
                 ('#', None) => while chars.next_if(|(_, c)| *c != '\n').is_some() {},
                 ('(' | '[' | '{', None) => {
@@ -164,6 +162,11 @@ impl Template {
     }
 }
 
+fn behind_offset(before: &str) -> bool {
+    let word = before.trim_end().trim_end_matches('-').trim_end();
+    word.strip_suffix("offset").is_some_and(|rest| !rest.ends_with(|c: char| c.is_alphanumeric() || c == '_'))
+}
+
 impl Filled {
     /// The bytes of the raw text that a range of the filled text came from.
     pub(crate) fn source(&self, range: Range<usize>) -> Range<usize> {
@@ -219,7 +222,7 @@ mod tests {
                 (String::from("by"), Stand::Open),
                 (String::from("p"), Stand::Quoted('"')),
                 (String::from("where"), Stand::Braces),
-                (String::from("window"), Stand::Brackets),
+                (String::from("window"), Stand::Range),
             ]
         );
         assert!(Template::scan("x{${where").is_err());

@@ -3,6 +3,7 @@
 use super::{Builder, P};
 use crate::syntax::ast::{EnvEntry, Environment};
 use crate::syntax::grammar::Rule;
+use crate::syntax::recover::Context;
 
 impl Builder<'_> {
     pub fn environment(&mut self, p: P<'_>) -> Option<Environment> {
@@ -23,12 +24,17 @@ impl Builder<'_> {
         p.into_inner()
             .flat_map(|q| match q.as_rule() {
                 Rule::env_body => self.env_body(q),
+                Rule::junk_env => {
+                    let range = self.range(&q);
+                    self.recover(range, Context::Environment)
+                }
                 _ => self.env_entry(q).into_iter().collect(),
             })
             .collect()
     }
 
-    fn env_entry(&mut self, p: P<'_>) -> Option<EnvEntry> {
+    /// One line; nothing for pairs that are none.
+    pub fn env_entry(&mut self, p: P<'_>) -> Option<EnvEntry> {
         let span = self.span(&p);
         match p.as_rule() {
             Rule::bind => {
@@ -66,11 +72,6 @@ impl Builder<'_> {
             }
             Rule::labels => Some(EnvEntry::Unbuilt(self.unbuilt(p, "labels", false))),
             Rule::people => Some(EnvEntry::Unbuilt(self.unbuilt(p, "people", true))),
-            Rule::junk_env => {
-                let range = self.range(&p);
-                self.junk.push(range);
-                None
-            }
             _ => None,
         }
     }

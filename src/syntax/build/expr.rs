@@ -16,11 +16,8 @@ impl Builder<'_> {
     /// A whole expression: a `dur`, `cond` or `value` pair.
     pub fn value(&mut self, p: P<'_>) -> Expr {
         let span = self.span(&p);
-        let Some(e) = child(p, Rule::expr) else {
-            return Self::hole(span);
-        };
         let mut operators = 0;
-        let built = self.expr(e, &mut operators);
+        let built = self.expr(p, &mut operators);
         if operators > MAX_OPERATORS {
             self.report(
                 Diagnostic::error(
@@ -229,7 +226,32 @@ impl Builder<'_> {
                 _ => {}
             }
         }
-        Arg { name, value: value.unwrap_or_else(|| Self::hole(at)) }
+        let value = value.unwrap_or_else(|| Self::hole(at));
+        if name.is_none() {
+            return self.argument_set_with_equals(value);
+        }
+        Arg { name, value }
+    }
+
+    /// `max_age=1m` is understood, and told: arguments are named with a colon.
+    fn argument_set_with_equals(&mut self, value: Expr) -> Arg {
+        let (op_span, left, right) = match value.kind {
+            ExprKind::Binary { op: BinaryOp::Eq, op_span, left, right } if self.excerpt(op_span) == "=" => {
+                (op_span, left, right)
+            }
+            kind => {
+                return Arg { name: None, value: Expr { kind, ..value } };
+            }
+        };
+        let ExprKind::Name(path) = &left.kind else {
+            return Arg { name: None, value: *right };
+        };
+        if let Some(d) = self.diagnostics.iter_mut().find(|d| d.span() == op_span) {
+            *d = Diagnostic::error(codes::HABIT, "an argument is named with `:`", op_span, "not with `=`")
+                .help("write `:`")
+                .fix(op_span, ": ");
+        }
+        Arg { name: path.first().cloned(), value: *right }
     }
 
     fn dims(&mut self, p: P<'_>, operators: &mut usize) -> Vec<(Name, Expr)> {

@@ -5,12 +5,22 @@ use crate::syntax::ast::{Action, File, Flag, Item, Let, Metric, Name, Param, Tra
 use crate::syntax::codes;
 use crate::syntax::diagnostic::Diagnostic;
 use crate::syntax::grammar::Rule;
+use crate::syntax::recover::Context;
 use crate::syntax::source::{Span, Spanned};
 
 impl Builder<'_> {
-    /// The whole file; junk slices are left for the recovery as [`Item::Junk`].
+    /// The whole file.
     pub fn file(&mut self, p: P<'_>, span: Span) -> File {
-        let items = p.into_inner().filter_map(|q| self.item(q)).collect();
+        let items = p
+            .into_inner()
+            .flat_map(|q| match q.as_rule() {
+                Rule::junk_top => {
+                    let range = self.range(&q);
+                    self.recover(range, Context::Top)
+                }
+                _ => self.item(q).into_iter().collect(),
+            })
+            .collect();
         File { items, span }
     }
 
@@ -42,11 +52,6 @@ impl Builder<'_> {
             Rule::slo => unbuilt(self, p, "slo", true),
             Rule::score => unbuilt(self, p, "score", true),
             Rule::test => unbuilt(self, p, "test", false),
-            Rule::junk_top => {
-                let range = self.range(&p);
-                self.junk.push(range);
-                Some(Item::Junk(self.span(&p)))
-            }
             _ => None,
         }
     }

@@ -31,13 +31,13 @@ pub(crate) struct Builder<'a> {
     pub base: usize,
     /// What was found so far.
     pub diagnostics: Vec<Diagnostic>,
-    /// Slices that no statement could be made of, as places in the mended text.
-    pub junk: Vec<(usize, usize)>,
+    /// Places of the original in which nothing more need be said.
+    pub poisoned: Vec<(usize, usize)>,
 }
 
 impl<'a> Builder<'a> {
     pub fn new(patched: &'a Patched, source: &'a str) -> Self {
-        Self { patched, source, base: 0, diagnostics: Vec::new(), junk: Vec::new() }
+        Self { patched, source, base: 0, diagnostics: Vec::new(), poisoned: Vec::new() }
     }
 
     /// The original place of a pair.

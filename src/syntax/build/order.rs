@@ -33,11 +33,11 @@ impl Tails {
     pub fn check(&self, b: &mut Builder<'_>) {
         if let Some(at) = self.late {
             b.report(
-                Diagnostic::error(
+                Diagnostic::warning(
                     codes::TAIL_ORDER,
                     "the tails of a guard stand in another order",
                     at,
-                    "this comes earlier",
+                    "this belongs further left",
                 )
                 .help("the order is: `at least n events`, `from PHASE`, `until PHASE`, `tolerate D`, `never waived`, `else …`"),
             );

@@ -3,6 +3,7 @@
 use super::{Builder, P};
 use crate::syntax::ast::{Phase, PhaseStatement, SetKeyword};
 use crate::syntax::grammar::Rule;
+use crate::syntax::recover::Context;
 
 impl Builder<'_> {
     pub fn phase(&mut self, p: P<'_>) -> Option<Phase> {
@@ -24,12 +25,23 @@ impl Builder<'_> {
         p.into_inner()
             .flat_map(|q| match q.as_rule() {
                 Rule::phase_body => self.phase_body(q),
-                Rule::settings => {
-                    q.into_inner().filter(|s| s.as_rule() == Rule::setting).filter_map(|s| self.setting(s)).collect()
+                Rule::junk_phase => {
+                    let range = self.range(&q);
+                    self.recover(range, Context::Phase)
                 }
-                _ => self.phase_statement(q).into_iter().collect(),
+                _ => self.phase_statements(q),
             })
             .collect()
+    }
+
+    /// The statements of one pair: several for a list of settings.
+    pub fn phase_statements(&mut self, p: P<'_>) -> Vec<PhaseStatement> {
+        match p.as_rule() {
+            Rule::settings => {
+                p.into_inner().filter(|s| s.as_rule() == Rule::setting).filter_map(|s| self.setting(s)).collect()
+            }
+            _ => self.phase_statement(p).into_iter().collect(),
+        }
     }
 
     fn setting(&mut self, p: P<'_>) -> Option<PhaseStatement> {
@@ -89,11 +101,6 @@ impl Builder<'_> {
             Rule::ramp => unbuilt(self, p, "ramp"),
             Rule::mirror => unbuilt(self, p, "mirror"),
             Rule::irreversible => unbuilt(self, p, "irreversible"),
-            Rule::junk_phase => {
-                let range = self.range(&p);
-                self.junk.push(range);
-                Some(PhaseStatement::Junk(span))
-            }
             _ => None,
         }
     }

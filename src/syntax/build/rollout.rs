@@ -5,6 +5,7 @@ use crate::syntax::ast::{
     Act, Consequence, ConsequenceKind, Expr, Guard, Reaction, Rollout, Statement, Tolerance, Trigger,
 };
 use crate::syntax::grammar::Rule;
+use crate::syntax::recover::Context;
 use crate::syntax::source::Span;
 
 impl Builder<'_> {
@@ -28,6 +29,10 @@ impl Builder<'_> {
         p.into_inner()
             .flat_map(|q| match q.as_rule() {
                 Rule::rollout_body => self.rollout_body(q),
+                Rule::junk_rollout => {
+                    let range = self.range(&q);
+                    self.recover(range, Context::Rollout)
+                }
                 _ => self.statement(q).into_iter().collect(),
             })
             .collect()
@@ -85,11 +90,6 @@ impl Builder<'_> {
             Rule::drift => unbuilt(self, p, "drift"),
             Rule::route => unbuilt(self, p, "route"),
             Rule::after => unbuilt(self, p, "after"),
-            Rule::junk_rollout => {
-                let range = self.range(&p);
-                self.junk.push(range);
-                Some(Statement::Junk(span))
-            }
             _ => None,
         }
     }

@@ -122,6 +122,9 @@ pub(crate) fn explain(text: &str) -> Slip {
     if word.starts_with(['e', 'E']) && exponent(word) {
         return scientific(text);
     }
+    let parts = parts(text);
+    let (number, word) =
+        parts.iter().find(|(_, u)| !DURATION_UNITS.iter().any(|d| d.0 == *u)).map_or((number, word), |(n, u)| (*n, *u));
     if let Some(fix) = mended(text) {
         return slip(format!("`{word}` is no unit"), "unknown unit").fix(fix);
     }

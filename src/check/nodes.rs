@@ -1,0 +1,92 @@
+//! The program as it grows: nodes are added once, and looked through.
+
+use super::expr::Lower;
+use crate::plan::{InputId, Node, NodeId, Population};
+use std::collections::BTreeSet;
+
+impl Lower<'_, '_> {
+    /// Adds a node, or finds the same one. Nodes with a slot have a state of their own and are never shared.
+    pub(super) fn push(&mut self, node: Node) -> NodeId {
+        let stateful = matches!(node, Node::For { .. } | Node::Accumulated { .. });
+        let key = format!("{node:?}");
+        if !stateful && let Some(id) = self.shared.get(&key) {
+            return *id;
+        }
+        let id = NodeId::at(self.program.nodes.len());
+        if !stateful {
+            self.shared.insert(key, id);
+        }
+        self.program.nodes.push(node);
+        id
+    }
+
+    /// Whether a value is computed from counted events.
+    pub(super) fn sized(&self, node: NodeId) -> bool {
+        match self.program.nodes.get(node.index()) {
+            Some(Node::Events { .. } | Node::Share { .. } | Node::Quantile { .. }) => true,
+            Some(n) => operands(n).into_iter().any(|o| self.sized(o)),
+            None => false,
+        }
+    }
+
+    /// The inputs below a node, without those of `before`: they are read once, before anything changes.
+    pub(super) fn inputs_below(&self, node: NodeId) -> Vec<InputId> {
+        let mut out = BTreeSet::new();
+        let mut todo = vec![node];
+        while let Some(n) = todo.pop() {
+            if let Some(n) = self.program.nodes.get(n.index()) {
+                out.extend(asked(n));
+                todo.extend(operands(n));
+            }
+        }
+        out.into_iter()
+            .filter(|i| self.inputs.list.get(i.index()).is_some_and(|i| i.population != Population::Before))
+            .collect()
+    }
+
+    /// The first comparison of a condition, in the order of the text.
+    pub(super) fn first_comparison(&self, node: NodeId) -> Option<NodeId> {
+        match self.program.nodes.get(node.index())? {
+            Node::Compare { .. } => Some(node),
+            n => operands(n).into_iter().find_map(|o| self.first_comparison(o)),
+        }
+    }
+}
+
+/// The nodes that a node reads.
+fn operands(n: &Node) -> Vec<NodeId> {
+    match *n {
+        Node::Const(_)
+        | Node::Bool(_)
+        | Node::Gauge(_)
+        | Node::Increase(..)
+        | Node::Accumulated { .. }
+        | Node::Events { .. }
+        | Node::Share { .. }
+        | Node::Quantile { .. }
+        | Node::PhaseElapsed
+        | Node::RolloutElapsed
+        | Node::Healthy => Vec::new(),
+        Node::Neg(a) | Node::Missing(a) | Node::Not(a) | Node::For { of: a, .. } => vec![a],
+        Node::Add(a, b)
+        | Node::Sub(a, b)
+        | Node::Mul(a, b)
+        | Node::Div(a, b)
+        | Node::Greater(a, b)
+        | Node::Lesser(a, b)
+        | Node::Default(a, b)
+        | Node::And(a, b)
+        | Node::Or(a, b)
+        | Node::Compare { left: a, right: b, .. } => vec![a, b],
+    }
+}
+
+/// The inputs that a node reads itself.
+fn asked(n: &Node) -> Vec<InputId> {
+    match *n {
+        Node::Gauge(i) | Node::Increase(i, _) | Node::Accumulated { input: i, .. } => vec![i],
+        Node::Share { buckets, .. } | Node::Quantile { buckets, .. } => vec![buckets],
+        Node::Events { bad, total } => vec![bad, total],
+        _ => Vec::new(),
+    }
+}

@@ -1,0 +1,145 @@
+//! The keywords of each place, the rules they suggest, and how each construct is written.
+
+use crate::syntax::grammar::Rule;
+
+/// Where junk was met.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Context {
+    /// Between declarations.
+    Top,
+    /// In an environment.
+    Environment,
+    /// In a rollout.
+    Rollout,
+    /// In a phase.
+    Phase,
+}
+
+impl Context {
+    /// What is expected here.
+    pub fn wants(self) -> &'static str {
+        match self {
+            Self::Top => "a declaration",
+            Self::Environment => "a line of an environment",
+            Self::Rollout => "a statement of a rollout",
+            Self::Phase => "a statement of a phase",
+        }
+    }
+
+    /// Where its statements stand.
+    pub fn place(self) -> &'static str {
+        match self {
+            Self::Top => "at the top of a file",
+            Self::Environment => "in an environment",
+            Self::Rollout => "in a rollout",
+            Self::Phase => "in a phase",
+        }
+    }
+
+    /// Its forms.
+    pub fn forms(self) -> &'static [Form] {
+        match self {
+            Self::Top => TOP,
+            Self::Environment => ENVIRONMENT,
+            Self::Rollout => ROLLOUT,
+            Self::Phase => PHASE,
+        }
+    }
+
+    /// The form that a keyword begins here.
+    pub fn form(self, keyword: &str) -> Option<&'static Form> {
+        self.forms().iter().find(|f| f.keyword == keyword)
+    }
+}
+
+/// All contexts, in the order in which a misplaced statement is looked up.
+pub(crate) const CONTEXTS: [Context; 4] = [Context::Rollout, Context::Phase, Context::Top, Context::Environment];
+
+/// A keyword with the rules it may begin and the shape of the construct.
+#[derive(Debug)]
+pub(crate) struct Form {
+    pub keyword: &'static str,
+    pub rules: &'static [Rule],
+    pub shape: &'static str,
+}
+
+const fn form(keyword: &'static str, rules: &'static [Rule], shape: &'static str) -> Form {
+    Form { keyword, rules, shape }
+}
+
+const TOP: &[Form] = &[
+    form("edition", &[Rule::edition], "edition 2026"),
+    form("param", &[Rule::param], "param NAME: TYPE = VALUE [at least V] [at most V] [\"doc\"]"),
+    form("let", &[Rule::let_], "let NAME = EXPRESSION"),
+    form("metric", &[Rule::metric], "metric NAME: KIND = SOURCE(`QUERY`)"),
+    form("traffic", &[Rule::traffic], "traffic NAME [about 40/s]"),
+    form("flag", &[Rule::flag], "flag NAME: bool, flag NAME: count in [0, 1, 2]"),
+    form("action", &[Rule::action], "action NAME timeout 60s, undo none"),
+    form("channel", &[Rule::channel], "channel NAME, NAME"),
+    form("environment", &[Rule::environment], "environment NAME { … }"),
+    form("rollout", &[Rule::rollout], "rollout NAME \"title\" { … }"),
+    form("use", &[Rule::use_], "use \"./team.canary\" as NAME"),
+    form("slice", &[Rule::slice], "slice NAME in [\"low\", \"high\"], slice NAME of METRIC"),
+    form("flags", &[Rule::flags], "flags NAME: [A, B]"),
+    form("probe", &[Rule::probe], "probe NAME every 30s { … }"),
+    form("load", &[Rule::load], "load NAME = burst(get: \"/path\", requests: 100)"),
+    form("killswitch", &[Rule::killswitch], "killswitch NAME { … }"),
+    form("window", &[Rule::window], "window NAME = mon..fri 09:00..17:00 zone \"Europe/Berlin\""),
+    form("signoff", &[Rule::signoff], "signoff NAME { … }"),
+    form("slo", &[Rule::slo], "slo NAME { … }"),
+    form("score", &[Rule::score], "score NAME { … }"),
+    form("test", &[Rule::test], "test \"what it shows\" for ROLLOUT { … }"),
+];
+
+const ENVIRONMENT: &[Form] = &[
+    form("variants", &[Rule::variants], "variants PORT { canary = `…` stable = `…` }"),
+    form("labels", &[Rule::labels], "labels { DIMENSION = \"label\" }"),
+    form("people", &[Rule::people], "people GROUP = [\"name\"]"),
+];
+
+const ROLLOUT: &[Form] = &[
+    form("owner", &[Rule::owner], "owner \"team\""),
+    form("link", &[Rule::link], "link KIND \"where\""),
+    form("check", &[Rule::check_every], "check every 15s"),
+    form("settle", &[Rule::settle], "settle 30s"),
+    form("baseline", &[Rule::baseline], "baseline 5m"),
+    form("require", &[Rule::require], "require CONDITION \"why\""),
+    form("no", &[Rule::no_data], "no data tolerate 10m else pause"),
+    form(
+        "guard",
+        &[Rule::guard],
+        "guard NAME: CONDITION [at least N events] [from PHASE] [until PHASE] [tolerate D] [never waived] else CONSEQUENCE",
+    ),
+    form("phase", &[Rule::phase], "phase NAME \"purpose\" { … }"),
+    form("on", &[Rule::reaction], "on breach, rollback: notify CHANNEL"),
+    form("every", &[Rule::reaction], "every 5m: notify CHANNEL"),
+    form("at", &[Rule::reaction], "at 15m, 30m: snapshot"),
+    form("when", &[Rule::reaction], "when CONDITION: run ACTION limit 4 per 1h"),
+    form("release", &[Rule::release], "release canary \"NAME\" stable \"NAME\""),
+    form("advance", &[Rule::advance], "advance when CONDITION"),
+    form("cooldown", &[Rule::cooldown], "cooldown 24h after rollback"),
+    form("start", &[Rule::start_slices], "start slices by DIMENSION limit 200 per 1h"),
+    form("drift", &[Rule::drift], "drift pause"),
+    form("route", &[Rule::route], "route PORT = header \"X-Canary\" \"1\""),
+    form("after", &[Rule::after], "after ROLLOUT promoted within 7d"),
+];
+
+const PHASE: &[Form] = &[
+    form("traffic", &[Rule::settings], "traffic PORT = 5%"),
+    form("flag", &[Rule::settings], "flag PORT = on"),
+    form("run", &[Rule::run], "run ACTION [else pause]"),
+    form("hold", &[Rule::hold_forever, Rule::hold_until, Rule::hold], "hold 30m"),
+    form("promote", &[Rule::promote], "promote when CONDITION [within D else CONSEQUENCE]"),
+    form("ramp", &[Rule::ramp], "ramp PORT from 5% to 50% by 5% every 10m"),
+    form("mirror", &[Rule::mirror], "mirror PORT = 20%"),
+    form("irreversible", &[Rule::irreversible], "irreversible \"why\""),
+];
+
+/// The nearest of some words, if it is near: a third of its letters, at most two.
+pub(crate) fn nearest<'a>(word: &str, words: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    words
+        .map(|w| (strsim::osa_distance(word, w), w))
+        .filter(|(d, w)| *d > 0 && *d <= 2 && *d * 3 <= w.len().max(word.len()))
+        .min()
+        .map(|(_, w)| w)
+}

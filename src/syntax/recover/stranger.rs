@@ -1,0 +1,71 @@
+//! What to say of a piece of text whose first word begins nothing where it stands.
+
+use super::explain::quoted;
+use super::forms::{CONTEXTS, Context, nearest};
+use crate::syntax::build::Builder;
+use crate::syntax::codes;
+use crate::syntax::diagnostic::Diagnostic;
+
+/// A piece whose first word begins nothing here.
+pub(super) fn stranger(b: &Builder<'_>, first: &str, text: &str, at: usize, context: Context) -> Diagnostic {
+    let len = if first.is_empty() { text.chars().next().map_or(0, char::len_utf8) } else { first.len() };
+    let place = b.patched.span(at, at + len);
+    let shown = quoted(text.get(..len).unwrap_or(""));
+    if let Some(home) = CONTEXTS.into_iter().find(|c| c.form(first).is_some()) {
+        let shape = home.form(first).map_or("", |f| f.shape);
+        return Diagnostic::error(
+            codes::MISPLACED,
+            format!("{shown} stands {}, not {}", home.place(), context.place()),
+            place,
+            format!("not {}", context.wants()),
+        )
+        .help(format!("move it: `{shape}`"));
+    }
+    let unknown = |label: &str| {
+        Diagnostic::error(codes::UNKNOWN_STATEMENT, format!("{shown} does not begin {}", context.wants()), place, label)
+    };
+    if let Some(near) = nearest(first, context.forms().iter().map(|f| f.keyword)) {
+        return unknown("unknown word").help(format!("did you mean `{near}`?")).fix(place, near);
+    }
+    match (first, context) {
+        ("if" | "unless" | "while", _) => {
+            return Diagnostic::error(codes::HABIT, format!("there is no {shown}"), place, "not a word of the language")
+                .help("a guard states what is true while all is well: `guard NAME: HEALTHY else CONSEQUENCE`; a chore stands in `when CONDITION: run ACTION`");
+        }
+        ("import" | "include", Context::Top) => {
+            return Diagnostic::error(
+                codes::HABIT,
+                format!("there is no {shown}"),
+                place,
+                "not a word of the language",
+            )
+            .help("modules are imported with `use \"./team.canary\" as team`");
+        }
+        ("notify" | "snapshot", Context::Rollout | Context::Phase) => {
+            return unknown("an act without its occasion")
+                .help("say when: `on breach, rollback: notify CHANNEL`, `at 15m: snapshot`");
+        }
+        ("wait" | "sleep" | "bake", Context::Phase) => {
+            return unknown("unknown word").help("a phase lasts with `hold 30m`");
+        }
+        ("weight" | "setWeight" | "percent", Context::Phase) => {
+            return unknown("unknown word").help("exposure is set with `traffic PORT = 5%`");
+        }
+        _ => {}
+    }
+    let behind = text.get(first.len()..).unwrap_or("").trim_start();
+    if !first.is_empty() && (behind.starts_with(':') || behind.starts_with('=')) {
+        return unknown("unknown word")
+            .help(format!("a line begins with its keyword, there are no `key: value` pairs; {}", list(context)));
+    }
+    unknown("unknown word").help(list(context))
+}
+
+fn list(context: Context) -> String {
+    let words: Vec<&str> = context.forms().iter().map(|f| f.keyword).collect();
+    match context {
+        Context::Environment => format!("its lines are `NAME = BACKEND(…)`, or begin with `{}`", words.join("`, `")),
+        Context::Top => format!("declarations begin with `{}`", words.join("`, `")),
+        _ => format!("statements {} begin with `{}`", context.place(), words.join("`, `")),
+    }
+}

@@ -1,0 +1,165 @@
+//! §4 reactions: they tell and do chores, and never steer. SYNTAX §11 question 9.
+
+use super::world::{Ends, Failed, Is, World, plan};
+use canary::engine::{Effect, Operator, RunCause};
+
+const PHASE: &str = "phase one { traffic checkout = 5%  hold 1h }";
+
+fn of(reaction: &str) -> World {
+    World::of(&format!("no data else hold\n{reaction}\n{PHASE}"))
+}
+
+#[test]
+fn a_rising_edge_runs_and_what_stays_true_does_not() {
+    let run = of("when queue > 5: run scale")
+        .during("queue", "1m", "5m", Is(9.0))
+        .during("queue", "7m", "9m", Is(9.0))
+        .run("20m");
+    assert_eq!(run.course, ["0s entered one", "1m ran scale", "7m ran scale"]);
+    // true from the first check on
+    let run = of("when queue > 5: run scale").all("queue", Is(9.0)).run("5m");
+    assert_eq!(run.course, ["0s entered one", "15s ran scale"]);
+}
+
+#[test]
+fn unknown_neither_fires_nor_re_arms() {
+    let run = of("when queue > 5: run scale")
+        .during("queue", "1m", "5m", Is(9.0))
+        .during("queue", "2m", "3m", Failed)
+        .run("20m");
+    assert_eq!(run.course, ["0s entered one", "1m ran scale"]);
+    let run =
+        of("when queue > 5: run scale").during("queue", "1m", "2m", Failed).from("queue", "2m", Is(9.0)).run("20m");
+    assert_eq!(run.course, ["0s entered one", "2m ran scale"]);
+}
+
+#[test]
+fn the_limit_counts_over_a_sliding_stretch() {
+    let mut world = of("when queue > 5: run scale limit 2 per 10m");
+    for (from, to) in [("1m", "2m"), ("5m", "6m"), ("10m", "10m30s"), ("11m", "12m"), ("14m", "14m30s"), ("15m", "16m")]
+    {
+        world = world.during("queue", from, to, Is(9.0));
+    }
+    // at 10m there were two within ten minutes; at 11m the first is ten minutes old and counts no more
+    let run = world.run("20m");
+    assert_eq!(run.course, ["0s entered one", "1m ran scale", "5m ran scale", "11m ran scale", "15m ran scale"]);
+}
+
+#[test]
+fn nobody_waits_for_it_and_its_failure_steers_nothing() {
+    let w = of("when queue > 5: run scale").from("queue", "1m", Is(9.0)).action("scale", "0s", "", Ends::Badly);
+    assert_eq!(w.run("2h").course, ["0s entered one", "1m ran scale", "1m15s scale failed", "1h15s promoted"]);
+}
+
+#[test]
+fn it_is_undone_at_a_rollback() {
+    let body = format!("guard load: load < 5 else rollback\nwhen queue > 5: run scale\n{PHASE}");
+    let run = World::of(&body).from("queue", "1m", Is(9.0)).from("load", "2m", Is(9.0)).run("1h");
+    assert_eq!(run.course[1..], ["1m ran scale", "2m rollback because load", "2m15s ran unscale", "2m30s rolled back"]);
+}
+
+#[test]
+fn nothing_is_begun_at_the_check_that_ends_or_takes_back() {
+    let body = format!("guard load: load < 5 else rollback\nwhen queue > 5: run scale\n{PHASE}");
+    let run = World::of(&body).from("queue", "2m", Is(9.0)).from("load", "2m", Is(9.0)).run("1h");
+    assert_eq!(run.course[1..], ["2m rollback because load", "2m15s rolled back"]);
+    let run = of("when queue > 5: run scale").from("queue", "1h15s", Is(9.0)).run("2h");
+    assert_eq!(run.course, ["0s entered one", "1h15s promoted"]);
+    assert_eq!(run.runs(&plan(&format!("when queue > 5: run scale\n{PHASE}")), "scale", RunCause::Reaction), 0);
+}
+
+#[test]
+fn every_so_often_also_while_paused() {
+    let run = of("every 10m: notify team").operator(Operator::Pause, "15m").run("45m");
+    let at: Vec<&str> = run.notices.iter().map(|n| n.split(' ').next().unwrap()).collect();
+    assert_eq!(at, ["10m", "20m", "30m", "40m"]);
+    // several that fell due during a stop are one
+    let run = of("every 10m: notify team").stops("5m", "45m", false).run("55m");
+    let at: Vec<&str> = run.notices.iter().map(|n| n.split(' ').next().unwrap()).collect();
+    assert_eq!(at, ["45m", "50m"]);
+}
+
+#[test]
+fn snapshots_at_their_times_and_one_early_at_the_end() {
+    let run = of("at 15m, 30m, 2h: snapshot").run("3h");
+    assert_eq!(
+        run.course,
+        ["0s entered one", "15m snapshot", "30m snapshot", "1h15s snapshot, early", "1h15s promoted"]
+    );
+    let run = of("at 15m, 30m: snapshot").run("3h");
+    assert_eq!(run.course, ["0s entered one", "15m snapshot", "30m snapshot", "1h15s promoted"]);
+    // due at the very check that ends the run: in time
+    let body = "at 1m15s: snapshot\nphase one { traffic checkout = 5%  hold 1m }";
+    assert_eq!(World::of(body).run("1h").course, ["0s entered one", "1m15s snapshot", "1m15s promoted"]);
+}
+
+#[test]
+fn a_snapshot_that_fell_due_during_a_rollback_is_taken_early_too() {
+    let body = format!("guard load: load < 5 else rollback\nat 15m: snapshot\n{PHASE}");
+    let w = World::of(&body).from("load", "14m30s", Is(9.0)).withholds("14m", "15m30s");
+    assert_eq!(
+        w.run("1h").course[1..],
+        ["14m30s rollback because load", "15m30s rollback is slow", "15m45s snapshot, early", "15m45s rolled back"]
+    );
+}
+
+#[test]
+fn one_notice_each() {
+    let body = "no data tolerate 2m else pause
+        guard load: load < 5 tolerate 1m else rollback
+        guard queue: queue < 5 else hold
+        on breach, pause, rollback, promote, blind, done: notify oncall
+        phase one { traffic checkout = 5%  hold 4m }
+        phase two { traffic checkout = 50%  hold 30m }";
+    let run = World::of(body)
+        .during("queue", "1m", "2m", Failed)
+        .during("queue", "3m", "4m", Is(9.0))
+        .from("load", "10m", Is(9.0))
+        .run("1h");
+    let short: Vec<String> = run.notices.iter().map(|n| n.chars().take(36).collect()).collect();
+    assert_eq!(
+        short,
+        [
+            "1m oncall: shop: blind: queue",
+            "3m oncall: shop: guard queue breache",
+            "5m15s oncall: shop: phase one passed",
+            // one step tells a channel once: the breach is the notice's first line
+            "11m oncall: shop: rolling back: guar",
+            "11m15s oncall: shop: rolled back: gu"
+        ]
+    );
+    let run = World::of(body).during("queue", "1m", "4m", Failed).run("4m");
+    let short: Vec<String> = run.notices.iter().map(|n| n.chars().take(36).collect()).collect();
+    assert_eq!(short, ["1m oncall: shop: blind: queue", "3m oncall: shop: paused: no data for"]);
+    let run = World::of(body).run("1h");
+    let short: Vec<String> = run.notices.iter().map(|n| n.chars().take(36).collect()).collect();
+    assert_eq!(
+        short,
+        [
+            "4m15s oncall: shop: phase one passed",
+            "34m30s oncall: shop: promoted: every",
+            "34m30s oncall: shop: promoted: every"
+        ]
+    );
+}
+
+#[test]
+fn a_guard_that_has_gone_dark_is_told_as_such_and_once_more_when_it_breaches() {
+    let body = "guard load: load < 5 tolerate 1m else rollback
+        on breach, blind: notify oncall
+        phase one { traffic checkout = 5%  hold 30m }";
+    let run = World::of(body).canary("load", "2m", "30m", super::world::Empty).run("1h");
+    let short: Vec<String> = run.notices.iter().map(|n| n.chars().take(32).collect()).collect();
+    assert_eq!(short, ["2m oncall: shop: dark: load", "3m oncall: shop: guard load brea"]);
+}
+
+#[test]
+fn notices_stand_behind_the_request_that_lowers() {
+    let body = "guard load: load < 5 else rollback
+        on rollback: notify oncall
+        phase one { traffic checkout = 5%  hold 30m }";
+    let run = World::of(body).from("load", "2m", Is(9.0)).run("1h");
+    let place = |f: fn(&Effect) -> bool| run.effects.iter().position(|(_, e)| f(e)).unwrap();
+    let lowers = place(|e| matches!(e, Effect::Apply { lowers: true, .. }));
+    assert!(lowers < place(|e| matches!(e, Effect::Notify { .. })));
+}

@@ -1,0 +1,89 @@
+//! `increase(c)`: disjoint increments, since a guard was armed or since the phase's settings were verified.
+
+use super::world::{Empty, Failed, Is, NotANumber, World, plan};
+use canary::engine::{State, Word, since};
+use canary::plan::Population;
+
+const TWO: &str = "phase a { traffic checkout = 5%  hold 1m }
+    phase b { traffic checkout = 50%  hold 10m }";
+
+#[test]
+fn a_guard_counts_since_it_was_armed() {
+    let body = format!("guard leaks: increase(leaks) < 10 else rollback\n{TWO}");
+    // one at each check from 1m on: the tenth comes at 3m15s, over the change of phase
+    let run = World::of(&body).from("leaks", "1m", Is(1.0)).run("1h");
+    assert_eq!(run.course, ["0s entered a", "1m15s entered b", "3m15s rollback because leaks", "3m30s rolled back"]);
+    // armed with the second phase at 1m15s: what came before does not count
+    let body = format!("guard leaks: increase(leaks) < 10 from b else rollback\n{TWO}");
+    let run = World::of(&body).from("leaks", "30s", Is(1.0)).run("1h");
+    assert_eq!(run.course[2], "3m45s rollback because leaks");
+}
+
+#[test]
+fn since_phase_counts_from_the_first_check_after_the_read_back() {
+    let body = "phase a { traffic checkout = 5%  hold 1m }
+        phase b { traffic checkout = 50%  promote when increase(leaks, since phase) >= 4 }";
+    // entered at 1m15s, settled at 1m30s: those of 1m45s, 2m, 2m15s, 2m30s
+    let run = World::of(body).from("leaks", "30s", Is(1.0)).run("1h");
+    assert_eq!(run.course, ["0s entered a", "1m15s entered b", "2m30s promoted"]);
+}
+
+#[test]
+fn a_rollback_to_a_phase_begins_the_count_anew() {
+    let body = "guard leaks: increase(leaks) == 0 else rollback to a\nphase a { traffic checkout = 5%  hold 1m }
+        phase b { traffic checkout = 50%  hold 1m }";
+    let run = World::of(body).during("leaks", "2m", "2m15s", Is(3.0)).run("1h");
+    assert_eq!(
+        run.course,
+        ["0s entered a", "1m15s entered b", "2m rollback to a because leaks", "3m15s entered b", "4m30s promoted"]
+    );
+}
+
+#[test]
+fn a_silent_source_leaves_the_sum_open_upwards() {
+    let body = |c: &str| format!("no data else hold\nguard leaks: increase(leaks) {c} else hold\n{TWO}");
+    let word = |c: &str, at: &str| {
+        let w = World::of(&body(c)).during("leaks", "30s", "45s", Is(2.0)).during("leaks", "1m", "5m", Failed);
+        w.run("6m").word(&plan(&body(c)), "leaks", at)
+    };
+    // two were counted: they stay counted, what is missing can only add to them
+    assert_eq!(word("== 0", "2m"), Some(Word::Breached));
+    assert_eq!(word("< 2", "2m"), Some(Word::Breached));
+    assert_eq!(word("< 10", "2m"), Some(Word::Blind));
+    assert_eq!(word(">= 1", "2m"), Some(Word::Ok));
+    assert_eq!(word("< 10", "5m"), Some(Word::Ok));
+}
+
+#[test]
+fn what_is_no_number_does_not_stay_in_the_sum() {
+    let body = format!("no data else hold\nguard leaks: increase(leaks) < 10 else rollback\n{TWO}");
+    for says in [Is(f64::NAN), Is(f64::INFINITY), NotANumber] {
+        let run = World::of(&body).during("leaks", "1m", "2m", says).run("1h");
+        assert_eq!(run.words_of("leaks"), ["15s ok", "1m thin", "2m ok"]);
+    }
+}
+
+#[test]
+fn increments_are_asked_for_since_the_last_answer() {
+    let body = format!("no data else hold\nguard leaks: increase(leaks) < 10 else hold\n{TWO}");
+    let p = plan(&body);
+    let id = super::world::Run::input(&p, "leaks", Population::Canary);
+    let w = World::of(&body).during("leaks", "1m", "2m", Failed).canary("leaks", "3m", "4m", Empty);
+    let run = w.run("5m");
+    let asked = |at: &str| {
+        let (_, state): &(i64, State) = run.states.iter().find(|(t, _)| *t == super::world::ms(at)).unwrap();
+        since(&p, state, id).unwrap() / 1000
+    };
+    // after the check of 1m45s: still since 45 s; the answer of 2m covers all of it
+    assert_eq!(
+        [asked("45s"), asked("1m"), asked("1m45s"), asked("2m"), asked("3m45s"), asked("4m")],
+        [45, 45, 45, 120, 165, 240]
+    );
+}
+
+#[test]
+fn an_increase_over_a_window_is_no_sum() {
+    let body = format!("guard leaks: increase(leaks, 2m) < 10 else rollback\n{TWO}");
+    let run = World::of(&body).from("leaks", "20s", Is(9.0)).run("5m");
+    assert_eq!(run.words_of("leaks"), ["15s warming", "2m15s ok", "3m30s warming"], "{:#?}", run.course);
+}
