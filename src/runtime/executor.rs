@@ -24,7 +24,7 @@ const BACKFILL: i64 = 2_000;
 /// How long a stop waits for a rollback under way to be read back.
 const ROLLBACK_GRACE: Duration = Duration::from_secs(30);
 /// How long the end of a run waits for notices that are still being delivered.
-const NOTICE_GRACE: Duration = Duration::from_secs(10);
+const NOTICE_GRACE: Duration = Duration::from_secs(20);
 
 /// How the loop ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,7 +78,7 @@ pub struct Executor<'o> {
     actions: Vec<(u32, JoinHandle<()>)>,
     undelivered_tx: mpsc::Sender<String>,
     undelivered: mpsc::Receiver<String>,
-    notices: Vec<JoinHandle<()>>,
+    notices: Vec<(String, JoinHandle<()>)>,
     fetching: Option<JoinHandle<Fetched>>,
     answers: Vec<Answer>,
     ports: Vec<Option<Setting>>,
@@ -307,8 +307,9 @@ impl<'o> Executor<'o> {
                         title: title.clone(),
                         text: text.clone(),
                     };
-                    self.notices.retain(|h| !h.is_finished());
-                    self.notices.push(tokio::spawn(deliver(channel, notice, self.undelivered_tx.clone())));
+                    self.notices.retain(|(_, h)| !h.is_finished());
+                    let what = format!("`{title}` to {}", channel.describe());
+                    self.notices.push((what, tokio::spawn(deliver(channel, notice, self.undelivered_tx.clone()))));
                 }
             }
             Effect::Finish(_) => {}
@@ -511,14 +512,11 @@ impl<'o> Executor<'o> {
             handle.abort();
         }
         self.applier.abort();
-        let all = async {
-            for n in self.notices.drain(..) {
-                let _ = n.await;
+        let until = tokio::time::Instant::now() + NOTICE_GRACE;
+        for (what, handle) in self.notices.drain(..) {
+            if tokio::time::timeout_at(until, handle).await.is_err() {
+                self.observer.remark(now(), &format!("not delivered before the end: notice {what}"));
             }
-        };
-        let late = tokio::time::timeout(NOTICE_GRACE, all).await.is_err();
-        if late {
-            self.observer.remark(now(), "some notices were not delivered before the end");
         }
         while let Ok(text) = self.undelivered.try_recv() {
             self.observer.remark(now(), &text);
