@@ -35,8 +35,8 @@ impl Lower<'_, '_> {
         let mut todo = vec![node];
         while let Some(n) = todo.pop() {
             if let Some(n) = self.program.nodes.get(n.index()) {
-                out.extend(asked(n));
-                todo.extend(operands(n));
+                out.extend(n.inputs());
+                todo.extend(n.operands());
             }
         }
         out.into_iter()
@@ -48,45 +48,7 @@ impl Lower<'_, '_> {
     pub(super) fn first_comparison(&self, node: NodeId) -> Option<NodeId> {
         match self.program.nodes.get(node.index())? {
             Node::Compare { .. } => Some(node),
-            n => operands(n).into_iter().find_map(|o| self.first_comparison(o)),
+            n => n.operands().find_map(|o| self.first_comparison(o)),
         }
-    }
-}
-
-/// The nodes that a node reads.
-fn operands(n: &Node) -> Vec<NodeId> {
-    match *n {
-        Node::Const(_)
-        | Node::Bool(_)
-        | Node::Gauge(_)
-        | Node::Increase(..)
-        | Node::Accumulated { .. }
-        | Node::Events { .. }
-        | Node::Share { .. }
-        | Node::Quantile { .. }
-        | Node::PhaseElapsed
-        | Node::RolloutElapsed
-        | Node::Healthy => Vec::new(),
-        Node::Neg(a) | Node::Missing(a) | Node::Not(a) | Node::For { of: a, .. } => vec![a],
-        Node::Add(a, b)
-        | Node::Sub(a, b)
-        | Node::Mul(a, b)
-        | Node::Div(a, b)
-        | Node::Greater(a, b)
-        | Node::Lesser(a, b)
-        | Node::Default(a, b)
-        | Node::And(a, b)
-        | Node::Or(a, b)
-        | Node::Compare { left: a, right: b, .. } => vec![a, b],
-    }
-}
-
-/// The inputs that a node reads itself.
-fn asked(n: &Node) -> Vec<InputId> {
-    match *n {
-        Node::Gauge(i) | Node::Increase(i, _) | Node::Accumulated { input: i, .. } => vec![i],
-        Node::Share { buckets, .. } | Node::Quantile { buckets, .. } => vec![buckets],
-        Node::Events { bad, total } => vec![bad, total],
-        _ => Vec::new(),
     }
 }

@@ -379,30 +379,7 @@ pub(super) fn subtree(plan: &Plan, root: NodeId, visit: &mut dyn FnMut(NodeId, &
             continue;
         };
         visit(id, node);
-        match *node {
-            Node::Add(a, b)
-            | Node::Sub(a, b)
-            | Node::Mul(a, b)
-            | Node::Div(a, b)
-            | Node::Greater(a, b)
-            | Node::Lesser(a, b)
-            | Node::Default(a, b)
-            | Node::And(a, b)
-            | Node::Or(a, b)
-            | Node::Compare { left: a, right: b, .. } => todo.extend([a, b]),
-            Node::Neg(a) | Node::Missing(a) | Node::Not(a) | Node::For { of: a, .. } => todo.push(a),
-            Node::Const(_)
-            | Node::Bool(_)
-            | Node::Gauge(_)
-            | Node::Increase(..)
-            | Node::Accumulated { .. }
-            | Node::Events { .. }
-            | Node::Share { .. }
-            | Node::Quantile { .. }
-            | Node::PhaseElapsed
-            | Node::RolloutElapsed
-            | Node::Healthy => {}
-        }
+        todo.extend(node.operands());
     }
 }
 

@@ -116,6 +116,48 @@ pub enum Node {
     Healthy,
 }
 
+impl Node {
+    /// The nodes that this one reads, left before right.
+    pub fn operands(&self) -> impl Iterator<Item = NodeId> + use<> {
+        let (a, b) = match *self {
+            Self::Const(_)
+            | Self::Bool(_)
+            | Self::Gauge(_)
+            | Self::Increase(..)
+            | Self::Accumulated { .. }
+            | Self::Events { .. }
+            | Self::Share { .. }
+            | Self::Quantile { .. }
+            | Self::PhaseElapsed
+            | Self::RolloutElapsed
+            | Self::Healthy => (None, None),
+            Self::Neg(a) | Self::Missing(a) | Self::Not(a) | Self::For { of: a, .. } => (Some(a), None),
+            Self::Add(a, b)
+            | Self::Sub(a, b)
+            | Self::Mul(a, b)
+            | Self::Div(a, b)
+            | Self::Greater(a, b)
+            | Self::Lesser(a, b)
+            | Self::Default(a, b)
+            | Self::And(a, b)
+            | Self::Or(a, b)
+            | Self::Compare { left: a, right: b, .. } => (Some(a), Some(b)),
+        };
+        a.into_iter().chain(b)
+    }
+
+    /// The inputs that this node reads itself.
+    pub fn inputs(&self) -> impl Iterator<Item = InputId> + use<> {
+        let (a, b) = match *self {
+            Self::Gauge(i) | Self::Increase(i, _) | Self::Accumulated { input: i, .. } => (Some(i), None),
+            Self::Share { buckets: i, .. } | Self::Quantile { buckets: i, .. } => (Some(i), None),
+            Self::Events { bad, total } => (Some(bad), Some(total)),
+            _ => (None, None),
+        };
+        a.into_iter().chain(b)
+    }
+}
+
 /// Comparison operators.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
