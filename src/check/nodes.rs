@@ -24,7 +24,7 @@ impl Lower<'_, '_> {
     pub(super) fn sized(&self, node: NodeId) -> bool {
         match self.program.nodes.get(node.index()) {
             Some(Node::Events { .. } | Node::Share { .. } | Node::Quantile { .. }) => true,
-            Some(n) => operands(n).into_iter().any(|o| self.sized(o)),
+            Some(n) => n.operands().any(|o| self.sized(o)),
             None => false,
         }
     }
