@@ -9,14 +9,14 @@
 //! | gauge | `S` | `max(timestamp(S))` |
 //! | increase over a window | `sum(increase(S[w]))` | `max(timestamp(S))` |
 //! | buckets over a window | `sum by (le) (increase(S[w]))` | `max(timestamp(S))` |
-//! | increments since the last check | `S[…]`, counted here without extrapolation ([`since`]) | the samples' own |
+//! | increments since the last check | `S[…]`, counted here without extrapolation (`since.rs`) | the samples' own |
 //!
 //! `increase` is Prometheus' own, with its two habits: it extrapolates to the window's ends, and a series that is born inside
 //! the window counts from its first sample, so that a counter's very first error is not in it. Since the last check, it is.
 //! A window with a single sample a series answers nothing: that is [`Missing::Empty`], never zero.
 //!
 //! An instant query's own timestamp is the time it was asked for, so the age of an answer takes a second query, sent at the
-//! same time as the first. See [`age`] for what becomes of a target that died.
+//! same time as the first. See `age.rs` for what becomes of a target that died.
 
 mod age;
 mod api;
