@@ -13,7 +13,7 @@ use crate::engine::{Effect, Input, Operator, Record, RunCause, Stage, State, Ver
 use crate::plan::{ActionId, Answer, Plan, PortId, Setting, Time};
 use serde_json::json;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
@@ -80,6 +80,8 @@ pub struct Executor<'o> {
     undelivered: mpsc::Receiver<String>,
     notices: Vec<(String, JoinHandle<()>)>,
     fetching: Option<JoinHandle<Fetched>>,
+    /// When the last check was made, on the clock that cannot be set.
+    checked: Instant,
     answers: Vec<Answer>,
     ports: Vec<Option<Setting>>,
     apply_trouble: Option<String>,
@@ -110,6 +112,7 @@ impl<'o> Executor<'o> {
             undelivered,
             notices: Vec::new(),
             fetching: None,
+            checked: Instant::now(),
             answers: vec![fetch::unasked(); inputs],
             ports: vec![None; ports],
             apply_trouble: None,
@@ -183,6 +186,7 @@ impl<'o> Executor<'o> {
                 }
             }
             let next = self.next_check();
+            let (wait, set_back) = self.wait_for(next);
             tokio::select! {
                 biased;
                 changed = stop.changed(), if !*stop.borrow() => {
@@ -192,7 +196,9 @@ impl<'o> Executor<'o> {
                 Some((token, outcome)) = self.ended.recv() => self.on_ended(token, outcome),
                 Some(text) = self.undelivered.recv() => self.observer.remark(now(), &text),
                 fetched = join(&mut self.fetching), if self.fetching.is_some() => self.on_fetched(fetched),
-                () = tokio::time::sleep(duration(next - now())), if self.fetching.is_none() => self.fetch(next),
+                () = tokio::time::sleep(wait), if self.fetching.is_none() => {
+                    if set_back { self.check_blindly() } else { self.fetch(next) }
+                }
                 _ = poll.tick() => self.on_commands(),
             }
         }
@@ -408,6 +414,27 @@ impl<'o> Executor<'o> {
         next_check(started, self.plan.check_every, last, now())
     }
 
+    /// How long until the next check, and whether this machine's clock was set back so far that no check would come for more
+    /// than two intervals.
+    fn wait_for(&self, next: Time) -> (Duration, bool) {
+        let every = self.plan.check_every;
+        let wait = next - now();
+        if wait <= 2 * every {
+            return (duration(wait), false);
+        }
+        (duration(every).saturating_sub(self.checked.elapsed()), true)
+    }
+
+    /// A check for which nothing can be asked: the planned time lies in this clock's future. Unknown never helps the canary, so
+    /// the guards are blind until the clock has caught up, and `no data` runs.
+    fn check_blindly(&mut self) {
+        let at = self.state.last.unwrap_or_else(now) + self.plan.check_every;
+        let why = Answer::failed("this machine's clock was set back");
+        let answers = vec![why; self.plan.inputs.len()];
+        let ports = vec![None; self.plan.ports.len()];
+        self.on_fetched(Some(Fetched { at, answers, ports, ports_epoch: 0, live: true }));
+    }
+
     /// Begins to ask for the check at `at`.
     fn fetch(&mut self, at: Time) {
         let (plan, backends) = (Arc::clone(&self.plan), self.backends.clone());
@@ -425,6 +452,7 @@ impl<'o> Executor<'o> {
 
     fn on_fetched(&mut self, fetched: Option<Fetched>) {
         self.fetching = None;
+        self.checked = Instant::now();
         let Some(fetched) = fetched else { return };
         self.answers.clone_from(&fetched.answers);
         for (slot, read) in self.ports.iter_mut().zip(&fetched.ports) {
