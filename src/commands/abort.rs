@@ -78,8 +78,8 @@ async fn take_back(store: Arc<Store>, run: &Run, why: &str) -> Result<Status, St
     }
     let beginning = Beginning::Abort { state: Box::new(state), who: who(), why: why.to_owned() };
     let stop = stop_on_signals();
-    let mut observer = observer(Format::Human, &bindings.environment);
-    let status = resume_with(&store, run, lease, plan, backends, beginning, stop, observer.as_mut(), None).await?;
+    let observer = observer(Format::Human, &bindings.environment);
+    let status = resume_with(&store, run, lease, plan, backends, beginning, stop, observer, None).await?;
     // what was asked for is done, whether this call or a rollback under way did it
     Ok(match status {
         Status::Person | Status::Bad => Status::Success,

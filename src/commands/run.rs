@@ -163,7 +163,7 @@ async fn real_run(args: &Args, compiled: &Compiled, lab: Option<&Lab>) -> Result
     let unfinished =
         store.unfinished_run(&compiled.plan.rollout).map_err(|e| because(Status::Refused, &e.to_string()))?;
     let stop = stop_on_signals();
-    let mut observer = observer(args.format, &compiled.bindings.environment);
+    let observer = observer(args.format, &compiled.bindings.environment);
     let run = match (unfinished, args.resume) {
         (Some(run), false) => {
             let env = &compiled.bindings.environment;
@@ -184,10 +184,10 @@ async fn real_run(args: &Args, compiled: &Compiled, lab: Option<&Lab>) -> Result
             check_pinned(&run, compiled)?;
             run
         }
-        (None, false) => return fresh_run(args, compiled, &store, lease, lab, stop, observer.as_mut(), None).await,
+        (None, false) => return fresh_run(args, compiled, &store, lease, lab, stop, observer, None).await,
     };
     let Some(state) = kept_state(&store, &run)? else {
-        return fresh_run(args, compiled, &store, lease, lab, stop, observer.as_mut(), Some(run)).await;
+        return fresh_run(args, compiled, &store, lease, lab, stop, observer, Some(run)).await;
     };
     let plan = Arc::new(compiled.plan.clone());
     let backends = connect(&plan, &compiled.bindings, lab).map_err(|r| refused(&r))?;
@@ -195,7 +195,7 @@ async fn real_run(args: &Args, compiled: &Compiled, lab: Option<&Lab>) -> Result
         restore_lab(&state, &backends).await;
     }
     let beginning = Beginning::Recovered(Box::new(state));
-    resume_with(&store, &run, lease, plan, backends, beginning, stop, observer.as_mut(), Some(args)).await
+    resume_with(&store, &run, lease, plan, backends, beginning, stop, observer, Some(args)).await
 }
 
 /// The lab that the run was on has gone with its process: the new one is set to what was last verified.
@@ -258,15 +258,18 @@ async fn fresh_run(
     lease: LeaseGuard,
     lab: Option<&Lab>,
     mut stop: watch::Receiver<bool>,
-    observer: &mut dyn Observer,
+    mut observer: Box<dyn Observer>,
     begun: Option<Run>,
 ) -> Result<Status, Status> {
     let plan = Arc::new(compiled.plan.clone());
     let backends = connect(&plan, &compiled.bindings, lab).map_err(|r| refused(&r))?;
-    let ready = preflight::read(&plan, &backends, observer, &mut stop).await.map_err(|r| refused(&r))?;
+    let ready = preflight::read(&plan, &backends, observer.as_mut(), &mut stop).await.map_err(|r| refused(&r))?;
     let Some(ready) = ready else {
         return Err(because(Status::Refused, "stopped before anything was changed"));
     };
+    if *stop.borrow() {
+        return Err(because(Status::Refused, "stopped before anything was changed"));
+    }
     for w in &ready.warnings {
         observer.remark(now(), &format!("warning: {w}"));
     }
@@ -317,16 +320,11 @@ pub async fn resume_with(
     backends: crate::runtime::Backends,
     beginning: Beginning,
     stop: watch::Receiver<bool>,
-    observer: &mut dyn Observer,
+    observer: Box<dyn Observer>,
     args: Option<&Args>,
 ) -> Result<Status, Status> {
     let by_hand = backends.clone();
-    let taken = match beginning {
-        // commands that were posted to a run before this runner took it over are not obeyed late
-        Beginning::Start { .. } => 0,
-        _ => store.commands(&run.id).ok().and_then(|all| all.last().map(|c| c.id)).unwrap_or(0),
-    };
-    let journal = Journal::new(Arc::clone(store), run.id.clone(), lease, taken);
+    let journal = Journal::new(Arc::clone(store), run.id.clone(), lease, plan.check_every);
     let executor = Executor::new(Arc::clone(&plan), backends, journal, observer);
     let (outcome, state) = executor.run(beginning, stop).await;
     if let Some(file) = args.and_then(|a| a.report.as_ref()) {
@@ -337,8 +335,9 @@ pub async fn resume_with(
         Outcome::Finished(Verdict::RolledBack) => Status::Bad,
         Outcome::Finished(Verdict::Aborted) => Status::Person,
         Outcome::Finished(Verdict::Refused) => Status::Refused,
-        Outcome::Taken => {
-            eprintln!("canary: another runner has taken run {} over; this one does nothing any more", run.id);
+        Outcome::Taken(why) => {
+            eprintln!("canary: run {} is no longer this runner's, which does nothing any more: {why}", run.id);
+            say_by_hand(&state, &by_hand);
             Status::Unfinished
         }
         Outcome::Stopped => {
@@ -349,17 +348,23 @@ pub async fn resume_with(
                 None => eprintln!("  go on     canary run POLICY --env {env} --resume"),
             }
             eprintln!("  take back canary abort {}", run.rollout);
-            if state.target.settings.iter().any(|(_, s)| s.exposes()) {
-                eprintln!("  by hand:");
-                for (port, original) in &state.originals {
-                    if let Some(b) = by_hand.port(*port) {
-                        eprintln!("    {}", b.by_hand(*original));
-                    }
-                }
-            }
+            say_by_hand(&state, &by_hand);
             Status::Unfinished
         }
     })
+}
+
+/// What a person would type to take everything back.
+fn say_by_hand(state: &State, backends: &crate::runtime::Backends) {
+    if !state.target.settings.iter().any(|(_, s)| s.exposes()) {
+        return;
+    }
+    eprintln!("  by hand:");
+    for (port, original) in &state.originals {
+        if let Some(b) = backends.port(*port) {
+            eprintln!("    {}", b.by_hand(*original));
+        }
+    }
 }
 
 fn write_report(store: &Store, run: &Run, plan: &Plan, file: &Path) -> Result<(), Status> {

@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 
 /// How long one call of a backend may take.
-const CALL: Duration = Duration::from_secs(5);
+pub const CALL: Duration = Duration::from_secs(10);
 /// Pause after the first failure; doubles up to [`LONGEST_PAUSE`].
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
@@ -123,9 +123,15 @@ async fn attempt_once(backends: &Backends, request: &Request, requests: &watch::
     }
     fault::point("performed");
     let mut read = Vec::with_capacity(request.settings.len());
+    let mut newer = requests.clone();
     for (port, asked) in &request.settings {
         let Some(backend) = backends.port(*port) else { continue };
-        match tokio::time::timeout(CALL, backend.read()).await {
+        // a read-back under way is dropped for a newer request: it has no effect that could come late
+        let result = tokio::select! {
+            result = tokio::time::timeout(CALL, backend.read()) => result,
+            _ = newer.changed() => return Attempt::Replaced,
+        };
+        match result {
             Ok(Ok(got)) if got.same(*asked) => read.push((*port, got)),
             Ok(Ok(got)) => troubles.push(format!("{}: read back {got}, asked for {asked}", backend.describe())),
             Ok(Err(e)) => troubles.push(with_help(&e)),

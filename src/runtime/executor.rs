@@ -8,6 +8,7 @@ use super::fetch::{self, Fetched, deadline};
 use super::journal::Journal;
 use super::notices::deliver;
 use super::observe::{Observer, View};
+use super::watcher::Watcher;
 use crate::backend::{ActionOutcome, Notice};
 use crate::engine::{Effect, Input, Operator, Record, RunCause, Stage, State, Verdict, step};
 use crate::plan::{ActionId, Answer, Plan, PortId, Setting, Time};
@@ -19,22 +20,25 @@ use tokio::task::JoinHandle;
 
 /// How often the store is asked for people's commands.
 const COMMAND_POLL: Duration = Duration::from_millis(250);
-/// At most so many missed checks are back-filled after a stop.
+/// At most so many missed checks are back-filled after a stop, and for at most so long.
 const BACKFILL: i64 = 2_000;
+const BACKFILL_TIME: Duration = Duration::from_secs(20);
+/// How long the reading of ports may hold up a check whose questions are answered already.
+const PORTS: Duration = Duration::from_secs(2);
 /// How long a stop waits for a rollback under way to be read back.
 const ROLLBACK_GRACE: Duration = Duration::from_secs(30);
 /// How long the end of a run waits for notices that are still being delivered.
 const NOTICE_GRACE: Duration = Duration::from_secs(20);
 
 /// How the loop ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
     /// The run is over.
     Finished(Verdict),
     /// The process was asked to stop; the state is kept.
     Stopped,
-    /// Another runner has taken the run over; this one has done nothing since.
-    Taken,
+    /// Another runner has taken the run over, or the lease was lost: this one has done nothing since. Why, in words.
+    Taken(String),
 }
 
 /// How a run begins.
@@ -64,12 +68,12 @@ pub enum Beginning {
 }
 
 /// One run.
-pub struct Executor<'o> {
+pub struct Executor {
     plan: Arc<Plan>,
     state: State,
     backends: Backends,
     journal: Journal,
-    observer: &'o mut dyn Observer,
+    watcher: Watcher,
     requests: watch::Sender<Option<Request>>,
     applied: mpsc::Receiver<Applied>,
     applier: JoinHandle<()>,
@@ -80,6 +84,8 @@ pub struct Executor<'o> {
     undelivered: mpsc::Receiver<String>,
     notices: Vec<(String, JoinHandle<()>)>,
     fetching: Option<JoinHandle<Fetched>>,
+    /// What was asked for before the stop could not be journalled when it was to be asked for again.
+    recovery_pending: bool,
     /// When the last check was made, on the clock that cannot be set.
     checked: Instant,
     answers: Vec<Answer>,
@@ -87,9 +93,9 @@ pub struct Executor<'o> {
     apply_trouble: Option<String>,
 }
 
-impl<'o> Executor<'o> {
+impl Executor {
     /// A run of `plan` on `backends`, journalled in `journal`.
-    pub fn new(plan: Arc<Plan>, backends: Backends, journal: Journal, observer: &'o mut dyn Observer) -> Self {
+    pub fn new(plan: Arc<Plan>, backends: Backends, journal: Journal, observer: Box<dyn Observer>) -> Self {
         let (requests, rx) = watch::channel(None);
         let (tell, applied) = mpsc::channel(64);
         let (ended_tx, ended) = mpsc::channel(64);
@@ -101,7 +107,7 @@ impl<'o> Executor<'o> {
             plan,
             backends,
             journal,
-            observer,
+            watcher: Watcher::new(observer),
             requests,
             applied,
             applier,
@@ -112,6 +118,7 @@ impl<'o> Executor<'o> {
             undelivered,
             notices: Vec::new(),
             fetching: None,
+            recovery_pending: false,
             checked: Instant::now(),
             answers: vec![fetch::unasked(); inputs],
             ports: vec![None; ports],
@@ -127,6 +134,14 @@ impl<'o> Executor<'o> {
 
     /// Runs until the rollout is over or `stop` becomes true.
     pub async fn run(mut self, beginning: Beginning, mut stop: watch::Receiver<bool>) -> (Outcome, State) {
+        if *stop.borrow() && !matches!(beginning, Beginning::Abort { .. }) {
+            // asked to stop before anything was asked for: nothing is
+            if let Beginning::Recovered(state) = beginning {
+                self.state = *state;
+            }
+            self.watcher.finish();
+            return (Outcome::Stopped, self.state);
+        }
         match beginning {
             Beginning::Start { at, originals, answers, baseline } => {
                 self.answers.clone_from(&answers);
@@ -140,9 +155,10 @@ impl<'o> Executor<'o> {
             }
             Beginning::Recovered(state) => {
                 self.state = *state;
-                let at = now();
-                self.feed(at, Input::Recovered { at }, None);
-                self.backfill().await;
+                // what people said to the runner that stopped comes first: an abort must not wait for a raise
+                self.on_commands(true);
+                self.recover();
+                self.backfill(&mut stop).await;
             }
             Beginning::Abort { state, who, why } => {
                 self.state = *state;
@@ -160,6 +176,7 @@ impl<'o> Executor<'o> {
             self.last_actions(&mut stop).await;
         }
         self.wind_down().await;
+        self.watcher.finish();
         (outcome, self.state)
     }
 
@@ -170,12 +187,12 @@ impl<'o> Executor<'o> {
         loop {
             if let Some(verdict) = self.state.verdict() {
                 if let Err(e) = self.journal.finish(verdict.text(), now()) {
-                    self.observer.remark(now(), &format!("the verdict could not be written to the store: {e}"));
+                    self.watcher.remark(now(), &format!("the verdict could not be written to the store: {e}"));
                 }
                 return Outcome::Finished(verdict);
             }
             if self.journal.is_taken() {
-                return Outcome::Taken;
+                return Outcome::Taken(self.journal.trouble().unwrap_or("the lease was lost").to_owned());
             }
             if *stop.borrow() {
                 // rollback comes first: one that is under way is read back before we go
@@ -194,12 +211,13 @@ impl<'o> Executor<'o> {
                 }
                 Some(applied) = self.applied.recv() => self.on_applied(applied),
                 Some((token, outcome)) = self.ended.recv() => self.on_ended(token, outcome),
-                Some(text) = self.undelivered.recv() => self.observer.remark(now(), &text),
+                Some(text) = self.undelivered.recv() => self.watcher.remark(now(), &text),
                 fetched = join(&mut self.fetching), if self.fetching.is_some() => self.on_fetched(fetched),
                 () = tokio::time::sleep(wait), if self.fetching.is_none() => {
                     if set_back { self.check_blindly() } else { self.fetch(next) }
                 }
-                _ = poll.tick() => self.on_commands(),
+                _ = poll.tick() => self.on_commands(false),
+                _ = &mut self.applier => self.restart_applier(),
             }
         }
     }
@@ -216,7 +234,7 @@ impl<'o> Executor<'o> {
             fault::point("decided");
         }
         let urgent = effects.iter().any(|e| matches!(e, Effect::Apply { lowers: true, .. }));
-        if urgent {
+        if urgent && self.journal.holds() {
             // nothing stands in front of a rollback, not even the journal
             self.perform_lowering(&effects);
         }
@@ -232,17 +250,15 @@ impl<'o> Executor<'o> {
         let written = self.journal.write(at, &records, &self.state, observation.as_ref(), raises);
         match self.journal.trouble() {
             Some(t) if in_reach => {
-                self.observer.remark(at, &format!("{t}: nothing is raised until the store can be written"));
+                self.watcher.remark(at, &format!("{t}: nothing is raised until the store can be written"));
             }
-            None if !in_reach => {
-                self.observer.remark(at, "the store can be written again: what was kept back is in it")
-            }
+            None if !in_reach => self.watcher.remark(at, "the store can be written again: what was kept back is in it"),
             _ => {}
         }
         if raises && let Err(e) = written {
             // it never happened: exposure is raised only by what is in the journal
             self.state = before;
-            self.observer.remark(at, &format!("not raised, the journal cannot be written: {e}"));
+            self.watcher.remark(at, &format!("not raised, the journal cannot be written: {e}"));
             if let Some(again) = retry {
                 self.feed(at, again, None);
             } else if self.state.stage == Stage::Idle {
@@ -254,7 +270,7 @@ impl<'o> Executor<'o> {
             fault::point("journalled");
         }
         for r in &records {
-            self.observer.record(at, r);
+            self.watcher.record(at, r);
         }
         for effect in effects {
             self.perform(effect, urgent);
@@ -366,7 +382,7 @@ impl<'o> Executor<'o> {
             }
             Applied::Trouble { epoch, attempt, message } => {
                 if epoch == self.state.target.epoch {
-                    self.observer.remark(now(), &format!("settings do not hold yet (attempt {attempt}): {message}"));
+                    self.watcher.remark(now(), &format!("settings do not hold yet (attempt {attempt}): {message}"));
                     self.apply_trouble = Some(message);
                     self.show();
                 }
@@ -380,9 +396,18 @@ impl<'o> Executor<'o> {
         self.feed(at, Input::ActionEnded { at, token, ok, how, output }, None);
     }
 
-    fn on_commands(&mut self) {
+    /// Obeys people's commands. `late`: they were said to a runner that has stopped since; then nothing is obeyed that raises.
+    fn on_commands(&mut self, late: bool) {
         for command in self.journal.commands() {
             let at = now();
+            if late && command.kind == "resume" {
+                self.journal.acknowledge(
+                    &command,
+                    at,
+                    "not obeyed: the runner it was said to has stopped; say it again",
+                );
+                continue;
+            }
             let act = match command.kind.as_str() {
                 "pause" => Operator::Pause,
                 "resume" => Operator::Resume,
@@ -432,7 +457,7 @@ impl<'o> Executor<'o> {
         let why = Answer::failed("this machine's clock was set back");
         let answers = vec![why; self.plan.inputs.len()];
         let ports = vec![None; self.plan.ports.len()];
-        self.on_fetched(Some(Fetched { at, answers, ports, ports_epoch: 0, live: true }));
+        self.on_fetched(Some(Fetched { at, answers, ports, ports_epoch: 0, live: false }));
     }
 
     /// Begins to ask for the check at `at`.
@@ -444,7 +469,7 @@ impl<'o> Executor<'o> {
             let within = deadline(plan.check_every);
             let (answers, ports) = tokio::join!(
                 fetch::inputs(&plan, &backends, &sinces, at, within, false),
-                fetch::ports(&plan, &backends, within)
+                fetch::ports(&plan, &backends, within.min(PORTS))
             );
             Fetched { at, answers, ports: ports.into_iter().map(Result::ok).collect(), ports_epoch, live: true }
         }));
@@ -466,13 +491,36 @@ impl<'o> Executor<'o> {
             ports_epoch: fetched.ports_epoch,
             live,
         };
+        // what was answered long ago (this machine slept, or was starved) says nothing of now
+        let fresh = now() - fetched.at < self.plan.check_every.max(1);
         // with the journal out of reach a check may lower, never raise
-        let live = fetched.live && self.journal.trouble().is_none();
+        let live = fetched.live && fresh && self.journal.trouble().is_none();
         self.feed(fetched.at, tick(live), live.then(|| tick(false)));
+        if self.recovery_pending && self.journal.trouble().is_none() {
+            self.recover();
+        }
+    }
+
+    /// Asks again for what was asked for and is not confirmed. When that raises and cannot be journalled, it is tried again
+    /// once the store is back.
+    fn recover(&mut self) {
+        let at = now();
+        self.feed(at, Input::Recovered { at }, None);
+        self.recovery_pending = self.journal.trouble().is_some();
+    }
+
+    /// The applier is this run's only way to take anything back: if it ever ends, another one takes the newest request up.
+    fn restart_applier(&mut self) {
+        self.watcher.remark(now(), "the task that sets ports has ended unexpectedly: starting another one");
+        let newest = self.requests.borrow().clone();
+        let (requests, rx) = watch::channel(newest);
+        let (tell, applied) = mpsc::channel(64);
+        self.applier = tokio::spawn(applier(self.backends.clone(), rx, tell));
+        (self.requests, self.applied) = (requests, applied);
     }
 
     /// Makes the checks that a stop has missed, from the sources' history: they feed conditions, never `hold`.
-    async fn backfill(&mut self) {
+    async fn backfill(&mut self, stop: &mut watch::Receiver<bool>) {
         let (Some(started), Some(last)) = (self.state.started, self.state.last) else { return };
         if !matches!(self.state.stage, Stage::Phase(_)) || !self.backends.sources.values().any(|s| s.has_history()) {
             return;
@@ -487,11 +535,25 @@ impl<'o> Executor<'o> {
         if missed > BACKFILL {
             at += (missed - BACKFILL) * every;
         }
-        self.observer.remark(now(), &format!("asking the sources for {} missed checks", missed.min(BACKFILL)));
+        self.watcher.remark(now(), &format!("asking the sources for {} missed checks", missed.min(BACKFILL)));
+        let begun = Instant::now();
         while at <= until && matches!(self.state.stage, Stage::Phase(_)) {
+            // a live check must not wait long for those that were missed
+            if begun.elapsed() > BACKFILL_TIME {
+                self.watcher.remark(now(), "the sources are slow: the rest of the missed checks stay missed");
+                return;
+            }
+            self.on_commands(false);
             let sinces = fetch::sinces(&self.plan, &self.state);
-            let within = deadline(10_000);
-            let answers = fetch::inputs(&self.plan, &self.backends, &sinces, at, within, true).await;
+            let within = deadline(2_500);
+            let answers = tokio::select! {
+                answers = fetch::inputs(&self.plan, &self.backends, &sinces, at, within, true) => answers,
+                _ = stop.wait_for(|s| *s) => return,
+            };
+            if !answers.iter().any(|a| a.value.is_ok()) {
+                self.watcher.remark(now(), "the sources have no answers: the missed checks stay missed");
+                return;
+            }
             let ports = vec![None; self.plan.ports.len()];
             self.answers.clone_from(&answers);
             self.feed(at, Input::Tick { at, answers: &answers, ports: &ports, ports_epoch: 0, live: false }, None);
@@ -508,15 +570,18 @@ impl<'o> Executor<'o> {
             troubles.push(format!("settings do not hold yet: {t}"));
         }
         let next_check = self.next_check();
-        self.observer.view(View {
-            plan: &self.plan,
-            state: &self.state,
-            run: self.journal.run().as_str(),
-            answers: &self.answers,
-            ports: &self.ports,
-            next_check,
-            troubles: &troubles,
-        });
+        self.watcher.view(
+            &self.plan,
+            View {
+                plan: &self.plan,
+                state: &self.state,
+                run: self.journal.run().as_str(),
+                answers: &self.answers,
+                ports: &self.ports,
+                next_check,
+                troubles: &troubles,
+            },
+        );
     }
 
     /// What reactions have started by the end of the run (`on rollback: run …`) runs to its own end; its timeout bounds it.
@@ -543,11 +608,11 @@ impl<'o> Executor<'o> {
         let until = tokio::time::Instant::now() + NOTICE_GRACE;
         for (what, handle) in self.notices.drain(..) {
             if tokio::time::timeout_at(until, handle).await.is_err() {
-                self.observer.remark(now(), &format!("not delivered before the end: notice {what}"));
+                self.watcher.remark(now(), &format!("not delivered before the end: notice {what}"));
             }
         }
         while let Ok(text) = self.undelivered.try_recv() {
-            self.observer.remark(now(), &text);
+            self.watcher.remark(now(), &text);
         }
     }
 }

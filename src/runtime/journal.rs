@@ -3,11 +3,13 @@
 //! Fencing and journal stand in front of raising exposure only. While the store is out of reach the executor makes its checks
 //! as if they were not live, so nothing is raised; what has happened meanwhile is kept and written when the store is back.
 
+use super::clock::duration;
 use crate::engine::{Record, State};
-use crate::plan::Time;
+use crate::plan::{Millis, Time};
 use crate::store::{Command, LeaseGuard, NewEvent, RunId, Store, StoreError};
 use serde_json::Value;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Events kept while the store is out of reach; beyond this the oldest are dropped and counted.
 const KEPT: usize = 10_000;
@@ -17,6 +19,7 @@ pub struct Journal {
     store: Arc<Store>,
     run: RunId,
     lease: LeaseGuard,
+    patience: Duration,
     waiting: Vec<Waiting>,
     dropped: u64,
     last_command: i64,
@@ -33,10 +36,32 @@ struct Waiting {
 }
 
 impl Journal {
-    /// The journal of a run. `last_command`: the newest command of a person that was already taken.
+    /// The journal of a run whose checks are this far apart. A store that somebody else keeps locked may hold up a check by a
+    /// quarter of that at most, and not at all once it is known to.
     #[must_use]
-    pub fn new(store: Arc<Store>, run: RunId, lease: LeaseGuard, last_command: i64) -> Self {
-        Self { store, run, lease, waiting: Vec::new(), dropped: 0, last_command, trouble: None, taken: false }
+    pub fn new(store: Arc<Store>, run: RunId, lease: LeaseGuard, check_every: Millis) -> Self {
+        let patience = duration((check_every / 4).clamp(10, 1_000));
+        store.set_patience(patience);
+        Self {
+            store,
+            run,
+            lease,
+            patience,
+            waiting: Vec::new(),
+            dropped: 0,
+            last_command: 0,
+            trouble: None,
+            taken: false,
+        }
+    }
+
+    /// Whether this runner still holds its lease and was not fenced off: otherwise it does nothing any more.
+    pub fn holds(&mut self) -> bool {
+        if let Err(e) = self.lease.confirm() {
+            self.trouble = Some(e.to_string());
+            self.taken = true;
+        }
+        !self.taken
     }
 
     /// The run's id.
@@ -80,10 +105,14 @@ impl Journal {
         match &result {
             Ok(()) => {
                 self.waiting.clear();
-                self.trouble = None;
+                if self.trouble.take().is_some() {
+                    self.store.set_patience(self.patience);
+                }
             }
             Err(e) => {
-                self.trouble = Some(e.to_string());
+                if self.trouble.replace(e.to_string()).is_none() {
+                    self.store.set_patience(Duration::ZERO);
+                }
                 self.taken |= e.is_taken();
                 if !raises {
                     self.waiting = events;

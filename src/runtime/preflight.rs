@@ -12,7 +12,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 /// How long a backend may take to answer before the start.
-const REACH: Duration = Duration::from_secs(10);
+const REACH: Duration = super::apply::CALL;
 
 /// What preflight read.
 #[derive(Debug, Clone)]
@@ -153,7 +153,9 @@ async fn baseline(
                 Ask::Increase(..) | Ask::Buckets(..) => source.ask(&ask, at, None).await,
             }
         };
-        let answer = tokio::time::timeout(REACH, answering).await.unwrap_or_else(|_| fetch::unasked());
+        let answer = tokio::time::timeout(REACH, answering)
+            .await
+            .unwrap_or_else(|_| Answer::failed(format!("no answer within {}s", REACH.as_secs())));
         if let Some(slot) = out.get_mut(i) {
             *slot = Some(answer);
         }

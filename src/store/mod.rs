@@ -77,6 +77,12 @@ impl From<StoreError> for Fault {
 }
 
 impl Store {
+    /// How long a call waits for another process that keeps the store locked; [`BUSY`] unless set.
+    pub fn set_patience(&self, patience: Duration) {
+        // a connection that cannot take it keeps the one it has
+        let _ = self.inner().conn.busy_timeout(patience);
+    }
+
     /// Its file: absolute, symbolic links resolved.
     #[must_use]
     pub fn path(&self) -> &Path {
