@@ -241,7 +241,7 @@ fn policies_that_cannot_be_read() {
     refused(&f, &RUN, 2, &["UTF-8"]);
 
     std::fs::write(&policy, "").unwrap();
-    refused(&f, &RUN, 2, &["edition"]);
+    refused(&f, &RUN, 2, &["empty policy"]);
 
     std::fs::write(&policy, format!("{good}\n{}", "# padding\n".repeat(5 << 20 >> 3))).unwrap();
     assert!(std::fs::metadata(&policy).unwrap().len() > 5 << 20);
