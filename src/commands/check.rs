@@ -3,7 +3,7 @@
 use super::Format;
 use super::exit::Status;
 use super::load::{Loaded, first_causes, load, policies, print_diagnostics};
-use crate::syntax::ast::{File, Item};
+use crate::syntax::ast::{EnvEntry, File, Item};
 use crate::syntax::diagnostic::{Diagnostic, Severity};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{IsTerminal, Write};
@@ -54,7 +54,45 @@ pub fn main(args: &Args) -> Status {
 
 fn check(group: &[usize], loaded: &Loaded) -> Vec<Diagnostic> {
     let files: Vec<File> = group.iter().filter_map(|i| loaded.files.get(*i).cloned()).collect();
-    crate::check::check_files(&files, &loaded.map).diagnostics
+    let checked = crate::check::check_files(&files, &loaded.map);
+    if !checked.is_ok() {
+        return checked.diagnostics;
+    }
+    // a whole policy in a whole environment: what is not bound, and what a bound backend cannot answer
+    let mut diagnostics = checked.diagnostics;
+    for environment in &checked.environments {
+        for rollout in &checked.rollouts {
+            if !is_meant_for(&files, environment) {
+                continue;
+            }
+            let (_, found) = crate::check::compile(&files, &loaded.map, Some(rollout), Some(environment), &[]);
+            for d in found {
+                if !diagnostics.contains(&d) {
+                    diagnostics.push(d);
+                }
+            }
+        }
+    }
+    diagnostics
+}
+
+/// Whether an environment binds anything that these files declare: one that several policies share may be another's alone.
+fn is_meant_for(files: &[File], environment: &str) -> bool {
+    let items = || files.iter().flat_map(|f| &f.items);
+    let declared: BTreeSet<&str> = items()
+        .filter_map(|i| match i {
+            Item::Traffic(t) => Some(t.name.node.as_str()),
+            Item::Flag(f) => Some(f.name.node.as_str()),
+            _ => None,
+        })
+        .collect();
+    items().any(|i| match i {
+        Item::Environment(e) if e.name.node == environment => e
+            .entries
+            .iter()
+            .any(|entry| matches!(entry, EnvEntry::Bind { name, .. } if declared.contains(name.node.as_str()))),
+        _ => false,
+    })
 }
 
 /// The folder of a policy's environments: `environments` beside it.

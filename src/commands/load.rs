@@ -96,8 +96,10 @@ pub fn policies(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Status> {
     let mut out = Vec::new();
     let mut failed = false;
     for path in paths {
+        let path = path.strip_prefix("./").unwrap_or(path);
+        let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
         if !path.is_dir() {
-            out.push(path.clone());
+            out.push(path.to_path_buf());
             continue;
         }
         let before = out.len();
@@ -117,6 +119,7 @@ fn walk(folder: &Path, out: &mut Vec<PathBuf>, depth: usize) -> std::io::Result<
         std::fs::read_dir(folder)?.collect::<Result<Vec<_>, _>>()?.iter().map(std::fs::DirEntry::path).collect();
     entries.sort();
     for path in entries {
+        let path = path.strip_prefix("./").map(Path::to_path_buf).unwrap_or(path);
         let hidden = path.file_name().is_some_and(|n| n.to_string_lossy().starts_with('.'));
         // a folder reached through a link is not walked: links can lead round in a circle
         let link = path.is_symlink();

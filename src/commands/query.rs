@@ -138,7 +138,7 @@ fn input_line(r: &InputReport, answers: &[crate::plan::Answer]) -> String {
     let n = series(r, answers);
     let of = format!("{n} series{age}");
     match (&r.missing, r.value) {
-        (Some(m), _) => format!("{} of {who}: {m} ({of})", r.metric),
+        (Some(m), _) => format!("{} of {who}: {m}{age}", r.metric),
         (None, Some(v)) => {
             let buckets = match answers.get(r.input.index()).map(|a| &a.value) {
                 Some(Ok(Reading::Buckets(b))) => {

@@ -102,7 +102,7 @@ async fn dry_run(compiled: &Compiled, lab: Option<&Lab>) -> Result<Status, Statu
     let style = Style::for_terminal(std::io::stdout().is_terminal());
     let mut observer = Lines::new(std::io::stderr(), Style::PLAIN);
     let (_stop, mut never) = watch::channel(false);
-    let ready = preflight::read(plan, &backends, &mut observer, &mut never).await.map_err(|r| refused(&r))?;
+    let ready = preflight::read(plan, &backends, &mut observer, &mut never, true).await.map_err(|r| refused(&r))?;
     let Some(ready) = ready else { return Ok(Status::Unfinished) };
     println!("{} dry run of {} on {}: nothing is changed", style.bold("canary"), plan.rollout, bindings.environment);
     println!("\nwhat is set now");
@@ -263,7 +263,8 @@ async fn fresh_run(
 ) -> Result<Status, Status> {
     let plan = Arc::new(compiled.plan.clone());
     let backends = connect(&plan, &compiled.bindings, lab).map_err(|r| refused(&r))?;
-    let ready = preflight::read(&plan, &backends, observer.as_mut(), &mut stop).await.map_err(|r| refused(&r))?;
+    let ready =
+        preflight::read(&plan, &backends, observer.as_mut(), &mut stop, false).await.map_err(|r| refused(&r))?;
     let Some(ready) = ready else {
         return Err(because(Status::Refused, "stopped before anything was changed"));
     };

@@ -144,18 +144,19 @@ pub fn block(
     let mut out = vec![
         String::new(),
         format!(
-            "{}  {}  {}",
+            "{}  {}",
             style.bold(&plan.title),
             style.faint(&format!("{} on {environment} · run {} · {elapsed}", plan.rollout, view.run)),
-            headline(plan, state, style),
         ),
+        headline(plan, state, style),
         exposure(view, style),
         String::new(),
     ];
     out.extend(guard_table(plan, state, history, style));
     out.push(String::new());
     if state.verdict().is_none() {
-        out.push(format!("{}  {}", style.faint("next"), next(plan, state, view.next_check)));
+        let next = next(plan, state, view.next_check);
+        out.extend(format!("next  {next}").lines().map(str::to_owned));
     }
     for t in view.troubles {
         out.push(style.bad(&printable(t)));
@@ -212,13 +213,12 @@ fn guard_table(plan: &Plan, state: &State, history: &BTreeMap<String, Vec<Option
     let reports: Vec<GuardReport> = crate::engine::explain::guard_reports(plan, state);
     let name_width = reports.iter().map(|g| g.guard.chars().count()).max().unwrap_or(5).max(5);
     let head = format!(
-        "{}  {}  {}  {}  {}  {}",
+        "{}  {}  {}  {}  {}",
         pad("guard", name_width),
         pad("state", 9),
         pad("value", 9),
         pad("limit", 9),
         pad("margin", 9),
-        pad("", SPARK)
     );
     let mut out = vec![style.faint(&head)];
     for g in &reports {
@@ -233,13 +233,14 @@ fn guard_table(plan: &Plan, state: &State, history: &BTreeMap<String, Vec<Option
             (false, _) => g.reading.events.map_or_else(String::new, |n| format!("{n:.0} events")),
         };
         out.push(format!(
-            "{}  {}  {}  {}  {}  {}  {tail}",
+            "{}  {}  {}  {}  {}  {}  {spark}",
             pad(&g.guard, name_width),
             style.word(g.word, &pad(g.word.text(), 9)),
             pad(&show(g.reading.value), 9),
             pad(&show(g.reading.limit), 9),
             pad(&margin, 9),
-            pad(&spark, SPARK),
+            // what follows a breach must be seen on a narrow terminal too; the sparkline is cut first
+            pad(&tail, 24),
         ));
     }
     out
@@ -304,12 +305,15 @@ fn next(plan: &Plan, state: &State, next_check: Time) -> String {
                 parts.push(format!("all steps done, waiting for guards: {}", waits.join(", ")));
             }
             let after = PhaseId::at(p.index() + 1);
-            parts.push(if after.index() < plan.phases.len() {
-                format!("then phase {}: {}", plan.phase_name(after), settings(plan, &plan.settings_at(after)))
+            if state.paused.is_some() {
+                parts.push(format!("`canary resume {}` lets it go on", plan.rollout));
+            }
+            let then = if after.index() < plan.phases.len() {
+                format!("phase {}: {}", plan.phase_name(after), settings(plan, &plan.settings_at(after)))
             } else {
-                String::from("then promoted")
-            });
-            parts.join(" · ")
+                String::from("promoted")
+            };
+            format!("{}\nthen  {then}", parts.join(" · "))
         }
     }
 }

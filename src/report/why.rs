@@ -188,11 +188,7 @@ fn effects_text(events: &[Happened]) -> String {
             }
             Record::Verified { epoch, read, took } if asked.is_some_and(|(_, n)| n == *epoch) => {
                 let took = show::duration(*took);
-                out.push_str(&format!(
-                    "{} read back {} ({took} after the breach was decided)\n",
-                    clock(e.at),
-                    settings(read)
-                ));
+                out.push_str(&format!("{} read back {} ({took} after it was decided)\n", clock(e.at), settings(read)));
             }
             Record::ActionEnded { action, ok, how, .. } if asked.is_some() => {
                 let word = if *ok { "succeeded" } else { "failed" };

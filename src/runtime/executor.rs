@@ -175,7 +175,9 @@ impl Executor {
         if matches!(outcome, Outcome::Finished(_)) {
             self.last_actions(&mut stop).await;
         }
-        self.wind_down().await;
+        // who asked for a stop is not kept waiting: what is not delivered by then is named
+        let grace = if matches!(outcome, Outcome::Finished(_)) { NOTICE_GRACE } else { Duration::from_secs(1) };
+        self.wind_down(grace).await;
         self.watcher.finish();
         (outcome, self.state)
     }
@@ -597,7 +599,7 @@ impl Executor {
         }
     }
 
-    async fn wind_down(&mut self) {
+    async fn wind_down(&mut self, grace: Duration) {
         if let Some(f) = self.fetching.take() {
             f.abort();
         }
@@ -605,7 +607,7 @@ impl Executor {
             handle.abort();
         }
         self.applier.abort();
-        let until = tokio::time::Instant::now() + NOTICE_GRACE;
+        let until = tokio::time::Instant::now() + grace;
         for (what, handle) in self.notices.drain(..) {
             if tokio::time::timeout_at(until, handle).await.is_err() {
                 self.watcher.remark(now(), &format!("not delivered before the end: notice {what}"));

@@ -24,6 +24,11 @@ pub async fn deliver(channel: Arc<dyn Notifier>, notice: Notice, tell: mpsc::Sen
                 if !e.transient {
                     break;
                 }
+                if attempt == 1 {
+                    let again =
+                        format!("notice `{}` is not delivered to {} yet: {last}", notice.title, channel.describe());
+                    let _ = tell.send(again).await;
+                }
             }
             Err(_) => last = format!("no answer within {}s", CALL.as_secs()),
         }

@@ -11,6 +11,8 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+/// How the engine begins to say that a baseline is missing.
+const NO_BASELINE: &str = "no baseline for ";
 /// How long a backend may take to answer before the start.
 const REACH: Duration = super::apply::CALL;
 
@@ -79,16 +81,17 @@ fn unacceptable(plan: &Plan, backends: &Backends) -> Vec<String> {
     out
 }
 
-/// Reads everything that the start needs. Waits for the baseline where a source has no history; `None` when asked to stop
+/// Reads everything that the start needs. Unless it is a `dry` run, waits for the baseline where a source has no history; `None` when asked to stop
 /// meanwhile.
 pub async fn read(
     plan: &Plan,
     backends: &Backends,
     observer: &mut dyn Observer,
     stop: &mut watch::Receiver<bool>,
+    dry: bool,
 ) -> Result<Option<Ready>, Vec<String>> {
     reach(plan, backends, observer).await?;
-    let Some(baseline) = baseline(plan, backends, observer, stop).await else { return Ok(None) };
+    let Some(baseline) = baseline(plan, backends, observer, stop, dry).await else { return Ok(None) };
     let at = now();
     let within = fetch::deadline(plan.check_every.max(2_500));
     let sinces = vec![None; plan.inputs.len()];
@@ -120,6 +123,9 @@ pub async fn read(
             _ => None,
         })
         .unwrap_or_default();
+    // what a dry run did not collect is no reason
+    let collected = baseline.iter().any(Option::is_some) || !dry;
+    let refused = refused.into_iter().filter(|r| collected || !r.starts_with(NO_BASELINE)).collect();
     Ok(Some(Ready { at, originals, answers, baseline, refused, warnings }))
 }
 
@@ -129,12 +135,19 @@ async fn baseline(
     backends: &Backends,
     observer: &mut dyn Observer,
     stop: &mut watch::Receiver<bool>,
+    dry: bool,
 ) -> Option<Vec<Option<Answer>>> {
     let mut out = vec![None; plan.inputs.len()];
     let wanted: Vec<(usize, &Asked)> =
         plan.inputs.iter().enumerate().filter(|(_, i)| i.population == Population::Before).collect();
     let (Some(length), false) = (plan.baseline, wanted.is_empty()) else { return Some(out) };
     let waits = wanted.iter().any(|(_, i)| backends.sources.get(&i.source).is_some_and(|s| !s.has_history()));
+    if waits && dry {
+        let text =
+            format!("a run would collect the baseline for {} first: not done in a dry run", show::duration(length));
+        observer.remark(now(), &text);
+        return Some(out);
+    }
     if waits {
         let text = format!("collecting the baseline for {}: the source keeps no history", show::duration(length));
         observer.remark(now(), &text);
