@@ -211,7 +211,11 @@ fn a_signal_keeps_the_state_and_says_how_to_go_on() {
         live.until("guard harm ok", LONG);
         live.signal(signal);
         let done = live.end(LONG).exits(5);
-        assert!(done.err.contains("canary run checkout.canary --env page --resume"), "{signal:?}: {}", done.err);
+        assert!(
+            done.err.contains("canary run checkout.canary --env page --set 'watch=2s' --resume"),
+            "{signal:?}: {}",
+            done.err
+        );
         let done = done.says("canary abort checkout").says("by hand:");
         assert!(done.err.contains(f.file.to_str().unwrap()), "the line for a person names the file: {}", done.err);
         assert_eq!(f.flag(), 0.05);

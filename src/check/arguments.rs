@@ -64,6 +64,10 @@ impl<'a> Cx<'a> {
                 );
                 None
             }
+            ExprKind::Text(t) if t.contains("${") => {
+                self.push(super::not_built("${…} in an environment", e.span, self.map));
+                None
+            }
             ExprKind::Text(t) => {
                 if let Some(user) = login_in(t) {
                     self.push(

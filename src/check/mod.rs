@@ -214,17 +214,18 @@ fn not_built(what: &str, span: Span, map: &SourceMap) -> Diagnostic {
         "E0490",
         format!("`{what}` is not built yet"),
         Span { end: end.min(span.end), ..span },
-        "this edition of the tool cannot run it",
+        "this version cannot run it",
     );
     match instead(what) {
         Some(help) => d.help(help),
-        None => d.help("remove it; nothing in a policy is silently ignored"),
+        None => d.help("leave it out for now: a policy is run as it stands or not at all"),
     }
 }
 
 /// What can be written today in place of something that is not built yet.
 fn instead(what: &str) -> Option<&'static str> {
     Some(match what {
+        "${…} in an environment" => "write the value out; `${percent}` stands in the `set:` of a command only",
         "use" => "copy the declarations of the module into this file",
         "ramp" => "write one phase a step, each with its own `hold`",
         "hold until" => "say `at least n events` in the guard, and `hold` a time",

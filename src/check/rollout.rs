@@ -232,6 +232,15 @@ impl<'c, 'a> Builder<'c, 'a> {
             cx.use_name(&kill.node);
             cx.push(super::not_built("kill", kill.span, cx.map));
         }
+        if let (Some(to), true) = (&c.to, c.kind != ConsequenceKind::Rollback) {
+            let message = format!("`{}` goes to no phase", word(c.kind));
+            cx.push(Diagnostic::error("E0407", message, to.span, "only `rollback` does").help(format!(
+                "write `else {}`, or `else rollback to {}`",
+                word(c.kind),
+                to.node
+            )));
+            return None;
+        }
         if !allowed.contains(&c.kind) {
             let words: Vec<&str> = allowed.iter().map(|k| word(*k)).collect();
             cx.push(

@@ -63,6 +63,11 @@ impl<'a> Cx<'a> {
                 );
                 continue;
             }
+            if text.node.contains("${") {
+                ok = false;
+                self.push(super::not_built("${…} in an environment", text.span, self.map));
+                continue;
+            }
             let query = format!("x{{{}}}", text.node);
             let parsed = super::promql::parse(&query);
             if let Err(bad) = parsed {

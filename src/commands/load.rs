@@ -204,7 +204,13 @@ pub fn compile(target: &Target, format: Format) -> Result<Compiled, Status> {
 pub fn first_causes(diagnostics: Vec<Diagnostic>) -> Vec<Diagnostic> {
     let no_text = |code: &str| [codes::ENCODING, codes::TOO_LARGE, codes::EMPTY].contains(&code);
     let dead: Vec<FileId> = diagnostics.iter().filter(|d| no_text(&d.code)).map(|d| d.span().file).collect();
-    diagnostics.into_iter().filter(|d| no_text(&d.code) || !dead.contains(&d.span().file)).collect()
+    // beside a statement that could not be read, nobody knows what is not used
+    let broken = diagnostics.iter().any(Diagnostic::is_error);
+    diagnostics
+        .into_iter()
+        .filter(|d| no_text(&d.code) || !dead.contains(&d.span().file))
+        .filter(|d| !(broken && d.code == "W0601"))
+        .collect()
 }
 
 /// Prints findings in the chosen format.

@@ -149,7 +149,8 @@ pub fn store_path(bindings: &Bindings) -> PathBuf {
 /// Takes the rollout and its ports for this process.
 pub fn lease(store: &Store, plan: &Plan, environment: &str) -> Result<LeaseGuard, Status> {
     let mut names = vec![format!("rollout/{}", plan.rollout)];
-    names.extend(plan.ports.iter().map(|p| format!("port/{environment}/{}", p.name)));
+    // sorted behind the rollout: who finds both held is told of the rollout
+    names.extend(plan.ports.iter().map(|p| format!("setting/{environment}/{}", p.name)));
     store
         .lease(&names, &Holder::this_process(now()))
         .map_err(|e| because(Status::Refused, &format!("{e} (see `canary status`)")))
@@ -345,11 +346,18 @@ pub async fn resume_with(
             let env = &run.environment;
             eprintln!("\ncanary: stopped; the state of run {} is kept", run.id);
             match args {
-                Some(a) => eprintln!("  go on     canary run {} --env {env} --resume", a.target.file.display()),
+                Some(a) => {
+                    let rollout = a.target.rollout.as_ref().map_or(String::new(), |r| format!(" --rollout {r}"));
+                    let sets: String = a.target.sets.iter().map(|(k, v)| format!(" --set '{k}={v}'")).collect();
+                    eprintln!("  go on     canary run {} --env {env}{rollout}{sets} --resume", a.target.file.display());
+                }
                 None => eprintln!("  go on     canary run POLICY --env {env} --resume"),
             }
             eprintln!("  take back canary abort {}", run.rollout);
-            say_by_hand(&state, &by_hand);
+            // the lab has gone with its process: there is nothing to set
+            if env != "lab" {
+                say_by_hand(&state, &by_hand);
+            }
             Status::Unfinished
         }
     })

@@ -34,7 +34,12 @@ pub fn human(sources: &SourceMap, diagnostics: &[Diagnostic], style: Style) -> S
     for d in diagnostics {
         let shown = Shown::new(sources, d);
         let before = out.len();
-        if handler.render_report(&mut out, &shown).is_err() {
+        if let Some(excerpt) = long_line(sources, d) {
+            let _ = writeln!(out, "{}: {}\n  {}: {excerpt}", d.code, d.message, sources.place(d.span()));
+            if let Some(h) = &shown.help {
+                let _ = writeln!(out, "  help: {h}");
+            }
+        } else if handler.render_report(&mut out, &shown).is_err() {
             // a place outside its file: never hide the finding for it
             out.truncate(before);
             let _ = writeln!(out, "{}: {}: {}", d.code, sources.place(d.span()), d.message);
@@ -49,6 +54,29 @@ pub fn human(sources: &SourceMap, diagnostics: &[Diagnostic], style: Style) -> S
         out.push('\n');
     }
     out
+}
+
+/// The longest line that is shown whole, in bytes.
+const LONGEST_LINE: usize = 400;
+
+/// Where the line under the finding, or one beside it, would flood the terminal: what stands around the finding.
+fn long_line(sources: &SourceMap, d: &Diagnostic) -> Option<String> {
+    let span = d.span();
+    let text = &sources.get(span.file)?.text;
+    let (start, end) = (span.start as usize, (span.end as usize).min(text.len()));
+    let (before, after) = (text.get(..start)?, text.get(end..)?);
+    let around = |lines: usize| {
+        let from = before.rmatch_indices('\n').nth(lines).map_or(0, |(i, _)| i + 1);
+        let to = after.match_indices('\n').nth(lines).map_or(text.len(), |(i, _)| end + i);
+        text.get(from..to)
+    };
+    if around(1)?.lines().all(|l| l.len() <= LONGEST_LINE) {
+        return None;
+    }
+    let head: String = before.chars().rev().take_while(|c| *c != '\n').take(30).collect();
+    let head: String = head.chars().rev().collect();
+    let tail: String = text.get(start..)?.chars().take_while(|c| *c != '\n').take(40).collect();
+    Some(format!("…{head}⟪here⟫{tail}…"))
 }
 
 /// `2 errors, 1 warning`; nothing for a clean text.

@@ -2,6 +2,10 @@
 
 use std::ops::Range;
 
+/// Longest query in bytes, and most operator signs: the parser behind it recurses once an operator.
+const LONGEST: usize = 16 * 1024;
+const MOST_OPERATORS: usize = 256;
+
 /// Deepest nesting of brackets in a query; the parsers behind it recurse.
 const DEEPEST: usize = 64;
 
@@ -54,9 +58,42 @@ pub(crate) struct Filled {
     map: Vec<(Range<usize>, Range<usize>)>,
 }
 
+/// How many operators stand outside quotes: signs, and words between two operands.
+fn operators(raw: &str) -> usize {
+    let mut quote: Option<char> = None;
+    let mut outside = String::with_capacity(raw.len());
+    let mut escaped = false;
+    for c in raw.chars() {
+        match quote {
+            Some(_) if escaped => escaped = false,
+            Some(q) if c == '\\' && q != '`' => escaped = true,
+            Some(q) if c == q => quote = None,
+            Some(_) => {}
+            None if matches!(c, '"' | '\'' | '`') => quote = Some(c),
+            None => outside.push(c),
+        }
+    }
+    let signs = outside.chars().filter(|c| "+-*/%^<>=!".contains(*c)).count();
+    let words = ["and", "or", "unless", "bool", "on", "ignoring", "atan2"];
+    let named = outside.split(|c: char| !c.is_alphanumeric() && c != '_').filter(|w| words.contains(w)).count();
+    // a label matcher's sign counts as well: a query with 256 of them is as hard to read
+    signs + named
+}
+
 impl Template {
     /// Finds the placeholders of a raw text.
     pub(crate) fn scan(raw: &str) -> Result<Self, Problem> {
+        let problem = |what: String| Problem {
+            range: 0..raw.len().min(40),
+            message: what,
+            help: String::from("let a recording rule hold the large part, and ask for that"),
+        };
+        if raw.len() > LONGEST {
+            return Err(problem(format!("the query has {} bytes, more than {LONGEST}", raw.len())));
+        }
+        if operators(raw) > MOST_OPERATORS {
+            return Err(problem(format!("the query has more than {MOST_OPERATORS} operators")));
+        }
         let mut pieces = Vec::new();
         let mut quote: Option<char> = None;
         let mut open: Vec<char> = Vec::new();
