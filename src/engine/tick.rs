@@ -89,7 +89,7 @@ pub(super) fn tick(
         advance(plan, state, at, live, out);
     }
     if in_phase(state) {
-        reactions::timed(check, state, out);
+        reactions::timed(check, state, live, out);
     }
     state.last = Some(at);
 }
