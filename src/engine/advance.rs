@@ -2,7 +2,7 @@
 
 use super::eval::pace;
 use super::explain::{Explanation, guard_reports};
-use super::guards::arm;
+use super::guards::{arm, count_anew};
 use super::monitor::Stopwatch;
 use super::reactions;
 use super::record::Record;
@@ -137,6 +137,8 @@ pub(super) fn enter(plan: &Plan, state: &mut State, phase: PhaseId, at: Time, ou
         request(state, at, settings.clone(), false);
     } else {
         state.target.settled = None;
+        // what is asked for was read back long ago
+        count_anew(plan, state);
     }
     let epoch = state.target.epoch;
     out.push(Effect::record(Record::Entered {

@@ -70,6 +70,19 @@ pub(super) fn restart(plan: &Plan, state: &mut State, owner: Owner, which: impl 
     }
 }
 
+/// Starts the sums `since phase` anew: at the read-back, or where a phase sets nothing new, when it is entered. The next answer
+/// covers everything since the one before, so that the check in which the read-back falls is counted whole: too much rather than
+/// too little, which errs against the canary wherever what is counted is bad.
+pub(super) fn count_anew(plan: &Plan, state: &mut State) {
+    for node in &plan.program.nodes {
+        if let Node::Accumulated { slot, since_phase: true, .. } = *node
+            && let Some(acc) = state.accumulators.get_mut(slot as usize)
+        {
+            acc.sum = 0.0;
+        }
+    }
+}
+
 /// Evaluates all active guards. Returns what they ask for.
 pub(super) fn check_guards(check: Check<'_>, state: &mut State, out: &mut Vec<Effect>) -> Vec<Wish> {
     let mut wishes = Vec::new();

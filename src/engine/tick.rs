@@ -106,14 +106,8 @@ fn settle(plan: &Plan, state: &mut State, at: Time, live: bool) {
     state.target.settled = Some(at);
     state.elapsed = Stopwatch::default();
     let phase = state.phase;
-    restart(plan, state, Owner::Phase(phase), |_| true);
-    for node in &plan.program.nodes {
-        if let Node::Accumulated { slot, since_phase: true, .. } = *node
-            && let Some(acc) = state.accumulators.get_mut(slot as usize)
-        {
-            acc.sum = 0.0;
-        }
-    }
+    // its sums have counted since the read-back: what went wrong while it settled is not forgotten
+    restart(plan, state, Owner::Phase(phase), |_| false);
 }
 
 fn blind_told(check: Check<'_>, state: &State) -> Vec<Wish> {
