@@ -2,7 +2,7 @@
 
 use super::eval::pace;
 use super::explain::{Explanation, guard_reports};
-use super::guards::arm;
+use super::guards::{arm, count_anew};
 use super::monitor::Stopwatch;
 use super::reactions;
 use super::record::Record;
@@ -21,8 +21,9 @@ pub(super) fn latch_pause(plan: &Plan, state: &mut State, at: Time, why: Explana
     reactions::happened(plan, state, at, Happening::Pause, &format!("paused: {text}"), "", out);
 }
 
-/// Goes through the phase's steps as far as this check lets it, and ends the phase if all is well.
-pub(super) fn advance(plan: &Plan, state: &mut State, at: Time, live: bool, out: &mut Vec<Effect>) {
+/// Goes through the phase's steps as far as this check lets it, and ends the phase if all is well and every port was read
+/// `as_asked` for.
+pub(super) fn advance(plan: &Plan, state: &mut State, at: Time, live: bool, as_asked: bool, out: &mut Vec<Effect>) {
     let Some(phase) = plan.phases.get(state.phase.index()) else {
         return;
     };
@@ -30,7 +31,7 @@ pub(super) fn advance(plan: &Plan, state: &mut State, at: Time, live: bool, out:
     let clock = pace(plan, Owner::Rollout);
     let open = settled && live && state.paused.is_none();
     let frozen = watching(plan, state).any(|w| w.is_none_or(Word::freezes_hold));
-    let all_ok = watching(plan, state).all(|w| w == Some(Word::Ok));
+    let may_end = as_asked && watching(plan, state).all(|w| w == Some(Word::Ok));
     match phase.steps.get(state.step) {
         Some(Step::Hold(_)) => state.hold.observe(clock, at, open && !frozen, live),
         Some(Step::Promote { .. }) => state.within.observe(clock, at, open, live),
@@ -64,8 +65,8 @@ pub(super) fn advance(plan: &Plan, state: &mut State, at: Time, live: bool, out:
                     consequence(plan, state, at, *otherwise, why, out);
                     return;
                 }
-                // not latched: it must be true at the very check at which the guards are ok
-                holds && all_ok
+                // not latched: it must be true at the very check at which the guards are ok and the ports are seen
+                holds && may_end
             }
         };
         if !done {
@@ -84,7 +85,7 @@ pub(super) fn advance(plan: &Plan, state: &mut State, at: Time, live: bool, out:
             Some(Step::Run { .. }) | None => {}
         }
     }
-    if all_ok {
+    if may_end {
         pass(plan, state, at, out);
     }
 }
@@ -137,6 +138,8 @@ pub(super) fn enter(plan: &Plan, state: &mut State, phase: PhaseId, at: Time, ou
         request(state, at, settings.clone(), false);
     } else {
         state.target.settled = None;
+        // what is asked for was read back long ago
+        count_anew(plan, state);
     }
     let epoch = state.target.epoch;
     out.push(Effect::record(Record::Entered {

@@ -55,11 +55,15 @@ impl Check<'_> {
         }
     }
 
+    /// When an input's newest sample was taken, where its source can tell.
+    pub(super) fn sampled_at(&self, state: &State, id: InputId) -> Option<Time> {
+        self.answer(state, id)?.sampled_at
+    }
+
     /// Age of an input's newest sample.
     #[must_use]
     pub fn age(&self, state: &State, id: InputId) -> Option<Millis> {
-        let sampled = self.answer(state, id)?.sampled_at?;
-        Some((self.at - sampled).max(0))
+        Some((self.at - self.sampled_at(state, id)?).max(0))
     }
 
     /// The reading of an input, or why there is none: staleness is judged here, by the sample's own time.

@@ -70,6 +70,19 @@ pub(super) fn restart(plan: &Plan, state: &mut State, owner: Owner, which: impl 
     }
 }
 
+/// Starts the sums `since phase` anew: at the read-back, or where a phase sets nothing new, when it is entered. The next answer
+/// covers everything since the one before, so that the check in which the read-back falls is counted whole: too much rather than
+/// too little, which errs against the canary wherever what is counted is bad.
+pub(super) fn count_anew(plan: &Plan, state: &mut State) {
+    for node in &plan.program.nodes {
+        if let Node::Accumulated { slot, since_phase: true, .. } = *node
+            && let Some(acc) = state.accumulators.get_mut(slot as usize)
+        {
+            acc.sum = 0.0;
+        }
+    }
+}
+
 /// Evaluates all active guards. Returns what they ask for.
 pub(super) fn check_guards(check: Check<'_>, state: &mut State, out: &mut Vec<Effect>) -> Vec<Wish> {
     let mut wishes = Vec::new();
@@ -146,27 +159,34 @@ fn check_guard(check: Check<'_>, state: &mut State, id: GuardId, out: &mut Vec<E
     fires
 }
 
-/// Whether one of its windows still reaches before the settings were verified.
+/// Whether one of its inputs still reaches before the settings were verified.
 fn warming(check: Check<'_>, state: &State, id: GuardId) -> bool {
     check.plan.guards.get(id.index()).is_some_and(|g| g.inputs.iter().any(|i| reaches_back(check, state, *i)))
 }
 
-/// Whether an input's window still reaches before the settings were verified.
+/// Whether an input's answer still reaches before the settings were verified: by its window, or, having none, by its newest
+/// sample. A gauge that was scraped before the change says nothing of it, however fresh it is by `max_age`.
 fn reaches_back(check: Check<'_>, state: &State, id: InputId) -> bool {
-    check.plan.inputs.get(id.index()).is_some_and(|input| {
-        input.reach > 0
-            && input.population != Population::Before
-            && state.target.verified.is_none_or(|v| check.at - input.reach - input.lag < v)
-    })
+    let Some(input) = check.plan.inputs.get(id.index()).filter(|i| i.population != Population::Before) else {
+        return false;
+    };
+    let sampled = check.sampled_at(state, id);
+    match state.target.verified {
+        // what has no window and no time of its own is taken to be of now
+        Some(_) if input.reach == 0 && sampled.is_none() => false,
+        Some(verified) => sampled.map_or(check.at, |s| s.min(check.at)) - input.reach - input.lag < verified,
+        None => input.reach > 0,
+    }
 }
 
-/// Whether a window anywhere below a condition still reaches before the settings were verified.
+/// Whether an answer anywhere below a condition still reaches before the settings were verified.
 pub(super) fn condition_warming(check: Check<'_>, state: &State, condition: NodeId) -> bool {
     let mut found = false;
     subtree(check.plan, condition, &mut |_, node| {
         found |= match *node {
             Node::Gauge(i)
             | Node::Increase(i, _)
+            | Node::Accumulated { input: i, .. }
             | Node::Share { buckets: i, .. }
             | Node::Quantile { buckets: i, .. } => reaches_back(check, state, i),
             Node::Events { bad, total } => reaches_back(check, state, bad) || reaches_back(check, state, total),

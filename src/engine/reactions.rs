@@ -139,8 +139,9 @@ pub(super) fn snapshots(check: Check<'_>, state: &mut State, out: &mut Vec<Effec
     }
 }
 
-/// `every d`, `at …`, `when C` at a check.
-pub(super) fn timed(check: Check<'_>, state: &mut State, out: &mut Vec<Effect>) {
+/// `every d`, `at …`, `when C` at a check. Only a live one begins anything: what a back-filled check sees is hours old, and a
+/// limit that counts planned times would let all of it begin at once.
+pub(super) fn timed(check: Check<'_>, state: &mut State, live: bool, out: &mut Vec<Effect>) {
     let (plan, at) = (check.plan, check.at);
     let Some(started) = state.started else { return };
     for i in 0..plan.reactions.len() {
@@ -156,8 +157,9 @@ pub(super) fn timed(check: Check<'_>, state: &mut State, out: &mut Vec<Effect>) 
                     continue;
                 };
                 let rising = truth == Truth::True && !r.high;
-                // unknown neither fires nor re-arms
-                if truth != Truth::Unknown {
+                // unknown neither fires nor re-arms; a rise that is back-filled is left to the first live check, which fires
+                // if it still stands
+                if truth == Truth::False || (truth == Truth::True && live) {
                     r.high = truth == Truth::True;
                 }
                 if !rising {
@@ -166,6 +168,10 @@ pub(super) fn timed(check: Check<'_>, state: &mut State, out: &mut Vec<Effect>) 
                 r.due + 1
             }
         };
+        // several that fell due during a stop are one, at the first live check
+        if !live {
+            continue;
+        }
         let Some(r) = state.reactions.get_mut(i) else {
             continue;
         };

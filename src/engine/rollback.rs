@@ -2,7 +2,7 @@
 
 use super::advance::{finish, latch_pause, named, request, reset_steps, run};
 use super::explain::Explanation;
-use super::guards::arm;
+use super::guards::{arm, count_anew};
 use super::reactions;
 use super::record::Record;
 use super::state::{RunCause, Stage, State, Undoable, Verdict};
@@ -108,6 +108,7 @@ pub(super) fn verified(
         return;
     }
     state.target.verified = Some(at);
+    count_anew(plan, state);
     let took = at - state.target.requested;
     out.push(Effect::record(Record::Verified { epoch, read: named(plan, read), took }));
     undo_next(plan, state, at, out);

@@ -17,7 +17,7 @@ pub enum Word {
     Failing,
     /// False, tolerance used up.
     Breached,
-    /// Its window still reaches before the settings were verified.
+    /// Its window, or its newest sample, still reaches before the settings were verified.
     Warming,
     /// Fewer events than `at least n events`, or 0/0.
     Thin,

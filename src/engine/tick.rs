@@ -12,8 +12,8 @@ use super::state::{Owner, Stage, State, Verdict, Word};
 use super::step::{Effect, Wish};
 use super::truth::Truth;
 use crate::plan::{
-    Ask, Consequence, Guard, Happening, InputId, Missing, Node, PhaseId, Plan, Population, Reading, Setting, Step,
-    Time, Tolerance, Window, show,
+    Ask, Consequence, Guard, Happening, InputId, Missing, Node, PhaseId, Plan, Population, PortId, Reading, Setting,
+    Step, Time, Tolerance, Window, show,
 };
 
 /// Adds this check's disjoint increments to every accumulator, and notes which inputs were answered.
@@ -86,10 +86,11 @@ pub(super) fn tick(
     reactions::snapshots(check, state, out);
     let acted = decide(plan, state, at, wishes, out);
     if !acted {
-        advance(plan, state, at, live, out);
+        let as_asked = as_asked(state, ports, ports_epoch);
+        advance(plan, state, at, live, as_asked, out);
     }
     if in_phase(state) {
-        reactions::timed(check, state, out);
+        reactions::timed(check, state, live, out);
     }
     state.last = Some(at);
 }
@@ -106,14 +107,8 @@ fn settle(plan: &Plan, state: &mut State, at: Time, live: bool) {
     state.target.settled = Some(at);
     state.elapsed = Stopwatch::default();
     let phase = state.phase;
-    restart(plan, state, Owner::Phase(phase), |_| true);
-    for node in &plan.program.nodes {
-        if let Node::Accumulated { slot, since_phase: true, .. } = *node
-            && let Some(acc) = state.accumulators.get_mut(slot as usize)
-        {
-            acc.sum = 0.0;
-        }
-    }
+    // its sums have counted since the read-back: what went wrong while it settled is not forgotten
+    restart(plan, state, Owner::Phase(phase), |_| false);
 }
 
 fn blind_told(check: Check<'_>, state: &State) -> Vec<Wish> {
@@ -225,6 +220,15 @@ fn drift(
         }
     }
     wishes
+}
+
+/// Whether every port of the request was read at this check, after its read-back, and is as asked for. What could not be read is
+/// no drift, but it is not known either: nothing ends on it.
+fn as_asked(state: &State, ports: &[Option<Setting>], ports_epoch: u32) -> bool {
+    let read = |port: PortId| ports.get(port.index()).copied().flatten();
+    state.target.verified.is_some()
+        && ports_epoch == state.target.epoch
+        && state.target.settings.iter().all(|(port, asked)| read(*port).is_some_and(|r| r.same(*asked)))
 }
 
 fn promote_conditions(check: Check<'_>, state: &mut State) {

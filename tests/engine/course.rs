@@ -123,6 +123,28 @@ fn guards_keep_their_clocks_across_phases() {
 }
 
 #[test]
+fn a_phase_ends_only_where_every_port_was_read_as_asked_for() {
+    // out of reach for the whole of the last hold: exposure is unknown
+    let run = World::of(TWO).unread("checkout", "1m30s", "2h").run("3h");
+    assert_eq!(run.course, ["0s entered taste", "1m15s entered full", "2h promoted"]);
+    // the hold itself goes on meanwhile, and so does a phase in the middle once it is seen
+    let run = World::of(TWO).unread("checkout", "30s", "2m").run("1h");
+    assert_eq!(run.course, ["0s entered taste", "2m entered full", "4m15s promoted"]);
+    // a condition to promote must be true at the check at which the ports are seen
+    let body = "phase all { traffic checkout = 100%  promote when queue < 5 }";
+    let world = || World::of(body).unread("checkout", "15s", "1m").during("queue", "1m", "2m", Is(9.0));
+    assert_eq!(world().run("1h").course, ["0s entered all", "2m promoted"]);
+    // a flag that only a later phase sets does not matter yet, one that is set does
+    let later = "phase a { traffic checkout = 5%  hold 1m }\nphase b { flag cache = on  hold 1m }";
+    assert_eq!(
+        World::of(later).unread("cache", "15s", "1m30s").run("1h").course[1..],
+        ["1m15s entered b", "2m30s promoted"]
+    );
+    let flag = "phase all { flag cache = on, traffic checkout = 100%  hold 1m }";
+    assert_eq!(World::of(flag).unread("cache", "15s", "5m").run("1h").course[1], "5m promoted");
+}
+
+#[test]
 fn a_pause_stops_hold_and_timeouts_and_no_guard() {
     let body = "guard load: load < 5 else rollback\nphase all { traffic checkout = 100%  hold 2m }";
     let paused = |w: World| w.operator(Operator::Pause, "1m").operator(Operator::Resume, "3m");

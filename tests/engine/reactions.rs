@@ -80,6 +80,37 @@ fn every_so_often_also_while_paused() {
 }
 
 #[test]
+fn back_filled_checks_begin_no_chore_and_tell_nobody() {
+    // up and down every five minutes of an eight-hour stop, and low at its end: hours-old values start nothing
+    let mut world = of("when queue > 5: run scale limit 4 per 1h");
+    for i in 0..96 {
+        let from = i * 300_000 + 60_000;
+        world = world.during("queue", &format!("{from}ms"), &format!("{}ms", from + 60_000), Is(9.0));
+    }
+    let run = world.stops("30s", "8h", true).run("8h");
+    assert_eq!(run.course, ["0s entered one"]);
+    let run = of("every 5m: notify team").stops("6m", "8h1m", true).run("8h6m");
+    let at: Vec<&str> = run.notices.iter().map(|n| n.split(' ').next().unwrap()).collect();
+    // as after a stop without history: what fell due meanwhile is told once
+    assert_eq!(at, ["5m", "8h1m", "8h5m"]);
+}
+
+#[test]
+fn what_is_still_true_at_the_first_live_check_fires_once() {
+    let of = || of("when queue > 5: run scale");
+    // it rose during the stop and is still high
+    let run = of().from("queue", "10m", Is(9.0)).stops("5m", "30m", true).run("40m");
+    assert_eq!(run.course, ["0s entered one", "30m ran scale"]);
+    // it was high before the stop and never fell: no edge
+    let run = of().from("queue", "1m", Is(9.0)).stops("5m", "30m", true).run("40m");
+    assert_eq!(run.course, ["0s entered one", "1m ran scale"]);
+    // it fell during the stop, which re-arms, and rose again
+    let run =
+        of().from("queue", "1m", Is(9.0)).during("queue", "10m", "11m", Is(1.0)).stops("5m", "30m", true).run("40m");
+    assert_eq!(run.course, ["0s entered one", "1m ran scale", "30m ran scale"]);
+}
+
+#[test]
 fn snapshots_at_their_times_and_one_early_at_the_end() {
     let run = of("at 15m, 30m, 2h: snapshot").run("3h");
     assert_eq!(

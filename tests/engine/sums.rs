@@ -20,12 +20,28 @@ fn a_guard_counts_since_it_was_armed() {
 }
 
 #[test]
-fn since_phase_counts_from_the_first_check_after_the_read_back() {
+fn since_phase_counts_from_the_read_back() {
     let body = "phase a { traffic checkout = 5%  hold 1m }
         phase b { traffic checkout = 50%  promote when increase(leaks, since phase) >= 4 }";
-    // entered at 1m15s, settled at 1m30s: those of 1m45s, 2m, 2m15s, 2m30s
+    // entered at 1m15s, read back just before 1m30s: those of 1m30s (which began before it), 1m45s, 2m, 2m15s
     let run = World::of(body).from("leaks", "30s", Is(1.0)).run("1h");
-    assert_eq!(run.course, ["0s entered a", "1m15s entered b", "2m30s promoted"]);
+    assert_eq!(run.course, ["0s entered a", "1m15s entered b", "2m15s promoted"]);
+    // nothing to set: since the phase was entered, without what came before
+    let body = "phase a { traffic checkout = 5%  hold 1m }
+        phase b { promote when increase(leaks, since phase) >= 4 }";
+    let run = World::of(body).from("leaks", "30s", Is(1.0)).run("1h");
+    assert_eq!(run.course, ["0s entered a", "1m15s entered b", "2m15s promoted"]);
+}
+
+#[test]
+fn what_goes_wrong_while_it_settles_stays_counted() {
+    let body = "settle 5m\nphase a { traffic checkout = 5%  promote when increase(leaks, since phase) == 0 }";
+    assert_eq!(World::of(body).run("1h").course, ["0s entered a", "5m15s promoted"]);
+    let run = World::of(body).during("leaks", "1m", "2m", Is(3.0)).run("1h");
+    assert_eq!(run.course, ["0s entered a"]);
+    // what came before the read-back, just before 1m, does not count
+    let run = World::of(body).withholds("0s", "45s").during("leaks", "15s", "45s", Is(3.0)).run("1h");
+    assert_eq!(run.course, ["0s entered a", "6m promoted"]);
 }
 
 #[test]

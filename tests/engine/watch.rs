@@ -10,6 +10,8 @@ pub struct Watch {
     live: bool,
     /// The state before the input.
     before: Option<State>,
+    /// Whether the input under way is a check at which every port was read as asked for, after the read-back.
+    confirmed: bool,
     /// Everything is being taken back, or was.
     final_rollback: bool,
 }
@@ -17,6 +19,13 @@ pub struct Watch {
 impl Watch {
     pub fn before(&mut self, _plan: &Plan, state: &State, input: &Input<'_>) {
         self.live = matches!(input, Input::Tick { live: true, .. } | Input::Start { .. });
+        self.confirmed = match input {
+            Input::Tick { ports, ports_epoch, .. } => {
+                let as_asked = |(p, asked): &(PortId, Setting)| ports[p.index()].is_some_and(|read| read.same(*asked));
+                *ports_epoch == state.target.epoch && state.target.settings.iter().all(as_asked)
+            }
+            _ => false,
+        };
         self.before = Some(state.clone());
     }
 
@@ -51,7 +60,8 @@ impl Watch {
         assert!(!over || lowers, "a raise after the rollback: {settings:?}");
     }
 
-    /// 3: a phase ends on a live check, with every guard that can block known to be ok at that check.
+    /// 3: a phase ends on a live check, with every guard that can block known to be ok at that check, and every port read as
+    /// asked for.
     fn record(&self, plan: &Plan, record: &Record) {
         let ended = match record {
             Record::Passed { phase, guards } => {
@@ -74,6 +84,7 @@ impl Watch {
             _ => false,
         };
         let paused = self.before.as_ref().is_some_and(|s| s.paused.is_some());
+        assert!(!ended || self.confirmed, "{record:?} with a port that is not known to be as asked for");
         assert!(!ended || (self.live && !self.final_rollback && !paused), "{record:?} without a live check");
     }
 }

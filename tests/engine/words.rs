@@ -27,8 +27,8 @@ fn a_failed_an_empty_an_ambiguous_and_a_stale_source_is_blind() {
     for says in [Failed, Empty, Ambiguous, Old(1.0, 60_001), super::world::NotAsked] {
         assert_eq!(words("load < 5 else hold", |w| w.during("load", "1m", "2m", says.clone())), blind, "{says:?}");
     }
-    // exactly as old as it may be
-    assert_eq!(words("load < 5 else hold", |w| w.during("load", "1m", "2m", Old(1.0, 60_000))), ["15s ok"]);
+    // exactly as old as it may be, and taken after the read-back
+    assert_eq!(words("load < 5 else hold", |w| w.during("load", "2m", "3m", Old(1.0, 60_000))), ["15s ok"]);
 }
 
 #[test]
@@ -94,6 +94,32 @@ fn warming_until_the_window_lies_behind_the_verification() {
     // read back three checks late
     let late = words("errors < 1% else hold", |w| w.withholds("0s", "45s"));
     assert_eq!(late, ["15s warming", "2m ok"]);
+}
+
+#[test]
+fn a_sample_from_before_the_read_back_is_warming_without_any_window() {
+    // read back just before 15 s: what was sampled at 0 s says nothing of it, what was sampled at 15 s does
+    let old = |w: World| w.from("load", "1s", Old(1.0, 15_000));
+    assert_eq!(words("load < 5 else hold", old), ["15s warming", "30s ok"]);
+    // bad news from before it still count
+    let bad = |w: World| w.from("load", "1s", Old(9.0, 15_000));
+    assert_eq!(words("load < 5 tolerate 1m else hold", bad), ["15s warming", "30s failing", "1m15s breached"]);
+    // a window begins at its newest sample, not at the check
+    let late = |w: World| w.from("served", "1s", Old(1000.0, 15_000));
+    assert_eq!(words("errors < 1% else hold", late), ["15s warming", "1m30s ok"]);
+}
+
+#[test]
+fn a_condition_to_promote_waits_for_a_sample_from_after_the_read_back() {
+    let at = |when: &str, w: fn(World) -> World| {
+        let body = format!("phase all {{ traffic checkout = 100%  promote when {when} }}");
+        w(World::of(&body)).run("1h").course[1].clone()
+    };
+    let old = |w: World| w.from("load", "1s", Old(1.0, 15_000)).from("leaks", "1s", Old(0.0, 30_000));
+    assert_eq!(at("load < 5", old), "30s promoted");
+    assert_eq!(at("load < 5 for 1m", old), "1m30s promoted");
+    // nothing has been counted since, as far as is known
+    assert_eq!(at("increase(leaks, since phase) == 0", old), "45s promoted");
 }
 
 #[test]

@@ -118,6 +118,7 @@ pub struct World {
     given: Vec<Given>,
     acts: Vec<(Time, Act)>,
     withheld: Vec<(Time, Time)>,
+    unread: Vec<(PortId, Time, Time)>,
     stops: Vec<(Time, Time, bool)>,
     actions: Vec<(String, Time, Time, Ends)>,
     originals: Vec<(PortId, Setting)>,
@@ -233,6 +234,7 @@ impl World {
             given: Vec::new(),
             acts: Vec::new(),
             withheld: Vec::new(),
+            unread: Vec::new(),
             stops: Vec::new(),
             actions: Vec::new(),
             originals,
@@ -302,6 +304,13 @@ impl World {
     /// Requests are not read back between these times.
     pub fn withholds(mut self, from: &str, to: &str) -> Self {
         self.withheld.push((ms(from), ms(to)));
+        self
+    }
+
+    /// A port cannot be read at the checks between these times.
+    pub fn unread(mut self, port: &str, from: &str, to: &str) -> Self {
+        let id = PortId::at(self.plan.ports.iter().position(|p| p.name == port).unwrap());
+        self.unread.push((id, ms(from), ms(to)));
         self
     }
 
@@ -471,7 +480,10 @@ impl<'w> Driver<'w> {
     fn tick(&mut self, at: Time, live: bool) {
         let answers = self.world.answers(at);
         let ports_epoch = if self.state.target.verified.is_some() { self.state.target.epoch } else { 0 };
-        let ports = if live { self.run.ports.clone() } else { vec![None; self.run.ports.len()] };
+        let mut ports = if live { self.run.ports.clone() } else { vec![None; self.run.ports.len()] };
+        for (port, ..) in self.world.unread.iter().filter(|(_, from, to)| *from <= at && at < *to) {
+            ports[port.index()] = None;
+        }
         let ports_epoch = if live { ports_epoch } else { 0 };
         self.feed(at, Input::Tick { at, answers: &answers, ports: &ports, ports_epoch, live });
         self.run.states.push((at, self.state.clone()));
