@@ -212,8 +212,12 @@ impl<'a> Maker<'a> {
                 Some(Arc::new(self.keep(name, JsonFile::new(path, &key, flag))?))
             }
             "command" => {
-                let (set, get) = (self.resolver.texts(b, "set"), self.resolver.texts(b, "get"));
+                let (set, get) = (self.resolver.words(b, "set"), self.resolver.words(b, "get"));
                 let read = b.arg("read").is_some().then(|| self.resolver.text(b, "read")).flatten();
+                if set.is_empty() || get.is_empty() {
+                    // why was said already
+                    return None;
+                }
                 let made = CommandPort::new(flag, set, get, read.as_deref(), Self::folder(b));
                 Some(Arc::new(self.keep(name, made)?))
             }
@@ -247,7 +251,7 @@ impl<'a> Maker<'a> {
         match b.backend.as_str() {
             "command" => {
                 let argv = match b.arg("argv") {
-                    Some(Arg::List(_)) => self.resolver.texts(b, "argv"),
+                    Some(Arg::List(_)) => self.resolver.words(b, "argv"),
                     _ => return self.refuse(name, "a command is a list of arguments"),
                 };
                 if argv.is_empty() {
