@@ -5,7 +5,7 @@
 //! timeout the group gets SIGTERM, and SIGKILL two seconds later; whatever the command left running is ended, too.
 
 use super::process::{self, Spec};
-use super::{ActionOutcome, Runner};
+use super::{ActionOutcome, BackendError, Runner};
 use async_trait::async_trait;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -30,6 +30,10 @@ impl Runner for CommandRunner {
     async fn run(&self, timeout: Duration, vars: &[(String, String)]) -> ActionOutcome {
         let ended = process::run(&Spec { argv: &self.argv, cwd: &self.cwd, vars, timeout, merged: true }).await;
         ActionOutcome { ok: ended.how.ok(), how: ended.how.to_string(), output: ended.out.text() }
+    }
+
+    fn ready(&self) -> Result<(), BackendError> {
+        process::startable(&self.argv, &self.cwd).map_err(|why| BackendError::permanent(format!("cannot start {why}")))
     }
 
     fn describe(&self) -> String {
@@ -60,6 +64,26 @@ mod tests {
         assert_eq!(run(&[]).await.how, "cannot start nothing: the argument list is empty");
         let nowhere = CommandRunner::new(vec!["true".into()], "/no/such/folder");
         assert_eq!(nowhere.run(Duration::from_secs(5), &[]).await.how, "cannot start true: no folder /no/such/folder");
+    }
+
+    #[test]
+    fn knows_beforehand_whether_it_can_start() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("here.sh"), "#!/bin/sh\n").unwrap();
+        let ready =
+            |program: &str| CommandRunner::new(vec![program.to_owned()], folder.path()).ready().map_err(|e| e.message);
+        assert_eq!(ready("./here.sh").unwrap_err(), "cannot start ./here.sh: Permission denied (is it executable?)");
+        std::fs::set_permissions(folder.path().join("here.sh"), std::fs::Permissions::from_mode(0o755)).unwrap();
+        assert_eq!(ready("./here.sh"), Ok(()));
+        assert_eq!(ready(&folder.path().join("here.sh").display().to_string()), Ok(()));
+        assert_eq!(ready("./gone.sh").unwrap_err(), "cannot start ./gone.sh: No such file or directory");
+        assert_eq!(ready("/").unwrap_err(), "cannot start /: it is no file");
+        // without a `/` it is looked for on PATH, and not in the folder
+        assert_eq!(ready("sh"), Ok(()));
+        assert_eq!(ready("here.sh").unwrap_err(), "cannot start here.sh: not found on PATH");
+        let nowhere = CommandRunner::new(vec!["sh".into()], "/no/such/folder");
+        assert_eq!(nowhere.ready().unwrap_err().message, "cannot start sh: no folder /no/such/folder");
     }
 
     #[test]

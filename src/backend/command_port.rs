@@ -61,6 +61,21 @@ impl CommandPort {
         Ok(port)
     }
 
+    /// Whether both programs are there, so that a rollout does not find out only when it sets the first share.
+    ///
+    /// # Errors
+    /// All that cannot be started.
+    pub fn ready(&self) -> Result<(), BackendError> {
+        let mut why: Vec<String> =
+            [&self.set, &self.get].into_iter().filter_map(|argv| process::startable(argv, &self.cwd).err()).collect();
+        why.dedup();
+        if why.is_empty() {
+            Ok(())
+        } else {
+            Err(BackendError::permanent(format!("cannot start {}", why.join(", nor "))))
+        }
+    }
+
     /// One argument with its placeholders replaced.
     fn fill(&self, arg: &str, value: &str) -> Result<String, String> {
         let mut out = String::with_capacity(arg.len());

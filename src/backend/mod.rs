@@ -23,6 +23,7 @@ pub mod series;
 pub mod share;
 pub mod slack;
 
+pub(crate) use process::quoted;
 pub use secret::Secret;
 
 use crate::plan::{Answer, Ask, Millis, Setting, Time};
@@ -153,6 +154,12 @@ pub struct ActionOutcome {
 pub trait Runner: Send + Sync {
     /// Runs it to its end or its timeout, whichever comes first; then its whole process group has ended.
     async fn run(&self, timeout: std::time::Duration, vars: &[(String, String)]) -> ActionOutcome;
+
+    /// Whether it could be started now, told without starting it, so that a rollout does not find out half way that its
+    /// program is not there.
+    fn ready(&self) -> Result<(), BackendError> {
+        Ok(())
+    }
 
     /// What it is: its argument list.
     fn describe(&self) -> String;

@@ -135,6 +135,33 @@ fn taken(tail: &Mutex<Tail>) -> Tail {
     tail
 }
 
+/// Whether a program is there and may be executed: a path with a `/` from `cwd`, any other on `PATH`. What the kernel says to
+/// its contents is found out when it is started.
+pub(super) fn startable(argv: &[String], cwd: &Path) -> Result<(), String> {
+    let Some(program) = argv.first().filter(|p| !p.is_empty()) else {
+        return Err("nothing: the argument list is empty".to_owned());
+    };
+    if !cwd.is_dir() {
+        return Err(format!("{program}: no folder {}", cwd.display()));
+    }
+    if program.contains('/') {
+        return executable(&cwd.join(program)).map_err(|why| format!("{program}: {why}"));
+    }
+    // where execvp looks when there is no PATH
+    let path = std::env::var_os("PATH").unwrap_or_else(|| "/bin:/usr/bin".into());
+    let found = std::env::split_paths(&path).any(|folder| executable(&cwd.join(folder).join(program)).is_ok());
+    if found { Ok(()) } else { Err(format!("{program}: not found on PATH")) }
+}
+
+fn executable(file: &Path) -> Result<(), String> {
+    let about = std::fs::metadata(file).map_err(|e| plain(&e))?;
+    if !about.is_file() {
+        return Err("it is no file".to_owned());
+    }
+    rustix::fs::access(file, rustix::fs::Access::EXEC_OK)
+        .map_err(|e| format!("{} (is it executable?)", plain(&std::io::Error::from(e))))
+}
+
 /// Must be called inside a tokio runtime.
 fn start(
     spec: &Spec<'_>,
@@ -325,7 +352,7 @@ pub(super) fn seconds(d: Duration) -> String {
 }
 
 /// A word as a POSIX shell reads it back, for lines that a person pastes.
-pub(super) fn quoted(word: &str) -> String {
+pub(crate) fn quoted(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@%+,".contains(c);
     if !word.is_empty() && word.chars().all(plain) {
         word.to_owned()

@@ -24,7 +24,7 @@ impl<'a> Cx<'a> {
                     );
                     return None;
                 }
-                let items: Vec<_> = items.iter().map(|i| self.text(of, sig, i)).collect();
+                let items: Vec<_> = items.iter().map(|i| self.word(of, sig, i)).collect();
                 items.into_iter().collect::<Option<Vec<_>>>().map(Arg::List)
             }
             ArgType::JsonPath => match &e.kind {
@@ -40,6 +40,24 @@ impl<'a> Cx<'a> {
             },
             ArgType::Text | ArgType::Secret => self.text(of, sig, e),
         }
+    }
+
+    /// One text of a list. No secret in a command's, for argument lists are shown to everybody on the machine.
+    fn word(&self, of: &Signature, sig: &ArgSignature, e: &'a Expr) -> Option<Arg> {
+        let text = self.text(of, sig, e)?;
+        if of.backend == "command" && matches!(text, Arg::Secret(_)) {
+            self.push(
+                Diagnostic::error(
+                    "E0513",
+                    format!("a secret in the argument list `{}` of `{}`", sig.name, of.backend),
+                    e.span,
+                    "whoever lists the processes, or reads what to type by hand, has it",
+                )
+                .help("commands inherit the environment: let the command read the variable itself"),
+            );
+            return None;
+        }
+        Some(text)
     }
 
     /// `"text"`, `env("X")`, `secret("X")`.
@@ -136,6 +154,7 @@ impl<'a> Cx<'a> {
     fn wrong_argument(&self, of: &Signature, sig: &ArgSignature, e: &Expr) -> Option<Arg> {
         if !matches!(e.kind, ExprKind::Hole) {
             let strings = match sig.ty {
+                ArgType::Words if of.backend == "command" => "; a text is `\"…\"` or `env(\"NAME\")`",
                 ArgType::Text | ArgType::Words => "; a text is `\"…\"`, `env(\"NAME\")` or `secret(\"NAME\")`",
                 _ => "",
             };

@@ -51,6 +51,7 @@ pub const CODES: &[(&str, &str, &str)] = &[
     ("E0510", "lab-limits", "the built-in lab cannot be declared, or not do this"),
     ("E0511", "no-such-environment", "which environment is meant cannot be told"),
     ("E0512", "bad-backend-argument", "an argument of a backend is of the wrong type"),
+    ("E0513", "secret-argument", "a secret stands in an argument list, where everybody sees it"),
     ("W0601", "unused", "a name that nothing reads"),
     ("W0602", "lowers-exposure", "a phase lowers what an earlier one exposed"),
 ];

@@ -4,7 +4,7 @@ use super::connect::connect_to_take_back;
 use super::exit::{Status, because};
 use super::people::{Args, open_to_write, post_and_wait, runner, unfinished, who};
 use super::run::{kept_state, lease, observer, resume_with, stop_on_signals};
-use super::runs::pinned;
+use super::runs::{at, pinned};
 use super::{Format, lab};
 use crate::runtime::executor::Beginning;
 use crate::store::{Run, Store};
@@ -41,12 +41,23 @@ fn tell(store: &Store, run: &Run, why: &str) -> Result<Status, Status> {
     while begin.elapsed() < ROLLBACK {
         let now = store.run(&run.id).map_err(|e| because(Status::Unfinished, &e.to_string()))?;
         if let Some(verdict) = now.verdict {
+            if verdict == "promoted" {
+                return Err(promoted(run));
+            }
             println!("{} run {}: {}", run.rollout, run.id, verdict.replace('_', " "));
             return Ok(Status::Success);
         }
         std::thread::sleep(Duration::from_millis(100));
     }
-    Err(because(Status::Unfinished, "the rollback is not read back yet; the runner keeps trying (see `canary status`)"))
+    let see = format!("canary status{}", at(store));
+    let message = format!("the rollback is not read back yet; the runner keeps trying (see `{see}`)");
+    Err(because(Status::Unfinished, &message))
+}
+
+/// What was to be taken back stays.
+fn promoted(run: &Run) -> Status {
+    let message = format!("run {} of {} was promoted before it could be taken back", run.id, run.rollout);
+    because(Status::Bad, &message)
 }
 
 /// Nobody runs it: this process takes it over, only to take it back, with the plan and bindings that it began with.
@@ -83,6 +94,7 @@ async fn take_back(store: Arc<Store>, run: &Run, why: &str) -> Result<Status, St
     // what was asked for is done, whether this call or a rollback under way did it
     Ok(match status {
         Status::Person | Status::Bad => Status::Success,
+        Status::Success => promoted(run),
         other => other,
     })
 }

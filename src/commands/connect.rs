@@ -26,9 +26,9 @@ const KEEP_BEYOND: Duration = Duration::from_secs(300);
 /// Connects everything a run needs.
 ///
 /// # Errors
-/// All reasons together: missing variables and secrets, arguments that an adapter refuses.
+/// All reasons together: missing variables, secrets and programs, arguments that an adapter refuses.
 pub fn connect(plan: &Plan, bindings: &Bindings, lab: Option<&Lab>) -> Result<Backends, Vec<String>> {
-    let maker = Maker::new(plan, bindings, lab);
+    let maker = Maker { programs: true, ..Maker::new(plan, bindings, lab) };
     let (sources, ports, actions) = (maker.sources(), maker.ports(), maker.actions());
     let channels = plan.channels.iter().filter_map(|c| maker.bound(c).and_then(|b| maker.channel(c, b))).collect();
     let reasons = maker.reasons();
@@ -81,13 +81,22 @@ struct Maker<'a> {
     plan: &'a Plan,
     bindings: &'a Bindings,
     lab: Option<&'a Lab>,
+    /// Whether programs must be there. Not to take back: an action that cannot be started must not stand in the way of the rest.
+    programs: bool,
     resolver: Resolver,
     reasons: std::cell::RefCell<Vec<String>>,
 }
 
 impl<'a> Maker<'a> {
     fn new(plan: &'a Plan, bindings: &'a Bindings, lab: Option<&'a Lab>) -> Self {
-        Self { plan, bindings, lab, resolver: Resolver::default(), reasons: std::cell::RefCell::default() }
+        Self {
+            plan,
+            bindings,
+            lab,
+            programs: false,
+            resolver: Resolver::default(),
+            reasons: std::cell::RefCell::default(),
+        }
     }
 
     /// Everything that stood in the way.
@@ -146,7 +155,9 @@ impl<'a> Maker<'a> {
     fn folder(binding: &Binding) -> PathBuf {
         let file = binding.place.rsplitn(3, ':').last().unwrap_or("");
         let parent = Path::new(file).parent().unwrap_or_else(|| Path::new(""));
-        if parent.as_os_str().is_empty() { PathBuf::from(".") } else { parent.to_path_buf() }
+        let parent = if parent.as_os_str().is_empty() { Path::new(".") } else { parent };
+        // a program is started in this folder and found from it: a relative one would be counted twice
+        std::path::absolute(parent).unwrap_or_else(|_| parent.to_path_buf())
     }
 
     fn source(&self, name: &str, b: &Binding) -> Option<Arc<dyn Metrics>> {
@@ -212,10 +223,17 @@ impl<'a> Maker<'a> {
                 Some(Arc::new(self.keep(name, JsonFile::new(path, &key, flag))?))
             }
             "command" => {
-                let (set, get) = (self.resolver.texts(b, "set"), self.resolver.texts(b, "get"));
+                let (set, get) = (self.resolver.words(b, "set"), self.resolver.words(b, "get"));
                 let read = b.arg("read").is_some().then(|| self.resolver.text(b, "read")).flatten();
-                let made = CommandPort::new(flag, set, get, read.as_deref(), Self::folder(b));
-                Some(Arc::new(self.keep(name, made)?))
+                if set.is_empty() || get.is_empty() {
+                    // why was said already
+                    return None;
+                }
+                let made = self.keep(name, CommandPort::new(flag, set, get, read.as_deref(), Self::folder(b)))?;
+                if self.programs {
+                    self.keep(name, made.ready())?;
+                }
+                Some(Arc::new(made))
             }
             "lab_traffic" => match self.lab {
                 Some(lab) => Some(lab.traffic()),
@@ -247,13 +265,17 @@ impl<'a> Maker<'a> {
         match b.backend.as_str() {
             "command" => {
                 let argv = match b.arg("argv") {
-                    Some(Arg::List(_)) => self.resolver.texts(b, "argv"),
+                    Some(Arg::List(_)) => self.resolver.words(b, "argv"),
                     _ => return self.refuse(name, "a command is a list of arguments"),
                 };
                 if argv.is_empty() {
                     return None;
                 }
-                Some(Arc::new(CommandRunner::new(argv, Self::folder(b))))
+                let made = CommandRunner::new(argv, Self::folder(b));
+                if self.programs {
+                    self.keep(name, made.ready())?;
+                }
+                Some(Arc::new(made))
             }
             "lab_action" => match self.lab {
                 Some(lab) => Some(Arc::new(super::lab::Probe::new(name, &lab.proxy_url()))),

@@ -87,6 +87,23 @@ impl Resolver {
         }
     }
 
+    /// A command's arguments. A secret is refused here, too: bindings that were pinned by an older version may hold one, and
+    /// argument lists are seen in the list of processes and in what is printed to be typed by hand.
+    #[must_use]
+    pub fn words(&self, binding: &Binding, name: &str) -> Vec<String> {
+        if let Some(Arg::List(list)) = binding.arg(name)
+            && list.iter().any(|a| matches!(a, Arg::Secret(_)))
+        {
+            self.wrong.borrow_mut().insert(format!(
+                "{}: a secret in the argument list `{name}` of {}: commands inherit the environment: let the command read the \
+                 variable itself",
+                binding.place, binding.backend
+            ));
+            return Vec::new();
+        }
+        self.texts(binding, name)
+    }
+
     /// A list of texts.
     #[must_use]
     pub fn texts(&self, binding: &Binding, name: &str) -> Vec<String> {
@@ -128,5 +145,18 @@ mod tests {
         assert_eq!(reasons.len(), 2);
         assert!(reasons.iter().any(|m| m.contains("CANARY_TEST_NO_SUCH_URL")));
         assert!(reasons.iter().any(|m| m.contains("CANARY_TEST_NO_SUCH_TOKEN")));
+    }
+
+    #[test]
+    fn a_secret_never_gets_into_an_argument_list() {
+        let r = Resolver::default();
+        // a variable that every process has
+        let list = vec![Arg::Text(String::from("./set.sh")), Arg::Secret(crate::plan::Secret(String::from("PATH")))];
+        let args = BTreeMap::from([(String::from("set"), Arg::List(list))]);
+        let b = Binding { backend: String::from("command"), args, place: String::from("e:1:1") };
+        assert_eq!(r.words(&b, "set"), [""; 0]);
+        let reasons = r.reasons();
+        assert_eq!(reasons.len(), 1);
+        assert!(reasons.iter().all(|m| m.starts_with("e:1:1: a secret in the argument list `set` of command")));
     }
 }

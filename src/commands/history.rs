@@ -7,7 +7,7 @@ use crate::report::document::event_json;
 use crate::report::lines::line;
 use crate::report::style::Style;
 use crate::report::text::{date_time, pad, rfc3339};
-use crate::store::{Run, RunFilter};
+use crate::store::{EventFilter, Run, RunFilter, Store};
 use serde_json::json;
 use std::io::IsTerminal;
 
@@ -58,13 +58,7 @@ fn list(args: &Args) -> Result<Status, Status> {
     };
     let run = find(&store, Some(name))?;
     if args.verify {
-        return Ok(match store.verify(&run.id) {
-            Ok(head) => {
-                println!("run {}: the chain holds: {} events, head {}", run.id, head.seq, head.hash);
-                Status::Success
-            }
-            Err(e) => because(Status::Bad, &format!("run {}: {e}", run.id)),
-        });
+        return Ok(verify(&store, &run, args.format));
     }
     let events = events(&store, &run)?;
     match args.format {
@@ -80,6 +74,29 @@ fn list(args: &Args) -> Result<Status, Status> {
         }
     }
     Ok(Status::Success)
+}
+
+fn verify(store: &Store, run: &Run, format: Format) -> Status {
+    let found = store.verify(&run.id);
+    if format == Format::Json {
+        let chain = match &found {
+            Ok(head) => json!({ "holds": true, "events": head.seq, "head": head.hash }),
+            Err(e) => json!({
+                "holds": false,
+                "events": store.events(&run.id, &EventFilter::default()).ok().map(|all| all.len()),
+                "error": e.to_string(),
+            }),
+        };
+        println!("{}", json!({ "schema": "canary.history/1", "run": run.id.as_str(), "chain": chain }));
+        return if found.is_ok() { Status::Success } else { Status::Bad };
+    }
+    match found {
+        Ok(head) => {
+            println!("run {}: the chain holds: {} events, head {}", run.id, head.seq, head.hash);
+            Status::Success
+        }
+        Err(e) => because(Status::Bad, &format!("run {}: {e}", run.id)),
+    }
 }
 
 fn print_runs(runs: &[Run], format: Format) {

@@ -194,9 +194,25 @@ pub fn compile(target: &Target, format: Format) -> Result<Compiled, Status> {
         }
     }
     match compiled {
-        Some((plan, bindings)) if !broken => Ok(Compiled { plan, bindings, files: paths }),
+        Some((plan, bindings)) if !broken => {
+            let bindings = anchored(bindings);
+            Ok(Compiled { plan, bindings, files: paths })
+        }
         _ => Err(Status::Wrong),
     }
+}
+
+/// With absolute places: bindings are kept with a run, and whoever takes it back may stand in another folder.
+fn anchored(mut bindings: Bindings) -> Bindings {
+    for b in bindings.bindings.values_mut().chain(&mut bindings.store) {
+        // what is built in stands in no file
+        if b.place.matches(':').count() >= 2
+            && let Ok(whole) = std::path::absolute(&b.place)
+        {
+            b.place = whole.display().to_string();
+        }
+    }
+    bindings
 }
 
 /// Without what follows from a file's text being unreadable or empty: of such a file only that is worth saying.

@@ -1,13 +1,16 @@
 //! `canary pause`, `canary resume`: a person's word to a live run, through the store.
 
 use super::exit::{Status, because};
-use super::runs::{StoreArg, find};
+use super::runs::{StoreArg, at, find};
 use crate::runtime::clock::now;
-use crate::store::{Run, Store};
+use crate::store::{Run, Store, host, user};
 use std::time::Duration;
 
 /// How long a live runner may take to answer.
 const ANSWER: Duration = Duration::from_secs(10);
+
+/// The answers after which a run is as it was asked to be. All others say why it is not.
+const DONE: [&str; 3] = ["paused", "it was paused already", "resumed"];
 
 /// Arguments of `canary pause`, `resume` and `abort`.
 #[derive(Debug, clap::Args)]
@@ -39,13 +42,18 @@ fn tell(kind: &str, args: &Args) -> Result<Status, Status> {
             Status::Refused,
             &format!(
                 "no runner is alive for run {}: nothing moves until `canary run POLICY --env {env} --resume`; \
-                 `canary abort {rollout}` takes it back now",
-                run.id
+                 `canary abort {rollout}{}` takes it back now",
+                run.id,
+                at(&store)
             ),
         ));
     }
     let outcome = post_and_wait(&store, &run, kind, &args.why)?;
-    println!("{} run {}: {outcome}", run.rollout, run.id);
+    let said = format!("{} run {}: {outcome}", run.rollout, run.id);
+    if !DONE.contains(&outcome.as_str()) {
+        return Err(because(Status::Refused, &said));
+    }
+    println!("{said}");
     Ok(Status::Success)
 }
 
@@ -98,16 +106,4 @@ pub fn post_and_wait(store: &Store, run: &Run, kind: &str, why: &str) -> Result<
 #[must_use]
 pub fn who() -> String {
     format!("{}@{}", user(), host())
-}
-
-/// The login name.
-#[must_use]
-pub fn user() -> String {
-    std::env::var("USER").or_else(|_| std::env::var("LOGNAME")).unwrap_or_else(|_| String::from("unknown"))
-}
-
-/// The host's name.
-#[must_use]
-pub fn host() -> String {
-    rustix::system::uname().nodename().to_string_lossy().into_owned()
 }

@@ -3,7 +3,6 @@
 use super::connect::connect;
 use super::exit::{Status, because};
 use super::load::{Compiled, Target, compile};
-use super::people::{host, user};
 use super::{Format, lab};
 use crate::engine::{State, Verdict};
 use crate::lab::{Fault, Lab, LabConfig};
@@ -17,7 +16,7 @@ use crate::runtime::executor::Beginning;
 use crate::runtime::fetch::with_help;
 use crate::runtime::journal::Journal;
 use crate::runtime::{Executor, Observer, Outcome, clock::now, preflight};
-use crate::store::{Documents, Holder, LeaseGuard, NewRun, Run, Store};
+use crate::store::{Documents, Holder, LeaseGuard, NewRun, Run, Store, host, user};
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -55,6 +54,7 @@ pub fn main(args: &Args) -> Status {
 
 fn prepare_and_run(args: &Args) -> Result<Status, Status> {
     let compiled = compile(&args.target, args.format)?;
+    args.report.as_deref().map_or(Ok(()), check_report)?;
     let on_lab = args.target.env == "lab";
     if args.fault.is_some() && !on_lab {
         return Err(because(Status::Wrong, "`--fault` injects into the lab's canary: it goes with `--env lab` only"));
@@ -153,7 +153,7 @@ pub fn lease(store: &Store, plan: &Plan, environment: &str) -> Result<LeaseGuard
     names.extend(plan.ports.iter().map(|p| format!("setting/{environment}/{}", p.name)));
     store
         .lease(&names, &Holder::this_process(now()))
-        .map_err(|e| because(Status::Refused, &format!("{e} (see `canary status`)")))
+        .map_err(|e| because(Status::Refused, &format!("{e} (see `canary status{}`)", super::runs::at(store))))
 }
 
 async fn real_run(args: &Args, compiled: &Compiled, lab: Option<&Lab>) -> Result<Status, Status> {
@@ -169,20 +169,22 @@ async fn real_run(args: &Args, compiled: &Compiled, lab: Option<&Lab>) -> Result
         (Some(run), false) => {
             let env = &compiled.bindings.environment;
             let message = format!(
-                "run {} of {} is not finished: `canary run {} --env {env} --resume` goes on with it, `canary abort {}` takes it back",
+                "run {} of {} is not finished: `canary run {} --env {env} --resume` goes on with it, `canary abort {}{}` takes it back",
                 run.id,
                 run.rollout,
                 args.target.file.display(),
-                run.rollout
+                run.rollout,
+                super::runs::at(&store)
             );
             return Err(because(Status::Refused, &message));
         }
         (None, true) => {
-            let message = format!("{} has no unfinished run to resume (see `canary history`)", compiled.plan.rollout);
+            let (rollout, at) = (&compiled.plan.rollout, super::runs::at(&store));
+            let message = format!("{rollout} has no unfinished run to resume (see `canary history{at}`)");
             return Err(because(Status::Refused, &message));
         }
         (Some(run), true) => {
-            check_pinned(&run, compiled)?;
+            check_pinned(&store, &run, compiled)?;
             run
         }
         (None, false) => return fresh_run(args, compiled, &store, lease, lab, stop, observer, None).await,
@@ -212,7 +214,7 @@ async fn restore_lab(state: &State, backends: &crate::runtime::Backends) {
 }
 
 /// A run goes on with the plan and bindings that it began with, or not at all.
-fn check_pinned(run: &Run, compiled: &Compiled) -> Result<(), Status> {
+fn check_pinned(store: &Store, run: &Run, compiled: &Compiled) -> Result<(), Status> {
     let short = |h: &str| h.chars().take(12).collect::<String>();
     let mut changed = Vec::new();
     if run.plan_hash != compiled.plan.hash {
@@ -229,10 +231,11 @@ fn check_pinned(run: &Run, compiled: &Compiled) -> Result<(), Status> {
         Status::Refused,
         &format!(
             "run {} began with another policy: {} changed. Resume with the files and `--set`s it began with, or take it back \
-             with `canary abort {}` and start anew",
+             with `canary abort {}{}` and start anew",
             run.id,
             changed.join(" and "),
-            run.rollout
+            run.rollout,
+            super::runs::at(store)
         ),
     ))
 }
@@ -330,7 +333,8 @@ pub async fn resume_with(
     let executor = Executor::new(Arc::clone(&plan), backends, journal, observer);
     let (outcome, state) = executor.run(beginning, stop).await;
     if let Some(file) = args.and_then(|a| a.report.as_ref()) {
-        write_report(store, run, &plan, file)?;
+        // said on standard error; the exit status is about the run, not about what became of its report
+        let _ = write_report(store, run, &plan, file);
     }
     Ok(match outcome {
         Outcome::Finished(Verdict::Promoted) => Status::Success,
@@ -353,7 +357,7 @@ pub async fn resume_with(
                 }
                 None => eprintln!("  go on     canary run POLICY --env {env} --resume"),
             }
-            eprintln!("  take back canary abort {}", run.rollout);
+            eprintln!("  take back canary abort {}{}", run.rollout, super::runs::at(store));
             // the lab has gone with its process: there is nothing to set
             if env != "lab" {
                 say_by_hand(&state, &by_hand);
@@ -374,6 +378,31 @@ fn say_by_hand(state: &State, backends: &crate::runtime::Backends) {
             eprintln!("    {}", b.by_hand(*original));
         }
     }
+}
+
+/// The name under which a report is written before it is whole.
+fn part_of(report: &Path) -> PathBuf {
+    let mut part = report.as_os_str().to_owned();
+    part.push(".part");
+    PathBuf::from(part)
+}
+
+/// Whether a report could be written: a run may take hours, and its report is made at its end.
+fn check_report(file: &Path) -> Result<(), Status> {
+    let part = part_of(file);
+    let failed = |why: &str| {
+        because(Status::Wrong, &format!("nothing was changed: no report can be written to {}: {why}", file.display()))
+    };
+    if file.is_dir() {
+        return Err(failed("it is a folder"));
+    }
+    let was_there = part.exists();
+    let opened = std::fs::OpenOptions::new().write(true).create(true).truncate(false).open(&part);
+    opened.map_err(|e| failed(&e.to_string()))?;
+    if !was_there {
+        let _ = std::fs::remove_file(&part);
+    }
+    Ok(())
 }
 
 fn write_report(store: &Store, run: &Run, plan: &Plan, file: &Path) -> Result<(), Status> {
@@ -401,8 +430,7 @@ fn write_report(store: &Store, run: &Run, plan: &Plan, file: &Path) -> Result<()
     });
     let text = serde_json::to_string_pretty(&document).unwrap_or_default() + "\n";
     // a reader never finds half a report
-    let mut part = file.as_os_str().to_owned();
-    part.push(".part");
+    let part = part_of(file);
     std::fs::write(&part, text).and_then(|()| std::fs::rename(&part, file)).map_err(|e| failed(&e))
 }
 

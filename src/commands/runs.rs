@@ -1,6 +1,7 @@
 //! Runs in the store, as the commands need them.
 
 use super::exit::{Status, because};
+use crate::backend::quoted;
 use crate::engine::Record;
 use crate::plan::{Bindings, Plan};
 use crate::report::document::Happened;
@@ -26,6 +27,16 @@ pub fn tokio() -> std::io::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()
 }
 
+/// What a command that is to be typed needs to find a store: nothing for the one that it takes by itself, else ` --store FILE`.
+#[must_use]
+pub fn at(store: &Store) -> String {
+    let own = std::env::var_os("CANARY_STORE").map_or_else(|| PathBuf::from(DEFAULT_STORE), PathBuf::from);
+    if std::fs::canonicalize(own).is_ok_and(|own| own == store.path()) {
+        return String::new();
+    }
+    format!(" --store {}", quoted(&store.path().display().to_string()))
+}
+
 /// Opens a store to read.
 ///
 /// # Errors
@@ -49,7 +60,9 @@ pub fn find(store: &Store, name: Option<&str>) -> Result<Run, Status> {
     let by_id = all.into_iter().find(|r| Some(r.id.as_str()) == name);
     by_id.ok_or_else(|| match name {
         Some(n) => {
-            because(Status::Wrong, &format!("no run and no rollout called `{n}` in this store (see `canary history`)"))
+            let message =
+                format!("no run and no rollout called `{n}` in this store (see `canary history{}`)", at(store));
+            because(Status::Wrong, &message)
         }
         None => because(Status::Wrong, "no runs yet in this store"),
     })

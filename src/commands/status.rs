@@ -2,7 +2,7 @@
 
 use super::Format;
 use super::exit::Status;
-use super::runs::{StoreArg, open, pinned};
+use super::runs::{StoreArg, at, open, pinned};
 use crate::engine::{Stage, State, Word};
 use crate::plan::{Plan, show};
 use crate::report::style::Style;
@@ -44,7 +44,7 @@ fn print(args: &Args) -> Result<(), Status> {
             store.state(&run.id).ok().flatten().and_then(|(_, v)| serde_json::from_value(v).ok());
         let runner = store.lease_holder(&format!("rollout/{}", run.rollout)).ok().flatten();
         match args.format {
-            Format::Human => human(run, &plan, state.as_ref(), runner.as_deref()),
+            Format::Human => human(run, &plan, state.as_ref(), runner.as_deref(), &at(&store)),
             Format::Json => list.push(machine(run, &plan, state.as_ref(), runner.as_deref())),
         }
     }
@@ -66,13 +66,13 @@ fn stage(plan: &Plan, state: &State) -> String {
     }
 }
 
-fn human(run: &Run, plan: &Plan, state: Option<&State>, runner: Option<&str>) {
+fn human(run: &Run, plan: &Plan, state: Option<&State>, runner: Option<&str>, at: &str) {
     let style = Style::for_terminal(std::io::stdout().is_terminal());
     println!("{} on {}, run {}, began {}", style.bold(&run.rollout), run.environment, run.id, date_time(run.started));
     match runner {
         Some(r) => println!("  runner    {r}"),
         None => println!(
-            "  runner    {}: `canary run POLICY --env {} --resume` goes on, `canary abort {}` takes it back",
+            "  runner    {}: `canary run POLICY --env {} --resume` goes on, `canary abort {}{at}` takes it back",
             style.bad("none"),
             run.environment,
             run.rollout

@@ -1,6 +1,7 @@
 //! The report of a run, `canary.report/1`: what happened, with where it came from. Made from the journal.
 
 use super::text::rfc3339;
+use super::why;
 use crate::engine::{Explanation, GuardReport, Record};
 use crate::plan::{Plan, Setting, Time};
 use serde::{Deserialize, Serialize};
@@ -60,7 +61,12 @@ pub struct Source<'a> {
 #[must_use]
 pub fn report(s: &Source<'_>) -> Value {
     let mut phases: Vec<Value> = Vec::new();
-    let mut decision: Option<&Explanation> = None;
+    let decided = why::decision(s.events);
+    let decision: Option<&Explanation> = match decided.as_ref().map(|d| &d.why) {
+        Some(why::Decision::Explained(e)) => Some(e),
+        _ => None,
+    };
+    let rolled_back = decided.as_ref().is_some_and(|d| d.kind == "rollback");
     let mut guards: Vec<&GuardReport> = Vec::new();
     let mut originals: &[(String, Setting)] = &[];
     let mut final_read: &[(String, Setting)] = &[];
@@ -86,12 +92,16 @@ pub fn report(s: &Source<'_>) -> Value {
                     breach_to_read_back = Some(*took);
                 }
             }
-            Record::Rollback { explanation, epoch, .. } => {
-                decision = Some(explanation);
+            Record::Rollback { to, settings, explanation, epoch } => {
+                if let Some(phase) = to {
+                    let settings = settings_json(settings);
+                    phases
+                        .push(json!({ "phase": phase, "entered": rfc3339(e.at), "settings": settings, "back": true }));
+                }
+                breach_to_read_back = None;
                 rollback = Some((e.at, *epoch));
                 guards = explanation.guard.iter().chain(&explanation.others).collect();
             }
-            Record::Finished { explanation, .. } if decision.is_none() => decision = Some(explanation),
             _ => {}
         }
     }
@@ -123,7 +133,7 @@ pub fn report(s: &Source<'_>) -> Value {
         },
         "decision": decision,
         "refused": refused,
-        "rollback_ms": breach_to_read_back,
+        "rollback_ms": breach_to_read_back.filter(|_| rolled_back),
         "phases": phases,
         "guards": guards,
         "events": s.events.iter().map(event_json).collect::<Vec<_>>(),

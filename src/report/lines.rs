@@ -1,7 +1,7 @@
 //! One line an event: what a pipe gets, and the log under the live view.
 
 use super::style::Style;
-use super::text::{because, clock, printable, reading, rfc3339, settings};
+use super::text::{clock, printable, reading, rfc3339, settings};
 use crate::engine::{Record, RunCause, Verdict, Word};
 use crate::plan::{Time, show};
 use crate::runtime::{Observer, View};
@@ -43,7 +43,7 @@ pub fn line(record: &Record, style: Style) -> String {
             format!("{action} {}: {how}{tail}", style.bad("failed"))
         }
         Record::StepDone { phase, step } => format!("phase {phase}: done: {step}"),
-        Record::Paused { explanation } => format!("{}: {}", style.unsure("paused"), because(explanation)),
+        Record::Paused { explanation } => format!("{}: {}", style.unsure("paused"), explanation.summary),
         Record::Resumed { who, why } => {
             format!("resumed by {who}{}", if why.is_empty() { String::new() } else { format!(": {why}") })
         }
@@ -53,7 +53,7 @@ pub fn line(record: &Record, style: Style) -> String {
         Record::Passed { phase, .. } => format!("phase {} {}", style.bold(phase), style.good("passed")),
         Record::Rollback { to, settings: s, explanation, .. } => {
             let to = to.as_ref().map_or(String::new(), |p| format!(" to phase {p}"));
-            format!("{}{to}: {}; set {}", style.bad("rollback"), because(explanation), settings(s))
+            format!("{}{to}: {}; set {}", style.bad("rollback"), explanation.summary, settings(s))
         }
         Record::RollbackSlow { since } => {
             format!("{}: not read back since {}", style.bad("the rollback takes long"), clock(*since))
@@ -64,7 +64,7 @@ pub fn line(record: &Record, style: Style) -> String {
         Record::Finished { verdict, explanation } => {
             let word = verdict.text().replace('_', " ");
             let word = if *verdict == Verdict::Promoted { style.good(&word) } else { style.bad(&word) };
-            format!("{word}: {}", because(explanation))
+            format!("{word}: {}", explanation.summary)
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Small pieces of text that several reports share.
 
-use crate::engine::{Explanation, GuardReport};
+use crate::engine::GuardReport;
 use crate::plan::{Setting, Time, Tolerance, show};
 use chrono::{Local, SecondsFormat, TimeZone, Utc};
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
@@ -79,12 +79,6 @@ pub fn reading(g: &GuardReport) -> String {
         parts.push(format!("sampled {} ago", show::duration(a)));
     }
     parts.join(", ")
-}
-
-/// The summary of a decision with the rule that took it.
-#[must_use]
-pub fn because(e: &Explanation) -> String {
-    e.summary.clone()
 }
 
 /// Cuts text to a width in columns, with an ellipsis.

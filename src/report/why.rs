@@ -23,35 +23,49 @@ pub struct Subject<'a> {
     pub events: &'a [Happened],
 }
 
-/// The decision that explains where the run is: a refusal, the newest rollback, else the end, else a pause.
-fn decision(events: &[Happened]) -> Option<(Time, &'static str, Decision<'_>)> {
-    let mut found = None;
-    for e in events {
+/// What was decided, by the record that says so.
+pub(super) struct Decided<'a> {
+    /// The record's place among the events.
+    index: usize,
+    /// When.
+    at: Time,
+    /// `refused`, `rollback`, `finished`, `paused`.
+    pub(super) kind: &'static str,
+    /// Why.
+    pub(super) why: Decision<'a>,
+}
+
+pub(super) enum Decision<'a> {
+    Refused(&'a [String]),
+    Explained(&'a Explanation),
+}
+
+/// The decision that explains where the run is: a refusal, a rollback of everything, else the end, else a pause, else the newest
+/// rollback to an earlier phase, from which the run lives on.
+pub(super) fn decision(events: &[Happened]) -> Option<Decided<'_>> {
+    let mut whole: Option<Decided<'_>> = None;
+    let mut paused: Option<Decided<'_>> = None;
+    let mut back: Option<Decided<'_>> = None;
+    for (index, e) in events.iter().enumerate() {
+        let explained =
+            |kind, explanation| Some(Decided { index, at: e.at, kind, why: Decision::Explained(explanation) });
         match &e.record {
-            Record::Refused { reasons } => found = Some((e.at, "refused", Decision::Refused(reasons))),
-            Record::Rollback { explanation, .. } => {
-                found = Some((e.at, "rollback", Decision::Explained(explanation)));
+            Record::Refused { reasons } => {
+                whole = Some(Decided { index, at: e.at, kind: "refused", why: Decision::Refused(reasons) });
             }
-            Record::Finished { explanation, .. } if !matches!(found, Some((_, "rollback", _))) => {
-                found = Some((e.at, "finished", Decision::Explained(explanation)));
+            Record::Rollback { to: None, explanation, .. } => whole = explained("rollback", explanation),
+            Record::Rollback { to: Some(_), explanation, .. } => {
+                back = explained("rollback", explanation);
+                // what a pause before it said is no longer where the run is
+                paused = None;
             }
-            Record::Paused { explanation } if found.is_none() => {
-                found = Some((e.at, "paused", Decision::Explained(explanation)));
-            }
-            Record::Resumed { .. } => {
-                if matches!(found, Some((_, "paused", _))) {
-                    found = None;
-                }
-            }
+            Record::Finished { explanation, .. } if whole.is_none() => whole = explained("finished", explanation),
+            Record::Paused { explanation } if paused.is_none() => paused = explained("paused", explanation),
+            Record::Resumed { .. } => paused = None,
             _ => {}
         }
     }
-    found
-}
-
-enum Decision<'a> {
-    Refused(&'a [String]),
-    Explained(&'a Explanation),
+    whole.or(paused).or(back)
 }
 
 /// For people.
@@ -76,16 +90,16 @@ pub fn text(s: &Subject<'_>, style: Style) -> String {
                 out.push_str(&format!("last change: {} guard {} {}\n", clock(g.0), g.1.guard, g.1.word.text()));
             }
         }
-        Some((at, _, Decision::Refused(reasons))) => {
+        Some(Decided { at, why: Decision::Refused(reasons), .. }) => {
             out.push_str(&format!("\n{} the start was refused, nothing was changed:\n", clock(at)));
             for r in reasons {
                 out.push_str(&format!("  - {r}\n"));
             }
         }
-        Some((at, kind, Decision::Explained(e))) => {
+        Some(Decided { index, at, kind, why: Decision::Explained(e) }) => {
             out.push_str(&format!("\n{} {kind}: {}\n", clock(at), style.bold(&e.summary)));
             out.push_str(&rule_text(s, e));
-            out.push_str(&effects_text(s.events));
+            out.push_str(&effects_text(s.events.get(index..).unwrap_or_default()));
         }
     }
     out
@@ -208,13 +222,13 @@ fn effects_text(events: &[Happened]) -> String {
 pub fn json(s: &Subject<'_>) -> Value {
     let (decided, kind, body) = match decision(s.events) {
         None => (Value::Null, Value::Null, Value::Null),
-        Some((at, kind, Decision::Refused(reasons))) => {
+        Some(Decided { at, kind, why: Decision::Refused(reasons), .. }) => {
             (json!(rfc3339(at)), json!(kind), json!({ "reasons": reasons }))
         }
-        Some((at, kind, Decision::Explained(e))) => (json!(rfc3339(at)), json!(kind), json!(e)),
+        Some(Decided { at, kind, why: Decision::Explained(e), .. }) => (json!(rfc3339(at)), json!(kind), json!(e)),
     };
     let queries: Vec<Value> = match decision(s.events) {
-        Some((_, _, Decision::Explained(e))) => {
+        Some(Decided { why: Decision::Explained(e), .. }) => {
             e.inputs.iter().map(|i| json!({ "input": i.input, "query": query(s.plan, s.bindings, i.input) })).collect()
         }
         _ => Vec::new(),

@@ -31,20 +31,21 @@ impl Holder {
     /// This process.
     #[must_use]
     pub fn this_process(since: Time) -> Self {
-        let var = |name: &str| std::env::var(name).ok().filter(|v| !v.is_empty());
-        let host = std::fs::read_to_string("/proc/sys/kernel/hostname")
-            .ok()
-            .map(|name| name.trim().to_owned())
-            .filter(|name| !name.is_empty())
-            .or_else(|| var("HOSTNAME"))
-            .unwrap_or_else(|| "this host".to_owned());
-        Self {
-            pid: std::process::id(),
-            host,
-            user: var("USER").or_else(|| var("LOGNAME")).unwrap_or_else(|| "an unnamed user".to_owned()),
-            since,
-        }
+        Self { pid: std::process::id(), host: host(), user: user(), since }
     }
+}
+
+/// The login name: `USER`, else `LOGNAME`, else `unknown`.
+#[must_use]
+pub fn user() -> String {
+    let var = |name: &str| std::env::var(name).ok().filter(|v| !v.is_empty());
+    var("USER").or_else(|| var("LOGNAME")).unwrap_or_else(|| String::from("unknown"))
+}
+
+/// This host's name.
+#[must_use]
+pub fn host() -> String {
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
 }
 
 impl fmt::Display for Holder {

@@ -21,7 +21,7 @@ pub use chain::{ChainError, Head, VerifyError};
 pub use command::Command;
 pub use error::StoreError;
 pub use journal::{Event, EventFilter, MAX_BODY, NewEvent};
-pub use lease::{Holder, LeaseGuard};
+pub use lease::{Holder, LeaseGuard, host, user};
 pub use run::{Documents, NewRun, Run, RunFilter, RunId};
 
 use rusqlite::{Connection, Transaction, TransactionBehavior};

@@ -1,0 +1,181 @@
+//! Commands beside the policy, other folders than the policy's, and exit statuses: the real binary.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    missing_docs,
+    reason = "a test may stop at the first surprise"
+)]
+
+mod support;
+
+use rustix::process::Signal;
+use std::os::unix::fs::PermissionsExt;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+use support::canary::{Live, of_kind};
+use support::page::{Flagged, flag};
+
+const RUN: [&str; 4] = ["run", "checkout.canary", "--env", "page"];
+const LONG: Duration = Duration::from_secs(20);
+
+fn good(_: f64) -> f64 {
+    0.001
+}
+
+/// The policy in a folder `rollout` below the user's, set and read by scripts beside its environment, with an action.
+fn scripted() -> Flagged {
+    let f = Flagged::new(good);
+    let to = |name: &str| f.work.path("rollout").join(name);
+    std::fs::create_dir_all(to("environments")).unwrap();
+    let policy = std::fs::read_to_string(f.work.path("checkout.canary")).unwrap();
+    let policy = policy
+        .replace("rollout checkout \"", "action smoke timeout 10s, undo none\n\nrollout checkout \"")
+        .replace("flag checkout = 5%  ", "flag checkout = 5%  run smoke  ");
+    assert!(policy.contains("run smoke"));
+    std::fs::write(to("checkout.canary"), policy).unwrap();
+    std::fs::write(
+        to("environments/page.canary"),
+        r#"edition 2026
+
+environment page {
+  prometheus = scrape(urls: [env("METRICS_URL")], every: 100ms)
+  checkout   = command(set: ["./set.sh", "${percent}"], get: ["./get.sh"])
+  smoke      = command(["./smoke.sh"])
+}
+"#,
+    )
+    .unwrap();
+    for (name, text) in [
+        ("set.sh", "echo \"{ \\\"checkout\\\": $1 }\" > part && mv part \"$FLAG_FILE\""),
+        ("get.sh", "tr -dc 0-9. < \"$FLAG_FILE\""),
+        ("smoke.sh", "test -f smoke.sh"),
+    ] {
+        let file = to("environments").join(name);
+        std::fs::write(&file, format!("#!/bin/sh\n{text}\n")).unwrap();
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    f
+}
+
+const BELOW: [&str; 4] = ["run", "rollout/checkout.canary", "--env", "page"];
+
+#[test]
+fn commands_start_in_the_folder_that_binds_them() {
+    let f = scripted();
+    f.work.canary(&BELOW).exits(0).shows("smoke succeeded");
+    assert_eq!(f.flag(), 0.5);
+}
+
+#[test]
+fn programs_that_are_not_there_are_named_together_before_anything_changes() {
+    let f = scripted();
+    for name in ["set.sh", "smoke.sh"] {
+        std::fs::remove_file(f.work.path("rollout/environments").join(name)).unwrap();
+    }
+    f.work
+        .canary(&BELOW)
+        .exits(3)
+        .says("nothing was changed")
+        .says("smoke: cannot start ./smoke.sh: No such file or directory")
+        .says("checkout: cannot start ./set.sh: No such file or directory");
+    assert_eq!(f.flag(), 0.0);
+}
+
+#[test]
+fn it_is_taken_back_from_another_folder_and_without_its_action() {
+    let f = scripted();
+    let mut args = BELOW.to_vec();
+    args.extend(["--set", "watch=20s"]);
+    let mut live = f.work.start(&args);
+    live.until("read back checkout = 5%", LONG);
+    live.signal(Signal::KILL);
+    live.end(LONG);
+    assert_eq!(f.flag(), 0.05);
+    std::fs::remove_file(f.work.path("rollout/environments/smoke.sh")).unwrap();
+    let store = f.work.path(".canary/store.db").canonicalize().unwrap().display().to_string();
+    let elsewhere = tempfile::tempdir().unwrap();
+    let there = |args: &[&str]| {
+        let mut c = f.work.command(args);
+        c.current_dir(elsewhere.path());
+        Live::of(c).end(LONG)
+    };
+    let hint = format!("canary abort checkout --store {store}");
+    there(&["status", "--store", &store]).exits(0).shows(&hint);
+    there(&["pause", "checkout", "--store", &store]).exits(3).says(&hint);
+    there(&["abort", "checkout", "--store", &store]).exits(0).shows("read back checkout = 0%");
+    assert_eq!(flag(&f.file), 0.0);
+}
+
+#[test]
+fn a_report_that_cannot_be_written() {
+    let f = Flagged::new(good);
+    let mut args = RUN.to_vec();
+    args.extend(["--report", "reports/last.json"]);
+    f.work.canary(&args).exits(2).says("no report can be written to reports/last.json").says("nothing was changed");
+    assert_eq!(f.flag(), 0.0);
+    assert!(!f.work.path(".canary").exists());
+    // it could be written when the run began, and not when it ended
+    std::fs::create_dir(f.work.path("reports")).unwrap();
+    let mut live = f.work.start(&args);
+    live.until("read back checkout = 5%", LONG);
+    assert_eq!(std::fs::read_dir(f.work.path("reports")).unwrap().count(), 0);
+    std::fs::remove_dir(f.work.path("reports")).unwrap();
+    live.end(LONG).exits(0).says("its report cannot be written to reports/last.json");
+    assert_eq!(f.flag(), 0.5);
+}
+
+#[test]
+fn a_word_that_did_nothing_is_no_success() {
+    let f = Flagged::new(good);
+    let mut args = RUN.to_vec();
+    args.extend(["--set", "watch=20s"]);
+    let mut live = f.work.start(&args);
+    live.until("read back checkout = 5%", LONG);
+    f.work.canary(&["resume", "checkout"]).exits(3).says("it was not paused");
+    f.work.canary(&["pause", "checkout"]).exits(0).shows("paused");
+    f.work.canary(&["pause", "checkout"]).exits(0).shows("it was paused already");
+    f.work.canary(&["resume", "checkout"]).exits(0).shows("resumed");
+    f.work.canary(&["abort", "checkout"]).exits(0).shows("aborted");
+    live.end(LONG).exits(4);
+
+    let verify = ["history", "checkout", "--verify", "--format", "json"];
+    let said: serde_json::Value = serde_json::from_str(&f.work.canary(&verify).exits(0).out).unwrap();
+    assert_eq!(said["schema"], "canary.history/1");
+    assert_eq!(said["chain"]["holds"], true);
+    assert_eq!(said["chain"]["events"], f.work.history().len());
+    assert_eq!(said["chain"]["head"].as_str().unwrap().len(), 64);
+}
+
+#[test]
+fn a_rollback_to_a_phase_does_not_explain_a_promotion() {
+    // bad at 50 % until it has been back at 5 %
+    let (was_up, mended) = (AtomicBool::new(false), AtomicBool::new(false));
+    let f = Flagged::new(move |flag| {
+        if flag >= 0.5 {
+            was_up.store(true, Ordering::Relaxed);
+        } else if was_up.load(Ordering::Relaxed) {
+            mended.store(true, Ordering::Relaxed);
+        }
+        if flag >= 0.5 && !mended.load(Ordering::Relaxed) { 0.2 } else { 0.001 }
+    });
+    let policy = f.work.path("checkout.canary");
+    let text = std::fs::read_to_string(&policy).unwrap();
+    std::fs::write(&policy, text.replace("else rollback\n", "else rollback to taste\n")).unwrap();
+    let mut args = RUN.to_vec();
+    args.extend(["--report", "report.json"]);
+    f.work.canary(&args).exits(0).shows("rollback to phase taste");
+    let report = f.work.json("report.json");
+    assert_eq!(report["verdict"], "promoted");
+    assert_eq!(report["decision"]["guard"], serde_json::Value::Null, "{:#}", report["decision"]);
+    assert_eq!(report["rollback_ms"], serde_json::Value::Null);
+    let phases: Vec<_> = report["phases"].as_array().unwrap().iter().map(|p| (&p["phase"], &p["back"])).collect();
+    let names: Vec<_> = phases.iter().map(|(name, _)| name.as_str().unwrap()).collect();
+    assert_eq!(names, ["taste", "half", "taste", "half"]);
+    assert_eq!(phases.iter().map(|(_, back)| **back == true).collect::<Vec<_>>(), [false, false, true, false]);
+    let why: serde_json::Value =
+        serde_json::from_str(&f.work.canary(&["why", "checkout", "--format", "json"]).exits(0).out).unwrap();
+    assert_eq!(why["decision"], "finished");
+    assert_eq!(of_kind(&f.work.history(), "rollback").len(), 1);
+}
