@@ -27,6 +27,8 @@ const BACKFILL_TIME: Duration = Duration::from_secs(20);
 const PORTS: Duration = Duration::from_secs(2);
 /// How long a stop waits for a rollback under way to be read back.
 const ROLLBACK_GRACE: Duration = Duration::from_secs(30);
+/// How long the end of a run waits for a store that cannot be written.
+const CLOSING: Duration = Duration::from_secs(10);
 /// How long the end of a run waits for notices that are still being delivered.
 const NOTICE_GRACE: Duration = Duration::from_secs(20);
 
@@ -172,8 +174,9 @@ impl Executor {
             }
         }
         let outcome = self.main_loop(&mut stop).await;
-        if matches!(outcome, Outcome::Finished(_)) {
+        if let Outcome::Finished(verdict) = outcome {
             self.last_actions(&mut stop).await;
+            self.close_journal(verdict, &mut stop).await;
         }
         // who asked for a stop is not kept waiting: what is not delivered by then is named
         let grace = if matches!(outcome, Outcome::Finished(_)) { NOTICE_GRACE } else { Duration::from_secs(1) };
@@ -188,9 +191,6 @@ impl Executor {
         let mut grace_until: Option<tokio::time::Instant> = None;
         loop {
             if let Some(verdict) = self.state.verdict() {
-                if let Err(e) = self.journal.finish(verdict.text(), now()) {
-                    self.watcher.remark(now(), &format!("the verdict could not be written to the store: {e}"));
-                }
                 return Outcome::Finished(verdict);
             }
             if self.journal.is_taken() {
@@ -596,6 +596,31 @@ impl Executor {
                 },
                 _ = stop.changed() => {}
             }
+        }
+    }
+
+    /// Writes what is still waiting and the verdict. A store that is out of reach at the end of a run is waited for a little:
+    /// otherwise the next runner would find the run where it was before.
+    async fn close_journal(&mut self, verdict: Verdict, stop: &mut watch::Receiver<bool>) {
+        let begun = Instant::now();
+        let mut told = false;
+        loop {
+            let at = now();
+            let written = match self.journal.trouble() {
+                None => Ok(()),
+                Some(_) => self.journal.write(at, &[], &self.state, None, false),
+            };
+            let Err(e) = written.and_then(|()| self.journal.finish(verdict.text(), at)) else { return };
+            if !told {
+                told = true;
+                self.watcher.remark(at, &format!("the end is not in the store yet, trying on: {e}"));
+            }
+            if begun.elapsed() > CLOSING || *stop.borrow() {
+                let text = "the end of this run is NOT in the store: it still holds the run as unfinished";
+                self.watcher.remark(at, text);
+                return;
+            }
+            tokio::time::sleep(COMMAND_POLL).await;
         }
     }
 
