@@ -86,6 +86,8 @@ pub struct Executor {
     undelivered: mpsc::Receiver<String>,
     notices: Vec<(String, JoinHandle<()>)>,
     fetching: Option<JoinHandle<Fetched>>,
+    /// Ports that could not be read at the last check.
+    unread: Vec<String>,
     /// What was asked for before the stop could not be journalled when it was to be asked for again.
     recovery_pending: bool,
     /// When the last check was made, on the clock that cannot be set.
@@ -120,6 +122,7 @@ impl Executor {
             undelivered,
             notices: Vec::new(),
             fetching: None,
+            unread: Vec::new(),
             recovery_pending: false,
             checked: Instant::now(),
             answers: vec![fetch::unasked(); inputs],
@@ -486,6 +489,19 @@ impl Executor {
             // a port that could not be read keeps what it was last read as: the view says how old its trouble is
             *slot = read.or(*slot);
         }
+        let unread: Vec<String> = self
+            .state
+            .target
+            .settings
+            .iter()
+            .filter(|(p, _)| fetched.ports_epoch != 0 && fetched.ports.get(p.index()).copied().flatten().is_none())
+            .map(|(p, _)| self.plan.port_name(*p).to_owned())
+            .collect();
+        if !unread.is_empty() && self.unread.is_empty() {
+            let text = format!("{} cannot be read back: no phase ends until it can", unread.join(", "));
+            self.watcher.remark(now(), &text);
+        }
+        self.unread = unread;
         let tick = |live: bool| Input::Tick {
             at: fetched.at,
             answers: &fetched.answers,
@@ -570,6 +586,9 @@ impl Executor {
         }
         if let Some(t) = &self.apply_trouble {
             troubles.push(format!("settings do not hold yet: {t}"));
+        }
+        if !self.unread.is_empty() {
+            troubles.push(format!("{} cannot be read back: no phase ends until it can", self.unread.join(", ")));
         }
         let next_check = self.next_check();
         self.watcher.view(
