@@ -404,3 +404,21 @@ fn a_disk_that_is_full_does_not_stop_a_rollback() {
     let ended = of_kind(&f.work.history(), "finished").len();
     assert_eq!(json!(ended), json!(1));
 }
+
+#[test]
+fn a_reader_that_went_away_is_no_reason_to_panic() {
+    let f = Flagged::new(good);
+    f.work.canary(&["run", "checkout.canary", "--env", "page"]).exits(0);
+    for args in [&["history", "checkout"][..], &["status"], &["why"], &["plan", "checkout.canary", "--env", "page"]] {
+        let mut child = f
+            .work
+            .command(args)
+            .stdout(std::process::Stdio::piped())
+            .stderr(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        drop(child.stdout.take());
+        let done = child.wait_with_output().unwrap();
+        assert_eq!(done.status.code(), Some(0), "{args:?}: {}", String::from_utf8_lossy(&done.stderr));
+    }
+}

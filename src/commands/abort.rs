@@ -36,7 +36,7 @@ fn abort(args: &Args) -> Result<Status, Status> {
 /// A live runner takes it back; its verdict is waited for.
 fn tell(store: &Store, run: &Run, why: &str) -> Result<Status, Status> {
     let outcome = post_and_wait(store, run, "abort", why)?;
-    println!("{} run {}: {outcome}", run.rollout, run.id);
+    outln!("{} run {}: {outcome}", run.rollout, run.id);
     let begin = Instant::now();
     while begin.elapsed() < ROLLBACK {
         let now = store.run(&run.id).map_err(|e| because(Status::Unfinished, &e.to_string()))?;
@@ -44,7 +44,7 @@ fn tell(store: &Store, run: &Run, why: &str) -> Result<Status, Status> {
             if verdict == "promoted" {
                 return Err(promoted(run));
             }
-            println!("{} run {}: {}", run.rollout, run.id, verdict.replace('_', " "));
+            outln!("{} run {}: {}", run.rollout, run.id, verdict.replace('_', " "));
             return Ok(Status::Success);
         }
         std::thread::sleep(Duration::from_millis(100));
@@ -70,14 +70,14 @@ async fn take_back(store: Arc<Store>, run: &Run, why: &str) -> Result<Status, St
             .finish_run(&run.id, "aborted", crate::runtime::clock::now())
             .map_err(|e| because(Status::Unfinished, &e.to_string()))?;
         lab::clean_up();
-        println!("{} run {}: aborted (its lab is gone already)", run.rollout, run.id);
+        outln!("{} run {}: aborted (its lab is gone already)", run.rollout, run.id);
         return Ok(Status::Success);
     }
     let Some(state) = kept_state(&store, run)? else {
         store
             .finish_run(&run.id, "aborted", crate::runtime::clock::now())
             .map_err(|e| because(Status::Unfinished, &e.to_string()))?;
-        println!("{} run {}: aborted before it had changed anything", run.rollout, run.id);
+        outln!("{} run {}: aborted before it had changed anything", run.rollout, run.id);
         return Ok(Status::Success);
     };
     let plan = Arc::new(plan);

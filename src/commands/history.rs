@@ -65,12 +65,12 @@ fn list(args: &Args) -> Result<Status, Status> {
         Format::Human => {
             let style = Style::for_terminal(std::io::stdout().is_terminal());
             for e in &events {
-                println!("{} {}", style.faint(&date_time(e.at)), line(&e.record, style));
+                outln!("{} {}", style.faint(&date_time(e.at)), line(&e.record, style));
             }
         }
         Format::Json => {
             let list: Vec<_> = events.iter().map(event_json).collect();
-            println!("{}", json!({ "schema": "canary.history/1", "run": run.id.as_str(), "events": list }));
+            outln!("{}", json!({ "schema": "canary.history/1", "run": run.id.as_str(), "events": list }));
         }
     }
     Ok(Status::Success)
@@ -87,12 +87,12 @@ fn verify(store: &Store, run: &Run, format: Format) -> Status {
                 "error": e.to_string(),
             }),
         };
-        println!("{}", json!({ "schema": "canary.history/1", "run": run.id.as_str(), "chain": chain }));
+        outln!("{}", json!({ "schema": "canary.history/1", "run": run.id.as_str(), "chain": chain }));
         return if found.is_ok() { Status::Success } else { Status::Bad };
     }
     match found {
         Ok(head) => {
-            println!("run {}: the chain holds: {} events, head {}", run.id, head.seq, head.hash);
+            outln!("run {}: the chain holds: {} events, head {}", run.id, head.seq, head.hash);
             Status::Success
         }
         Err(e) => because(Status::Bad, &format!("run {}: {e}", run.id)),
@@ -115,15 +115,15 @@ fn print_runs(runs: &[Run], format: Format) {
                 })
             })
             .collect();
-        println!("{}", json!({ "schema": "canary.history/1", "runs": list }));
+        outln!("{}", json!({ "schema": "canary.history/1", "runs": list }));
         return;
     }
     if runs.is_empty() {
-        println!("no such runs");
+        outln!("no such runs");
     }
     for r in runs {
         let verdict = r.verdict.as_deref().unwrap_or("not over").replace('_', " ");
-        println!(
+        outln!(
             "{}  {}  {}  {}  {}",
             date_time(r.started),
             pad(r.id.as_str(), 18),

@@ -1,5 +1,21 @@
 //! One file a subcommand: arguments in, text out. What they do is done in the rooms before.
 
+/// As `println!`, but a reader that went away (`| head`) is no reason to panic.
+macro_rules! outln {
+    ($($text:tt)*) => {{
+        use std::io::Write as _;
+        let _ = writeln!(std::io::stdout(), $($text)*);
+    }};
+}
+
+/// As `print!`, but a reader that went away is no reason to panic.
+macro_rules! out {
+    ($($text:tt)*) => {{
+        use std::io::Write as _;
+        let _ = write!(std::io::stdout(), $($text)*);
+    }};
+}
+
 pub mod abort;
 pub mod check;
 pub mod connect;

@@ -53,7 +53,7 @@ fn tell(kind: &str, args: &Args) -> Result<Status, Status> {
     if !DONE.contains(&outcome.as_str()) {
         return Err(because(Status::Refused, &said));
     }
-    println!("{said}");
+    outln!("{said}");
     Ok(Status::Success)
 }
 

@@ -41,7 +41,7 @@ pub fn main(args: &Args) -> Status {
     };
     match &args.output {
         None => {
-            print!("{text}");
+            out!("{text}");
             Status::Success
         }
         Some(path) => match std::fs::write(path, text) {

@@ -95,14 +95,14 @@ async fn answer(plan: &Plan, bindings: &Bindings, backends: &Backends, metric: &
     match format {
         Format::Human => {
             match (metric.value, known) {
-                (None, _) => println!("{}: {}", metric.name, metric.kind),
-                (Some(_), Some(v)) => println!("{} = {}", metric.name, show::brief(v, metric.unit)),
-                (Some(_), None) => println!("{} has no value", metric.name),
+                (None, _) => outln!("{}: {}", metric.name, metric.kind),
+                (Some(_), Some(v)) => outln!("{} = {}", metric.name, show::brief(v, metric.unit)),
+                (Some(_), None) => outln!("{} has no value", metric.name),
             }
             for r in &reports {
-                println!("  {}", input_line(r, &answers));
+                outln!("  {}", input_line(r, &answers));
                 if let Some(q) = question(plan, bindings, r.input) {
-                    println!("    {q}");
+                    outln!("    {q}");
                 }
             }
         }
@@ -118,7 +118,7 @@ async fn answer(plan: &Plan, bindings: &Bindings, backends: &Backends, metric: &
                 "value": known,
                 "inputs": list,
             });
-            println!("{whole}");
+            outln!("{whole}");
         }
     }
     if reports.iter().all(|r| r.missing.is_some()) { Status::Bad } else { Status::Success }

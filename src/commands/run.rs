@@ -104,31 +104,31 @@ async fn dry_run(compiled: &Compiled, lab: Option<&Lab>) -> Result<Status, Statu
     let (_stop, mut never) = watch::channel(false);
     let ready = preflight::read(plan, &backends, &mut observer, &mut never, true).await.map_err(|r| refused(&r))?;
     let Some(ready) = ready else { return Ok(Status::Unfinished) };
-    println!("{} dry run of {} on {}: nothing is changed", style.bold("canary"), plan.rollout, bindings.environment);
-    println!("\nwhat is set now");
+    outln!("{} dry run of {} on {}: nothing is changed", style.bold("canary"), plan.rollout, bindings.environment);
+    outln!("\nwhat is set now");
     for (port, setting) in &ready.originals {
-        println!("  {} = {setting}", plan.port_name(*port));
+        outln!("  {} = {setting}", plan.port_name(*port));
     }
-    println!("\nwhat would be set");
+    outln!("\nwhat would be set");
     for (i, phase) in plan.phases.iter().enumerate() {
         let list = plan.settings_at(crate::plan::PhaseId::at(i));
         let named: Vec<_> = list.iter().map(|(p, s)| (plan.port_name(*p).to_owned(), *s)).collect();
-        println!("  phase {}: {}", phase.name, settings(&named));
+        outln!("  phase {}: {}", phase.name, settings(&named));
     }
-    println!("\nwhat is read now");
+    outln!("\nwhat is read now");
     for line in super::query::inputs(plan, &ready) {
-        println!("  {line}");
+        outln!("  {line}");
     }
     for w in &ready.warnings {
-        println!("\nwarning: {w}");
+        outln!("\nwarning: {w}");
     }
     if ready.refused.is_empty() {
-        println!("\nit would start");
+        outln!("\nit would start");
         Ok(Status::Success)
     } else {
-        println!("\nit would be refused:");
+        outln!("\nit would be refused:");
         for r in &ready.refused {
-            println!("  - {r}");
+            outln!("  - {r}");
         }
         Ok(Status::Refused)
     }

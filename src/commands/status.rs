@@ -49,9 +49,9 @@ fn print(args: &Args) -> Result<(), Status> {
         }
     }
     match args.format {
-        Format::Human if runs.is_empty() => println!("nothing is running, and nothing waits to be resumed"),
+        Format::Human if runs.is_empty() => outln!("nothing is running, and nothing waits to be resumed"),
         Format::Human => {}
-        Format::Json => println!("{}", json!({ "schema": "canary.status/1", "runs": list })),
+        Format::Json => outln!("{}", json!({ "schema": "canary.status/1", "runs": list })),
     }
     Ok(())
 }
@@ -68,10 +68,10 @@ fn stage(plan: &Plan, state: &State) -> String {
 
 fn human(run: &Run, plan: &Plan, state: Option<&State>, runner: Option<&str>, at: &str) {
     let style = Style::for_terminal(std::io::stdout().is_terminal());
-    println!("{} on {}, run {}, began {}", style.bold(&run.rollout), run.environment, run.id, date_time(run.started));
+    outln!("{} on {}, run {}, began {}", style.bold(&run.rollout), run.environment, run.id, date_time(run.started));
     match runner {
-        Some(r) => println!("  runner    {r}"),
-        None => println!(
+        Some(r) => outln!("  runner    {r}"),
+        None => outln!(
             "  runner    {}: `canary run POLICY --env {} --resume` goes on, `canary abort {}{at}` takes it back",
             style.bad("none"),
             run.environment,
@@ -79,22 +79,22 @@ fn human(run: &Run, plan: &Plan, state: Option<&State>, runner: Option<&str>, at
         ),
     }
     let Some(state) = state else {
-        println!("  state     not readable by this version");
+        outln!("  state     not readable by this version");
         return;
     };
-    println!("  stage     {}", stage(plan, state));
+    outln!("  stage     {}", stage(plan, state));
     for (port, asked) in &state.target.settings {
         let verified = state.target.verified.map_or_else(
             || style.unsure("not read back yet"),
             |at| format!("read back {} ago", show::duration((now() - at) / 1000 * 1000)),
         );
-        println!("  exposure  {} = {asked}, {verified}", plan.port_name(*port));
+        outln!("  exposure  {} = {asked}, {verified}", plan.port_name(*port));
     }
     for g in crate::engine::explain::guard_reports(plan, state) {
-        println!("  guard     {} {} ({})", g.guard, style.word(g.word, g.word.text()), reading(&g));
+        outln!("  guard     {} {} ({})", g.guard, style.word(g.word, g.word.text()), reading(&g));
     }
     if let Some(last) = state.last {
-        println!("  checked   {} ago", show::duration((now() - last) / 1000 * 1000));
+        outln!("  checked   {} ago", show::duration((now() - last) / 1000 * 1000));
     }
 }
 

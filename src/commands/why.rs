@@ -42,8 +42,8 @@ fn explain(args: &Args) -> Result<(), Status> {
         events: &events,
     };
     match args.format {
-        Format::Human => print!("{}", text(&subject, Style::for_terminal(std::io::stdout().is_terminal()))),
-        Format::Json => println!("{}", json(&subject)),
+        Format::Human => out!("{}", text(&subject, Style::for_terminal(std::io::stdout().is_terminal()))),
+        Format::Json => outln!("{}", json(&subject)),
     }
     Ok(())
 }
