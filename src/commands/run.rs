@@ -22,6 +22,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tokio::sync::watch;
 
+/// How long the answers of each check are kept: 30 days, in milliseconds.
+const OBSERVATIONS_KEPT: i64 = 30 * 24 * 3_600_000;
+
 /// Arguments of `canary run`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -278,6 +281,8 @@ async fn fresh_run(
     for w in &ready.warnings {
         observer.remark(now(), &format!("warning: {w}"));
     }
+    // events are kept for ever, what was answered at each check is not; a store that cannot do it now does it next time
+    let _ = store.prune_observations(now() - OBSERVATIONS_KEPT);
     let run = match begun {
         Some(run) => run,
         None => create_run(args, compiled, store, ready.at)?,
