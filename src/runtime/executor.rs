@@ -271,6 +271,11 @@ impl Executor {
             }
             return;
         }
+        let dropped = self.journal.take_dropped();
+        if dropped > 0 {
+            let text = format!("{dropped} events were given up: the store was out of reach for too long");
+            self.watcher.remark(at, &text);
+        }
         if applies {
             fault::point("journalled");
         }

@@ -76,6 +76,11 @@ impl Journal {
         self.taken
     }
 
+    /// How many events were given up for want of a store since this was last asked: their place in the chain is lost.
+    pub fn take_dropped(&mut self) -> u64 {
+        std::mem::take(&mut self.dropped)
+    }
+
     /// Why the store cannot be written at the moment.
     #[must_use]
     pub fn trouble(&self) -> Option<&str> {

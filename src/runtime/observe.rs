@@ -34,12 +34,3 @@ pub trait Observer: Send {
     /// be delivered.
     fn remark(&mut self, at: Time, text: &str);
 }
-
-/// Nobody watches.
-pub struct Silent;
-
-impl Observer for Silent {
-    fn record(&mut self, _at: Time, _record: &Record) {}
-    fn view(&mut self, _view: View<'_>) {}
-    fn remark(&mut self, _at: Time, _text: &str) {}
-}
