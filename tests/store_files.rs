@@ -119,6 +119,30 @@ fn files_that_are_no_store_are_named_with_a_way_out() {
 }
 
 #[test]
+fn a_store_of_an_older_version_is_read_and_brought_up_to_date() {
+    let f = fixture();
+    let run = f.store.create_run(&new_run("checkout", START)).unwrap();
+    drop(f.store);
+    let raw = || rusqlite::Connection::open(&f.path).unwrap();
+    raw().execute_batch("DROP TABLE latches; DROP TABLE notices; UPDATE schema_version SET version = 1").unwrap();
+    let tables = || {
+        let sql = "SELECT count(*) FROM sqlite_schema WHERE name IN ('latches', 'latched', 'notices', 'notices_open')";
+        raw().query_row(sql, [], |r| r.get::<_, i64>(0)).unwrap()
+    };
+
+    let reader = Store::open_readonly(&f.path).unwrap();
+    assert_eq!(reader.run(&run).unwrap().rollout, "checkout");
+    drop(reader);
+    assert_eq!(tables(), 0, "reading changes nothing");
+
+    let store = Store::open(&f.path).unwrap();
+    assert_eq!(store.run(&run).unwrap().rollout, "checkout");
+    drop(store);
+    assert_eq!(tables(), 4);
+    assert_eq!(raw().query_row("SELECT version FROM schema_version", [], |r| r.get::<_, i64>(0)).unwrap(), 2);
+}
+
+#[test]
 fn a_damaged_store_says_so() {
     let f = fixture();
     let run = f.store.create_run(&new_run("checkout", START)).unwrap();

@@ -9,12 +9,13 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// The schema that this canary writes.
-const SCHEMA: i64 = 1;
+const SCHEMA: i64 = 2;
 
 /// Written into the file's header, where `file(1)` and other tools see it: `cnry`.
 const APPLICATION_ID: i64 = 0x636e_7279;
 
-const TABLES: &str = include_str!("schema.sql");
+/// What each version added, the first one first.
+const VERSIONS: [&str; 2] = [include_str!("schema.sql"), include_str!("schema_2.sql")];
 
 /// Creating a file and closing it again drops every POSIX lock that this process holds on it; SQLite in another thread may
 /// just have taken one. So this process opens one store at a time.
@@ -68,9 +69,10 @@ impl Store {
         let path = existing(path)?;
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let conn = open_reader(&path, flags)?;
-        if !has_schema(&conn, &path)? {
+        let Some(version) = schema(&conn, &path)? else {
             return Err(StoreError::NoRuns { path });
-        }
+        };
+        add_versions(&conn, &path, version, "temp")?;
         Ok(store(conn, path, true))
     }
 }
@@ -86,10 +88,10 @@ fn open_writable(path: &Path) -> Result<Store, StoreError> {
         return Err(StoreError::ReadOnly { path });
     }
     // looked at before anything is changed: it may be somebody else's database
-    let known = has_schema(&conn, &path)?;
+    let known = schema(&conn, &path)?;
     settings(&conn, &path)?;
-    if !known {
-        create_schema(&mut conn, &path)?;
+    if known != Some(SCHEMA) {
+        bring_up_to_date(&mut conn, &path)?;
     }
     Ok(store(conn, path, false))
 }
@@ -175,12 +177,12 @@ fn uri_path(path: &Path) -> String {
     out
 }
 
-/// Whether this is a store of ours (`true`) or an empty file; anything else is an error.
-fn has_schema(conn: &Connection, path: &Path) -> Result<bool, StoreError> {
+/// The version of a store of ours, `None` for an empty file; anything else is an error.
+fn schema(conn: &Connection, path: &Path) -> Result<Option<i64>, StoreError> {
     let sql = |e| StoreError::sqlite(path, &e);
     let tables: i64 = conn.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0)).map_err(sql)?;
     if tables == 0 {
-        return Ok(false);
+        return Ok(None);
     }
     let application: i64 = conn.query_row("PRAGMA application_id", [], |row| row.get(0)).map_err(sql)?;
     if application != APPLICATION_ID {
@@ -195,7 +197,7 @@ fn has_schema(conn: &Connection, path: &Path) -> Result<bool, StoreError> {
         .map_err(sql)?
         .flatten();
     match found {
-        Some(SCHEMA) => Ok(true),
+        Some(1..=SCHEMA) => Ok(found),
         Some(found) if found > SCHEMA => Err(StoreError::Newer { path: path.to_path_buf(), found, known: SCHEMA }),
         _ => Err(StoreError::corrupt(path, "its schema version is missing")),
     }
@@ -231,14 +233,30 @@ fn settings(conn: &Connection, path: &Path) -> Result<(), StoreError> {
     .map_err(sql)
 }
 
-fn create_schema(conn: &mut Connection, path: &Path) -> Result<(), StoreError> {
+/// Creates what is not there yet. A store of an older version keeps all it has.
+fn bring_up_to_date(conn: &mut Connection, path: &Path) -> Result<(), StoreError> {
     let sql = |e| StoreError::sqlite(path, &e);
     let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate).map_err(sql)?;
     // another process may have been first
-    if !has_schema(&tx, path)? {
-        tx.execute_batch(TABLES).map_err(sql)?;
+    let found = schema(&tx, path)?;
+    if found != Some(SCHEMA) {
+        add_versions(&tx, path, found.unwrap_or(0), "main")?;
         tx.pragma_update(None, "application_id", APPLICATION_ID).map_err(sql)?;
+        tx.execute("DELETE FROM schema_version", []).map_err(sql)?;
         tx.execute("INSERT INTO schema_version (version) VALUES (?1)", [SCHEMA]).map_err(sql)?;
     }
     tx.commit().map_err(sql)
+}
+
+/// Adds the tables of the versions after `found`. A store that is only read gets them, empty, in its connection's own memory
+/// (`temp`): what reads them need not know how old the file is.
+fn add_versions(conn: &Connection, path: &Path, found: i64, into: &str) -> Result<(), StoreError> {
+    for tables in VERSIONS.iter().skip(usize::try_from(found).unwrap_or(0)) {
+        let tables = match into {
+            "temp" => tables.replace("CREATE TABLE ", "CREATE TABLE temp.").replace("INDEX ", "INDEX temp."),
+            _ => (*tables).to_owned(),
+        };
+        conn.execute_batch(&tables).map_err(|e| StoreError::sqlite(path, &e))?;
+    }
+    Ok(())
 }
