@@ -185,6 +185,17 @@ fn a_page_that_is_not_there() {
 }
 
 #[test]
+fn a_socket_s_path_starts_in_the_folder_of_its_environment() {
+    let work = Work::new("misnamed.canary", &["misnamed"])
+        .with("HAPROXY_SOCKET", "run/admin.sock")
+        .with("METRICS_URL", "http://127.0.0.1:1/metrics");
+    let place = work.folder.path().canonicalize().unwrap().join("environments/run/admin.sock");
+    work.canary(&["run", "checkout.canary", "--env", "misnamed"])
+        .exits(3)
+        .says(&format!("no socket at {}", place.display()));
+}
+
+#[test]
 fn an_haproxy_without_the_server() {
     if !support::require("haproxy") {
         return;

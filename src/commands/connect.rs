@@ -215,6 +215,11 @@ impl<'a> Maker<'a> {
                 let text = |n| self.resolver.text(b, n);
                 let (socket, backend, canary, stable) =
                     (text("socket")?, text("backend")?, text("canary")?, text("stable")?);
+                // `tcp host:port` is no path
+                let socket = match socket.starts_with("tcp ") || socket.is_empty() {
+                    true => socket,
+                    false => Self::folder(b).join(&socket).display().to_string(),
+                };
                 Some(Arc::new(self.keep(name, Haproxy::new(&socket, &backend, &canary, &stable))?))
             }
             "json_file" => {
