@@ -13,7 +13,7 @@
 //! was first read (`50.0` stays `50.0`); a file that already says what is asked is not touched.
 
 use super::flag::FlagKind;
-use super::json_edit::{Found, Key, edit, find};
+use super::flag_text::{Format, Found, Key};
 use super::process::plain;
 use super::{BackendError, Port};
 use crate::plan::Setting;
@@ -56,8 +56,9 @@ impl JsonFile {
     /// # Errors
     /// A key that cannot be read.
     pub fn new(path: impl Into<PathBuf>, key: &str, kind: FlagKind) -> Result<Self, BackendError> {
-        let key =
-            Key::parse(key).map_err(|why| BackendError::permanent(format!("json_file: the key {key:?} has {why}")))?;
+        let key = Format::Json
+            .key(key)
+            .map_err(|why| BackendError::permanent(format!("json_file: the key {key:?} has {why}")))?;
         Ok(Self {
             inner: Arc::new(Inner { path: path.into(), key, kind, first: Mutex::new(None), patience: PATIENCE }),
         })
@@ -135,7 +136,7 @@ impl Inner {
     }
 
     fn setting(&self, text: &str) -> Result<Setting, BackendError> {
-        let Some(Found { scalar, what, place }) = self.broken(find(text, &self.key))? else {
+        let Some(Found { scalar, what, place }) = self.broken(Format::Json.find(text, &self.key))? else {
             return Ok(Setting::Absent);
         };
         let read = scalar.and_then(|raw| self.kind.setting(&raw).map(|s| (s, raw)));
@@ -206,7 +207,7 @@ impl Inner {
             if self.setting(&text)?.same(to) {
                 return Ok(());
             }
-            let new = self.broken(edit(&text, &self.key, self.written(to).as_deref()))?;
+            let new = self.broken(Format::Json.edit(&text, &self.key, self.written(to).as_deref()))?;
             if self.replace(&target, &meta, new.as_bytes(), given_up)? {
                 return Ok(());
             }

@@ -9,9 +9,10 @@ pub mod command;
 pub mod command_port;
 pub mod exposition;
 pub mod flag;
+mod flag_text;
 pub mod haproxy;
 pub mod http;
-mod json_edit;
+
 pub mod json_file;
 mod json_path;
 mod process;

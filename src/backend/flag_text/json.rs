@@ -7,64 +7,13 @@
 //! inside each brace, while a key put into an empty object that was there stands without (`{"key": value}`): an object that holds
 //! our key alone, with those blanks, goes with it.
 
+use super::splice::{Splice, place, spliced};
+use super::{Found, Key};
 use jsonc_parser::ast::{Object, ObjectProp, Value};
 use jsonc_parser::common::Ranged;
 use jsonc_parser::tokens::{Token, TokenAndRange};
 use jsonc_parser::{CollectOptions, CommentCollectionStrategy, ParseOptions, parse_to_ast};
 use std::ops::Range;
-
-/// Keys of nested objects, outermost first; not empty.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Key(Vec<String>);
-
-impl Key {
-    /// `a/b` is `b` inside `a`; as in RFC 6901, `~1` is a slash and `~0` a tilde.
-    pub fn parse(text: &str) -> Result<Self, String> {
-        text.split('/').map(unescaped).collect::<Result<_, _>>().map(Self)
-    }
-}
-
-fn unescaped(part: &str) -> Result<String, String> {
-    if part.is_empty() {
-        return Err("an empty part: write `a/b`, without a slash at either end".to_owned());
-    }
-    let mut out = String::new();
-    let mut chars = part.chars();
-    while let Some(c) = chars.next() {
-        out.push(match c {
-            '~' => match chars.next() {
-                Some('0') => '~',
-                Some('1') => '/',
-                _ => return Err("a `~` that is neither `~0` (a tilde) nor `~1` (a slash)".to_owned()),
-            },
-            c => c,
-        });
-    }
-    Ok(out)
-}
-
-impl std::fmt::Display for Key {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        for (i, part) in self.0.iter().enumerate() {
-            if i > 0 {
-                f.write_str("/")?;
-            }
-            f.write_str(&part.replace('~', "~0").replace('/', "~1"))?;
-        }
-        Ok(())
-    }
-}
-
-/// What stands at the key.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Found {
-    /// `true`, `false`, or a number as written; `None` for anything else.
-    pub scalar: Option<String>,
-    /// What it is in words: `the string "on"`, `an object`.
-    pub what: String,
-    /// `line:column`, both from 1, in characters.
-    pub place: String,
-}
 
 /// Finds a key's value; `None` where the key, or an object on the way to it, is not there.
 ///
@@ -101,21 +50,6 @@ pub(super) fn edit(text: &str, key: &Key, value: Option<&str>) -> Result<String,
         (None, None) => vec![],
     };
     Ok(spliced(text, splices))
-}
-
-type Splice = (Range<usize>, String);
-
-fn spliced(text: &str, mut splices: Vec<Splice>) -> String {
-    splices.sort_by_key(|(r, _)| r.start);
-    let mut out = String::with_capacity(text.len() + 64);
-    let mut at = 0;
-    for (range, with) in splices {
-        out.push_str(text.get(at..range.start).unwrap_or(""));
-        out.push_str(&with);
-        at = range.end;
-    }
-    out.push_str(text.get(at..).unwrap_or(""));
-    out
 }
 
 struct Doc<'t> {
@@ -363,14 +297,6 @@ fn what(text: &str, value: &Value<'_>) -> String {
     }
 }
 
-/// `line:column`, both from 1, in characters.
-fn place(text: &str, at: usize) -> String {
-    let head = text.get(..at).unwrap_or(text);
-    let line = head.matches('\n').count() + 1;
-    let column = head.rsplit('\n').next().unwrap_or("").chars().count() + 1;
-    format!("{line}:{column}")
-}
-
 #[cfg(test)]
-#[path = "json_edit_tests.rs"]
+#[path = "json_tests.rs"]
 mod tests;
