@@ -138,27 +138,36 @@ impl CommandPort {
     }
 
     fn parse(&self, printed: &str) -> Result<Setting, BackendError> {
-        let bad = |why: String| BackendError::permanent(format!("{}: {why}", process::pasted(&self.get)));
-        let text = match &self.read {
-            None => printed.trim().to_owned(),
-            Some(path) => {
-                let root: Value = serde_json::from_str(printed)
-                    .map_err(|e| bad(format!("did not print JSON: {e}: {}", shortened(printed))))?;
-                match path.find(&root) {
-                    Some(v @ (Value::Bool(_) | Value::Number(_))) => v.to_string(),
-                    // `"5"`: some tools print numbers as strings
-                    Some(Value::String(s)) => s.clone(),
-                    Some(v) => {
-                        return Err(bad(format!("at {path} stands {}", shortened(&v.to_string()))));
-                    }
-                    None => return Err(bad(format!("printed nothing at {path}"))),
-                }
-            }
-        };
-        self.kind
-            .setting(&text)
-            .ok_or_else(|| bad(format!("printed {} where {} was expected", shortened(&text), self.kind.expected())))
+        parse(self.kind, self.read.as_ref(), &process::pasted(&self.get), printed)
     }
+}
+
+/// What a command printed, as a setting; `line` is the command, for messages.
+pub(super) fn parse(
+    kind: FlagKind,
+    read: Option<&JsonPath>,
+    line: &str,
+    printed: &str,
+) -> Result<Setting, BackendError> {
+    let bad = |why: String| BackendError::permanent(format!("{line}: {why}"));
+    let text = match read {
+        None => printed.trim().to_owned(),
+        Some(path) => {
+            let root: Value = serde_json::from_str(printed)
+                .map_err(|e| bad(format!("did not print JSON: {e}: {}", shortened(printed))))?;
+            match path.find(&root) {
+                Some(v @ (Value::Bool(_) | Value::Number(_))) => v.to_string(),
+                // `"5"`: some tools print numbers as strings
+                Some(Value::String(s)) => s.clone(),
+                Some(v) => {
+                    return Err(bad(format!("at {path} stands {}", shortened(&v.to_string()))));
+                }
+                None => return Err(bad(format!("printed nothing at {path}"))),
+            }
+        }
+    };
+    kind.setting(&text)
+        .ok_or_else(|| bad(format!("printed {} where {} was expected", shortened(&text), kind.expected())))
 }
 
 /// A text in quotes, at most 60 characters of it.

@@ -9,11 +9,11 @@ pub mod command;
 pub mod command_port;
 pub mod exposition;
 pub mod flag;
+pub mod flag_file;
 mod flag_text;
 pub mod haproxy;
 pub mod http;
 
-pub mod json_file;
 mod json_path;
 mod process;
 pub mod prometheus;
@@ -29,6 +29,8 @@ pub use secret::Secret;
 
 use crate::plan::{Answer, Ask, Millis, Setting, Time};
 use async_trait::async_trait;
+use std::sync::Arc;
+use std::time::Duration;
 
 /// Why a backend did not do what it was asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -100,6 +102,22 @@ pub trait Port: Send + Sync {
     /// Sets it. The caller reads back.
     async fn set(&self, to: Setting) -> Result<(), BackendError>;
 
+    /// The write that this port shares with others, if it does: then several are set in one.
+    fn shared(&self) -> Option<Shared> {
+        None
+    }
+
+    /// How the first setting that was read is written, so that it can be put back to the byte. It is kept with the run, and
+    /// given back to [`Port::remember`] by another process.
+    fn memento(&self) -> Option<String> {
+        None
+    }
+
+    /// Takes a memento back, before anything is read. One that cannot be understood is left.
+    fn remember(&self, memento: &str) {
+        let _ = memento;
+    }
+
     /// Whether this backend can hold a setting at all, told without reaching it, so that preflight can try every phase's
     /// settings before anything changes: a share that no pair of weights makes, a count for a flag that is on or off.
     fn accepts(&self, to: Setting) -> Result<(), BackendError> {
@@ -111,6 +129,32 @@ pub trait Port: Send + Sync {
     fn by_hand(&self, to: Setting) -> String;
 
     /// What it is, in a few words: `haproxy be_checkout at /run/haproxy.sock`.
+    fn describe(&self) -> String;
+}
+
+/// A port's place in a write that it shares.
+#[derive(Clone)]
+pub struct Shared {
+    /// The write; ports of the same write have the same one (by address).
+    pub write: Arc<dyn SharedWrite>,
+    /// Which of its members the port is.
+    pub member: usize,
+}
+
+/// Sets several ports at once: the values of one file.
+#[async_trait]
+pub trait SharedWrite: Send + Sync {
+    /// Sets members, all of them or none; only what is put back to what was first read is put back as far as it can be.
+    async fn write(&self, settings: &[(usize, Setting)]) -> Result<(), BackendError>;
+
+    /// Lets what runs read it anew, where that has to be done and was not done since the last write. It may be dropped at any
+    /// await for a newer request; then it is done again after that one's write.
+    async fn reload(&self) -> Result<(), BackendError>;
+
+    /// How long [`SharedWrite::reload`] may take; `None` where there is nothing to do.
+    fn reload_within(&self) -> Option<Duration>;
+
+    /// What it is, in a few words.
     fn describe(&self) -> String;
 }
 
@@ -154,7 +198,7 @@ pub struct ActionOutcome {
 #[async_trait]
 pub trait Runner: Send + Sync {
     /// Runs it to its end or its timeout, whichever comes first; then its whole process group has ended.
-    async fn run(&self, timeout: std::time::Duration, vars: &[(String, String)]) -> ActionOutcome;
+    async fn run(&self, timeout: Duration, vars: &[(String, String)]) -> ActionOutcome;
 
     /// Whether it could be started now, told without starting it, so that a rollout does not find out half way that its
     /// program is not there.

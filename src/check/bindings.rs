@@ -212,6 +212,16 @@ impl<'a> Cx<'a> {
                     .help(format!("write `{}`", signature.written())),
             );
         }
+        for (one, other) in signatures::BELONG_TO {
+            if signature.arg(other).is_some() && has(one) && !has(other) {
+                ok = false;
+                let span = seen.iter().find(|(s, _)| s == one).map_or(callee.span, |(_, span)| *span);
+                self.push(
+                    Diagnostic::error("E0503", format!("`{one}` means nothing without `{other}`"), span, "")
+                        .help(format!("write `{}`", signature.written())),
+                );
+            }
+        }
         ok.then_some(out)
     }
 

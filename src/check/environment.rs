@@ -36,6 +36,9 @@ impl Needs {
     }
 }
 
+/// How long a reload may take unless the environment says otherwise.
+pub const RELOAD_WITHIN: Millis = 60_000;
+
 /// The environment that a plan is compiled for.
 pub(super) struct Chosen<'a> {
     name: String,
@@ -115,6 +118,17 @@ impl<'a> Chosen<'a> {
         let (binding, _) = self.bound.get(source)?;
         let backend = binding.as_ref()?.backend.as_str();
         (backend != "prometheus").then_some(backend)
+    }
+
+    /// The longest time that a flag of a rollout may take to be read anew.
+    pub(super) fn longest_reload(&self, needs: &Needs) -> Millis {
+        let binding = |name: &String| self.bound.get(name.as_str()).and_then(|(b, _)| b.as_ref());
+        let within = |b: &Binding| match (b.arg("reload"), b.arg("reload_within")) {
+            (None, _) => 0,
+            (_, Some(Arg::Duration(ms))) => *ms,
+            _ => RELOAD_WITHIN,
+        };
+        needs.flags.keys().filter_map(binding).map(within).max().unwrap_or(0)
     }
 
     /// All bindings that a rollout needs; everything that is missing is reported together.

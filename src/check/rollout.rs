@@ -58,9 +58,10 @@ pub(super) fn compile<'a>(cx: &Cx<'a>, r: &'a ast::Rollout, env: Chosen<'a>) -> 
     if !whole(cx, r, &plan) {
         return None;
     }
+    let bindings = env.bind(cx, r, &needs)?;
+    plan.verify_within += env.longest_reload(&needs);
     plan.hash = String::new();
     plan.hash = hash_of(&plan)?;
-    let bindings = env.bind(cx, r, &needs)?;
     Some((plan, bindings))
 }
 
@@ -194,6 +195,7 @@ impl<'c, 'a> Builder<'c, 'a> {
             params,
             check_every: head.check_every.unwrap_or(CHECK_EVERY),
             settle: head.settle,
+            verify_within: plan::VERIFY_WITHIN,
             baseline,
             no_data: head.no_data.unwrap_or(NO_DATA),
             requires: head.requires,

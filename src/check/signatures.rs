@@ -93,6 +93,19 @@ const fn may(name: &'static str, ty: ArgType) -> ArgSignature {
     ArgSignature { name, ty, required: false }
 }
 
+/// What all flag files take.
+const FLAG_FILE: &[ArgSignature] = &[
+    must("path", ArgType::Text),
+    must("key", ArgType::Text),
+    may("reload", ArgType::Words),
+    may("reload_within", ArgType::Duration),
+    may("in_use", ArgType::Words),
+    may("read", ArgType::JsonPath),
+];
+
+/// Arguments that mean nothing without another one.
+pub const BELONG_TO: &[(&str, &str)] = &[("reload_within", "reload"), ("read", "in_use")];
+
 /// All backends that can be named in a file.
 pub const SIGNATURES: &[Signature] = &[
     Signature {
@@ -125,11 +138,14 @@ pub const SIGNATURES: &[Signature] = &[
         ],
         doc: "weights of two servers of an HAProxy backend, through its runtime socket",
     },
+    Signature { backend: "json_file", roles: &[Role::Flag], args: FLAG_FILE, doc: "a value in a JSON file" },
+    Signature { backend: "yaml_file", roles: &[Role::Flag], args: FLAG_FILE, doc: "a value in a YAML file" },
+    Signature { backend: "toml_file", roles: &[Role::Flag], args: FLAG_FILE, doc: "a value in a TOML file" },
     Signature {
-        backend: "json_file",
+        backend: "env_file",
         roles: &[Role::Flag],
-        args: &[must("path", ArgType::Text), must("key", ArgType::Text)],
-        doc: "a value in a JSON file",
+        args: FLAG_FILE,
+        doc: "a variable in an env file (`KEY=value`)",
     },
     Signature {
         backend: "command",

@@ -4,8 +4,8 @@ use super::credentials::Resolver;
 use crate::backend::command::CommandRunner;
 use crate::backend::command_port::CommandPort;
 use crate::backend::flag::FlagKind;
+use crate::backend::flag_file::{FlagDocument, FlagFile, Format, InUse, Reload};
 use crate::backend::haproxy::Haproxy;
-use crate::backend::json_file::JsonFile;
 use crate::backend::prometheus::{Prometheus, PrometheusConfig};
 use crate::backend::scrape::{Scrape, ScrapeConfig};
 use crate::backend::slack::Slack;
@@ -85,6 +85,7 @@ struct Maker<'a> {
     programs: bool,
     resolver: Resolver,
     reasons: std::cell::RefCell<Vec<String>>,
+    documents: std::cell::RefCell<BTreeMap<(Format, PathBuf, Option<String>), Arc<FlagDocument>>>,
 }
 
 impl<'a> Maker<'a> {
@@ -96,6 +97,7 @@ impl<'a> Maker<'a> {
             programs: false,
             resolver: Resolver::default(),
             reasons: std::cell::RefCell::default(),
+            documents: std::cell::RefCell::default(),
         }
     }
 
@@ -222,10 +224,9 @@ impl<'a> Maker<'a> {
                 };
                 Some(Arc::new(self.keep(name, Haproxy::new(&socket, &backend, &canary, &stable))?))
             }
-            "json_file" => {
-                let (path, key) = (self.resolver.text(b, "path")?, self.resolver.text(b, "key")?);
-                let path = Self::folder(b).join(path);
-                Some(Arc::new(self.keep(name, JsonFile::new(path, &key, flag))?))
+            "json_file" | "yaml_file" | "toml_file" | "env_file" => {
+                let format = Format::of_backend(&b.backend)?;
+                self.flag_file(name, format, flag, b).map(|f| Arc::new(f) as Arc<dyn Port>)
             }
             "command" => {
                 let (set, get) = (self.resolver.words(b, "set"), self.resolver.words(b, "get"));
@@ -249,10 +250,56 @@ impl<'a> Maker<'a> {
                 if let Err(e) = super::lab::flag_file(&folder) {
                     return self.refuse(name, &format!("cannot make the lab's flag file: {e}"));
                 }
-                Some(Arc::new(self.keep(name, JsonFile::new(folder.join("flags.json"), name, flag))?))
+                Some(Arc::new(
+                    self.keep(
+                        name,
+                        self.document(Format::Json, folder.join("flags.json"), None).flag(name, flag, None),
+                    )?,
+                ))
             }
             other => self.refuse(name, &format!("`{other}` cannot be set")),
         }
+    }
+
+    fn flag_file(&self, name: &str, format: Format, kind: FlagKind, b: &Binding) -> Option<FlagFile> {
+        let folder = Self::folder(b);
+        let (path, key) = (self.resolver.text(b, "path")?, self.resolver.text(b, "key")?);
+        let given = |argument: &str| {
+            let argv = b.arg(argument).is_some().then(|| self.resolver.words(b, argument));
+            argv.filter(|argv| !argv.is_empty())
+        };
+        let reload = match given("reload") {
+            Some(argv) => {
+                let within = self.millis(b, "reload_within", 60_000);
+                let made = self.keep(name, Reload::new(argv, &folder, within))?;
+                if self.programs {
+                    self.keep(name, made.ready())?;
+                }
+                Some(made)
+            }
+            None => None,
+        };
+        let in_use = match given("in_use") {
+            Some(argv) => {
+                let read = b.arg("read").is_some().then(|| self.resolver.text(b, "read")).flatten();
+                let made = self.keep(name, InUse::new(argv, read.as_deref(), &folder))?;
+                if self.programs {
+                    self.keep(name, made.ready())?;
+                }
+                Some(made)
+            }
+            None => None,
+        };
+        let document = self.document(format, folder.join(path), reload);
+        self.keep(name, document.flag(&key, kind, in_use))
+    }
+
+    /// The file that a flag stands in: one for all flags of it, so that they are written at once.
+    fn document(&self, format: Format, path: PathBuf, reload: Option<Reload>) -> Arc<FlagDocument> {
+        let key = (format, path.clone(), reload.as_ref().map(ToString::to_string));
+        let mut documents = self.documents.borrow_mut();
+        let made = documents.entry(key).or_insert_with(|| FlagDocument::new(format, path, reload));
+        Arc::clone(made)
     }
 
     fn channel(&self, name: &str, b: &Binding) -> Option<Arc<dyn Notifier>> {

@@ -23,7 +23,6 @@ pub mod value;
 pub use advance::step_text;
 pub use explain::{Explanation, GuardReport, InputReport};
 pub use record::Record;
-pub use rollback::VERIFY_WITHIN;
 pub use state::{RunCause, Stage, State, Verdict, Word};
 pub use step::{Effect, Input, Operator, step};
 pub use tick::since;

@@ -7,7 +7,7 @@ use super::reactions;
 use super::record::Record;
 use super::state::{RunCause, Stage, State, Undoable, Verdict};
 use super::step::Effect;
-use crate::plan::{ActionId, Happening, Millis, PhaseId, Plan, PortId, Setting, Time, show};
+use crate::plan::{ActionId, Happening, PhaseId, Plan, PortId, Setting, Time, show};
 
 /// Takes everything back to what was read before the first change: traffic first, then flags.
 pub(super) fn roll_back(
@@ -86,7 +86,7 @@ pub(super) fn roll_back_to(
 }
 
 fn rollback_slow(plan: &Plan, state: &mut State, at: Time, out: &mut Vec<Effect>) {
-    if state.slow_told || state.target.verified.is_some() || at - state.target.requested < VERIFY_WITHIN {
+    if state.slow_told || state.target.verified.is_some() || at - state.target.requested < plan.verify_within {
         return;
     }
     state.slow_told = true;
@@ -227,6 +227,3 @@ fn rolled_back(plan: &Plan, state: &mut State, at: Time, verdict: Verdict, out: 
 
 /// How often an undo action is tried.
 pub(super) const UNDO_TRIES: usize = 3;
-
-/// How long a request may stay unverified before the phase is taken back.
-pub const VERIFY_WITHIN: Millis = 60_000;

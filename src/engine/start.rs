@@ -36,6 +36,7 @@ pub(super) fn start(
     let check = Check { plan, at, answers };
     accumulate(check, state);
     let mut reasons = exposed_already(plan, state);
+    reasons.extend(outside_their_list(plan, state));
     reasons.extend(missing_baseline(check, state));
     for r in &plan.requires {
         let (truth, _) = eval(check, state, r.cond, Owner::Rollout).truth();
@@ -82,6 +83,29 @@ pub(super) fn exposed_already(plan: &Plan, state: &State) -> Vec<String> {
             )
         })
         .collect()
+}
+
+/// A flag that stands outside the values it may take: taking back would set it outside of them.
+fn outside_their_list(plan: &Plan, state: &State) -> Vec<String> {
+    let outside = |port: PortId, setting: Setting| {
+        let kind = plan.ports.get(port.index()).map(|p| &p.kind);
+        let (among, list) = match (kind, setting) {
+            (Some(PortKind::CountFlag(list)), Setting::Count(n)) => {
+                (list.contains(&n), list.iter().map(|n| Setting::Count(*n)).collect::<Vec<_>>())
+            }
+            (Some(PortKind::RatioFlag(list)), Setting::Share(_)) => {
+                let list: Vec<Setting> = list.iter().map(|r| Setting::Share(*r)).collect();
+                (list.iter().any(|s| s.same(setting)), list)
+            }
+            _ => return None,
+        };
+        let list: Vec<String> = list.iter().map(ToString::to_string).collect();
+        (!among && !list.is_empty()).then(|| {
+            let name = plan.port_name(port);
+            format!("{name} is at {setting}, which is none of {}: set it to one of them first", list.join(", "))
+        })
+    };
+    state.originals.iter().filter_map(|(port, setting)| outside(*port, *setting)).collect()
 }
 
 pub(super) fn missing_baseline(check: Check<'_>, state: &State) -> Vec<String> {

@@ -248,6 +248,9 @@ pub struct State {
     pub entered: Time,
     /// What was read before the first change: what a rollback restores.
     pub originals: Vec<(PortId, Setting)>,
+    /// How the originals are written where they stand, as their backends tell it; nothing here reads it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub mementos: Vec<(PortId, String)>,
     /// What the world should be.
     pub target: Target,
     /// A latched pause.
@@ -314,6 +317,7 @@ impl State {
             furthest: PhaseId(0),
             entered: 0,
             originals: Vec::new(),
+            mementos: Vec::new(),
             target: Target {
                 epoch: 0,
                 settings: Vec::new(),

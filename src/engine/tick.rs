@@ -7,7 +7,7 @@ use super::guards::{check_guards, condition_warming, restart};
 use super::monitor::{Pace, Stopwatch};
 use super::reactions;
 use super::record::Record;
-use super::rollback::{VERIFY_WITHIN, next_undo, roll_back, roll_back_to, rolling_back};
+use super::rollback::{next_undo, roll_back, roll_back_to, rolling_back};
 use super::state::{Owner, Stage, State, Verdict, Word};
 use super::step::{Effect, Wish};
 use super::truth::Truth;
@@ -179,13 +179,13 @@ fn no_data(check: Check<'_>, state: &mut State) -> Option<Wish> {
 }
 
 fn unverified(plan: &Plan, state: &State, at: Time) -> Option<Wish> {
-    if state.target.verified.is_some() || at - state.target.requested < VERIFY_WITHIN {
+    if state.target.verified.is_some() || at - state.target.requested < plan.verify_within {
         return None;
     }
     let summary = format!(
         "settings of phase {} were not read back within {}",
         plan.phase_name(state.phase),
-        show::duration(VERIFY_WITHIN)
+        show::duration(plan.verify_within)
     );
     Some(Wish::Rollback(None, Explanation::plain(plan, state, at, "settings", plan.phase_name(state.phase), summary)))
 }

@@ -86,6 +86,9 @@ pub struct Plan {
     pub check_every: Millis,
     /// Stretch after read-back before goals count; `None`: the next check.
     pub settle: Option<Millis>,
+    /// How long a request may stay unverified before it is taken back: a minute, and what the environment lets a reload take.
+    #[serde(default = "verify_within", skip_serializing_if = "is_verify_within")]
+    pub verify_within: Millis,
     /// Length of the window in which `before` is read; `None` when nothing reads it.
     pub baseline: Option<Millis>,
     /// What happens while a source is silent.
@@ -112,6 +115,18 @@ pub struct Plan {
     pub metrics: Vec<Metric>,
     /// SHA-256 over the canonical JSON of everything above, in hex; bindings have a hash of their own.
     pub hash: String,
+}
+
+/// How long a request may stay unverified where nothing has to be reloaded.
+pub const VERIFY_WITHIN: Millis = 60_000;
+
+fn verify_within() -> Millis {
+    VERIFY_WITHIN
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it")]
+fn is_verify_within(d: &Millis) -> bool {
+    *d == VERIFY_WITHIN
 }
 
 /// A metric as declared.

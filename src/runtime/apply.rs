@@ -4,7 +4,9 @@ use super::backends::Backends;
 use super::clock::now;
 use super::fault;
 use super::fetch::with_help;
+use crate::backend::Shared;
 use crate::plan::{PortId, Setting, Time};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 
@@ -101,8 +103,29 @@ enum Attempt {
 
 async fn attempt_once(backends: &Backends, request: &Request, requests: &watch::Receiver<Option<Request>>) -> Attempt {
     let mut troubles = Vec::new();
+    let mut written: Vec<Shared> = Vec::new();
     for (port, to) in &request.settings {
         let Some(backend) = backends.port(*port) else { continue };
+        if let Some(shared) = backend.shared() {
+            if written.iter().any(|w| Arc::ptr_eq(&w.write, &shared.write)) {
+                continue;
+            }
+            match set_together(backends, request, &shared, requests).await {
+                None => return Attempt::Replaced,
+                Some(Ok(())) => {}
+                Some(Err(trouble)) => {
+                    troubles.push(trouble);
+                    if !request.lowers {
+                        return Attempt::Failed(troubles.join("; "));
+                    }
+                }
+            }
+            written.push(shared);
+            if requests.has_changed().unwrap_or(false) {
+                return Attempt::Replaced;
+            }
+            continue;
+        }
         // a call under way is never dropped half-way for a newer request: its late effect could land behind the newer one
         let result = tokio::time::timeout(CALL, backend.set(*to)).await;
         let trouble = match result {
@@ -139,4 +162,42 @@ async fn attempt_once(backends: &Backends, request: &Request, requests: &watch::
         }
     }
     if troubles.is_empty() { Attempt::Holds(read) } else { Attempt::Failed(troubles.join("; ")) }
+}
+
+/// One write, and one reload, for all ports of a request that share them. None: a newer request has come.
+async fn set_together(
+    backends: &Backends,
+    request: &Request,
+    shared: &Shared,
+    requests: &watch::Receiver<Option<Request>>,
+) -> Option<Result<(), String>> {
+    let write = &shared.write;
+    let ours = |port: &PortId| backends.port(*port).and_then(|p| p.shared()).filter(|s| Arc::ptr_eq(&s.write, write));
+    let settings: Vec<(usize, Setting)> =
+        request.settings.iter().filter_map(|(port, to)| ours(port).map(|s| (s.member, *to))).collect();
+    let late = |within: Duration| format!("{}: no answer within {}s", write.describe(), within.as_secs());
+    let trouble = match tokio::time::timeout(CALL, write.write(&settings)).await {
+        Ok(Ok(())) => None,
+        Ok(Err(e)) => Some(with_help(&e)),
+        Err(_) => Some(late(CALL)),
+    };
+    // what was put back in part is read anew as well
+    if trouble.is_some() && !request.lowers {
+        return Some(Err(trouble.unwrap_or_default()));
+    }
+    let within = write.reload_within().unwrap_or_default() + CALL;
+    let mut newer = requests.clone();
+    // unlike a write, a reload under way is dropped for a newer request: a rollback does not wait for it, and does its own
+    let reloaded = tokio::select! {
+        biased;
+        _ = newer.changed() => return None,
+        reloaded = tokio::time::timeout(within, write.reload()) => reloaded,
+    };
+    let second = match reloaded {
+        Ok(Ok(())) => None,
+        Ok(Err(e)) => Some(with_help(&e)),
+        Err(_) => Some(late(within)),
+    };
+    let all: Vec<String> = [trouble, second].into_iter().flatten().collect();
+    Some(if all.is_empty() { Ok(()) } else { Err(all.join("; ")) })
 }

@@ -149,6 +149,8 @@ impl Executor {
         }
         match beginning {
             Beginning::Start { at, originals, answers, baseline } => {
+                let mementos = self.backends.ports.iter().enumerate();
+                self.state.mementos = mementos.filter_map(|(i, p)| Some((PortId::at(i), p.memento()?))).collect();
                 self.answers.clone_from(&answers);
                 for (port, setting) in &originals {
                     if let Some(slot) = self.ports.get_mut(port.index()) {
@@ -160,6 +162,7 @@ impl Executor {
             }
             Beginning::Recovered(state) => {
                 self.state = *state;
+                self.remember();
                 // what people said to the runner that stopped comes first: an abort must not wait for a raise
                 self.on_commands(true);
                 self.recover();
@@ -167,6 +170,7 @@ impl Executor {
             }
             Beginning::Abort { state, who, why } => {
                 self.state = *state;
+                self.remember();
                 let at = now();
                 // a rollback that was under way goes on; anything else begins one, and nothing is asked for before it
                 let input = match self.state.stage {
@@ -186,6 +190,15 @@ impl Executor {
         self.wind_down(grace).await;
         self.watcher.finish();
         (outcome, self.state)
+    }
+
+    /// Tells the ports how the originals were written, which another process has read.
+    fn remember(&self) {
+        for (port, memento) in &self.state.mementos {
+            if let Some(p) = self.backends.port(*port) {
+                p.remember(memento);
+            }
+        }
     }
 
     async fn main_loop(&mut self, stop: &mut watch::Receiver<bool>) -> Outcome {

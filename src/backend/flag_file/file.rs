@@ -1,29 +1,22 @@
-//! Flags in a JSON file: `json_file(path: "flags/x.json", key: "a/b")`. Comments and trailing commas are understood.
-//!
-//! How a value is changed, so that a reader never sees half a file and two writers never lose an update:
+//! How a flag file is changed so that a reader never sees half of it and two writers never lose an update:
 //! 1. `.x.json.lock` beside the file is locked (`flock`, exclusive). It is a file of its own because the flag file is replaced by
 //!    another at each change; it is left in place, because removing a lock file lets two processes hold it. Other writers must
 //!    take the same lock; one that does not is noticed when it writes between step 2 and step 4, and the change is begun again.
-//! 2. The file is read, and our value alone is changed in its text: every other byte stays.
+//! 2. The file is read, and our values alone are changed in its text: every other byte stays.
 //! 3. `.x.json.canary.tmp` beside it is written with the file's mode and (where allowed) owner, and synced to disk.
 //! 4. It is renamed over the file, and the folder is synced.
 //!
 //! A symbolic link is followed: its target is replaced, the link stays. Hard links to the file keep the old content; access
-//! control lists and extended attributes are not carried over. A value that is set again to what was first read is written as it
-//! was first read (`50.0` stays `50.0`); a file that already says what is asked is not touched.
+//! control lists and extended attributes are not carried over.
 
-use super::flag::FlagKind;
-use super::flag_text::{Format, Found, Key};
-use super::process::plain;
-use super::{BackendError, Port};
-use crate::plan::Setting;
-use async_trait::async_trait;
+use super::BackendError;
+use super::Format;
+use crate::backend::process::plain;
 use std::fs::{File, Metadata, OpenOptions, TryLockError};
 use std::io::{ErrorKind, Read, Seek, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// How long to wait for another writer.
@@ -33,136 +26,35 @@ const MAX_SIZE: u64 = 16 << 20;
 /// How often a change is begun again because somebody wrote without the lock.
 const ATTEMPTS: usize = 8;
 
-/// One value of a JSON file.
-#[derive(Debug, Clone)]
-pub struct JsonFile {
-    inner: Arc<Inner>,
-}
-
+/// A file that several processes write.
 #[derive(Debug)]
-struct Inner {
+pub(super) struct Guarded {
+    format: Format,
     path: PathBuf,
-    key: Key,
-    kind: FlagKind,
-    /// The setting that was read first, and how it was written.
-    first: Mutex<Option<(Setting, String)>>,
-    patience: Duration,
+    /// How long to wait for another writer.
+    pub(super) patience: Duration,
 }
 
-impl JsonFile {
-    /// `key` names nested objects, outermost first, separated by `/` (`~1` is a slash in a name, `~0` a tilde, as in RFC 6901).
-    /// Ratios are kept as percentages: 50 is 50 %.
-    ///
-    /// # Errors
-    /// A key that cannot be read.
-    pub fn new(path: impl Into<PathBuf>, key: &str, kind: FlagKind) -> Result<Self, BackendError> {
-        let key = Format::Json
-            .key(key)
-            .map_err(|why| BackendError::permanent(format!("json_file: the key {key:?} has {why}")))?;
-        Ok(Self {
-            inner: Arc::new(Inner { path: path.into(), key, kind, first: Mutex::new(None), patience: PATIENCE }),
-        })
+impl Guarded {
+    pub(super) fn new(format: Format, path: PathBuf) -> Self {
+        Self { format, path, patience: PATIENCE }
     }
 
-    /// Does file work where it may block. Dropped, the work stops before it changes anything, or has changed it.
-    async fn blocking<T: Send + 'static>(
-        &self,
-        work: impl FnOnce(&Inner, &AtomicBool) -> Result<T, BackendError> + Send + 'static,
-    ) -> Result<T, BackendError> {
-        struct Cancel(Arc<AtomicBool>);
-        impl Drop for Cancel {
-            fn drop(&mut self) {
-                self.0.store(true, Ordering::SeqCst);
-            }
-        }
-        let given_up = Arc::new(AtomicBool::new(false));
-        let _cancel = Cancel(Arc::clone(&given_up));
-        let inner = Arc::clone(&self.inner);
-        match tokio::task::spawn_blocking(move || work(&inner, &given_up)).await {
-            Ok(result) => result,
-            Err(_) => Err(BackendError::transient("json_file: the work was broken off")),
-        }
-    }
-}
-
-#[async_trait]
-impl Port for JsonFile {
-    async fn read(&self) -> Result<Setting, BackendError> {
-        // no lock: a rename shows the old file or the new one, never a part
-        self.blocking(|inner, _| {
-            let (text, _) = inner.load(&inner.path)?;
-            inner.setting(&text)
-        })
-        .await
+    pub(super) fn path(&self) -> &Path {
+        &self.path
     }
 
-    async fn set(&self, to: Setting) -> Result<(), BackendError> {
-        self.accepts(to)?;
-        self.blocking(move |inner, given_up| inner.change(to, given_up)).await
-    }
-
-    fn accepts(&self, to: Setting) -> Result<(), BackendError> {
-        if to == Setting::Absent || self.inner.kind.text(to).is_some() {
-            return Ok(());
-        }
-        Err(BackendError::permanent(format!(
-            "{}: cannot be set to `{to}`: it holds {}",
-            self.describe(),
-            self.inner.kind.expected()
-        )))
-    }
-
-    fn by_hand(&self, to: Setting) -> String {
-        let (path, key) = (self.inner.path.display(), &self.inner.key);
-        match self.inner.written(to) {
-            Some(value) => format!("in {path}, set {key} to {value}"),
-            None => format!("in {path}, remove {key}"),
-        }
-    }
-
-    fn describe(&self) -> String {
-        format!("json_file {} in {}", self.inner.key, self.inner.path.display())
-    }
-}
-
-impl Inner {
-    /// How a setting is written: as it was first read, if it is the same; `None` for absent.
-    fn written(&self, to: Setting) -> Option<String> {
-        let first = self.first.lock().unwrap_or_else(PoisonError::into_inner);
-        match &*first {
-            Some((setting, text)) if setting.same(to) => Some(text.clone()),
-            _ => self.kind.text(to),
-        }
-    }
-
-    fn setting(&self, text: &str) -> Result<Setting, BackendError> {
-        let Some(Found { scalar, what, place }) = self.broken(Format::Json.find(text, &self.key))? else {
-            return Ok(Setting::Absent);
-        };
-        let read = scalar.and_then(|raw| self.kind.setting(&raw).map(|s| (s, raw)));
-        let Some((setting, raw)) = read else {
-            return Err(BackendError::permanent(format!(
-                "json_file: {}:{place}: {} was expected at {}, here is {what}",
-                self.path.display(),
-                self.kind.expected(),
-                self.key
-            )));
-        };
-        self.first.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert((setting, raw));
-        Ok(setting)
-    }
-
-    fn broken<T>(&self, result: Result<T, String>) -> Result<T, BackendError> {
-        result.map_err(|why| BackendError::permanent(format!("json_file: {}:{why}", self.path.display())))
+    fn name(&self) -> &'static str {
+        self.format.name()
     }
 
     /// An error of the file system. `doing` is what was tried: `cannot read flags/x.json`.
     fn failed(&self, doing: &str, at: &Path, e: &std::io::Error) -> BackendError {
-        let message = format!("json_file: {doing} {}: {}", at.display(), plain(e));
+        let message = format!("{}: {doing} {}: {}", self.name(), at.display(), plain(e));
         match e.kind() {
             ErrorKind::NotFound if doing == "cannot read" => {
-                BackendError::permanent(format!("json_file: no such file: {}", at.display()))
-                    .help("create it with at least `{}` in it, or mend the path in the environment")
+                BackendError::permanent(format!("{}: no such file: {}", self.name(), at.display()))
+                    .help(format!("create it with {}, or mend the path in the environment", self.format.least()))
             }
             ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem if doing != "cannot read" => {
                 BackendError::permanent(message).help(format!(
@@ -177,9 +69,9 @@ impl Inner {
         }
     }
 
-    fn load(&self, at: &Path) -> Result<(String, Metadata), BackendError> {
+    pub(super) fn load(&self, at: &Path) -> Result<(String, Metadata), BackendError> {
         let failed = |e: &std::io::Error| self.failed("cannot read", at, e);
-        let permanent = |why: &str| BackendError::permanent(format!("json_file: {}: {why}", self.path.display()));
+        let permanent = |why: &str| BackendError::permanent(format!("{}: {}: {why}", self.name(), self.path.display()));
         // asked before it is opened: to open a pipe would wait for its writer
         if !std::fs::metadata(at).map_err(|e| failed(&e))?.is_file() {
             return Err(permanent("not an ordinary file"));
@@ -197,23 +89,30 @@ impl Inner {
         }
     }
 
-    fn change(&self, to: Setting, given_up: &AtomicBool) -> Result<(), BackendError> {
+    /// Replaces the file by what `edit` makes of its text; `false` where that is what it says already.
+    pub(super) fn change(
+        &self,
+        given_up: &AtomicBool,
+        mut edit: impl FnMut(&str) -> Result<String, BackendError>,
+    ) -> Result<bool, BackendError> {
         let target = std::fs::canonicalize(&self.path).map_err(|e| self.failed("cannot read", &self.path, &e))?;
         // a file that cannot be edited is told before a lock file is made beside it
-        self.load(&target)?;
+        let (text, _) = self.load(&target)?;
+        edit(&text)?;
         let _lock = self.lock(&target, given_up)?;
         for _ in 0..ATTEMPTS {
             let (text, meta) = self.load(&target)?;
-            if self.setting(&text)?.same(to) {
-                return Ok(());
+            let new = edit(&text)?;
+            if new == text {
+                return Ok(false);
             }
-            let new = self.broken(Format::Json.edit(&text, &self.key, self.written(to).as_deref()))?;
             if self.replace(&target, &meta, new.as_bytes(), given_up)? {
-                return Ok(());
+                return Ok(true);
             }
         }
         Err(BackendError::transient(format!(
-            "json_file: {} changes faster than it can be replaced: somebody writes it without its lock",
+            "{}: {} changes faster than it can be replaced: somebody writes it without its lock",
+            self.name(),
             self.path.display()
         )))
     }
@@ -239,7 +138,7 @@ impl Inner {
                 Err(TryLockError::WouldBlock) => {}
             }
             if given_up.load(Ordering::SeqCst) {
-                return Err(BackendError::transient("json_file: given up while waiting"));
+                return Err(BackendError::transient(format!("{}: given up while waiting", self.name())));
             }
             if start.elapsed() >= self.patience {
                 let mut holder = String::new();
@@ -250,7 +149,8 @@ impl Inner {
                     who => format!(" by {who}"),
                 };
                 return Err(BackendError::transient(format!(
-                    "json_file: {} has been locked{by} for {}s",
+                    "{}: {} has been locked{by} for {}s",
+                    self.name(),
                     at.display(),
                     self.patience.as_secs()
                 )));
@@ -264,7 +164,7 @@ impl Inner {
     }
 
     /// Puts new content in the file's place; `false` if the file is no longer the one that was read.
-    fn replace(
+    pub(super) fn replace(
         &self,
         target: &Path,
         read: &Metadata,
@@ -302,7 +202,7 @@ impl Inner {
         }
         if given_up.load(Ordering::SeqCst) {
             // the caller has turned to something else: a late change could undo its rollback
-            return Err(BackendError::transient("json_file: given up before the change"));
+            return Err(BackendError::transient(format!("{}: given up before the change", self.name())));
         }
         std::fs::rename(&at, target).map_err(failed)?;
         if let Some(folder) = target.parent() {
@@ -323,10 +223,6 @@ fn beside(target: &Path, ending: &str) -> PathBuf {
 }
 
 /// What changes whenever a file does.
-fn stamp(m: &Metadata) -> (u64, u64, u64, i64, i64) {
+pub(super) fn stamp(m: &Metadata) -> (u64, u64, u64, i64, i64) {
     (m.dev(), m.ino(), m.size(), m.mtime(), m.mtime_nsec())
 }
-
-#[cfg(test)]
-#[path = "json_file_tests.rs"]
-mod tests;

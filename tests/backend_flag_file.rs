@@ -10,7 +10,7 @@
 
 use canary::backend::Port;
 use canary::backend::flag::FlagKind;
-use canary::backend::json_file::JsonFile;
+use canary::backend::flag_file::{FlagFile, Format};
 use canary::plan::Setting;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
@@ -39,7 +39,7 @@ fn given() -> Option<(PathBuf, String)> {
 
 /// Counts a key up; each step must be found again, whatever the others do meanwhile.
 async fn count_up(path: PathBuf, key: String) {
-    let port = JsonFile::new(path, &key, FlagKind::Count).unwrap();
+    let port = FlagFile::new(Format::Json, path, &key, FlagKind::Count).unwrap();
     for n in 1..=ROUNDS {
         port.set(Setting::Count(n)).await.unwrap();
         assert_eq!(port.read().await, Ok(Setting::Count(n)), "{key}");
@@ -93,7 +93,7 @@ async fn two_processes_and_two_threads_lose_no_update() {
         "{{\n  // counters\n  \"t1\": {ROUNDS}, \"t2\": {ROUNDS},\n  \"deep\": {{ \"p1\": {ROUNDS} }},\n  \"keep\": [1,2],\n  \"new\": {{ \"p2\": {ROUNDS} }}\n}}\n"
     );
     assert_eq!(std::fs::read_to_string(&path).unwrap(), want);
-    let gone = JsonFile::new(&path, "new/p2", FlagKind::Count).unwrap();
+    let gone = FlagFile::new(Format::Json, &path, "new/p2", FlagKind::Count).unwrap();
     gone.set(Setting::Absent).await.unwrap();
     let text = std::fs::read_to_string(&path).unwrap();
     assert_eq!(text.replace(&ROUNDS.to_string(), "0"), start);
@@ -119,7 +119,7 @@ fn as_nobody(command: &mut Command) -> bool {
 #[ignore = "run by a_folder_that_cannot_be_written"]
 async fn set_without_permission() {
     let Some((path, key)) = given() else { return };
-    let port = JsonFile::new(path, &key, FlagKind::Bool).unwrap();
+    let port = FlagFile::new(Format::Json, path, &key, FlagKind::Bool).unwrap();
     assert_eq!(port.read().await, Ok(Setting::Bool(false)));
     let e = port.set(Setting::Bool(true)).await.unwrap_err();
     assert!(e.message.contains("cannot lock") && e.message.ends_with("Permission denied"), "{e}");
@@ -168,7 +168,7 @@ async fn the_owner_survives_where_it_may() {
         println!("SKIPPED: only root can give a file away");
         return;
     }
-    let port = JsonFile::new(&file, "a", FlagKind::Bool).unwrap();
+    let port = FlagFile::new(Format::Json, &file, "a", FlagKind::Bool).unwrap();
     port.set(Setting::Bool(true)).await.unwrap();
     let meta = std::fs::metadata(&file).unwrap();
     assert_eq!((meta.uid(), meta.gid()), (NOBODY, NOBODY));
@@ -181,7 +181,7 @@ async fn a_write_that_fails_leaves_everything() {
     std::fs::write(&file, "{\"a\": false}").unwrap();
     // a folder in the temporary file's place cannot be removed as a file
     std::fs::create_dir(folder.path().join(".x.json.canary.tmp")).unwrap();
-    let port = JsonFile::new(&file, "a", FlagKind::Bool).unwrap();
+    let port = FlagFile::new(Format::Json, &file, "a", FlagKind::Bool).unwrap();
     let e = port.set(Setting::Bool(true)).await.unwrap_err();
     assert!(e.message.contains("cannot write"), "{e}");
     assert_eq!(std::fs::read_to_string(&file).unwrap(), "{\"a\": false}");

@@ -1,5 +1,9 @@
+use super::file::stamp;
 use super::*;
+use std::fs::File;
+use std::io::Write;
 use std::os::unix::fs::symlink;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 
 struct Flags {
     folder: tempfile::TempDir,
@@ -14,8 +18,8 @@ fn flags(text: &str) -> Flags {
 }
 
 impl Flags {
-    fn port(&self, key: &str, kind: FlagKind) -> JsonFile {
-        JsonFile::new(&self.path, key, kind).unwrap()
+    fn port(&self, key: &str, kind: FlagKind) -> FlagFile {
+        FlagFile::new(Format::Json, &self.path, key, kind).unwrap()
     }
     fn text(&self) -> String {
         std::fs::read_to_string(&self.path).unwrap()
@@ -73,7 +77,7 @@ async fn mode_and_link_survive_and_an_equal_value_touches_nothing() {
     std::fs::set_permissions(&f.path, std::fs::Permissions::from_mode(0o640)).unwrap();
     let link = f.folder.path().join("link.json");
     symlink("x.json", &link).unwrap();
-    let p = JsonFile::new(&link, "a", FlagKind::Bool).unwrap();
+    let p = FlagFile::new(Format::Json, &link, "a", FlagKind::Bool).unwrap();
     p.set(Setting::Bool(true)).await.unwrap();
     assert!(std::fs::symlink_metadata(&link).unwrap().is_symlink());
     let meta = std::fs::metadata(&f.path).unwrap();
@@ -116,16 +120,16 @@ async fn errors_say_what_and_where_and_leave_everything() {
         assert!(!f.names().iter().any(|n| n.ends_with(".tmp")), "{:?}", f.names());
     }
     let f = flags("{}");
-    let none = JsonFile::new(f.folder.path().join("no.json"), "a", FlagKind::Bool).unwrap();
+    let none = FlagFile::new(Format::Json, f.folder.path().join("no.json"), "a", FlagKind::Bool).unwrap();
     for e in [none.read().await.unwrap_err(), none.set(Setting::Bool(true)).await.unwrap_err()] {
         assert!(e.message.contains("no such file") && e.help.is_some() && !e.transient, "{e}");
     }
-    let folder = JsonFile::new(f.folder.path(), "a", FlagKind::Bool).unwrap();
+    let folder = FlagFile::new(Format::Json, f.folder.path(), "a", FlagKind::Bool).unwrap();
     assert!(folder.read().await.unwrap_err().message.contains("not an ordinary file"));
     std::fs::write(&f.path, b"{\"a\": \"\xff\"}").unwrap();
     let e = f.port("a", FlagKind::Bool).read().await.unwrap_err();
     assert!(e.message.ends_with("not UTF-8 at byte 7"), "{e}");
-    assert!(JsonFile::new("x", "a//b", FlagKind::Bool).is_err());
+    assert!(FlagFile::new(Format::Json, "x", "a//b", FlagKind::Bool).is_err());
     let bool_port = f.port("a", FlagKind::Bool);
     assert!(bool_port.accepts(Setting::Share(0.5)).is_err());
     assert!(bool_port.accepts(Setting::Absent).is_ok());
@@ -137,8 +141,10 @@ async fn a_held_lock_is_waited_for_a_while_and_its_holder_named() {
     let holder = File::create(f.folder.path().join(".x.json.lock")).unwrap();
     holder.lock().unwrap();
     (&holder).write_all(b"process 4711\n").unwrap();
-    let mut p = f.port("a", FlagKind::Bool);
-    Arc::get_mut(&mut p.inner).unwrap().patience = Duration::from_millis(50);
+    let mut document = FlagDocument::new(Format::Json, &f.path, None);
+    let inner = &mut Arc::get_mut(&mut document).unwrap().inner;
+    Arc::get_mut(inner).unwrap().file.patience = Duration::from_millis(50);
+    let p = document.flag("a", FlagKind::Bool, None).unwrap();
     let e = p.set(Setting::Bool(true)).await.unwrap_err();
     assert!(e.transient && e.message.contains("locked by process 4711"), "{e}");
     assert_eq!(f.text(), "{\"a\": false}");
@@ -161,7 +167,7 @@ async fn a_dropped_set_never_lands_later() {
     // the next one takes the lock after the first has let go of it, or never had it
     p.set(Setting::Absent).await.unwrap();
     assert_eq!(f.text(), "{}");
-    while Arc::strong_count(&p.inner) > 1 {
+    while Arc::strong_count(&p.document.inner) > 1 {
         tokio::task::yield_now().await;
     }
     assert_eq!(f.text(), "{}");
@@ -180,10 +186,119 @@ async fn what_a_killed_process_left_is_swept() {
 fn a_file_that_changed_meanwhile_is_not_replaced() {
     let f = flags("{\"a\": false}");
     let p = f.port("a", FlagKind::Bool);
-    let (_, meta) = p.inner.load(&f.path).unwrap();
+    let (_, meta) = p.document.inner.file.load(&f.path).unwrap();
     std::fs::write(&f.path, "{\"a\": false, \"b\": 1}").unwrap();
-    let done = p.inner.replace(&f.path, &meta, b"{}", &AtomicBool::new(false));
+    let done = p.document.inner.file.replace(&f.path, &meta, b"{}", &AtomicBool::new(false));
     assert_eq!(done, Ok(false));
     assert_eq!(f.text(), "{\"a\": false, \"b\": 1}");
     assert_eq!(f.names(), ["x.json"]);
+}
+
+fn document(f: &Flags, reload: Option<&str>) -> Arc<FlagDocument> {
+    let reload = reload.map(|script| {
+        let argv = ["sh", "-c", script].map(str::to_owned).to_vec();
+        Reload::new(argv, f.folder.path(), Duration::from_secs(5)).unwrap()
+    });
+    FlagDocument::new(Format::Json, &f.path, reload)
+}
+
+#[tokio::test]
+async fn a_group_is_one_write_or_none() {
+    let f = flags("{\"a\": false, \"b\": false, \"c\": \"no flag\"}");
+    let d = document(&f, None);
+    for key in ["a", "b", "c"] {
+        d.flag(key, FlagKind::Bool, None).unwrap();
+    }
+    let inode = std::fs::metadata(&f.path).unwrap().ino();
+    let e = d.write(&[(0, Setting::Bool(true)), (2, Setting::Bool(true))]).await.unwrap_err();
+    assert!(e.message.contains("true or false was expected at c, here is the string"), "{e}");
+    assert_eq!(std::fs::metadata(&f.path).unwrap().ino(), inode, "nothing of it was written");
+    d.write(&[(0, Setting::Bool(true)), (1, Setting::Bool(true))]).await.unwrap();
+    assert_eq!(f.text(), "{\"a\": true, \"b\": true, \"c\": \"no flag\"}");
+}
+
+/// Somebody has put something else at one of our keys: the others are put back, and that one too, for it was ours.
+#[tokio::test]
+async fn what_is_put_back_is_put_back_over_anything() {
+    let f = flags("{\"a\": false, \"b\": false}");
+    let d = document(&f, None);
+    let (a, b) = (d.flag("a", FlagKind::Bool, None).unwrap(), d.flag("b", FlagKind::Bool, None).unwrap());
+    assert_eq!((a.read().await, b.read().await), (Ok(Setting::Bool(false)), Ok(Setting::Bool(false))));
+    d.write(&[(0, Setting::Bool(true)), (1, Setting::Bool(true))]).await.unwrap();
+    std::fs::write(&f.path, "{\"a\": [\"gone mad\"], \"b\": true}").unwrap();
+    assert!(d.write(&[(0, Setting::Bool(true)), (1, Setting::Bool(true))]).await.is_err());
+    d.write(&[(0, Setting::Bool(false)), (1, Setting::Bool(false))]).await.unwrap();
+    assert_eq!(f.text(), "{\"a\": false, \"b\": false}");
+    // where one cannot be put back, the others are
+    d.write(&[(0, Setting::Bool(true)), (1, Setting::Bool(true))]).await.unwrap();
+    std::fs::write(&f.path, "{\"a\": true, \"a\": true, \"b\": true}").unwrap();
+    let e = d.write(&[(0, Setting::Bool(false)), (1, Setting::Bool(false))]).await.unwrap_err();
+    assert!(e.message.contains("a second time"), "{e}");
+    assert_eq!(f.text(), "{\"a\": true, \"a\": true, \"b\": false}");
+}
+
+#[tokio::test]
+async fn a_spelling_outlives_its_process() {
+    let f = flags("{\"share\": 50.0}");
+    let before = f.port("share", FlagKind::Ratio);
+    assert_eq!(before.read().await, Ok(Setting::Share(0.5)));
+    before.set(Setting::Share(1.0)).await.unwrap();
+    let memento = before.memento().unwrap();
+    let after = f.port("share", FlagKind::Ratio);
+    after.remember(&memento);
+    assert_eq!(after.read().await, Ok(Setting::Share(1.0)));
+    after.set(Setting::Share(0.5)).await.unwrap();
+    assert_eq!(f.text(), "{\"share\": 50.0}");
+    after.remember("nonsense");
+    after.set(Setting::Share(1.0)).await.unwrap();
+    after.set(Setting::Share(0.5)).await.unwrap();
+    assert_eq!(f.text(), "{\"share\": 50.0}");
+}
+
+#[tokio::test]
+async fn a_reload_follows_a_change_and_an_unknown_past() {
+    let f = flags("{\"a\": true}");
+    let log = || std::fs::read_to_string(f.folder.path().join("log")).unwrap_or_default();
+    let d = document(&f, Some("cat x.json >> log; echo >> log"));
+    let a = d.flag("a", FlagKind::Bool, None).unwrap();
+    // the file says so already, but whether anybody has read it is not known
+    a.set(Setting::Bool(true)).await.unwrap();
+    assert_eq!(log(), "{\"a\": true}\n");
+    a.set(Setting::Bool(true)).await.unwrap();
+    assert_eq!(log(), "{\"a\": true}\n", "known now");
+    a.set(Setting::Bool(false)).await.unwrap();
+    assert_eq!(log(), "{\"a\": true}\n{\"a\": false}\n");
+
+    let failing = document(&f, Some("test -e mended || { echo no cluster >&2; exit 3; }"));
+    let a = failing.flag("a", FlagKind::Bool, None).unwrap();
+    let e = a.set(Setting::Bool(true)).await.unwrap_err();
+    assert!(e.message.contains("exit status 3: no cluster") && e.transient, "{e}");
+    assert_eq!(f.text(), "{\"a\": true}");
+    // the file needs no change any more, the reload is still to be done
+    assert!(a.set(Setting::Bool(true)).await.is_err());
+    std::fs::write(f.folder.path().join("mended"), "").unwrap();
+    a.set(Setting::Bool(true)).await.unwrap();
+}
+
+#[tokio::test]
+async fn what_runs_is_asked() {
+    let f = flags("{\"pct\": 10}");
+    std::fs::write(f.folder.path().join("used"), "{\"env\": {\"PCT\": \"10\"}}").unwrap();
+    let d = document(&f, Some("sed 's/.*: *\\([0-9]*\\).*/{\"env\": {\"PCT\": \"\\1\"}}/' x.json > used"));
+    let argv = ["cat", "used"].map(str::to_owned).to_vec();
+    let in_use = InUse::new(argv, Some("$.env.PCT"), f.folder.path()).unwrap();
+    let p = d.flag("pct", FlagKind::Ratio, Some(in_use)).unwrap();
+    assert_eq!(p.read().await, Ok(Setting::Share(0.1)));
+    p.set(Setting::Share(0.5)).await.unwrap();
+    assert_eq!(p.read().await, Ok(Setting::Share(0.5)));
+    // a pod came up with an old file: that is what is exposed
+    std::fs::write(f.folder.path().join("used"), "{\"env\": {\"PCT\": \"10\"}}").unwrap();
+    assert_eq!(p.read().await, Ok(Setting::Share(0.1)));
+    // somebody else changed the file, and nobody has read it yet: neither is believed
+    std::fs::write(&f.path, "{\"pct\": 20}").unwrap();
+    let e = p.read().await.unwrap_err();
+    assert!(e.message.contains("the file says 20%, and what runs uses 10%"), "{e}");
+    std::fs::write(f.folder.path().join("used"), "Error from server").unwrap();
+    let e = p.read().await.unwrap_err();
+    assert!(e.transient && e.message.contains("did not print JSON"), "{e}");
 }

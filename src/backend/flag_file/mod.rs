@@ -1,0 +1,331 @@
+//! Flags in a file: `json_file(path: "flags/x.json", key: "a/b")`, and the same in YAML, TOML and env files.
+//!
+//! One [`FlagDocument`] is one file; each [`FlagFile`] is one key of it. What is set at once is written at once: one lock, one
+//! rename, one reload, or nothing. How a file is changed so that a reader never sees half of it, and two writers never lose an
+//! update, stands in `file.rs`.
+//!
+//! A value that is set again to what was first read is written as it was first read (`50.0` stays `50.0`); that spelling is the
+//! port's memento, which outlives the process. A file that already says what is asked is not touched.
+
+mod file;
+mod in_use;
+mod reload;
+
+use super::flag::FlagKind;
+use super::flag_text::{Found, Key, spelling};
+use super::{BackendError, Port, Shared, SharedWrite};
+use crate::plan::Setting;
+use async_trait::async_trait;
+use file::Guarded;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+pub use super::flag_text::Format;
+pub use in_use::InUse;
+pub use reload::Reload;
+
+/// One file with flags.
+#[derive(Debug)]
+pub struct FlagDocument {
+    inner: Arc<Inner>,
+    reload: Option<Reload>,
+    /// What uses the file may not have read it as it is: true until a reload of this process has succeeded.
+    stale: AtomicBool,
+}
+
+#[derive(Debug)]
+struct Inner {
+    format: Format,
+    file: Guarded,
+    members: Mutex<Vec<Arc<Member>>>,
+}
+
+/// A key of the file.
+#[derive(Debug)]
+struct Member {
+    key: Key,
+    kind: FlagKind,
+    /// The setting that was read first, and how it was written.
+    first: Mutex<Option<(Setting, String)>>,
+    /// What this process has set it to.
+    set: Mutex<Option<Setting>>,
+}
+
+/// One flag of a file.
+#[derive(Debug, Clone)]
+pub struct FlagFile {
+    document: Arc<FlagDocument>,
+    member: Arc<Member>,
+    index: usize,
+    in_use: Option<InUse>,
+}
+
+impl FlagDocument {
+    /// A file. It is not opened yet.
+    pub fn new(format: Format, path: impl Into<PathBuf>, reload: Option<Reload>) -> Arc<Self> {
+        Arc::new(Self {
+            inner: Arc::new(Inner { format, file: Guarded::new(format, path.into()), members: Mutex::default() }),
+            reload,
+            stale: AtomicBool::new(true),
+        })
+    }
+
+    /// One of its flags. `key` names nested objects, outermost first, separated by `/` (`~1` is a slash in a name, `~0` a tilde,
+    /// as in RFC 6901); in an env file, a variable. Ratios are kept as percentages: 50 is 50 %.
+    ///
+    /// # Errors
+    /// A key that cannot be read.
+    pub fn flag(self: &Arc<Self>, key: &str, kind: FlagKind, in_use: Option<InUse>) -> Result<FlagFile, BackendError> {
+        let name = self.inner.format.name();
+        let parsed = self.inner.format.key(key);
+        let key = parsed.map_err(|why| BackendError::permanent(format!("{name}: the key {key:?} has {why}")))?;
+        let member = Arc::new(Member { key, kind, first: Mutex::default(), set: Mutex::default() });
+        let mut members = self.inner.members.lock().unwrap_or_else(PoisonError::into_inner);
+        members.push(Arc::clone(&member));
+        Ok(FlagFile { document: Arc::clone(self), member, index: members.len() - 1, in_use })
+    }
+
+    /// Does file work where it may block. Dropped, the work stops before it changes anything, or has changed it.
+    async fn blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Inner, &AtomicBool) -> Result<T, BackendError> + Send + 'static,
+    ) -> Result<T, BackendError> {
+        struct Cancel(Arc<AtomicBool>);
+        impl Drop for Cancel {
+            fn drop(&mut self) {
+                self.0.store(true, Ordering::SeqCst);
+            }
+        }
+        let given_up = Arc::new(AtomicBool::new(false));
+        let _cancel = Cancel(Arc::clone(&given_up));
+        let inner = Arc::clone(&self.inner);
+        match tokio::task::spawn_blocking(move || work(&inner, &given_up)).await {
+            Ok(result) => result,
+            Err(_) => Err(BackendError::transient(format!("{}: the work was broken off", self.inner.format.name()))),
+        }
+    }
+}
+
+#[async_trait]
+impl SharedWrite for FlagDocument {
+    async fn write(&self, settings: &[(usize, Setting)]) -> Result<(), BackendError> {
+        let settings = settings.to_vec();
+        // whatever comes of it, what runs may now differ from the file
+        let changed = self.blocking(move |inner, given_up| inner.change(&settings, given_up)).await;
+        if !matches!(changed, Ok(false)) {
+            self.stale.store(true, Ordering::SeqCst);
+        }
+        changed.map(|_| ())
+    }
+
+    async fn reload(&self) -> Result<(), BackendError> {
+        let Some(reload) = &self.reload else { return Ok(()) };
+        if !self.stale.load(Ordering::SeqCst) {
+            return Ok(());
+        }
+        reload.run().await?;
+        self.stale.store(false, Ordering::SeqCst);
+        Ok(())
+    }
+
+    fn reload_within(&self) -> Option<Duration> {
+        self.reload.as_ref().map(Reload::within)
+    }
+
+    fn describe(&self) -> String {
+        let path = self.inner.file.path().display();
+        match &self.reload {
+            Some(r) => format!("{} {path}, then {r}", self.inner.format.name()),
+            None => format!("{} {path}", self.inner.format.name()),
+        }
+    }
+}
+
+impl FlagFile {
+    /// A flag in a file of its own.
+    ///
+    /// # Errors
+    /// A key that cannot be read.
+    pub fn new(format: Format, path: impl Into<PathBuf>, key: &str, kind: FlagKind) -> Result<Self, BackendError> {
+        FlagDocument::new(format, path, None).flag(key, kind, None)
+    }
+}
+
+#[async_trait]
+impl Port for FlagFile {
+    async fn read(&self) -> Result<Setting, BackendError> {
+        let member = Arc::clone(&self.member);
+        // no lock: a rename shows the old file or the new one, never a part
+        let written = self
+            .document
+            .blocking(move |inner, _| {
+                let (text, _) = inner.file.load(inner.file.path())?;
+                inner.setting(&text, &member)
+            })
+            .await?;
+        let Some(in_use) = &self.in_use else { return Ok(written) };
+        let used = in_use.read(self.member.kind).await?;
+        if used.same(written) || (written == Setting::Absent && !used.exposes()) {
+            return Ok(written);
+        }
+        let ours = *self.member.set.lock().unwrap_or_else(PoisonError::into_inner);
+        if ours.is_some_and(|s| s.same(written)) {
+            // the file says what we set, and what runs says what is so
+            return Ok(used);
+        }
+        let message = format!("{}: the file says {written}, and what runs uses {used}", self.describe());
+        Err(BackendError::transient(message).help(match &self.document.reload {
+            Some(reload) => format!("{reload} lets it read the file anew"),
+            None => String::from("restart what reads the file, or give the binding a `reload`"),
+        }))
+    }
+
+    async fn set(&self, to: Setting) -> Result<(), BackendError> {
+        self.document.write(&[(self.index, to)]).await?;
+        self.document.reload().await
+    }
+
+    fn shared(&self) -> Option<Shared> {
+        Some(Shared { write: Arc::clone(&self.document) as Arc<dyn SharedWrite>, member: self.index })
+    }
+
+    fn memento(&self) -> Option<String> {
+        let first = self.member.first.lock().unwrap_or_else(PoisonError::into_inner);
+        first.as_ref().map(|(_, raw)| raw.clone())
+    }
+
+    fn remember(&self, memento: &str) {
+        let setting = spelling::read(self.document.inner.format, self.member.kind, memento);
+        if let Some(setting) = setting {
+            *self.member.first.lock().unwrap_or_else(PoisonError::into_inner) = Some((setting, memento.to_owned()));
+        }
+    }
+
+    fn accepts(&self, to: Setting) -> Result<(), BackendError> {
+        self.document.inner.accepts(&self.member, to)
+    }
+
+    fn by_hand(&self, to: Setting) -> String {
+        let (path, key) = (self.document.inner.file.path().display(), &self.member.key);
+        let edit = match self.member.written(self.document.inner.format, to, None) {
+            Some(value) => format!("in {path}, set {key} to {value}"),
+            None => format!("in {path}, remove {key}"),
+        };
+        match &self.document.reload {
+            Some(reload) => format!("{edit}, then {reload}"),
+            None => edit,
+        }
+    }
+
+    fn describe(&self) -> String {
+        let inner = &self.document.inner;
+        format!("{} {} in {}", inner.format.name(), self.member.key, inner.file.path().display())
+    }
+}
+
+impl Member {
+    /// How a setting is written: as it was first read, if it is the same; `None` for absent.
+    fn written(&self, format: Format, to: Setting, like: Option<&str>) -> Option<String> {
+        let first = self.first.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*first {
+            Some((setting, raw)) if setting.same(to) => Some(raw.clone()),
+            Some((_, raw)) => spelling::write(format, self.kind, to, like.or(Some(raw))),
+            None => spelling::write(format, self.kind, to, like),
+        }
+    }
+
+    /// Whether this puts back what was first read.
+    fn restores(&self, to: Setting) -> bool {
+        let first = self.first.lock().unwrap_or_else(PoisonError::into_inner);
+        first.as_ref().map_or(to == Setting::Absent, |(setting, _)| setting.same(to))
+    }
+}
+
+impl Inner {
+    fn accepts(&self, member: &Member, to: Setting) -> Result<(), BackendError> {
+        if to == Setting::Absent || member.kind.text(to).is_some() {
+            return Ok(());
+        }
+        Err(BackendError::permanent(format!(
+            "{} {} in {}: cannot be set to `{to}`: it holds {}",
+            self.format.name(),
+            member.key,
+            self.file.path().display(),
+            member.kind.expected()
+        )))
+    }
+
+    fn broken<T>(&self, result: Result<T, String>) -> Result<T, BackendError> {
+        let (name, path) = (self.format.name(), self.file.path().display());
+        result.map_err(|why| BackendError::permanent(format!("{name}: {path}:{why}")))
+    }
+
+    fn setting(&self, text: &str, member: &Member) -> Result<Setting, BackendError> {
+        let Some(Found { scalar, what, place }) = self.broken(self.format.find(text, &member.key))? else {
+            return Ok(Setting::Absent);
+        };
+        let read = scalar.and_then(|raw| spelling::read(self.format, member.kind, &raw).map(|s| (s, raw)));
+        let Some((setting, raw)) = read else {
+            return Err(BackendError::permanent(format!(
+                "{}: {}:{place}: {} was expected at {}, here is {what}",
+                self.format.name(),
+                self.file.path().display(),
+                member.kind.expected(),
+                member.key
+            )));
+        };
+        member.first.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert((setting, raw));
+        Ok(setting)
+    }
+
+    /// Sets several keys in one write; whether the file had to be changed.
+    fn change(&self, settings: &[(usize, Setting)], given_up: &AtomicBool) -> Result<bool, BackendError> {
+        let all = self.members.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let mut ours: Vec<(Arc<Member>, Setting)> = Vec::new();
+        for (index, to) in settings {
+            let Some(member) = all.get(*index) else { continue };
+            self.accepts(member, *to)?;
+            ours.push((Arc::clone(member), *to));
+        }
+        let mut trouble = None;
+        let changed = self.file.change(given_up, |text| {
+            trouble = None;
+            let mut new = text.to_owned();
+            for (member, to) in &ours {
+                match self.with(&new, member, *to) {
+                    Ok(text) => new = text,
+                    // what is put back is put back as far as it can be; what is raised is raised whole or not at all
+                    Err(e) if ours.iter().all(|(m, to)| m.restores(*to)) => trouble = Some(e),
+                    Err(e) => return Err(e),
+                }
+            }
+            Ok(new)
+        })?;
+        for (member, to) in &ours {
+            *member.set.lock().unwrap_or_else(PoisonError::into_inner) = Some(*to);
+        }
+        match trouble {
+            Some(e) => Err(e),
+            None => Ok(changed),
+        }
+    }
+
+    /// The text with one key set.
+    fn with(&self, text: &str, member: &Member, to: Setting) -> Result<String, BackendError> {
+        let restores = member.restores(to);
+        let like = match self.setting(text, member) {
+            Ok(now) if now.same(to) => return Ok(text.to_owned()),
+            Ok(_) => self.format.find(text, &member.key).ok().flatten().and_then(|f| f.scalar),
+            // what was first read may be put back over anything that somebody else put there
+            Err(_) if restores => None,
+            Err(e) => return Err(e),
+        };
+        let value = member.written(self.format, to, like.as_deref());
+        self.broken(self.format.edit(text, &member.key, value.as_deref()))
+    }
+}
+
+#[cfg(test)]
+mod tests;
