@@ -382,3 +382,20 @@ fn drift_pauses_and_resume_sets_it_right() {
     live.end(LONG).exits(0);
     assert_eq!(f.flag(), 0.5);
 }
+
+/// How the original was written is kept with the run: another process puts it back to the byte.
+#[test]
+fn the_spelling_of_the_original_outlives_its_process() {
+    for (fault, then, code) in [("confirmed:2", &RESUME[..], 1), ("confirmed:1", &["abort", "checkout"][..], 0)] {
+        let f = Flagged::new(bad_at_half);
+        let original = "{\r\n\t\"theirs\": [ 1,2 ],   \"checkout\" : 0.00e1 }";
+        std::fs::write(&f.file, original).unwrap();
+        let mut command = f.work.command(&RUN);
+        command.env("CANARY_FAULT", fault);
+        let killed = Live::of(command).end(LONG);
+        assert_eq!(killed.status.signal(), Some(9), "{killed:?}");
+        assert!(f.flag() > 0.0);
+        f.work.canary(then).exits(code);
+        assert_eq!(std::fs::read_to_string(&f.file).unwrap(), original);
+    }
+}

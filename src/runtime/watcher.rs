@@ -172,8 +172,8 @@ mod tests {
         w.finish();
         let texts: Vec<String> = read.try_iter().collect();
         let said: Vec<&String> = texts.iter().filter(|t| t.contains("lines were lost")).collect();
-        assert_eq!(said.len(), 1, "{said:?}");
-        let n: u64 = said[0].split(' ').next().unwrap().parse().unwrap();
-        assert!(n >= lost);
+        // once, or twice where the queue was full again at once
+        let n: u64 = said.iter().map(|t| t.split(' ').next().unwrap().parse::<u64>().unwrap()).sum();
+        assert!(n >= lost, "{said:?}");
     }
 }
