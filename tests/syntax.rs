@@ -110,6 +110,8 @@ const TOP: &[&str] = &[
     "slice tenant of agreement",
     "slice tenant of agreement label \"tenant_id\"",
     "flags all: [a, b]",
+    "flags all: []",
+    "flags all: [\"a-b\", c] in [0%, 10%] per tenant, severity",
     "probe p every 30s timeout 10s { step a = get(\"/\", status: 200) }",
     "load burst = burst(get: \"/q\", requests: 100)",
     "killswitch k per tenant { flag a = off }",

@@ -124,7 +124,7 @@ impl<'a> Chosen<'a> {
         let mut bad = matches!(self.bound.get("store"), Some((None, _)));
         for (role, name, span) in needs.all() {
             let binding = match self.declared {
-                None => lab::binding(name, role),
+                None => lab::binding(name, role, cx.group(name).is_some()),
                 Some(_) => match self.bound.get(name) {
                     Some((b, _)) => b.clone(),
                     None => {

@@ -120,7 +120,8 @@ impl<'a> Maker<'a> {
 
     fn ports(&self) -> Vec<Arc<dyn Port>> {
         let ports = self.plan.ports.iter();
-        ports.filter_map(|p| self.bound(&p.name).and_then(|b| self.port(&p.name, &p.kind, b))).collect()
+        let made = ports.filter_map(|p| self.port(&p.name, &p.kind, &self.bound(p.bound_as())?.for_port(p)));
+        made.collect()
     }
 
     fn actions(&self) -> Vec<Arc<dyn Runner>> {
@@ -244,7 +245,8 @@ impl<'a> Maker<'a> {
                 if let Err(e) = super::lab::flag_file(&folder) {
                     return self.refuse(name, &format!("cannot make the lab's flag file: {e}"));
                 }
-                Some(Arc::new(self.keep(name, JsonFile::new(folder.join("flags.json"), name, flag))?))
+                let key = self.resolver.text(b, "key")?;
+                Some(Arc::new(self.keep(name, JsonFile::new(folder.join("flags.json"), &key, flag))?))
             }
             other => self.refuse(name, &format!("`{other}` cannot be set")),
         }

@@ -109,8 +109,8 @@ async fn dry_run(compiled: &Compiled, lab: Option<&Lab>) -> Result<Status, Statu
     let Some(ready) = ready else { return Ok(Status::Unfinished) };
     outln!("{} dry run of {} on {}: nothing is changed", style.bold("canary"), plan.rollout, bindings.environment);
     outln!("\nwhat is set now");
-    for (port, setting) in &ready.originals {
-        outln!("  {} = {setting}", plan.port_name(*port));
+    for (name, setting) in plan.shown(&ready.originals) {
+        outln!("  {name} = {setting}");
     }
     outln!("\nwhat would be set");
     for (i, phase) in plan.phases.iter().enumerate() {
