@@ -101,6 +101,9 @@ impl<'a> Chosen<'a> {
         }
         let (binding, _) = self.bound.get(source)?;
         let binding = binding.as_ref()?;
+        if binding.backend == "lab" {
+            return Some(lab::SCRAPE);
+        }
         match binding.arg("scrape").or_else(|| binding.arg("every")) {
             Some(Arg::Duration(ms)) => Some(*ms),
             _ => None,

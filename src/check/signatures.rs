@@ -115,6 +115,12 @@ pub const SIGNATURES: &[Signature] = &[
         doc: "metrics pages, read by this tool itself",
     },
     Signature {
+        backend: "lab",
+        roles: &[Role::Metrics, Role::Channel],
+        args: &[],
+        doc: "the pages of the built-in lab, which runs as long as the rollout; as a channel, nobody",
+    },
+    Signature {
         backend: "haproxy",
         roles: &[Role::Traffic],
         args: &[

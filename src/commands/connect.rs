@@ -35,6 +35,11 @@ pub fn connect(plan: &Plan, bindings: &Bindings, lab: Option<&Lab>) -> Result<Ba
     if !reasons.is_empty() {
         return Err(reasons);
     }
+    if let Some(lab) = lab {
+        // the lab's service reads its flags where they are kept, as a service does
+        let flags = plan.ports.iter().zip(&ports).filter(|(p, _)| p.kind != PortKind::Traffic);
+        lab.follow(flags.map(|(_, port)| Arc::clone(port)).collect());
+    }
     Ok(Backends { sources, ports, channels, actions, variants: bindings.variants.clone() })
 }
 
@@ -185,7 +190,7 @@ impl<'a> Maker<'a> {
                 }
                 self.scrape(name, urls, self.millis(b, "every", 15_000))
             }
-            "lab_scrape" => match self.lab {
+            "lab_scrape" | "lab" => match self.lab {
                 Some(lab) => self.scrape(name, lab.metrics_urls(), Duration::from_secs(1)),
                 None => self.refuse(name, "the lab is not running"),
             },
@@ -258,7 +263,7 @@ impl<'a> Maker<'a> {
                 let url = self.resolver.secret_arg(b, "url")?;
                 Some(Arc::new(self.keep(name, Slack::new(url))?))
             }
-            "lab_channel" => Some(Arc::new(super::lab::Printed::new(name))),
+            "lab_channel" | "lab" => Some(Arc::new(super::lab::Printed::new(name))),
             other => self.refuse(name, &format!("`{other}` is not a channel to people")),
         }
     }

@@ -5,7 +5,7 @@ use super::exit::{Status, because};
 use super::load::{Compiled, Target, compile};
 use super::{Format, lab};
 use crate::engine::{State, Verdict};
-use crate::lab::{Fault, Lab, LabConfig};
+use crate::lab::{Fault, Lab};
 use crate::plan::{Arg, Bindings, Plan, Time};
 use crate::report::document::{Provenance, Source, report};
 use crate::report::lines::{JsonLines, Lines};
@@ -58,9 +58,10 @@ pub fn main(args: &Args) -> Status {
 fn prepare_and_run(args: &Args) -> Result<Status, Status> {
     let compiled = compile(&args.target, args.format)?;
     args.report.as_deref().map_or(Ok(()), check_report)?;
-    let on_lab = args.target.env == "lab";
+    let on_lab = lab::is_needed(&compiled.bindings);
     if args.fault.is_some() && !on_lab {
-        return Err(because(Status::Wrong, "`--fault` injects into the lab's canary: it goes with `--env lab` only"));
+        let why = "`--fault` injects into the lab: it goes with `--env lab`, or with an environment that binds its source to `lab()`";
+        return Err(because(Status::Wrong, why));
     }
     let faults = match args.fault.as_deref().map(Fault::parse).transpose() {
         Ok(f) => f.unwrap_or_default(),
@@ -69,7 +70,7 @@ fn prepare_and_run(args: &Args) -> Result<Status, Status> {
     let runtime = super::runs::tokio()
         .map_err(|e| because(Status::Unfinished, &format!("cannot start the async runtime: {e}")))?;
     let done = runtime.block_on(async {
-        let lab = if on_lab { Some(start_lab(faults).await?) } else { None };
+        let lab = if on_lab { Some(start_lab(&compiled, faults).await?) } else { None };
         let result = if args.dry_run {
             dry_run(&compiled, lab.as_ref()).await
         } else {
@@ -85,9 +86,9 @@ fn prepare_and_run(args: &Args) -> Result<Status, Status> {
     done
 }
 
-async fn start_lab(faults: Vec<Fault>) -> Result<Lab, Status> {
-    let config = LabConfig { faults, ..LabConfig::default() };
-    crate::lab::start(config).await.map_err(|e| because(Status::Refused, &format!("the lab does not start: {e}")))
+async fn start_lab(compiled: &Compiled, faults: Vec<Fault>) -> Result<Lab, Status> {
+    let lab = lab::start_for(&compiled.plan, faults).await;
+    lab.map_err(|e| because(Status::Refused, &format!("the lab does not start: {e}")))
 }
 
 /// Says all reasons and that nothing was changed.
@@ -197,7 +198,7 @@ async fn real_run(args: &Args, compiled: &Compiled, lab: Option<&Lab>) -> Result
     };
     let plan = Arc::new(compiled.plan.clone());
     let backends = connect(&plan, &compiled.bindings, lab).map_err(|r| refused(&r))?;
-    if lab.is_some() {
+    if compiled.bindings.environment == "lab" {
         restore_lab(&state, &backends).await;
     }
     let beginning = Beginning::Recovered(Box::new(state));
