@@ -115,12 +115,6 @@ pub const SIGNATURES: &[Signature] = &[
         doc: "metrics pages, read by this tool itself",
     },
     Signature {
-        backend: "lab",
-        roles: &[Role::Metrics, Role::Channel],
-        args: &[],
-        doc: "the pages of the built-in lab, which runs as long as the rollout; as a channel, nobody",
-    },
-    Signature {
         backend: "haproxy",
         roles: &[Role::Traffic],
         args: &[
@@ -160,6 +154,13 @@ pub const SIGNATURES: &[Signature] = &[
         roles: &[Role::Store],
         args: &[must("path", ArgType::Text)],
         doc: "a store in one file",
+    },
+    // last: what is proposed first is what production would use
+    Signature {
+        backend: "lab",
+        roles: &[Role::Metrics, Role::Channel],
+        args: &[],
+        doc: "the pages of the built-in lab, which runs as long as the rollout; as a channel, nobody",
     },
 ];
 

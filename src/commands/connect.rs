@@ -107,7 +107,12 @@ impl<'a> Maker<'a> {
     /// Everything that stood in the way.
     fn reasons(self) -> Vec<String> {
         let mut reasons = self.resolver.reasons();
-        reasons.extend(self.reasons.into_inner());
+        // what several inputs or flags share is missing once
+        for reason in self.reasons.into_inner() {
+            if !reasons.contains(&reason) {
+                reasons.push(reason);
+            }
+        }
         reasons
     }
 

@@ -42,7 +42,8 @@ pub struct Args {
     /// How to report: one line an event on a pipe, a live view on a terminal, one JSON object an event
     #[arg(long, value_enum, default_value_t)]
     format: Format,
-    /// With `--env lab`: faults to inject into the canary, such as `slow=400ms at 50%`, `errors=20% after 10s`, `crash at 50%`
+    /// On the lab: faults to inject into the canary, such as `slow=400ms at 50%`, `errors=20% after 10s`, `crash at 50%`; where
+    /// only flags are set, into the requests that meet them: `errors=5% at on`
     #[arg(long, value_name = "FAULT")]
     fault: Option<String>,
 }
