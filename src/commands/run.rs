@@ -11,7 +11,6 @@ use crate::report::document::{Provenance, Source, report};
 use crate::report::lines::{JsonLines, Lines};
 use crate::report::live::Live;
 use crate::report::style::Style;
-use crate::report::text::settings;
 use crate::runtime::executor::Beginning;
 use crate::runtime::fetch::with_help;
 use crate::runtime::journal::Journal;
@@ -115,10 +114,18 @@ async fn dry_run(compiled: &Compiled, lab: Option<&Lab>) -> Result<Status, Statu
         outln!("  {name} = {setting}");
     }
     outln!("\nwhat would be set");
-    for (i, phase) in plan.phases.iter().enumerate() {
-        let list = plan.settings_at(crate::plan::PhaseId::at(i));
-        let named: Vec<_> = list.iter().map(|(p, s)| (plan.port_name(*p).to_owned(), *s)).collect();
-        outln!("  phase {}: {}", phase.name, settings(&named));
+    let mut set = ready.originals.clone();
+    for phase in &plan.phases {
+        let mut changes = Vec::new();
+        for (port, to) in &phase.settings {
+            if let Some((_, now)) = set.iter_mut().find(|(p, _)| p == port) {
+                changes.push((*port, (*now, *to)));
+                *now = *to;
+            }
+        }
+        let changes: Vec<String> =
+            plan.shown(&changes).into_iter().map(|(name, (now, to))| format!("{name} {now} → {to}")).collect();
+        outln!("  phase {}: {}", phase.name, if changes.is_empty() { "nothing".into() } else { changes.join(", ") });
     }
     outln!("\nwhat is read now");
     for line in super::query::inputs(plan, &ready) {
