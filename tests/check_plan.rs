@@ -10,8 +10,8 @@
 
 use canary::check;
 use canary::plan::{
-    Arg, Ask, Bindings, Compare, Consequence, Node, NodeId, Plan, Population, Secret, Selector, Setting, Temporal,
-    Tolerance, Window,
+    Arg, Ask, Bindings, Compare, Consequence, Node, NodeId, Plan, Population, PortKind, Secret, Selector, Setting,
+    Temporal, Tolerance, Window,
 };
 use canary::syntax::{self, diagnostic::Diagnostic, source::SourceMap};
 
@@ -450,4 +450,81 @@ fn nothing_compiles_of_a_text_that_was_not_understood() {
         assert!(made.is_none(), "{broken}");
         assert!(found.iter().any(Diagnostic::is_error), "{broken}");
     }
+}
+
+const GROUPS: &str = r#"edition 2026
+metric pool: ratio = prometheus(`pool{${where}}`)
+flags m4: ["failure_catalog", strict_golden]
+flags pct: [indexer, mailer] in [0, 1%, 100%]
+flags counts: ["a-b"] in [0, 1, 2]
+flag search: bool
+rollout r {
+  guard g: pool < 80% else rollback
+  phase one { flag m4 = on, flag search = on   hold 1m }
+  phase two { flag pct = 1%, flag counts = 2   hold 1m }
+}
+environment production {
+  prometheus = scrape(urls: ["http://127.0.0.1:9/metrics"])
+  m4     = json_file(path: "${flag}.json", key: "features/${flag}")
+  pct    = command(set: ["f", "${flag}=${value}"], get: ["f"], read: json("$.${flag}"))
+  counts = json_file(path: "flags.json", key: "${flag}")
+  search = json_file(path: "flags.json", key: "x/${flag}")
+  variants m4 { canary = `version="v2"`   stable = `version="v1"` }
+}
+"#;
+
+#[test]
+fn a_group_becomes_a_port_a_member_and_one_setting_a_member() {
+    for env in ["production", "lab"] {
+        let (made, found) = compile(GROUPS, env, &[]);
+        assert_eq!(found, []);
+        let (plan, bindings) = made.unwrap();
+        let ports: Vec<_> = plan.ports.iter().map(|p| (p.name.as_str(), p.group.as_deref(), p.kind.clone())).collect();
+        let percent = PortKind::RatioFlag(vec![0.0, 0.01, 1.0]);
+        assert_eq!(
+            ports,
+            [
+                ("m4.failure_catalog", Some("m4"), PortKind::BoolFlag),
+                ("m4.strict_golden", Some("m4"), PortKind::BoolFlag),
+                ("search", None, PortKind::BoolFlag),
+                ("pct.indexer", Some("pct"), percent.clone()),
+                ("pct.mailer", Some("pct"), percent),
+                ("counts.a-b", Some("counts"), PortKind::CountFlag(vec![0, 1, 2])),
+            ]
+        );
+        let set = |i: usize| -> Vec<_> { plan.phases[i].settings.iter().map(|(p, s)| (p.0, *s)).collect() };
+        assert_eq!(set(0), [(0, Setting::Bool(true)), (1, Setting::Bool(true)), (2, Setting::Bool(true))]);
+        assert_eq!(set(1), [(3, Setting::Share(0.01)), (4, Setting::Share(0.01)), (5, Setting::Count(2))]);
+        // the environment binds the group, once
+        let bound: Vec<&str> = bindings.bindings.keys().map(String::as_str).collect();
+        assert_eq!(bound, ["counts", "m4", "pct", "prometheus", "search"]);
+        assert_eq!(bindings.variants["canary"], r#"version="v2""#);
+        let text = canary::plan::render::text(&plan, &bindings);
+        assert!(text.contains("set m4 (2 flags) = on\n"), "{text}");
+        assert!(text.contains("set counts.a-b = 2\n"), "{text}");
+        assert!(text.contains("flag pct (2 flags) to what was read before the first change\n"), "{text}");
+    }
+}
+
+#[test]
+fn the_name_of_each_flag_stands_in_its_binding() {
+    let key = |env: &str, port: usize, name: &str| {
+        let (plan, bindings) = compile(GROUPS, env, &[]).0.unwrap();
+        let port = &plan.ports[port];
+        bindings.bindings[port.bound_as()].for_port(port).arg(name).unwrap().clone()
+    };
+    let text = |t: &str| Arg::Text(t.to_owned());
+    assert_eq!(key("production", 1, "key"), text("features/strict_golden"));
+    assert_eq!(key("production", 1, "path"), text("strict_golden.json"));
+    assert_eq!(key("production", 2, "key"), text("x/search"));
+    assert_eq!(key("production", 4, "read"), text("$.mailer"));
+    assert_eq!(key("production", 4, "set"), Arg::List(vec![text("f"), text("mailer=${value}")]));
+    assert_eq!(key("lab", 0, "key"), text("m4.failure_catalog"));
+    assert_eq!(key("lab", 2, "key"), text("search"));
+}
+
+#[test]
+fn a_plan_without_groups_is_the_same_as_before_there_were_groups() {
+    let json = serde_json::to_value(&plan_of("", PHASE).ports).unwrap();
+    assert_eq!(json, serde_json::json!([{ "name": "checkout", "kind": "traffic" }]));
 }

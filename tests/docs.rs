@@ -58,12 +58,14 @@ fn every_policy_in_the_docs_checks_without_a_word() {
 #[test]
 fn every_page_that_is_linked_is_there() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let readme = std::fs::read_to_string(root.join("README.md")).unwrap();
     let mut links = 0;
-    for part in readme.split("](").skip(1) {
-        let target = part.split(')').next().unwrap();
-        assert!(root.join(target).exists(), "README links {target}, which is not there");
-        links += 1;
+    for page in pages().into_iter().chain([root.join("examples/flags/README.md")]) {
+        for part in std::fs::read_to_string(&page).unwrap().split("](").skip(1) {
+            let target = part.split([')', '#']).next().unwrap();
+            let there = target.contains("://") || page.parent().unwrap().join(target).exists();
+            assert!(there, "{} links {target}, which is not there", page.display());
+            links += 1;
+        }
     }
     assert!(links > 0);
 }

@@ -110,6 +110,8 @@ const TOP: &[&str] = &[
     "slice tenant of agreement",
     "slice tenant of agreement label \"tenant_id\"",
     "flags all: [a, b]",
+    "flags all: []",
+    "flags all: [\"a-b\", c] in [0%, 10%] per tenant, severity",
     "probe p every 30s timeout 10s { step a = get(\"/\", status: 200) }",
     "load burst = burst(get: \"/q\", requests: 100)",
     "killswitch k per tenant { flag a = off }",
@@ -216,7 +218,7 @@ fn any_two_statements_on_one_line_come_back_as_the_same_two() {
             }
         }
     }
-    assert_eq!(pairs, 36 * 36 + 32 * 32 + 16 * 16 + 8 * 8);
+    assert_eq!(pairs, 38 * 38 + 32 * 32 + 16 * 16 + 8 * 8);
 }
 
 /// The tree of `let x = …`, without places.

@@ -1,8 +1,9 @@
 //! Values of a backend's arguments: texts, variables, secrets by name.
 
 use super::Cx;
-use super::signatures::{ArgSignature, ArgType, Signature};
+use super::signatures::{ArgSignature, ArgType, Role, Signature};
 use super::types::{Ty, Value};
+use crate::plan::binding::FLAG_NAME;
 use crate::plan::{Arg, Secret};
 use crate::syntax::ast::{self, Expr, ExprKind};
 use crate::syntax::diagnostic::Diagnostic;
@@ -82,8 +83,8 @@ impl<'a> Cx<'a> {
                 );
                 None
             }
-            // what a port is set to is filled in where it is set; nothing else is, yet
-            ExprKind::Text(t) if t.replace("${percent}", "").replace("${value}", "").contains("${") => {
+            // what a port is set to is filled in where it is set, and a flag's name when it is connected; nothing else is, yet
+            ExprKind::Text(t) if has_other_placeholder(t, of) => {
                 self.push(super::not_built("${…} in an environment", e.span, self.map));
                 None
             }
@@ -171,6 +172,14 @@ impl<'a> Cx<'a> {
         }
         None
     }
+}
+
+fn has_other_placeholder(text: &str, of: &Signature) -> bool {
+    let mut rest = text.replace("${percent}", "").replace("${value}", "");
+    if of.roles.contains(&Role::Flag) {
+        rest = rest.replace(FLAG_NAME, "");
+    }
+    rest.contains("${")
 }
 
 /// The user of a `scheme://user:password@host` address.

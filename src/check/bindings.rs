@@ -39,7 +39,7 @@ impl<'a> Cx<'a> {
         }
         Some(vec![match self.scope().names.get(name.node.as_str()) {
             Some(Decl::Traffic(_)) => Role::Traffic,
-            Some(Decl::Flag(_)) => Role::Flag,
+            Some(Decl::Flag(_) | Decl::Flags(_)) => Role::Flag,
             Some(Decl::Action(_)) => Role::Action,
             Some(Decl::Channel(_)) => Role::Channel,
             Some(Decl::Unbuilt(_)) => return None,
@@ -66,9 +66,10 @@ impl<'a> Cx<'a> {
             // a source that no metric of this policy reads
             None if signatures::of_role(Role::Metrics).any(|s| s.backend == backend) => Role::Metrics,
             None => {
-                let known = self
-                    .scope()
-                    .of_kind(|d| matches!(d, Decl::Traffic(_) | Decl::Flag(_) | Decl::Action(_) | Decl::Channel(_)));
+                let known = self.scope().of_kind(|d| {
+                    use Decl::{Action, Channel, Flag, Flags, Traffic};
+                    matches!(d, Traffic(_) | Flag(_) | Flags(_) | Action(_) | Channel(_))
+                });
                 self.push(
                     Diagnostic::error(
                         "E0507",
@@ -149,7 +150,9 @@ impl<'a> Cx<'a> {
                 return None;
             }
         };
+        let written = args;
         let args = self.arguments(signature, callee, args)?;
+        self.placeholders(name, callee, signature, written)?;
         Some(Binding { backend: callee.node.clone(), args, place: self.map.place(name.span) })
     }
 

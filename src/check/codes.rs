@@ -38,6 +38,7 @@ pub const CODES: &[(&str, &str, &str)] = &[
     ("E0409", "guard-never-watches", "a guard ends before it begins"),
     ("E0410", "healthy-in-guard", "`healthy` asks the guards, and stands where none can be asked"),
     ("E0411", "no-such-rollout", "which rollout is meant cannot be told"),
+    ("E0416", "flag-group", "a group of flags has no member, one twice, or one that is no name"),
     ("E0490", "not-built", "the language has it, this edition of the tool has not"),
     ("E0501", "unknown-backend", "no backend has this name"),
     ("E0502", "unknown-backend-argument", "the backend has no such argument"),
@@ -52,6 +53,8 @@ pub const CODES: &[(&str, &str, &str)] = &[
     ("E0511", "no-such-environment", "which environment is meant cannot be told"),
     ("E0512", "bad-backend-argument", "an argument of a backend is of the wrong type"),
     ("E0513", "secret-argument", "a secret stands in an argument list, where everybody sees it"),
+    ("E0516", "which-flag", "a binding does not say which flag of a group it is, or says it of no flag"),
+    ("E0517", "same-key", "two flags of a rollout are bound to one value"),
     ("W0601", "unused", "a name that nothing reads"),
     ("W0602", "lowers-exposure", "a phase lowers what an earlier one exposed"),
 ];

@@ -1,4 +1,4 @@
-//! Declarations that need more than their name: actions with their undo, flags with their values, metrics made of metrics.
+//! Declarations that need more than their name: actions with their undo, metrics made of metrics.
 
 use super::Cx;
 use super::consts::to_millis;
@@ -7,8 +7,8 @@ use super::metrics::Body;
 use super::rollout::Builder;
 use super::scope::Decl;
 use super::types::{Ty, Value};
-use crate::plan::{Action, ActionId, Millis, PortKind};
-use crate::syntax::ast::{self, ExprKind, Name, Undo};
+use crate::plan::{Action, ActionId, Millis};
+use crate::syntax::ast::{self, Name, Undo};
 use crate::syntax::diagnostic::Diagnostic;
 
 /// How long an action may take that does not say.
@@ -26,6 +26,7 @@ impl<'a> Cx<'a> {
                         self.push(super::not_built("per", dim.span, self.map));
                     }
                 }
+                Decl::Flags(g) => self.check_group(g),
                 Decl::Traffic(t) => {
                     for dim in &t.per {
                         self.push(super::not_built("per", dim.span, self.map));
@@ -106,57 +107,6 @@ impl<'a> Cx<'a> {
             match &next.undo {
                 Some(Undo::Action(n)) => at = &n.node,
                 _ => return,
-            }
-        }
-    }
-
-    /// What can be set on a flag.
-    pub(super) fn flag_kind(&self, f: &'a ast::Flag) -> Option<PortKind> {
-        let ty = match f.ty.node.as_str() {
-            "bool" => Ty::Bool,
-            "count" => Ty::Count,
-            "ratio" => Ty::Ratio,
-            other => {
-                self.push(
-                    Diagnostic::error("E0315", format!("a flag cannot be of type `{other}`"), f.ty.span, "")
-                        .help("it takes `bool`, `count` or `ratio`"),
-                );
-                return None;
-            }
-        };
-        let list = match &f.values {
-            None => &[],
-            Some(e) => match &e.kind {
-                ExprKind::List(items) => items.as_slice(),
-                ExprKind::Hole => return None,
-                _ => {
-                    self.push(
-                        Diagnostic::error("E0403", "a list of values is needed", e.span, "")
-                            .help("for example `in [0, 1, 2]`"),
-                    );
-                    return None;
-                }
-            },
-        };
-        let what = format!("flag `{}`", f.name.node);
-        match ty {
-            Ty::Bool => {
-                if let Some(e) = &f.values {
-                    self.push(
-                        Diagnostic::error("E0403", "a bool flag has two values", e.span, "").help("leave the list out"),
-                    );
-                }
-                Some(PortKind::BoolFlag)
-            }
-            Ty::Count => {
-                let values: Vec<_> = list.iter().map(|e| self.count(e, &what, 0)).collect();
-                let values: Option<Vec<_>> = values.into_iter().collect();
-                Some(PortKind::CountFlag(values?.into_iter().map(i64::from).collect()))
-            }
-            _ => {
-                let values: Vec<_> = list.iter().map(|e| self.ratio(e, &what, 0.0, 1.0)).collect();
-                let values: Option<Vec<_>> = values.into_iter().collect();
-                Some(PortKind::RatioFlag(values?))
             }
         }
     }

@@ -104,6 +104,9 @@ impl<'a> Chosen<'a> {
         }
         let (binding, _) = self.bound.get(source)?;
         let binding = binding.as_ref()?;
+        if binding.backend == "lab" {
+            return Some(lab::SCRAPE);
+        }
         match binding.arg("scrape").or_else(|| binding.arg("every")) {
             Some(Arg::Duration(ms)) => Some(*ms),
             _ => None,
@@ -138,7 +141,7 @@ impl<'a> Chosen<'a> {
         let mut bad = matches!(self.bound.get("store"), Some((None, _)));
         for (role, name, span) in needs.all() {
             let binding = match self.declared {
-                None => lab::binding(name, role),
+                None => lab::binding(name, role, cx.group(name).is_some()),
                 Some(_) => match self.bound.get(name) {
                     Some((b, _)) => b.clone(),
                     None => {

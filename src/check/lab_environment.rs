@@ -1,6 +1,7 @@
 //! The environment `lab`: built in, so that every policy runs on a laptop without a line of configuration.
 
 use super::signatures::Role;
+use crate::plan::binding::FLAG_NAME;
 use crate::plan::{Arg, Binding, Millis};
 use std::collections::BTreeMap;
 
@@ -10,14 +11,15 @@ pub(super) const NAME: &str = "lab";
 /// How often the lab's pages are read.
 pub(super) const SCRAPE: Millis = 1000;
 
-/// The lab's backend for a name in a role; there is no store of its own.
-pub(super) fn binding(name: &str, role: Role) -> Option<Binding> {
+/// The lab's backend for a name in a role; there is no store of its own. The flags of a group are told apart in its key.
+pub(super) fn binding(name: &str, role: Role, group: bool) -> Option<Binding> {
     let mut args = BTreeMap::new();
     let backend = match role {
         Role::Metrics => "lab_scrape",
         Role::Traffic => "lab_traffic",
         Role::Flag => {
-            args.insert(String::from("key"), Arg::Text(name.to_owned()));
+            let key = if group { format!("{name}.{FLAG_NAME}") } else { name.to_owned() };
+            args.insert(String::from("key"), Arg::Text(key));
             "lab_flag"
         }
         Role::Action => "lab_action",

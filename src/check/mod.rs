@@ -13,6 +13,7 @@ mod declarations;
 mod environment;
 mod expr;
 mod functions;
+mod groups;
 mod guards;
 mod head;
 mod inputs;
@@ -22,12 +23,14 @@ mod metrics;
 mod nodes;
 mod params;
 mod phases;
+mod placeholders;
 mod promql;
 mod pronouns;
 mod queries;
 mod reactions;
 mod rollout;
 mod scope;
+mod settings;
 pub mod signatures;
 mod suggest;
 mod temporal;
@@ -225,7 +228,9 @@ fn not_built(what: &str, span: Span, map: &SourceMap) -> Diagnostic {
 /// What can be written today in place of something that is not built yet.
 fn instead(what: &str) -> Option<&'static str> {
     Some(match what {
-        "${…} in an environment" => "write the value out; `${percent}` stands in the `set:` of a command only",
+        "${…} in an environment" => {
+            "write the value out; `${percent}` stands in the `set:` of a command only, `${flag}` in what binds a flag"
+        }
         "use" => "copy the declarations of the module into this file",
         "ramp" => "write one phase a step, each with its own `hold`",
         "hold until" => "say `at least n events` in the guard, and `hold` a time",
@@ -237,7 +242,6 @@ fn instead(what: &str) -> Option<&'static str> {
             "take the window inside the query: `avg_over_time(…[5m])`"
         }
         "slice" | "per" | "[…]" | "labels" => "one rollout is one population for now",
-        "flags" => "declare each flag alone, and list them in one setting: `flag a = on, b = on`",
         "release" | "route" | "mirror" => "leave it to the balancer's own configuration",
         "signoff" | "signed_off" | "approved" => {
             "ask for it before the start: `require` with a metric, or a person who starts the run"

@@ -2,10 +2,8 @@
 
 use super::expr::Place;
 use super::rollout::Builder;
-use super::scope::Decl;
-use super::types::{Ty, Value};
-use crate::plan::{Consequence, Phase, Port, PortId, PortKind, Setting, Step};
-use crate::syntax::ast::{self, ConsequenceKind, Expr, Name, PhaseStatement, SetKeyword};
+use crate::plan::{Consequence, Phase, PortId, PortKind, Setting, Step};
+use crate::syntax::ast::{self, ConsequenceKind, Name, PhaseStatement};
 use crate::syntax::diagnostic::Diagnostic;
 use crate::syntax::source::Span;
 
@@ -66,7 +64,7 @@ impl<'a> Builder<'_, 'a> {
             }
             match s {
                 PhaseStatement::Set { keyword, port, value, .. } => {
-                    if let Some((id, to)) = self.setting(*keyword, port, value) {
+                    for (id, to) in self.settings(*keyword, port, value).into_iter().flatten() {
                         if let Some((_, _, first)) = settings.iter().find(|(q, ..)| *q == id) {
                             cx.push(
                                 Diagnostic::error(
@@ -149,86 +147,5 @@ impl<'a> Builder<'_, 'a> {
             Some(slot) => slot.1 = to,
             None => last.push((id, to)),
         }
-    }
-
-    /// One `traffic x = 5%` or `flag y = on`.
-    fn setting(&mut self, keyword: SetKeyword, name: &'a Name, value: &'a Expr) -> Option<(PortId, Setting)> {
-        let cx = self.cx;
-        let decl = cx.expect_decl(name, "ports", "declare it with `traffic name` or `flag name: bool`", |d| {
-            matches!(d, Decl::Traffic(_) | Decl::Flag(_))
-        })?;
-        let (word, other) = match (keyword, &decl) {
-            (SetKeyword::Traffic, Decl::Flag(_)) => ("traffic", "flag"),
-            (SetKeyword::Flag, Decl::Traffic(_)) => ("flag", "traffic"),
-            _ => ("", ""),
-        };
-        if !word.is_empty() {
-            cx.push(
-                Diagnostic::error(
-                    "E0403",
-                    format!("`{}` is set as {word}, and is declared as {other}", name.node),
-                    name.span,
-                    format!("write `{other} {} = …`", name.node),
-                )
-                .also(decl.span(), "declared here"),
-            );
-            return None;
-        }
-        let kind = match &decl {
-            Decl::Flag(f) => self.flag_kind(f)?,
-            _ => PortKind::Traffic,
-        };
-        let to = self.port_value(&kind, name, value)?;
-        let id = match self.ports.iter().position(|p| p.name == name.node) {
-            Some(i) => PortId::at(i),
-            None => {
-                self.ports.push(Port { name: name.node.clone(), kind });
-                PortId::at(self.ports.len() - 1)
-            }
-        };
-        let needed = if matches!(decl, Decl::Traffic(_)) { &mut self.needs.traffic } else { &mut self.needs.flags };
-        needed.entry(name.node.clone()).or_insert(name.span);
-        Some((id, to))
-    }
-
-    fn flag_kind(&self, f: &'a ast::Flag) -> Option<PortKind> {
-        self.cx.flag_kind(f)
-    }
-
-    fn port_value(&self, kind: &PortKind, name: &Name, value: &'a Expr) -> Option<Setting> {
-        let cx = self.cx;
-        let what = format!("`{}`", name.node);
-        let setting = match kind {
-            PortKind::Traffic | PortKind::RatioFlag(_) => Setting::Share(cx.ratio(value, &what, 0.0, 1.0)?),
-            PortKind::BoolFlag => match cx.constant(value, &what)? {
-                Value::Bool(b) => Setting::Bool(b),
-                other => {
-                    cx.wants(value, &other, Ty::Bool, &what);
-                    return None;
-                }
-            },
-            PortKind::CountFlag(_) => Setting::Count(i64::from(cx.count(value, &what, 0)?)),
-        };
-        let listed: Option<Vec<Setting>> = match kind {
-            PortKind::CountFlag(list) if !list.is_empty() => Some(list.iter().map(|n| Setting::Count(*n)).collect()),
-            PortKind::RatioFlag(list) if !list.is_empty() => Some(list.iter().map(|r| Setting::Share(*r)).collect()),
-            _ => None,
-        };
-        if let Some(listed) = listed
-            && !listed.iter().any(|l| l.same(setting))
-        {
-            let words: Vec<String> = listed.iter().map(ToString::to_string).collect();
-            cx.push(
-                Diagnostic::error(
-                    "E0403",
-                    format!("`{}` cannot be {setting}", name.node),
-                    value.span,
-                    "not one of its values",
-                )
-                .help(format!("it takes {}", words.join(", "))),
-            );
-            return None;
-        }
-        Some(setting)
     }
 }

@@ -48,7 +48,10 @@ pub(super) fn choose<'a>(cx: &Cx<'a>, name: Option<&str>) -> Option<&'a ast::Rol
 
 /// Finds everything that is wrong with a rollout, whatever the environment.
 pub(super) fn check<'a>(cx: &Cx<'a>, r: &'a ast::Rollout) {
-    let _ = Builder::new(cx, r, None).plan();
+    let (plan, _) = Builder::new(cx, r, None).plan();
+    for e in cx.scope().environments.values() {
+        cx.same_keys(e, &plan.ports);
+    }
 }
 
 /// The plan of a rollout in an environment. May be given although errors were reported.
@@ -82,7 +85,8 @@ fn whole(cx: &Cx<'_>, r: &ast::Rollout, plan: &Plan) -> bool {
                 let Some(made) = plan.phases.get(phases) else {
                     return false;
                 };
-                if made.settings.len() + made.steps.len() != p.body.len() {
+                let written: usize = p.body.iter().map(|s| parts(cx, s)).sum();
+                if made.settings.len() + made.steps.len() != written {
                     return false;
                 }
                 phases += 1;
@@ -100,6 +104,16 @@ fn whole(cx: &Cx<'_>, r: &ast::Rollout, plan: &Plan) -> bool {
         && requires == plan.requires.len()
         && reactions == plan.reactions.len()
         && phases == plan.phases.len()
+}
+
+/// How many settings or steps a statement of a phase becomes: one, but for the settings of a group.
+fn parts(cx: &Cx<'_>, s: &ast::PhaseStatement) -> usize {
+    match s {
+        ast::PhaseStatement::Set { port, .. } => {
+            cx.group(&port.node).map_or(1, |g| cx.members(g).map_or(0, |m| m.len()))
+        }
+        _ => 1,
+    }
 }
 
 /// SHA-256 over the canonical JSON of something whose own `hash` is empty.

@@ -18,6 +18,8 @@ pub(super) enum Decl<'a> {
     Metric(&'a ast::Metric),
     Traffic(&'a ast::Traffic),
     Flag(&'a ast::Flag),
+    /// A group.
+    Flags(&'a ast::Flags),
     Action(&'a ast::Action),
     Channel(&'a Name),
     /// Declared by something that is not built yet: its uses are not reported again.
@@ -33,6 +35,7 @@ impl Decl<'_> {
             Self::Metric(_) => "a metric",
             Self::Traffic(_) => "a traffic port",
             Self::Flag(_) => "a flag",
+            Self::Flags(_) => "a group of flags",
             Self::Action(_) => "an action",
             Self::Channel(_) => "a channel",
             Self::Unbuilt(_) => "not built yet",
@@ -46,6 +49,7 @@ impl Decl<'_> {
             Self::Metric(d) => d.name.span,
             Self::Traffic(d) => d.name.span,
             Self::Flag(d) => d.name.span,
+            Self::Flags(d) => d.name.span,
             Self::Action(d) => d.name.span,
             Self::Channel(n) => n.span,
             Self::Unbuilt(u) => u.name.as_ref().map_or(u.span, |n| n.span),
@@ -73,6 +77,7 @@ impl<'a> Scope<'a> {
                 Item::Metric(d) => scope.declare(&d.name, Decl::Metric(d), cx),
                 Item::Traffic(d) => scope.declare(&d.name, Decl::Traffic(d), cx),
                 Item::Flag(d) => scope.declare(&d.name, Decl::Flag(d), cx),
+                Item::Flags(d) => scope.declare(&d.name, Decl::Flags(d), cx),
                 Item::Action(d) => scope.declare(&d.name, Decl::Action(d), cx),
                 Item::Channel(names) => {
                     for n in names {

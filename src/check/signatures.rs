@@ -171,6 +171,13 @@ pub const SIGNATURES: &[Signature] = &[
         args: &[must("path", ArgType::Text)],
         doc: "a store in one file",
     },
+    // last: what is proposed first is what production would use
+    Signature {
+        backend: "lab",
+        roles: &[Role::Metrics, Role::Channel],
+        args: &[],
+        doc: "the pages of the built-in lab, which runs as long as the rollout; as a channel, nobody",
+    },
 ];
 
 impl Signature {

@@ -26,7 +26,7 @@ impl<'a> Cx<'a> {
                 self.push(duplicate(&port.node, port.span, first.port.span));
                 continue;
             }
-            let is_port = |d: &Decl<'_>| matches!(d, Decl::Traffic(_) | Decl::Flag(_));
+            let is_port = |d: &Decl<'_>| matches!(d, Decl::Traffic(_) | Decl::Flag(_) | Decl::Flags(_));
             let alone = self.scope().rollouts.is_empty();
             let taken_at_its_word = alone && !self.scope().names.contains_key(port.node.as_str());
             if !taken_at_its_word

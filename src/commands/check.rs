@@ -83,6 +83,7 @@ fn is_meant_for(files: &[File], environment: &str) -> bool {
         .filter_map(|i| match i {
             Item::Traffic(t) => Some(t.name.node.as_str()),
             Item::Flag(f) => Some(f.name.node.as_str()),
+            Item::Flags(f) => Some(f.name.node.as_str()),
             _ => None,
         })
         .collect();

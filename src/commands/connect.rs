@@ -35,6 +35,11 @@ pub fn connect(plan: &Plan, bindings: &Bindings, lab: Option<&Lab>) -> Result<Ba
     if !reasons.is_empty() {
         return Err(reasons);
     }
+    if let Some(lab) = lab {
+        // the lab's service reads its flags where they are kept, as a service does
+        let flags = plan.ports.iter().zip(&ports).filter(|(p, _)| p.kind != PortKind::Traffic);
+        lab.follow(flags.map(|(_, port)| Arc::clone(port)).collect());
+    }
     Ok(Backends { sources, ports, channels, actions, variants: bindings.variants.clone() })
 }
 
@@ -77,6 +82,9 @@ impl Notifier for Unreachable {
     }
 }
 
+/// What makes a flag file another one: its format, its path, and what is to be done after a write.
+type FileKey = (Format, PathBuf, Option<String>);
+
 struct Maker<'a> {
     plan: &'a Plan,
     bindings: &'a Bindings,
@@ -85,7 +93,7 @@ struct Maker<'a> {
     programs: bool,
     resolver: Resolver,
     reasons: std::cell::RefCell<Vec<String>>,
-    documents: std::cell::RefCell<BTreeMap<(Format, PathBuf, Option<String>), Arc<FlagDocument>>>,
+    documents: std::cell::RefCell<BTreeMap<FileKey, Arc<FlagDocument>>>,
 }
 
 impl<'a> Maker<'a> {
@@ -104,7 +112,12 @@ impl<'a> Maker<'a> {
     /// Everything that stood in the way.
     fn reasons(self) -> Vec<String> {
         let mut reasons = self.resolver.reasons();
-        reasons.extend(self.reasons.into_inner());
+        // what several inputs or flags share is missing once
+        for reason in self.reasons.into_inner() {
+            if !reasons.contains(&reason) {
+                reasons.push(reason);
+            }
+        }
         reasons
     }
 
@@ -122,7 +135,8 @@ impl<'a> Maker<'a> {
 
     fn ports(&self) -> Vec<Arc<dyn Port>> {
         let ports = self.plan.ports.iter();
-        ports.filter_map(|p| self.bound(&p.name).and_then(|b| self.port(&p.name, &p.kind, b))).collect()
+        let made = ports.filter_map(|p| self.port(&p.name, &p.kind, &self.bound(p.bound_as())?.for_port(p)));
+        made.collect()
     }
 
     fn actions(&self) -> Vec<Arc<dyn Runner>> {
@@ -186,7 +200,7 @@ impl<'a> Maker<'a> {
                 }
                 self.scrape(name, urls, self.millis(b, "every", 15_000))
             }
-            "lab_scrape" => match self.lab {
+            "lab_scrape" | "lab" => match self.lab {
                 Some(lab) => self.scrape(name, lab.metrics_urls(), Duration::from_secs(1)),
                 None => self.refuse(name, "the lab is not running"),
             },
@@ -250,12 +264,9 @@ impl<'a> Maker<'a> {
                 if let Err(e) = super::lab::flag_file(&folder) {
                     return self.refuse(name, &format!("cannot make the lab's flag file: {e}"));
                 }
-                Some(Arc::new(
-                    self.keep(
-                        name,
-                        self.document(Format::Json, folder.join("flags.json"), None).flag(name, flag, None),
-                    )?,
-                ))
+                let key = self.resolver.text(b, "key")?;
+                let document = self.document(Format::Json, folder.join("flags.json"), None);
+                Some(Arc::new(self.keep(name, document.flag(&key, flag, None))?))
             }
             other => self.refuse(name, &format!("`{other}` cannot be set")),
         }
@@ -308,7 +319,7 @@ impl<'a> Maker<'a> {
                 let url = self.resolver.secret_arg(b, "url")?;
                 Some(Arc::new(self.keep(name, Slack::new(url))?))
             }
-            "lab_channel" => Some(Arc::new(super::lab::Printed::new(name))),
+            "lab_channel" | "lab" => Some(Arc::new(super::lab::Printed::new(name))),
             other => self.refuse(name, &format!("`{other}` is not a channel to people")),
         }
     }

@@ -3,7 +3,8 @@
 use super::exit::{Status, because};
 use crate::backend::http::{self, Endpoint, Redirects};
 use crate::backend::{ActionOutcome, BackendError, Notice, Notifier, Runner, Secret};
-use crate::lab::{Fault, LabConfig};
+use crate::lab::{Fault, Lab, LabConfig};
+use crate::plan::{Bindings, Plan, PortKind};
 use crate::runtime::fetch::with_help;
 use async_trait::async_trait;
 use std::net::SocketAddr;
@@ -62,6 +63,21 @@ pub fn main(args: &Args) -> Status {
         Ok(()) => Status::Success,
         Err(e) => because(Status::Wrong, &with_help(&e)),
     }
+}
+
+/// Whether a run needs the lab: in the environment `lab`, and in one that reads the lab's pages.
+#[must_use]
+pub fn is_needed(bindings: &Bindings) -> bool {
+    bindings.environment == "lab" || bindings.bindings.values().any(|b| b.backend == "lab")
+}
+
+/// The lab for a plan: without a traffic port, its faults lie behind the flags.
+///
+/// # Errors
+/// What keeps it from starting.
+pub async fn start_for(plan: &Plan, faults: Vec<Fault>) -> Result<Lab, BackendError> {
+    let behind_flags = plan.ports.iter().all(|p| p.kind != PortKind::Traffic);
+    crate::lab::start(LabConfig { faults, behind_flags, ..LabConfig::default() }).await
 }
 
 /// Where the lab of this process keeps its flag file.

@@ -8,7 +8,6 @@ use crate::engine::State;
 use crate::engine::eval::{Check, Value, eval};
 use crate::engine::explain::{InputReport, input_reports};
 use crate::engine::state::Owner;
-use crate::lab::LabConfig;
 use crate::plan::{Bindings, InputId, Metric, Plan, Population, Reading, show};
 use crate::report::why::query as question;
 use crate::runtime::preflight::Ready;
@@ -47,8 +46,8 @@ fn ask(args: &Args) -> Result<Status, Status> {
     let runtime =
         super::runs::tokio().map_err(|e| because(Status::Wrong, &format!("cannot start the async runtime: {e}")))?;
     runtime.block_on(async {
-        let lab = if args.target.env == "lab" {
-            let lab = crate::lab::start(LabConfig::default()).await;
+        let lab = if super::lab::is_needed(bindings) {
+            let lab = super::lab::start_for(plan, Vec::new()).await;
             Some(lab.map_err(|e| because(Status::Wrong, &format!("the lab does not start: {e}")))?)
         } else {
             None

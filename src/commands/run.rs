@@ -5,13 +5,12 @@ use super::exit::{Status, because};
 use super::load::{Compiled, Target, compile};
 use super::{Format, lab};
 use crate::engine::{State, Verdict};
-use crate::lab::{Fault, Lab, LabConfig};
+use crate::lab::{Fault, Lab};
 use crate::plan::{Arg, Bindings, Plan, Time};
 use crate::report::document::{Provenance, Source, report};
 use crate::report::lines::{JsonLines, Lines};
 use crate::report::live::Live;
 use crate::report::style::Style;
-use crate::report::text::settings;
 use crate::runtime::executor::Beginning;
 use crate::runtime::fetch::with_help;
 use crate::runtime::journal::Journal;
@@ -42,7 +41,8 @@ pub struct Args {
     /// How to report: one line an event on a pipe, a live view on a terminal, one JSON object an event
     #[arg(long, value_enum, default_value_t)]
     format: Format,
-    /// With `--env lab`: faults to inject into the canary, such as `slow=400ms at 50%`, `errors=20% after 10s`, `crash at 50%`
+    /// On the lab: faults to inject into the canary, such as `slow=400ms at 50%`, `errors=20% after 10s`, `crash at 50%`; where
+    /// only flags are set, into the requests that meet them: `errors=5% at on`
     #[arg(long, value_name = "FAULT")]
     fault: Option<String>,
 }
@@ -58,9 +58,10 @@ pub fn main(args: &Args) -> Status {
 fn prepare_and_run(args: &Args) -> Result<Status, Status> {
     let compiled = compile(&args.target, args.format)?;
     args.report.as_deref().map_or(Ok(()), check_report)?;
-    let on_lab = args.target.env == "lab";
+    let on_lab = lab::is_needed(&compiled.bindings);
     if args.fault.is_some() && !on_lab {
-        return Err(because(Status::Wrong, "`--fault` injects into the lab's canary: it goes with `--env lab` only"));
+        let why = "`--fault` injects into the lab: it goes with `--env lab`, or with an environment that binds its source to `lab()`";
+        return Err(because(Status::Wrong, why));
     }
     let faults = match args.fault.as_deref().map(Fault::parse).transpose() {
         Ok(f) => f.unwrap_or_default(),
@@ -69,7 +70,7 @@ fn prepare_and_run(args: &Args) -> Result<Status, Status> {
     let runtime = super::runs::tokio()
         .map_err(|e| because(Status::Unfinished, &format!("cannot start the async runtime: {e}")))?;
     let done = runtime.block_on(async {
-        let lab = if on_lab { Some(start_lab(faults).await?) } else { None };
+        let lab = if on_lab { Some(start_lab(&compiled, faults).await?) } else { None };
         let result = if args.dry_run {
             dry_run(&compiled, lab.as_ref()).await
         } else {
@@ -85,9 +86,9 @@ fn prepare_and_run(args: &Args) -> Result<Status, Status> {
     done
 }
 
-async fn start_lab(faults: Vec<Fault>) -> Result<Lab, Status> {
-    let config = LabConfig { faults, ..LabConfig::default() };
-    crate::lab::start(config).await.map_err(|e| because(Status::Refused, &format!("the lab does not start: {e}")))
+async fn start_lab(compiled: &Compiled, faults: Vec<Fault>) -> Result<Lab, Status> {
+    let lab = lab::start_for(&compiled.plan, faults).await;
+    lab.map_err(|e| because(Status::Refused, &format!("the lab does not start: {e}")))
 }
 
 /// Says all reasons and that nothing was changed.
@@ -109,14 +110,22 @@ async fn dry_run(compiled: &Compiled, lab: Option<&Lab>) -> Result<Status, Statu
     let Some(ready) = ready else { return Ok(Status::Unfinished) };
     outln!("{} dry run of {} on {}: nothing is changed", style.bold("canary"), plan.rollout, bindings.environment);
     outln!("\nwhat is set now");
-    for (port, setting) in &ready.originals {
-        outln!("  {} = {setting}", plan.port_name(*port));
+    for (name, setting) in plan.shown(&ready.originals) {
+        outln!("  {name} = {setting}");
     }
     outln!("\nwhat would be set");
-    for (i, phase) in plan.phases.iter().enumerate() {
-        let list = plan.settings_at(crate::plan::PhaseId::at(i));
-        let named: Vec<_> = list.iter().map(|(p, s)| (plan.port_name(*p).to_owned(), *s)).collect();
-        outln!("  phase {}: {}", phase.name, settings(&named));
+    let mut set = ready.originals.clone();
+    for phase in &plan.phases {
+        let mut changes = Vec::new();
+        for (port, to) in &phase.settings {
+            if let Some((_, now)) = set.iter_mut().find(|(p, _)| p == port) {
+                changes.push((*port, (*now, *to)));
+                *now = *to;
+            }
+        }
+        let changes: Vec<String> =
+            plan.shown(&changes).into_iter().map(|(name, (now, to))| format!("{name} {now} → {to}")).collect();
+        outln!("  phase {}: {}", phase.name, if changes.is_empty() { "nothing".into() } else { changes.join(", ") });
     }
     outln!("\nwhat is read now");
     for line in super::query::inputs(plan, &ready) {
@@ -197,7 +206,7 @@ async fn real_run(args: &Args, compiled: &Compiled, lab: Option<&Lab>) -> Result
     };
     let plan = Arc::new(compiled.plan.clone());
     let backends = connect(&plan, &compiled.bindings, lab).map_err(|r| refused(&r))?;
-    if lab.is_some() {
+    if compiled.bindings.environment == "lab" {
         restore_lab(&state, &backends).await;
     }
     let beginning = Beginning::Recovered(Box::new(state));

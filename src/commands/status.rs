@@ -83,12 +83,12 @@ fn human(run: &Run, plan: &Plan, state: Option<&State>, runner: Option<&str>, at
         return;
     };
     outln!("  stage     {}", stage(plan, state));
-    for (port, asked) in &state.target.settings {
+    for (name, asked) in plan.shown(&state.target.settings) {
         let verified = state.target.verified.map_or_else(
             || style.unsure("not read back yet"),
             |at| format!("read back {} ago", show::duration((now() - at) / 1000 * 1000)),
         );
-        outln!("  exposure  {} = {asked}, {verified}", plan.port_name(*port));
+        outln!("  exposure  {name} = {asked}, {verified}");
     }
     for g in crate::engine::explain::guard_reports(plan, state) {
         outln!("  guard     {} {} ({})", g.guard, style.word(g.word, g.word.text()), reading(&g));

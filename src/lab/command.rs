@@ -26,7 +26,7 @@ pub async fn serve_forever(
         .await
         .map_err(|error| failed(format!("listen on {listen}: {error}")).help("port 0 takes a free port"))?;
     let address = listener.local_addr().map_err(|e| failed(e.to_string()))?;
-    let instance = Arc::new(Instance::new(version, seed)?);
+    let instance = Arc::new(Instance::new(version, seed, None)?);
     tell(out, &format!("listening on http://{address}"))?;
     instance.serve(listener).await;
     Err(BackendError::permanent(format!("lab: service {version} at {address} crashed, as /fault asked")))

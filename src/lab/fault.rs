@@ -7,7 +7,7 @@ use std::time::Duration;
 /// The longest latency, in milliseconds, as the service's `/fault` takes it.
 const MAX_SLOW: Duration = Duration::from_secs(60);
 /// What can be written, for messages.
-const FORMS: &str = "`slow=400ms`, `errors=20%`, `crash`, `hang`, each alone, with `at 50%` (of traffic on the canary) or with `after 10s`";
+const FORMS: &str = "`slow=400ms`, `errors=20%`, `crash`, `hang`, each alone, with `at 50%` (of traffic on the canary; of flags: `at 10%`, `at on`) or with `after 10s`";
 
 /// Something that will go wrong with the canary.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -25,7 +25,7 @@ pub enum Trigger {
     Start,
     /// So long after the lab's start.
     After(Duration),
-    /// When the canary's share of traffic (0 to 1) is first set to this or more.
+    /// When the canary's share of traffic (0 to 1), or what flags expose, is first this or more. A flag that is on is 1.
     AtShare(f64),
 }
 
@@ -111,6 +111,7 @@ fn one(item: &str) -> Result<Fault, BackendError> {
     };
     let after = match rest {
         [] => Trigger::Start,
+        ["at", "on"] => Trigger::AtShare(1.0),
         ["at", share] => Trigger::AtShare(ratio(share).map_err(|why| match duration(share) {
             Ok(_) => wrong(
                 format!("`at` takes a share of traffic, not `{share}`, in `{item}`"),
@@ -222,8 +223,7 @@ mod tests {
 
     #[test]
     fn every_form_is_read_and_written_back() {
-        let spec =
-            "slow=400ms, slow = 1.5s at 50%, errors=20% after 10s, errors=0.5%, crash at 2.5%, hang after 2m, crash";
+        let spec = "slow=400ms, slow = 1.5s at 50%, errors=20% after 10s, errors=0.5%, crash at 2.5%, hang after 2m, crash, crash at on";
         let faults = Fault::parse(spec).unwrap();
         let ms = Duration::from_millis;
         let expected = [
@@ -234,6 +234,7 @@ mod tests {
             (Trigger::AtShare(0.025), FaultKind::Crash),
             (Trigger::After(ms(120_000)), FaultKind::Hang),
             (Trigger::Start, FaultKind::Crash),
+            (Trigger::AtShare(1.0), FaultKind::Crash),
         ]
         .map(|(after, what)| Fault { after, what });
         assert_eq!(faults, expected);

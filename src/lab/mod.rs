@@ -9,6 +9,7 @@
 mod command;
 mod draws;
 mod fault;
+mod flags;
 mod http;
 mod load;
 mod meter;
@@ -33,6 +34,7 @@ use crate::backend::{BackendError, Port};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use tokio::net::TcpListener;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
 /// The most requests a second that the lab is asked for: beyond it, it would measure this machine.
@@ -45,6 +47,9 @@ pub struct LabConfig {
     pub rate: u32,
     /// What goes wrong with the canary, and when.
     pub faults: Vec<Fault>,
+    /// Whether the faults lie behind flags instead: then they are those of the stable service, whose requests meet them as its
+    /// flags say (see [`Lab::follow`]). For a rollout that moves no traffic.
+    pub behind_flags: bool,
     /// Of the draws behind latencies and errors.
     pub seed: u64,
     /// The canary's version: its label `version`, its header `x-version`.
@@ -58,6 +63,7 @@ impl Default for LabConfig {
         Self {
             rate: 200,
             faults: Vec::new(),
+            behind_flags: false,
             seed: 1,
             canary_version: "v2".to_owned(),
             stable_version: "v1".to_owned(),
@@ -76,6 +82,7 @@ pub struct Lab {
     load: Arc<load::Load>,
     rate: u32,
     injected: schedule::Log,
+    flags: mpsc::UnboundedSender<Vec<Arc<dyn Port>>>,
     tasks: JoinSet<()>,
 }
 
@@ -92,8 +99,11 @@ pub async fn start(config: LabConfig) -> Result<Lab, BackendError> {
             BackendError::permanent(message).help("metrics tell the two apart by version: give them different ones")
         );
     }
-    let (canary, canary_life) = process::bind(&config.canary_version, draws::derive(config.seed, 1))?;
-    let (stable, stable_life) = process::bind(&config.stable_version, draws::derive(config.seed, 2))?;
+    let (canary, canary_life) = process::bind(&config.canary_version, draws::derive(config.seed, 1), None)?;
+    // what the flags expose now, and at most so far
+    let (exposed, peak) = (watch::Sender::new(0.0), watch::Sender::new(0.0));
+    let behind = config.behind_flags.then(|| exposed.subscribe());
+    let (stable, stable_life) = process::bind(&config.stable_version, draws::derive(config.seed, 2), behind)?;
     let proxy =
         Arc::new(proxy::Proxy::new((canary.version(), canary.address()), (stable.version(), stable.address()))?);
     let (traffic, proxy_address) = listen().await?;
@@ -109,12 +119,15 @@ pub async fn start(config: LabConfig) -> Result<Lab, BackendError> {
     tasks.spawn(Arc::clone(&proxy).serve_traffic(traffic));
     tasks.spawn(Arc::clone(&proxy).serve_control(control));
     for fault in config.faults {
-        tasks.spawn(schedule::inject(fault, proxy.peak(), canary.clone(), injected.clone()));
+        let (peak, victim) = if config.behind_flags { (peak.subscribe(), &stable) } else { (proxy.peak(), &canary) };
+        tasks.spawn(schedule::inject(fault, peak, config.behind_flags, victim.clone(), injected.clone()));
     }
+    let (flags, wanted) = mpsc::unbounded_channel();
+    tasks.spawn(flags::follow(wanted, exposed, peak));
     if config.rate > 0 {
         tasks.spawn(Arc::clone(&load).run(url, config.rate));
     }
-    Ok(Lab { canary, stable, proxy_address, control_address, proxy, load, rate: config.rate, injected, tasks })
+    Ok(Lab { canary, stable, proxy_address, control_address, proxy, load, rate: config.rate, injected, flags, tasks })
 }
 
 impl Lab {
@@ -146,6 +159,13 @@ impl Lab {
     #[must_use]
     pub fn traffic(&self) -> Arc<dyn Port> {
         Arc::new(LabTraffic::new(&self.control_url()))
+    }
+
+    /// Lets the stable service read these flags from now on, from where they are kept. With [`LabConfig::behind_flags`], its
+    /// faults lie behind them: of a share, that share of requests meets them, of a flag that is on or a count above 0, each.
+    pub fn follow(&self, flags: Vec<Arc<dyn Port>>) {
+        // it can only fail when the lab is ending
+        let _ = self.flags.send(flags);
     }
 
     /// The version that is rolled out.

@@ -119,13 +119,14 @@ impl Service {
     }
 }
 
-/// Binds a service of `version` and returns its handle with the task that serves it. The task ends only by being dropped.
+/// Binds a service of `version`, its faults behind flags if there is an `exposure`, and returns its handle with the task that serves it. The task ends only by being dropped.
 pub(crate) fn bind(
     version: &str,
     seed: u64,
+    exposure: Option<watch::Receiver<f64>>,
 ) -> Result<(Service, impl Future<Output = ()> + Send + use<>), BackendError> {
     let reserved = Reserved::new()?;
-    let first = Arc::new(Instance::new(version, seed)?);
+    let first = Arc::new(Instance::new(version, seed, exposure.clone())?);
     let listener = reserved.listen()?;
     let (is_up, up) = watch::channel(true);
     let (restarts, mut wanted) = mpsc::channel::<oneshot::Sender<()>>(1);
@@ -150,7 +151,7 @@ pub(crate) fn bind(
             };
             // Neither can fail once the first of its kind did not, short of running out of descriptors; then whoever asked for
             // the restart is told by `done` being dropped.
-            let Ok(next) = Instance::new(&version, derive(seed, generation)) else {
+            let Ok(next) = Instance::new(&version, derive(seed, generation), exposure.clone()) else {
                 return;
             };
             let Ok(again) = reserved.listen() else { return };

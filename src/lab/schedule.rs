@@ -1,6 +1,6 @@
-//! Lets faults begin when their time or share has come, through the canary's own `/fault`, as a person with curl would.
+//! Lets faults begin when their time or share has come, through the service's own `/fault`, as a person with curl would.
 
-use super::fault::{Fault, Trigger};
+use super::fault::{Fault, FaultKind, Trigger};
 use super::process::Service;
 use crate::backend::BackendError;
 use crate::plan::Time;
@@ -36,21 +36,32 @@ impl Log {
     }
 }
 
-/// Waits for one fault's trigger and injects it into `canary`. `peak` is the highest share that the proxy was set to.
-pub(crate) async fn inject(fault: Fault, mut peak: watch::Receiver<f64>, canary: Service, log: Log) {
+/// Waits for one fault's trigger and injects it into `victim`. `peak` is the highest share so far: that the proxy was set to, or,
+/// `behind_flags`, that the flags expose.
+pub(crate) async fn inject(
+    fault: Fault,
+    mut peak: watch::Receiver<f64>,
+    behind_flags: bool,
+    victim: Service,
+    log: Log,
+) {
     match fault.after {
         Trigger::Start => {}
         Trigger::After(time) => tokio::time::sleep(time).await,
         Trigger::AtShare(share) => {
             // Weights hold a share to one part in a million.
             if peak.wait_for(|peak| *peak >= share - 1e-6).await.is_err() {
-                return; // the proxy is gone
+                return; // the lab is gone
             }
         }
     }
+    // nobody meets what is behind a flag that is off, and a process that nobody kills does not end
+    if behind_flags && fault.what == FaultKind::Crash && peak.wait_for(|peak| *peak > 0.0).await.is_err() {
+        return;
+    }
     let mut failed = None;
     for _ in 0..TRIES {
-        match canary.set_fault(fault.what.change()).await {
+        match victim.set_fault(fault.what.change()).await {
             Ok(_) => {
                 failed = None;
                 break;

@@ -81,10 +81,13 @@ pub(crate) struct Instance {
     registry: Registry,
     meter: Meter,
     faults: watch::Sender<Faults>,
+    exposure: Option<watch::Receiver<f64>>,
 }
 
 impl Instance {
-    pub(crate) fn new(version: &str, seed: u64) -> Result<Self, BackendError> {
+    /// With an `exposure` (a share of requests, as its flags say), its faults lie behind those flags: that share of requests meets
+    /// latency and errors, and the instance hangs or crashes while there is any. Without, every request meets them.
+    pub(crate) fn new(version: &str, seed: u64, exposure: Option<watch::Receiver<f64>>) -> Result<Self, BackendError> {
         let header = HeaderValue::from_str(version).map_err(|_| {
             BackendError::permanent(format!("lab: version `{}` cannot be sent in a header", version.escape_debug()))
                 .help("use letters, digits, dots and dashes, as in `v2`")
@@ -99,15 +102,14 @@ impl Instance {
             registry,
             meter,
             faults: watch::Sender::new(Faults::default()),
+            exposure,
         })
     }
 
     /// Serves until it crashes.
     pub(crate) async fn serve(self: Arc<Self>, listener: TcpListener) {
-        let mut faults = self.faults.subscribe();
-        let crashed = async move {
-            let _ = faults.wait_for(|f| f.crash).await;
-        };
+        let instance = Arc::clone(&self);
+        let crashed = async move { instance.until(|f, exposed| f.crash && exposed > 0.0).await };
         let handler = move |request| {
             let instance = Arc::clone(&self);
             async move { instance.handle(request).await }
@@ -134,7 +136,7 @@ impl Instance {
         let arrived = Instant::now();
         let _in_flight = self.meter.arrive();
         self.while_hanging().await;
-        let faults = *self.faults.borrow();
+        let faults = if self.is_struck() { *self.faults.borrow() } else { Faults::default() };
         let spread = (self.draws.unit() + self.draws.unit()) / 2.0;
         let work = Duration::from_secs_f64(WORK.0 + spread * (WORK.1 - WORK.0));
         let fails = self.draws.unit() < faults.error_rate;
@@ -147,8 +149,39 @@ impl Instance {
     }
 
     async fn while_hanging(&self) {
-        // It can only fail when the sender is gone, and that is a field of this value.
-        let _ = self.faults.subscribe().wait_for(|f| !f.hang).await;
+        self.until(|f, exposed| !f.hang || exposed <= 0.0).await;
+    }
+
+    fn exposed(&self) -> f64 {
+        self.exposure.as_ref().map_or(1.0, |e| *e.borrow())
+    }
+
+    /// Whether one request meets the faults.
+    fn is_struck(&self) -> bool {
+        let share = self.exposed();
+        share >= 1.0 || (share > 0.0 && self.draws.unit() < share)
+    }
+
+    /// Returns once the faults and the exposure are such.
+    async fn until(&self, such: impl Fn(&Faults, f64) -> bool) {
+        let mut faults = self.faults.subscribe();
+        let mut exposure = self.exposure.clone();
+        while !such(&faults.borrow_and_update(), self.exposed()) {
+            // neither fails while it is waited for: one sender is a field of this value, without the other nothing changes
+            let turned = async {
+                let turned = match &mut exposure {
+                    Some(e) => e.changed().await.is_ok(),
+                    None => false,
+                };
+                if !turned {
+                    std::future::pending::<()>().await;
+                }
+            };
+            tokio::select! {
+                _ = faults.changed() => {}
+                () = turned => {}
+            }
+        }
     }
 
     async fn fault(&self, request: Request<Incoming>) -> Answer {
@@ -172,7 +205,7 @@ impl Instance {
         }
         self.faults.send_modify(|faults| change.apply(faults));
         let now = *self.faults.borrow();
-        if now.crash {
+        if now.crash && self.exposed() > 0.0 {
             // A process that crashes does not answer: this connection is dropped with the others.
             std::future::pending::<()>().await;
         }

@@ -1,5 +1,6 @@
 //! What an environment binds: ports and sources to backends, with their arguments. Secrets are named, never held.
 
+use super::{Port, PortKind};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -54,10 +55,72 @@ pub enum Arg {
 #[serde(transparent)]
 pub struct Secret(pub String);
 
+/// What stands for the name of a flag in the texts of its binding.
+pub const FLAG_NAME: &str = "${flag}";
+
 impl Binding {
     /// An argument.
     #[must_use]
     pub fn arg(&self, name: &str) -> Option<&Arg> {
         self.args.get(name)
+    }
+
+    /// The binding of one port: [`FLAG_NAME`] is its name, or that of the member of a group.
+    #[must_use]
+    pub fn for_port(&self, port: &Port) -> Self {
+        let mut out = self.clone();
+        if port.kind != PortKind::Traffic {
+            out.args.values_mut().for_each(|a| fill(a, port.flag_name()));
+        }
+        out
+    }
+}
+
+fn fill(arg: &mut Arg, name: &str) {
+    match arg {
+        Arg::Text(t) => *t = t.replace(FLAG_NAME, name),
+        Arg::List(items) => items.iter_mut().for_each(|i| fill(i, name)),
+        Arg::Env(_) | Arg::Secret(_) | Arg::Duration(_) | Arg::Number(_) | Arg::Bool(_) => {}
+    }
+}
+
+impl Port {
+    /// The name under which an environment binds it: that of its group, or its own.
+    #[must_use]
+    pub fn bound_as(&self) -> &str {
+        self.group.as_deref().unwrap_or(&self.name)
+    }
+
+    /// The flag's own name: that of the member in its group, or its own.
+    #[must_use]
+    pub fn flag_name(&self) -> &str {
+        let member = self.group.as_deref().and_then(|g| self.name.strip_prefix(g)?.strip_prefix('.'));
+        member.unwrap_or(&self.name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_name_of_a_flag_is_filled_in_everywhere_but_in_what_is_named_outside() {
+        let port = Port { name: "m4.a.b".into(), kind: PortKind::BoolFlag, group: Some("m4".into()) };
+        assert_eq!((port.bound_as(), port.flag_name()), ("m4", "a.b"));
+        let text = |t: &str| Arg::Text(t.into());
+        let args = [
+            ("key", text("x/${flag}/${flag}")),
+            ("set", Arg::List(vec![text("set"), text("${flag}=${value}")])),
+            ("url", Arg::Env("${flag}".into())),
+        ];
+        let args = args.into_iter().map(|(n, a)| (n.to_owned(), a)).collect();
+        let bound = Binding { backend: "x".into(), args, place: String::new() };
+        let made = bound.for_port(&port);
+        assert_eq!(made.arg("key"), Some(&text("x/a.b/a.b")));
+        assert_eq!(made.arg("set"), Some(&Arg::List(vec![text("set"), text("a.b=${value}")])));
+        assert_eq!(made.arg("url"), Some(&Arg::Env("${flag}".into())));
+        let single = Port { name: "search".into(), kind: PortKind::BoolFlag, group: None };
+        assert_eq!((single.bound_as(), single.flag_name()), ("search", "search"));
+        assert_eq!(bound.for_port(&single).arg("key"), Some(&text("x/search/search")));
     }
 }

@@ -6,6 +6,7 @@
 
 pub mod binding;
 pub mod expr;
+pub mod groups;
 pub mod hash;
 pub mod input;
 pub mod render;
@@ -231,6 +232,9 @@ pub struct Port {
     pub name: String,
     /// What can be set on it.
     pub kind: PortKind,
+    /// The group of flags that it is a member of; its name is then `group.member`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<String>,
 }
 
 /// What can be set on a port.
@@ -455,6 +459,13 @@ impl Plan {
     #[must_use]
     pub fn is_traffic(&self, port: PortId) -> bool {
         self.ports.get(port.index()).is_some_and(|p| p.kind == PortKind::Traffic)
+    }
+
+    /// Settings with their ports' names, the members of a group that agree put together: to be shown.
+    #[must_use]
+    pub fn shown<T: PartialEq + Copy>(&self, list: &[(PortId, T)]) -> Vec<(String, T)> {
+        let named: Vec<_> = list.iter().map(|(p, s)| (self.port_name(*p).to_owned(), *s)).collect();
+        groups::together(&named)
     }
 
     /// A port's name.

@@ -150,8 +150,8 @@ fn timeline(plan: &Plan, out: &mut String) {
             let _ = write!(out, " \"{p}\"");
         }
         out.push('\n');
-        for (port, to) in &phase.settings {
-            let _ = writeln!(out, "             set {} = {to}", plan.port_name(*port));
+        for (name, to) in plan.shown(&phase.settings) {
+            let _ = writeln!(out, "             set {name} = {to}");
         }
         for step in &phase.steps {
             let line = match step {
@@ -288,8 +288,9 @@ fn rollback(plan: &Plan, out: &mut String) {
     out.push_str("\na rollback restores\n");
     let (traffic, flags): (Vec<_>, Vec<_>) = plan.ports.iter().partition(|p| p.kind == super::PortKind::Traffic);
     for (what, ports) in [("traffic", traffic), ("flag", flags)] {
-        for p in ports {
-            let _ = writeln!(out, "  {what} {} to what was read before the first change", p.name);
+        let named: Vec<_> = ports.iter().map(|p| (p.name.clone(), ())).collect();
+        for (name, ()) in super::groups::together(&named) {
+            let _ = writeln!(out, "  {what} {name} to what was read before the first change");
         }
     }
     let undone = |a: &Action| -> Option<String> { Some(format!("  {} by {}", a.name, plan.action_name(a.undo?))) };

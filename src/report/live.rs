@@ -4,7 +4,7 @@ use super::lines::line;
 use super::style::Style;
 use super::text::{clock, cut, pad, printable, used};
 use crate::engine::{GuardReport, Record, Stage, State, Verdict, Word, step_text};
-use crate::plan::{Consequence, Millis, PhaseId, Plan, Setting, Step, Time, show};
+use crate::plan::{Consequence, Millis, PhaseId, Plan, PortId, PortKind, Setting, Step, Time, show};
 use crate::runtime::{Observer, View};
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -183,15 +183,16 @@ fn headline(plan: &Plan, state: &State, style: Style) -> String {
 
 fn exposure(view: &View<'_>, style: Style) -> String {
     let mut parts = Vec::new();
-    for (port, asked) in &view.state.target.settings {
-        let read: Option<Setting> = view.ports.get(port.index()).copied().flatten();
+    let traffic = |name: &str| view.plan.ports.iter().any(|p| p.name == name && p.kind == PortKind::Traffic);
+    let read = |port: PortId| -> Option<Setting> { view.ports.get(port.index()).copied().flatten() };
+    let settings: Vec<_> = view.state.target.settings.iter().map(|(p, s)| (*p, (*s, read(*p)))).collect();
+    for (name, (asked, read)) in view.plan.shown(&settings) {
         let back = match read {
-            Some(r) if r.same(*asked) => style.good(&format!("read back {r}")),
+            Some(r) if r.same(asked) => style.good(&format!("read back {r}")),
             Some(r) => style.bad(&format!("read back {r}")),
             None => style.unsure("not read back"),
         };
-        let name = view.plan.port_name(*port);
-        let bar = match (view.plan.is_traffic(*port), read) {
+        let bar = match (traffic(&name), read) {
             (true, Some(Setting::Share(s))) => format!(" {}", bar(s, 20)),
             _ => String::new(),
         };
@@ -332,8 +333,8 @@ fn frozen_by(plan: &Plan, state: &State) -> Option<String> {
     (!names.is_empty()).then(|| names.join(", "))
 }
 
-fn settings(plan: &Plan, list: &[(crate::plan::PortId, Setting)]) -> String {
-    list.iter().map(|(p, s)| format!("{} = {s}", plan.port_name(*p))).collect::<Vec<_>>().join(", ")
+fn settings(plan: &Plan, list: &[(PortId, Setting)]) -> String {
+    plan.shown(list).iter().map(|(name, s)| format!("{name} = {s}")).collect::<Vec<_>>().join(", ")
 }
 
 /// To whole seconds, for people.

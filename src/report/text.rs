@@ -1,7 +1,7 @@
 //! Small pieces of text that several reports share.
 
 use crate::engine::GuardReport;
-use crate::plan::{Setting, Time, Tolerance, show};
+use crate::plan::{Setting, Time, Tolerance, groups, show};
 use chrono::{Local, SecondsFormat, TimeZone, Utc};
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
@@ -28,13 +28,13 @@ pub fn rfc3339(at: Time) -> String {
         .map_or_else(|| at.to_string(), |t| t.to_rfc3339_opts(SecondsFormat::Millis, true))
 }
 
-/// `checkout = 50%, cache = on`
+/// `checkout = 50%, cache = on`, `m4 (2 flags) = on`
 #[must_use]
 pub fn settings(list: &[(String, Setting)]) -> String {
     if list.is_empty() {
         return String::from("nothing");
     }
-    list.iter().map(|(p, s)| format!("{p} = {s}")).collect::<Vec<_>>().join(", ")
+    groups::together(list).iter().map(|(p, s)| format!("{p} = {s}")).collect::<Vec<_>>().join(", ")
 }
 
 /// A tolerance as it is written: `5m`, `2 checks`; nothing for none.

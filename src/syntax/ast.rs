@@ -35,6 +35,8 @@ pub enum Item {
     Traffic(Traffic),
     /// `flag n: bool|count|ratio [in [..]]`
     Flag(Flag),
+    /// `flags n: ["a", "b"] [in [..]]`
+    Flags(Flags),
     /// `action n timeout d, undo other|none`
     Action(Action),
     /// `channel a, b`
@@ -43,7 +45,7 @@ pub enum Item {
     Environment(Environment),
     /// `rollout n "title" { … }`
     Rollout(Rollout),
-    /// Parsed, but not built yet: `use`, `slice`, `flags`, `probe`, `load`, `killswitch`, `window`, `signoff`, `slo`,
+    /// Parsed, but not built yet: `use`, `slice`, `probe`, `load`, `killswitch`, `window`, `signoff`, `slo`,
     /// `score`, `test`.
     Unbuilt(Unbuilt),
     /// Text that no item could be made of; a diagnostic says why.
@@ -125,6 +127,21 @@ pub struct Flag {
     /// `bool`, `count` or `ratio`.
     pub ty: Name,
     /// The values it may take.
+    pub values: Option<Expr>,
+    /// `per dims`: refused until slices are built.
+    pub per: Vec<Name>,
+    /// The whole declaration.
+    pub span: Span,
+}
+
+/// `flags m4: ["failure_catalog", "strict_golden"]`: flags that are set as one.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Flags {
+    /// The group's name.
+    pub name: Name,
+    /// An [`ExprKind::List`] of names, bare or in quotes.
+    pub members: Expr,
+    /// The values that each may take; without them each is on or off.
     pub values: Option<Expr>,
     /// `per dims`: refused until slices are built.
     pub per: Vec<Name>,

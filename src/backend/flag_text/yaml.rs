@@ -362,7 +362,8 @@ fn without(text: &str, flow: bool, map: &Node<'_>, entries: &[(Node<'_>, Node<'_
         (None, None) => {
             // alone: a comma behind it goes too
             let tail = text.get(child.end..map.range.end).unwrap_or("");
-            let comma = tail.trim_start().starts_with(',').then(|| tail.find(',').map_or(0, |i| i + 1)).unwrap_or(0);
+            let blanks = tail.len() - tail.trim_start().len();
+            let comma = if tail.trim_start().starts_with(',') { blanks + 1 } else { 0 };
             (child.start..child.end + comma, String::new())
         }
     }

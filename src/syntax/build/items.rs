@@ -1,7 +1,7 @@
 //! Top-level items.
 
 use super::{Builder, P};
-use crate::syntax::ast::{Action, File, Flag, Item, Let, Metric, Name, Param, Traffic, Undo};
+use crate::syntax::ast::{Action, File, Flag, Flags, Item, Let, Metric, Name, Param, Traffic, Undo};
 use crate::syntax::codes;
 use crate::syntax::diagnostic::Diagnostic;
 use crate::syntax::grammar::Rule;
@@ -43,7 +43,7 @@ impl Builder<'_> {
             Rule::rollout => Some(Item::Rollout(self.rollout(p)?)),
             Rule::use_ => unbuilt(self, p, "use", true),
             Rule::slice => unbuilt(self, p, "slice", true),
-            Rule::flags => unbuilt(self, p, "flags", true),
+            Rule::flags => self.flags(p).map(Item::Flags),
             Rule::probe => unbuilt(self, p, "probe", true),
             Rule::load => unbuilt(self, p, "load", true),
             Rule::killswitch => unbuilt(self, p, "killswitch", true),
@@ -164,6 +164,23 @@ impl Builder<'_> {
             }
         }
         Some(Flag { name: name?, ty: ty?, values, per, span })
+    }
+
+    fn flags(&mut self, p: P<'_>) -> Option<Flags> {
+        let span = self.span(&p);
+        let (mut name, mut members, mut values, mut per) = (None, None, None, Vec::new());
+        for q in p.into_inner() {
+            match q.as_rule() {
+                Rule::name => name = Some(self.name(&q)),
+                Rule::list => members = Some(self.list(q)),
+                Rule::flag_values => {
+                    values = super::child(q, Rule::list).map(|l| self.list(l));
+                }
+                Rule::per => per = self.names(q),
+                _ => {}
+            }
+        }
+        Some(Flags { name: name?, members: members?, values, per, span })
     }
 
     fn action(&mut self, p: P<'_>) -> Option<Action> {

@@ -80,7 +80,7 @@ const TOP: &[Form] = &[
     form("rollout", &[Rule::rollout], "rollout NAME \"title\" { … }"),
     form("use", &[Rule::use_], "use \"./team.canary\" as NAME"),
     form("slice", &[Rule::slice], "slice NAME in [\"low\", \"high\"], slice NAME of METRIC"),
-    form("flags", &[Rule::flags], "flags NAME: [A, B]"),
+    form("flags", &[Rule::flags], "flags NAME: [A, B], flags NAME: [A, B] in [0%, 10%, 100%]"),
     form("probe", &[Rule::probe], "probe NAME every 30s { … }"),
     form("load", &[Rule::load], "load NAME = burst(get: \"/path\", requests: 100)"),
     form("killswitch", &[Rule::killswitch], "killswitch NAME { … }"),
