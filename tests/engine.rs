@@ -14,6 +14,8 @@ mod back;
 mod clocks;
 #[path = "engine/course.rs"]
 mod course;
+#[path = "engine/kill.rs"]
+mod kill;
 #[path = "engine/props.rs"]
 mod props;
 #[path = "engine/reactions.rs"]

@@ -97,6 +97,7 @@ pub fn text(plan: &Plan, bindings: &Bindings) -> String {
     head(plan, bindings, &mut out);
     timeline(plan, &mut out);
     guards(plan, &mut out);
+    switches(plan, &mut out);
     reactions(plan, &mut out);
     queries(plan, bindings, &mut out);
     rollback(plan, &mut out);
@@ -218,7 +219,27 @@ fn guards(plan: &Plan, out: &mut String) {
         if g.never_waived {
             out.push_str("  never waived");
         }
-        let _ = writeln!(out, "  else {}", consequence(plan, g.otherwise));
+        let kill = g.kill.map_or(String::new(), |k| format!(", kill {}", plan.switch_name(k)));
+        let _ = writeln!(out, "  else {}{kill}", consequence(plan, g.otherwise));
+    }
+}
+
+fn switches(plan: &Plan, out: &mut String) {
+    if plan.switches.is_empty() {
+        return;
+    }
+    out.push_str("\nkill switches (each takes everything back, and stays thrown until `canary reset`)\n");
+    for s in &plan.switches {
+        let by: Vec<&str> =
+            plan.guards.iter().filter(|g| g.kill.is_some_and(|k| plan.switch_name(k) == s.name)).map(|g| g.name.as_str()).collect();
+        let by = if by.is_empty() { String::from("by hand only") } else { format!("by hand, or by guard {}", by.join(", ")) };
+        let _ = writeln!(out, "  {}  thrown {by}", s.name);
+        for (port, to) in &s.settings {
+            let _ = writeln!(out, "             set {} = {to}", plan.port_name(*port));
+        }
+        for action in &s.actions {
+            let _ = writeln!(out, "             run {} (never undone)", plan.action_name(*action));
+        }
     }
 }
 
