@@ -333,11 +333,13 @@ fn the_grammar_reaches_every_kind_of_end() {
     // without this the property could hold of nothing
     let mut runner = proptest::test_runner::TestRunner::deterministic();
     let mut seen = std::collections::BTreeMap::new();
-    for seed in 0..240u64 {
+    for seed in 0..120u64 {
         let policy = policy().new_tree(&mut runner).unwrap().current();
         let at = 1 + u32::try_from(seed % 40).unwrap();
         let kind = |n: u64| u8::try_from(seed % n).unwrap();
-        let events: [Event; 3] = [(kind(14), at, 4), (kind(9), 30, 7), (4, at + 9, if seed % 3 == 0 { 9 } else { 1 })];
+        // an abort or a kill is read back late
+        let withheld = if matches!(kind(14), 2 | 9 | 10) { at } else { at + 9 };
+        let events: [Event; 3] = [(kind(14), at, 4), (kind(9), 30, 7), (4, withheld, if seed % 3 == 0 { 9 } else { 1 })];
         let w = world(&policy, Noise { seed, bad: seed % 9, missing: seed % 7 }, &events);
         let run = w.run("30m");
         judge(&policy, &w, &run);
