@@ -176,13 +176,8 @@ const PHASE: &[&str] = &[
     "irreversible \"why\"",
 ];
 
-const SWITCH: &[&str] = &[
-    "traffic x = 0%",
-    "flag y = off",
-    "traffic x = 0%, flag y = 0",
-    "run stop",
-    "run stop else pause",
-];
+const SWITCH: &[&str] =
+    &["traffic x = 0%", "flag y = off", "traffic x = 0%, flag y = 0", "run stop", "run stop else pause"];
 
 const ENVIRONMENT: &[&str] = &[
     "prometheus = prometheus(url: env(\"URL\"), bearer: secret(\"T\"))",

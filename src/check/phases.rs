@@ -152,7 +152,12 @@ impl<'a> Builder<'_, 'a> {
     }
 
     /// One `traffic x = 5%` or `flag y = on`.
-    pub(super) fn setting(&mut self, keyword: SetKeyword, name: &'a Name, value: &'a Expr) -> Option<(PortId, Setting)> {
+    pub(super) fn setting(
+        &mut self,
+        keyword: SetKeyword,
+        name: &'a Name,
+        value: &'a Expr,
+    ) -> Option<(PortId, Setting)> {
         let cx = self.cx;
         let decl = cx.expect_decl(name, "ports", "declare it with `traffic name` or `flag name: bool`", |d| {
             matches!(d, Decl::Traffic(_) | Decl::Flag(_))

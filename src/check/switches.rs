@@ -202,9 +202,8 @@ fn once(cx: &Cx<'_>, what: String, here: Span, first: Option<Span>) -> bool {
 fn no_else(cx: &Cx<'_>, otherwise: Option<&ast::Consequence>) -> bool {
     let Some(c) = otherwise else { return true };
     cx.push(
-        Diagnostic::error("E0407", "`run` in a kill switch is followed by nothing", c.span, "no `else` here").help(
-            "everything is taken back already; an action that fails is tried three times, then people are told",
-        ),
+        Diagnostic::error("E0407", "`run` in a kill switch is followed by nothing", c.span, "no `else` here")
+            .help("everything is taken back already; an action that fails is tried three times, then people are told"),
     );
     false
 }

@@ -95,7 +95,8 @@ impl<'a> Kill<'a> {
             }
             Err(e) => {
                 let s = &args.switch;
-                let message = format!("{e}; without a store say where it is declared: `canary kill {s} POLICY --env ENV`");
+                let message =
+                    format!("{e}; without a store say where it is declared: `canary kill {s} POLICY --env ENV`");
                 return Err(because(Status::Wrong, &message));
             }
         };
@@ -274,7 +275,8 @@ impl<'a> Kill<'a> {
             }
         };
         if bindings.environment == "lab" {
-            let message = "no run is under way on the lab, and the lab is gone with its runner: nothing is left to be killed";
+            let message =
+                "no run is under way on the lab, and the lab is gone with its runner: nothing is left to be killed";
             return Err(because(Status::Wrong, message));
         }
         let lease = match self.leased(plan, bindings)? {
@@ -363,8 +365,10 @@ impl<'a> Kill<'a> {
             return Ok(all.swap_remove(0));
         }
         let known = newest(&self.store, None, |plan| !plan.switches.is_empty())?;
-        let mut names: Vec<String> =
-            known.iter().flat_map(|p| p.plan.switches.iter().map(|s| format!("{} ({})", s.name, p.run.environment))).collect();
+        let mut names: Vec<String> = known
+            .iter()
+            .flat_map(|p| p.plan.switches.iter().map(|s| format!("{} ({})", s.name, p.run.environment)))
+            .collect();
         names.sort();
         names.dedup();
         let known = if names.is_empty() { String::new() } else { format!("; known are {}", names.join(", ")) };

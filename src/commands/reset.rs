@@ -74,7 +74,8 @@ fn latched(store: &Store, args: &Args) -> Result<Latch, Status> {
     }
     ours.pop().ok_or_else(|| {
         let here = args.env.as_ref().map_or(String::new(), |e| format!(" in environment {e}"));
-        let list: Vec<String> = others.iter().map(|l| format!("\n  - {} (environment {})", said(l), l.environment)).collect();
+        let list: Vec<String> =
+            others.iter().map(|l| format!("\n  - {} (environment {})", said(l), l.environment)).collect();
         let list = if list.is_empty() { String::from("nothing is") } else { format!("latched are:{}", list.concat()) };
         because(Status::Wrong, &format!("{} is not latched{here}; {list}", args.switch))
     })

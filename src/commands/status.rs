@@ -60,7 +60,9 @@ fn print(args: &Args) -> Result<(), Status> {
     match args.format {
         Format::Human if runs.is_empty() => outln!("nothing is running, and nothing waits to be resumed"),
         Format::Human => {}
-        Format::Json => outln!("{}", json!({ "schema": "canary.status/1", "latched": latches(&latched), "runs": list })),
+        Format::Json => {
+            outln!("{}", json!({ "schema": "canary.status/1", "latched": latches(&latched), "runs": list }))
+        }
     }
     Ok(())
 }

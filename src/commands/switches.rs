@@ -47,8 +47,7 @@ pub fn unfinished(
 /// # Errors
 /// The exit status when the store cannot be read; it was said on standard error.
 pub fn newest(store: &Store, rollout: Option<&str>, wanted: impl Fn(&Plan) -> bool) -> Result<Vec<Pinned>, Status> {
-    let filter =
-        RunFilter { rollout: rollout.map(str::to_owned), limit: Some(LOOK_BACK), ..RunFilter::default() };
+    let filter = RunFilter { rollout: rollout.map(str::to_owned), limit: Some(LOOK_BACK), ..RunFilter::default() };
     let runs = store.runs(&filter).map_err(|e| because(Status::Unfinished, &e.to_string()))?;
     let (mut seen, mut without) = (BTreeSet::new(), BTreeSet::new());
     let mut out = Vec::new();

@@ -230,9 +230,17 @@ fn switches(plan: &Plan, out: &mut String) {
     }
     out.push_str("\nkill switches (each takes everything back, and stays thrown until `canary reset`)\n");
     for s in &plan.switches {
-        let by: Vec<&str> =
-            plan.guards.iter().filter(|g| g.kill.is_some_and(|k| plan.switch_name(k) == s.name)).map(|g| g.name.as_str()).collect();
-        let by = if by.is_empty() { String::from("by hand only") } else { format!("by hand, or by guard {}", by.join(", ")) };
+        let by: Vec<&str> = plan
+            .guards
+            .iter()
+            .filter(|g| g.kill.is_some_and(|k| plan.switch_name(k) == s.name))
+            .map(|g| g.name.as_str())
+            .collect();
+        let by = if by.is_empty() {
+            String::from("by hand only")
+        } else {
+            format!("by hand, or by guard {}", by.join(", "))
+        };
         let _ = writeln!(out, "  {}  thrown {by}", s.name);
         for (port, to) in &s.settings {
             let _ = writeln!(out, "             set {} = {to}", plan.port_name(*port));

@@ -71,11 +71,7 @@ fn unacceptable(plan: &Plan, backends: &Backends) -> Vec<String> {
     for (what, settings) in of_phases.chain(of_switches) {
         for (port, setting) in settings {
             if let Some(Err(e)) = backends.port(*port).map(|b| b.accepts(*setting)) {
-                out.push(format!(
-                    "{what}: {} = {setting}: {}",
-                    plan.port_name(*port),
-                    fetch::with_help(&e)
-                ));
+                out.push(format!("{what}: {} = {setting}: {}", plan.port_name(*port), fetch::with_help(&e)));
             }
         }
     }

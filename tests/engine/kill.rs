@@ -64,7 +64,12 @@ fn a_person_throws_it_and_everything_goes_in_order() {
     assert_eq!(run.state.verdict(), Some(Verdict::Killed));
     assert_eq!(summary(&run), "kill switch all thrown by kim");
     let at = |part: &str| run.notices.iter().filter(|n| n.contains(part)).count();
-    assert_eq!((at("oncall: shop: killed: kill switch all"), at("team: shop: rolling back")), (1, 1), "{:#?}", run.notices);
+    assert_eq!(
+        (at("oncall: shop: killed: kill switch all"), at("team: shop: rolling back")),
+        (1, 1),
+        "{:#?}",
+        run.notices
+    );
 }
 
 #[test]
@@ -113,8 +118,17 @@ fn a_kill_goes_before_a_rollback_and_before_a_pause() {
         guard t: load < 5 else rollback, kill soft
         phase one { traffic checkout = 5%  hold 10m }";
     let run = World::of_plan(plan_with(SWITCHES, body)).from("load", "1m", Is(9.0)).run("1h");
-    assert_eq!(run.course[1..4], ["1m killed all by k", "1m killed soft by t", "1m rollback because k"], "{:#?}", run.course);
-    assert!(summary(&run).contains("kill switch all") && summary(&run).contains("kill switch soft"), "{}", summary(&run));
+    assert_eq!(
+        run.course[1..4],
+        ["1m killed all by k", "1m killed soft by t", "1m rollback because k"],
+        "{:#?}",
+        run.course
+    );
+    assert!(
+        summary(&run).contains("kill switch all") && summary(&run).contains("kill switch soft"),
+        "{}",
+        summary(&run)
+    );
     assert_eq!(run.requests(&plan_with(SWITCHES, body))[1], "1m checkout 0%, cache off, workers 0");
     assert_eq!(run.course.last().unwrap(), "1m45s rolled back");
 }
@@ -187,7 +201,11 @@ fn an_action_that_fails_is_tried_three_times_and_told() {
     assert_eq!(run.runs(&plan(), "smoke", RunCause::Kill), 1, "the next one is run all the same");
     assert_eq!(run.runs(&plan(), "unscale", RunCause::Undo), 1);
     assert!(summary(&run).contains("NOT DONE: revert failed 3 times"), "{}", summary(&run));
-    assert!(run.notices.iter().any(|n| n.contains("oncall: shop: revert failed 3 times: act by hand")), "{:#?}", run.notices);
+    assert!(
+        run.notices.iter().any(|n| n.contains("oncall: shop: revert failed 3 times: act by hand")),
+        "{:#?}",
+        run.notices
+    );
     // one that works at the second try is done
     let run = world().operator(ALL, "3m").action("revert", "0s", "3m", Ends::Badly).run("1h");
     assert_eq!(run.runs(&plan(), "revert", RunCause::Kill), 2);
@@ -231,7 +249,14 @@ fn a_killed_run_goes_on_after_a_stop() {
         let run = world().operator(ALL, "3m").withholds("2m45s", "3m10s").stops(from, to, false).run("1h");
         assert_eq!(run.state.verdict(), Some(Verdict::Killed), "{:#?}", run.course);
         assert!(run.runs(&plan(), "revert", RunCause::Kill) >= 1 && run.runs(&plan(), "smoke", RunCause::Kill) >= 1);
-        assert_eq!(run.ports, [0.0].map(|s| Some(Setting::Share(s))).into_iter().chain([Some(Setting::Bool(false)), Some(Setting::Count(0))]).collect::<Vec<_>>());
+        assert_eq!(
+            run.ports,
+            [0.0]
+                .map(|s| Some(Setting::Share(s)))
+                .into_iter()
+                .chain([Some(Setting::Bool(false)), Some(Setting::Count(0))])
+                .collect::<Vec<_>>()
+        );
     }
 }
 
@@ -240,7 +265,12 @@ fn where_nothing_runs_only_what_the_switch_sets_is_set() {
     let plan = plan();
     let mut state = State::new(&plan);
     let mut effects = Vec::new();
-    step(&plan, &mut state, Input::Operator { at: 1_000, act: ALL, who: String::from("kim"), why: String::from("3 am") }, &mut effects);
+    step(
+        &plan,
+        &mut state,
+        Input::Operator { at: 1_000, act: ALL, who: String::from("kim"), why: String::from("3 am") },
+        &mut effects,
+    );
     let asked: Vec<_> = effects
         .iter()
         .filter_map(|e| match e {
@@ -252,7 +282,9 @@ fn where_nothing_runs_only_what_the_switch_sets_is_set() {
     let port = |name: &str| PortId::at(plan.ports.iter().position(|p| p.name == name).unwrap());
     assert_eq!(asked[0].1, [(port("checkout"), Setting::Share(0.0)), (port("workers"), Setting::Count(0))]);
     assert!(asked[0].2);
-    assert!(effects.iter().any(|e| matches!(e, Effect::Record(r) if matches!(r.as_ref(), Record::KillSwitch { why, .. } if why == "3 am"))));
+    assert!(effects.iter().any(
+        |e| matches!(e, Effect::Record(r) if matches!(r.as_ref(), Record::KillSwitch { why, .. } if why == "3 am"))
+    ));
     // read back, then its actions
     effects.clear();
     let read = asked[0].1.clone();

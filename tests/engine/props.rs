@@ -339,7 +339,8 @@ fn the_grammar_reaches_every_kind_of_end() {
         let kind = |n: u64| u8::try_from(seed % n).unwrap();
         // an abort or a kill is read back late
         let withheld = if matches!(kind(14), 2 | 9 | 10) { at } else { at + 9 };
-        let events: [Event; 3] = [(kind(14), at, 4), (kind(9), 30, 7), (4, withheld, if seed % 3 == 0 { 9 } else { 1 })];
+        let events: [Event; 3] =
+            [(kind(14), at, 4), (kind(9), 30, 7), (4, withheld, if seed % 3 == 0 { 9 } else { 1 })];
         let w = world(&policy, Noise { seed, bad: seed % 9, missing: seed % 7 }, &events);
         let run = w.run("30m");
         judge(&policy, &w, &run);
