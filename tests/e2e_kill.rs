@@ -10,13 +10,12 @@
 
 mod support;
 
-use canary::store::{NewLatch, RunFilter, Store};
+use canary::store::{NewLatch, NewRun, RunFilter, Store};
 use rustix::process::Signal;
 use serde_json::Value;
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use support::canary::{Live, Work, of_kind};
-use support::eventually;
 use support::page::{Dial, Page};
 
 const RUN: [&str; 4] = ["run", "checkout.canary", "--env", "switch"];
@@ -94,6 +93,14 @@ impl Switched {
         assert_eq!(self.set(), (0.0, false));
         assert_eq!(self.switches()[0]["latched"], true);
         self.work.verify();
+    }
+}
+
+fn within(what: &str, limit: Duration, mut done: impl FnMut() -> bool) {
+    let begin = Instant::now();
+    while !done() {
+        assert!(begin.elapsed() < limit, "not within {limit:?}: {what}");
+        std::thread::sleep(Duration::from_millis(5));
     }
 }
 
@@ -246,9 +253,9 @@ fn nor_does_a_store_that_somebody_keeps_locked() {
     s.left_behind();
     let lock = Locked::new(&s);
     let kill = s.work.start(&["kill", "stop_async"]);
-    eventually("the flags are down under the lock", || s.set() == (0.0, false));
+    within("the flags are down under the lock", LONG, || s.set() == (0.0, false));
     // the switch's action too
-    eventually("the workers are stopped under the lock", || s.stopped() == ["kill"]);
+    within("the workers are stopped under the lock", LONG, || s.stopped() == ["kill"]);
     lock.release();
     kill.end(LONG).exits(0);
     s.is_killed();
@@ -260,13 +267,47 @@ fn nor_does_a_runner_that_does_not_hear() {
     let s = Switched::new();
     let live = s.raised();
     live.signal(Signal::STOP);
-    s.work.start(&["kill", "stop_async"]).end(LONG).exits(5).says("was not heard from");
+    s.work.start(&["kill", "stop_async"]).end(LONG).exits(5).says("is not taken back");
     assert_eq!(s.set(), (0.0, false));
     assert_eq!(s.stopped(), ["kill"]);
     // it wakes, and finds the word and the latch
     live.signal(Signal::CONT);
     live.end(LONG).exits(4);
     s.is_killed();
+}
+
+#[test]
+fn nor_does_a_locked_store_between_it_and_a_live_runner() {
+    let s = Switched::new();
+    let live = s.raised();
+    let lock = Locked::new(&s);
+    let kill = s.work.start(&["kill", "stop_async"]);
+    within("the flags are down under the lock", LONG, || s.set() == (0.0, false));
+    lock.release();
+    // the runner that could not be told obeys the latch
+    live.end(LONG).exits(4);
+    kill.end(LONG).exits(0);
+    s.is_killed();
+}
+
+#[test]
+fn the_run_that_a_kill_makes_does_not_hide_the_one_that_is_unfinished() {
+    let s = Switched::new();
+    s.left_behind();
+    let store = s.store();
+    let run = store.runs(&RunFilter::default()).unwrap().remove(0);
+    let documents = store.documents(&run.id).unwrap();
+    let later = NewRun {
+        rollout: run.rollout,
+        environment: run.environment,
+        documents,
+        started: run.started + 60_000,
+        ..NewRun::default()
+    };
+    let later = store.create_run(&later).unwrap();
+    store.finish_run(&later, "killed", run.started + 61_000).unwrap();
+    s.work.canary(&["abort", "checkout"]).exits(0);
+    assert_eq!(s.set().0, 0.0);
 }
 
 #[test]
@@ -363,28 +404,54 @@ fn a_live_run_obeys_a_switch_that_was_latched_elsewhere() {
     s.is_killed();
 }
 
-#[test]
-fn a_killed_run_whose_runner_is_killed_goes_on() {
-    let s = Switched::new();
-    let live = s.raised();
-    // the script that stops the workers is under way when the runner goes
+/// Replaces the script that stops the workers.
+fn stopping_with(s: &Switched, script: &str) {
     let env = s.work.path("environments/switch.canary");
     let text = std::fs::read_to_string(&env).unwrap();
-    assert!(text.contains("stopped"));
-    drop(live);
-    s.work.canary(&["abort", "checkout"]).exits(0);
-    let slow = text.replace("echo $CANARY_CAUSE >> ../stopped", "echo begun >> ../stopped; test -f ../fast || sleep 8");
-    std::fs::write(&env, slow).unwrap();
-    let mut live = s.raised();
-    let kill = s.work.start(&["kill", "stop_async"]);
-    live.until("kill switch: running stop_workers", LONG);
-    live.signal(Signal::KILL);
-    std::fs::write(s.work.path("fast"), "").unwrap();
-    live.end(LONG);
-    // whoever waits for the verdict takes over
-    kill.end(LONG).exits(0);
+    let usual = "echo $CANARY_CAUSE >> ../stopped";
+    assert!(text.contains(usual));
+    std::fs::write(&env, text.replace(usual, script)).unwrap();
+}
+
+#[test]
+fn a_killed_run_whose_runner_is_killed_goes_on() {
+    for resumed in [false, true] {
+        let s = Switched::new();
+        // the script that stops the workers is under way when the runner goes
+        stopping_with(&s, "echo begun >> ../stopped; test -f ../fast || sleep 8");
+        let live = s.raised();
+        let kill = s.work.start(&["kill", "stop_async"]);
+        within("the script is under way", LONG, || s.stopped().len() == 1);
+        if resumed {
+            kill.signal(Signal::KILL);
+        }
+        live.signal(Signal::KILL);
+        std::fs::write(s.work.path("fast"), "").unwrap();
+        live.end(LONG);
+        if resumed {
+            kill.end(LONG);
+            s.work.canary(&["reset", "stop_async", "--why", "x"]).exits(3).says("not taken back yet");
+            s.work.canary(&RESUME).exits(4);
+        } else {
+            // whoever waits for the verdict takes over
+            kill.end(LONG).exits(0);
+        }
+        s.is_killed();
+        assert_eq!(s.stopped().len(), 2, "how it ended is not known: it must succeed under our eyes");
+    }
+}
+
+#[test]
+fn an_action_that_fails_for_good_is_no_success() {
+    let s = Switched::new();
+    stopping_with(&s, "echo tried >> ../stopped; exit 3");
+    let live = s.raised();
+    s.work.canary(&["kill", "stop_async"]).exits(1).says("stop_workers failed: act by hand");
+    live.end(LONG).exits(4).shows("NOT DONE: stop_workers failed 3 times");
+    assert_eq!(s.stopped().len(), 3);
     s.is_killed();
-    assert!(s.stopped().len() >= 2, "how it ended is not known: it must succeed under our eyes");
+    s.work.canary(&["kill", "stop_async"]).exits(1).says("stop_workers failed: act by hand");
+    assert_eq!(s.stopped().len(), 6);
 }
 
 #[test]

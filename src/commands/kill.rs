@@ -1,29 +1,25 @@
 //! `canary kill`: throws a kill switch, whatever is under way. A live runner is told; without one this process takes an unfinished
 //! run over; where nothing runs it sets what the switch sets. Nothing stands in front of that: no reason, no lock, no store.
 
+use super::Format;
 use super::connect::connect_to_take_back;
 use super::exit::{Status, because};
 use super::load::{Compiled, Target, compile, rollouts};
 use super::people::{runner, who};
-use super::run::{kept_state, lease_names, new_run, observer, resume_with, stop_on_signals, store_path};
+use super::run::{lease_names, new_run, observer, stop_on_signals, store_path};
 use super::runs::{DEFAULT_STORE, at};
 use super::switches::{Pinned, newest, unfinished};
-use super::{Format, lab};
-use crate::engine::{Effect, Input, Operator, Record, State, step};
+use crate::engine::{Operator, State};
 use crate::plan::{Bindings, Plan, SwitchId};
 use crate::runtime::clock::now;
 use crate::runtime::executor::Beginning;
 use crate::runtime::journal::Journal;
 use crate::runtime::{Executor, Outcome};
-use crate::store::{Holder, LeaseGuard, Run, Store, StoreError};
+use crate::store::{Holder, LeaseGuard, Store, StoreError};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// How long a live runner may take to answer.
-const ANSWER: Duration = Duration::from_secs(10);
-/// How long to wait for a live runner's rollback.
-const ROLLBACK: Duration = Duration::from_secs(120);
 /// How long somebody else may hold what is to be taken back and not say what it runs.
 const HELD: Duration = Duration::from_secs(5);
 
@@ -31,7 +27,7 @@ const HELD: Duration = Duration::from_secs(5);
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// The kill switch
-    switch: String,
+    pub(super) switch: String,
     /// The policy that declares it; not needed where a run in the store has it
     #[arg(requires = "env")]
     file: Option<PathBuf>,
@@ -46,7 +42,7 @@ pub struct Args {
     sets: Vec<(String, String)>,
     /// Why; kept in the journal
     #[arg(long, default_value = "")]
-    why: String,
+    pub(super) why: String,
     /// The store; else the one that the environment of FILE binds, else `$CANARY_STORE`, else `.canary/store.db`
     #[arg(long, value_name = "FILE")]
     store: Option<PathBuf>,
@@ -60,17 +56,18 @@ pub fn main(args: &Args) -> Status {
     }
 }
 
-struct Kill<'a> {
-    args: &'a Args,
+/// One kill.
+pub(super) struct Kill<'a> {
+    pub(super) args: &'a Args,
     given: Option<Compiled>,
-    store: Arc<Store>,
+    pub(super) store: Arc<Store>,
     /// Why the store that was meant cannot be used: `store` is another one then, which only this kill writes.
     lost: Option<(StoreError, PathBuf)>,
-    runtime: tokio::runtime::Runtime,
+    pub(super) runtime: tokio::runtime::Runtime,
 }
 
 /// What came of one look.
-enum Look {
+pub(super) enum Look {
     Done(Status),
     /// What was found has changed under our hands.
     Again,
@@ -132,7 +129,7 @@ impl<'a> Kill<'a> {
         let told: Vec<_> = live.iter().map(|p| (p, self.tell(&p.run))).collect();
         let mut worst = Status::Success;
         for p in &left {
-            match self.take_over(p)? {
+            match self.take_over(p, patient_enough)? {
                 Look::Again => return Ok(Look::Again),
                 Look::Done(status) => worst = worse(worst, status),
             }
@@ -145,123 +142,6 @@ impl<'a> Kill<'a> {
         }
         let environment = live.first().or(left.first()).map_or("", |p| p.run.environment.as_str());
         Ok(Look::Done(self.latched(environment, None, worst)))
-    }
-
-    fn tell(&self, run: &Run) -> Result<i64, StoreError> {
-        let kind = format!("kill {}", self.args.switch);
-        self.store.post_command(&run.id, &kind, &who(), &self.args.why, now())
-    }
-
-    /// Waits until a live runner has taken everything back; one that does not hear leaves it to this process.
-    fn awaited(&self, p: &Pinned, told: Result<i64, StoreError>) -> Result<Look, Status> {
-        let run = &p.run;
-        let id = match told {
-            Ok(id) => id,
-            // it has ended meanwhile
-            Err(StoreError::Refused { .. }) => return Ok(Look::Again),
-            Err(e) => return self.unheard(p, &format!("the runner of {} cannot be told: {e}", run.rollout)),
-        };
-        let begun = Instant::now();
-        let answer = loop {
-            if let Some(answer) = self.store.command(id).ok().and_then(|c| c.outcome) {
-                break answer;
-            }
-            if self.verdict(run).is_some() || runner(&self.store, run).is_none() {
-                return Ok(Look::Again);
-            }
-            if begun.elapsed() > ANSWER {
-                let text = format!("the runner of {} has not answered within {}s", run.rollout, ANSWER.as_secs());
-                return self.unheard(p, &text);
-            }
-            std::thread::sleep(Duration::from_millis(50));
-        };
-        outln!("{} run {}: {answer}", run.rollout, run.id);
-        let begun = Instant::now();
-        // it was over before it heard: what the switch sets is still to be set
-        let heard = answer.starts_with("killed");
-        while begun.elapsed() < ROLLBACK {
-            match self.verdict(run).as_deref() {
-                Some("killed" | "rolled_back" | "aborted") if heard => {
-                    outln!("{} run {}: taken back", run.rollout, run.id);
-                    return Ok(Look::Done(Status::Success));
-                }
-                // it ended before it heard, or its runner did
-                Some(_) => return Ok(Look::Again),
-                None if runner(&self.store, run).is_none() && self.verdict(run).is_none() => return Ok(Look::Again),
-                None => std::thread::sleep(Duration::from_millis(100)),
-            }
-        }
-        let see = format!("canary status{}", at(&self.store));
-        let message = format!("{} is not read back yet; its runner keeps trying (see `{see}`)", run.rollout);
-        Ok(Look::Done(because(Status::Unfinished, &message)))
-    }
-
-    fn verdict(&self, run: &Run) -> Option<String> {
-        self.store.run(&run.id).ok().and_then(|r| r.verdict)
-    }
-
-    /// A runner that does not hear: what the switch takes away is taken away past it. It will see that somebody else has changed
-    /// its ports, and pause.
-    fn unheard(&self, p: &Pinned, why: &str) -> Result<Look, Status> {
-        eprintln!("canary: {why}: setting what the switch sets without it");
-        let done = self.alone(&p.plan, &p.bindings, Path::new(&p.run.policy_path), &[], no_lease(&self.store)?)?;
-        let message = format!(
-            "the runner of {} (run {}) was not heard from: only what the switch itself sets is set; say `canary kill {}{}` again",
-            p.run.rollout,
-            p.run.id,
-            self.args.switch,
-            at(&self.store)
-        );
-        Ok(Look::Done(worse(done, because(Status::Unfinished, &message))))
-    }
-
-    /// Nobody runs it: this process takes it over, only to take it back, with the plan and bindings that it began with.
-    fn take_over(&self, p: &Pinned) -> Result<Look, Status> {
-        let Some(switch) = p.plan.switch(&self.args.switch) else { return Ok(Look::Again) };
-        let Some(lease) = self.leased(&p.plan, &p.bindings)? else { return Ok(Look::Again) };
-        if self.verdict(&p.run).is_some() {
-            return Ok(Look::Again);
-        }
-        // a run that had not changed anything yet: only the switch's own settings are asked for
-        let state = kept_state(&self.store, &p.run)?.unwrap_or_else(|| State::new(&p.plan));
-        if p.bindings.environment == "lab" {
-            return self.lab_has_gone(p, state, switch, lease);
-        }
-        let plan = Arc::new(p.plan.clone());
-        let backends = self.connected(&p.plan, &p.bindings)?;
-        let beginning = self.beginning(state, switch);
-        self.runtime
-            .block_on(async {
-                let observer = observer(Format::Human, &p.bindings.environment);
-                let stop = stop_on_signals();
-                resume_with(&self.store, &p.run, lease, plan, backends, beginning, stop, observer, None).await
-            })
-            .map(|status| match status {
-                // what was asked for is done, whether this call or a rollback under way did it
-                Status::Person | Status::Bad => Look::Done(Status::Success),
-                other => Look::Done(other),
-            })
-    }
-
-    /// The lab went away with the process that ran it: nothing is left that could be exposed; it is journalled and latched.
-    fn lab_has_gone(&self, p: &Pinned, mut state: State, switch: SwitchId, lease: LeaseGuard) -> Result<Look, Status> {
-        let (at, mut effects) = (now(), Vec::new());
-        let act = Operator::Kill(switch);
-        let input = Input::Operator { at, act, who: who(), why: self.args.why.clone() };
-        step(&p.plan, &mut state, input, &mut effects);
-        let records: Vec<&Record> = effects
-            .iter()
-            .filter_map(|e| match e {
-                Effect::Record(r) => Some(r.as_ref()),
-                _ => None,
-            })
-            .collect();
-        let mut journal = Journal::new(Arc::clone(&self.store), p.run.id.clone(), lease, p.plan.check_every);
-        let written = journal.write(at, &records, &state, None, false).and_then(|()| journal.finish("killed", at));
-        lab::clean_up();
-        written.map_err(|e| because(Status::Unfinished, &format!("not latched: {e}")))?;
-        outln!("{} run {}: killed (its lab is gone already)", p.run.rollout, p.run.id);
-        Ok(Look::Done(Status::Success))
     }
 
     /// No run is under way: what the switch sets is set and read back, its actions are run; journalled as a run of its own.
@@ -297,7 +177,7 @@ impl<'a> Kill<'a> {
         Ok(Look::Done(self.latched(env, Some(plan.rollout.as_str()), status)))
     }
 
-    fn alone(
+    pub(super) fn alone(
         &self,
         plan: &Plan,
         bindings: &Bindings,
@@ -313,24 +193,26 @@ impl<'a> Kill<'a> {
         let journal = Journal::of_new_run(Arc::clone(&self.store), new, lease, plan.check_every);
         let beginning = self.beginning(State::new(plan), switch);
         let plan = Arc::new(plan.clone());
-        let (outcome, _) = self.runtime.block_on(async {
+        let name = plan.rollout.clone();
+        let names: Vec<String> = plan.actions.iter().map(|a| a.name.clone()).collect();
+        let (outcome, state) = self.runtime.block_on(async {
             let observer = observer(Format::Human, &bindings.environment);
             let stop = stop_on_signals();
             Executor::new(plan, backends, journal, observer).run(beginning, stop).await
         });
         Ok(match outcome {
-            Outcome::Finished(_) => Status::Success,
+            Outcome::Finished(_) => undone(&name, &names, &state),
             Outcome::Stopped => because(Status::Unfinished, "stopped before everything was read back"),
             Outcome::Taken(why) => because(Status::Unfinished, &why),
         })
     }
 
-    fn beginning(&self, state: State, switch: SwitchId) -> Beginning {
+    pub(super) fn beginning(&self, state: State, switch: SwitchId) -> Beginning {
         let act = Operator::Kill(switch);
         Beginning::TakeBack { state: Box::new(state), act, who: who(), why: self.args.why.clone() }
     }
 
-    fn connected(&self, plan: &Plan, bindings: &Bindings) -> Result<crate::runtime::Backends, Status> {
+    pub(super) fn connected(&self, plan: &Plan, bindings: &Bindings) -> Result<crate::runtime::Backends, Status> {
         // adapters start tasks of their own
         let _in_runtime = self.runtime.enter();
         let (backends, without) = connect_to_take_back(plan, bindings).map_err(|reasons| {
@@ -343,7 +225,7 @@ impl<'a> Kill<'a> {
     }
 
     /// The rollout and its ports for this process; `None` while somebody else holds them.
-    fn leased(&self, plan: &Plan, bindings: &Bindings) -> Result<Option<LeaseGuard>, Status> {
+    pub(super) fn leased(&self, plan: &Plan, bindings: &Bindings) -> Result<Option<LeaseGuard>, Status> {
         match lease_quietly(&self.store, plan, &bindings.environment) {
             Ok(lease) => Ok(Some(lease)),
             Err(StoreError::Held { .. }) => Ok(None),
@@ -448,7 +330,7 @@ fn lease_quietly(store: &Store, plan: &Plan, environment: &str) -> Result<LeaseG
 }
 
 /// A guard of nothing: for what must be done past everybody.
-fn no_lease(store: &Store) -> Result<LeaseGuard, Status> {
+pub(super) fn no_lease(store: &Store) -> Result<LeaseGuard, Status> {
     store.lease(&[], &Holder::this_process(now())).map_err(|e| because(Status::Unfinished, &e.to_string()))
 }
 
@@ -462,6 +344,16 @@ fn another_store(why: &StoreError) -> Result<(Store, PathBuf), Status> {
     }
 }
 
-fn worse(a: Status, b: Status) -> Status {
+/// Success, unless an action of a switch has failed for good: then somebody must act.
+pub(super) fn undone(rollout: &str, actions: &[String], state: &State) -> Status {
+    let failed: Vec<&str> =
+        state.kill_failed.iter().filter_map(|a| actions.get(a.index())).map(String::as_str).collect();
+    if failed.is_empty() {
+        return Status::Success;
+    }
+    because(Status::Bad, &format!("{rollout}: everything is set, but {} failed: act by hand", failed.join(", ")))
+}
+
+pub(super) fn worse(a: Status, b: Status) -> Status {
     if a == Status::Success { b } else { a }
 }

@@ -23,6 +23,7 @@ pub mod credentials;
 pub mod exit;
 pub mod history;
 pub mod kill;
+mod kill_runs;
 pub mod killswitch;
 pub mod lab;
 pub mod load;

@@ -3,8 +3,7 @@
 use super::connect::connect;
 use super::exit::{Status, because};
 use super::load::{Compiled, Target, compile};
-use super::switches::latched;
-use super::{Format, lab};
+use super::{Format, lab, switches};
 use crate::engine::{State, Verdict};
 use crate::lab::{Fault, Lab, LabConfig};
 use crate::plan::{Arg, Bindings, Plan, Time};
@@ -139,10 +138,10 @@ async fn dry_run(compiled: &Compiled, lab: Option<&Lab>) -> Result<Status, Statu
     }
 }
 
-/// As [`latched`], of a store that may not be there yet.
+/// As [`switches::latched`], of a store that may not be there yet.
 fn latched_already(plan: &Plan, bindings: &Bindings) -> Result<Vec<String>, Status> {
     match Store::open_readonly(&store_path(bindings)) {
-        Ok(store) => latched(&store, plan, &bindings.environment),
+        Ok(store) => switches::latched(&store, plan, &bindings.environment),
         Err(StoreError::NoRuns { .. }) => Ok(Vec::new()),
         Err(e) => Ok(vec![e.to_string()]),
     }
@@ -284,7 +283,7 @@ async fn fresh_run(
     mut observer: Box<dyn Observer>,
     begun: Option<Run>,
 ) -> Result<Status, Status> {
-    let latched = latched(store, &compiled.plan, &compiled.bindings.environment)?;
+    let latched = switches::latched(store, &compiled.plan, &compiled.bindings.environment)?;
     if !latched.is_empty() {
         return Err(refused(&latched));
     }
@@ -297,6 +296,11 @@ async fn fresh_run(
     };
     if *stop.borrow() {
         return Err(because(Status::Refused, "stopped before anything was changed"));
+    }
+    // a baseline takes its time
+    let latched = switches::latched(store, &compiled.plan, &compiled.bindings.environment)?;
+    if !latched.is_empty() {
+        return Err(refused(&latched));
     }
     for w in &ready.warnings {
         observer.remark(now(), &format!("warning: {w}"));
