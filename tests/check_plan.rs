@@ -529,6 +529,10 @@ fn a_switch_is_lowered_traffic_first_and_binds_what_it_needs() {
     ] {
         assert!(text.contains(part), "no `{part}` in\n{text}");
     }
+    assert!(
+        text.contains("traffic checkout to what was read") && !text.contains("flag async to what was read"),
+        "{text}"
+    );
     // an environment that does not bind them is refused
     let without =
         switched(switch, "", "").replace("  async         = json_file(path: \"f.json\", key: \"async\")\n", "");

@@ -146,15 +146,23 @@ fn a_live_run_is_killed_and_stays_killed_until_somebody_resets_it() {
     s.work.canary(&["history", "--verdict", "killed"]).exits(0).shows("checkout");
 
     // nothing starts, by whatever process
-    let refused =
-        s.work.canary(&RUN).exits(3).says("nothing was changed").says("kill switch stop_async is latched since");
+    let refused = s
+        .work
+        .canary(&RUN)
+        .exits(3)
+        .says("nothing was changed")
+        .says("kill switch stop_async is latched on switch since");
     refused.says("tester@").says("workers eat orders").says("canary reset stop_async --env switch --why");
     s.work
         .canary(&["run", "checkout.canary", "--env", "switch", "--dry-run"])
         .exits(3)
         .shows("kill switch stop_async is latched");
+    // also beside what else stands in the way
+    let mut dry = s.work.command(&["run", "checkout.canary", "--env", "switch", "--dry-run"]);
+    dry.env("METRICS_URL", "http://127.0.0.1:1/metrics");
+    Live::of(dry).end(LONG).exits(3).says("kill switch stop_async is latched").says("cannot connect");
     let status = s.work.canary(&["status"]).exits(0);
-    assert!(status.out.starts_with("kill switch stop_async is latched since"), "{}", status.out);
+    assert!(status.out.starts_with("kill switch stop_async is latched on switch since"), "{}", status.out);
     let status: Value = serde_json::from_str(&s.work.canary(&["status", "--format", "json"]).exits(0).out).unwrap();
     assert_eq!(status["latched"][0]["switch"], "stop_async");
     s.work.canary(&["killswitch"]).exits(0).shows("LATCHED since").shows("workers eat orders");
@@ -167,6 +175,9 @@ fn a_live_run_is_killed_and_stays_killed_until_somebody_resets_it() {
         .says("not latched")
         .says("kill switch stop_async is latched");
     s.work.canary(&["reset", "stop_async", "--why", "x", "--env", "elsewhere"]).exits(2).says("not latched");
+    let mut nobody = s.work.command(&["reset", "stop_async", "--why", "x"]);
+    nobody.env_remove("USER").env_remove("LOGNAME");
+    Live::of(nobody).end(LONG).exits(2).says("say who you are");
     assert_eq!(s.set(), (0.0, false));
     s.work.canary(&["reset", "stop_async", "--why", "workers mended"]).exits(0).shows("No port was changed");
     assert_eq!(s.set(), (0.0, false), "a reset changes no port");

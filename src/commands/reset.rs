@@ -6,7 +6,7 @@ use super::runs::{StoreArg, at};
 use super::switches::{because_of, said, unfinished};
 use crate::report::text::date_time;
 use crate::runtime::clock::now;
-use crate::store::{Latch, Store};
+use crate::store::{Latch, NOBODY, Store, user};
 
 /// Arguments of `canary reset`.
 #[derive(Debug, clap::Args)]
@@ -33,6 +33,10 @@ pub fn main(args: &Args) -> Status {
 }
 
 fn reset(args: &Args) -> Result<(), Status> {
+    if user() == NOBODY {
+        let message = "a kill switch is reset by somebody: say who you are with the variable USER";
+        return Err(because(Status::Wrong, message));
+    }
     let store = open_to_write(&args.store.store)?;
     let latch = latched(&store, args)?;
     if let Some(p) = unfinished(&store, &latch.switch, Some(&latch.environment), None)?.first() {
@@ -74,8 +78,7 @@ fn latched(store: &Store, args: &Args) -> Result<Latch, Status> {
     }
     ours.pop().ok_or_else(|| {
         let here = args.env.as_ref().map_or(String::new(), |e| format!(" in environment {e}"));
-        let list: Vec<String> =
-            others.iter().map(|l| format!("\n  - {} (environment {})", said(l), l.environment)).collect();
+        let list: Vec<String> = others.iter().map(|l| format!("\n  - {}", said(l))).collect();
         let list = if list.is_empty() { String::from("nothing is") } else { format!("latched are:{}", list.concat()) };
         because(Status::Wrong, &format!("{} is not latched{here}; {list}", args.switch))
     })

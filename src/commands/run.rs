@@ -101,13 +101,16 @@ fn refused(reasons: &[String]) -> Status {
 
 async fn dry_run(compiled: &Compiled, lab: Option<&Lab>) -> Result<Status, Status> {
     let (plan, bindings) = (&compiled.plan, &compiled.bindings);
-    let backends = connect(plan, bindings, lab).map_err(|r| refused(&r))?;
+    // told beside whatever else stands in the way
+    let latched = latched_already(plan, bindings)?;
+    let all = |reasons: Vec<String>| refused(&latched.iter().cloned().chain(reasons).collect::<Vec<_>>());
+    let backends = connect(plan, bindings, lab).map_err(all)?;
     let style = Style::for_terminal(std::io::stdout().is_terminal());
     let mut observer = Lines::new(std::io::stderr(), Style::PLAIN);
     let (_stop, mut never) = watch::channel(false);
-    let ready = preflight::read(plan, &backends, &mut observer, &mut never, true).await.map_err(|r| refused(&r))?;
+    let ready = preflight::read(plan, &backends, &mut observer, &mut never, true).await.map_err(all)?;
     let Some(mut ready) = ready else { return Ok(Status::Unfinished) };
-    ready.refused.extend(latched_already(plan, bindings)?);
+    ready.refused.extend(latched.iter().cloned());
     outln!("{} dry run of {} on {}: nothing is changed", style.bold("canary"), plan.rollout, bindings.environment);
     outln!("\nwhat is set now");
     for (port, setting) in &ready.originals {

@@ -43,7 +43,7 @@ fn print(args: &Args) -> Result<(), Status> {
     if args.format == Format::Human {
         let style = Style::for_terminal(std::io::stdout().is_terminal());
         for l in &latched {
-            outln!("{} on {}, run {}", style.bad(&said(l)), l.environment, l.run);
+            outln!("{} (run {})", style.bad(&said(l)), l.run);
         }
     }
     let mut list = Vec::new();

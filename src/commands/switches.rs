@@ -90,10 +90,11 @@ pub fn latched(store: &Store, plan: &Plan, environment: &str) -> Result<Vec<Stri
         .collect())
 }
 
-/// `kill switch stop_async is latched since … by kim@host: why`
+/// `kill switch stop_async is latched on production since … by kim@host: why`
 #[must_use]
 pub fn said(l: &Latch) -> String {
-    format!("kill switch {} is latched since {} by {}{}", l.switch, date_time(l.at), l.who, because_of(&l.why))
+    let why = because_of(&l.why);
+    format!("kill switch {} is latched on {} since {} by {}{why}", l.switch, l.environment, date_time(l.at), l.who)
 }
 
 /// `: why`, if there is a why.

@@ -1,8 +1,8 @@
 //! A plan for people: what will happen, in which order, what is asked, what is needed.
 
 use super::{
-    Action, Arg, Ask, Binding, Bindings, Consequence, Guard, Input, Millis, PhaseId, Plan, Population, Step, Tolerance,
-    Trigger, Window, show,
+    Action, Arg, Ask, Binding, Bindings, Consequence, Guard, Input, Millis, PhaseId, Plan, Population, PortId, Step,
+    Tolerance, Trigger, Window, show,
 };
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -315,7 +315,10 @@ fn query(input: &Input, bindings: &Bindings) -> String {
 
 fn rollback(plan: &Plan, out: &mut String) {
     out.push_str("\na rollback restores\n");
-    let (traffic, flags): (Vec<_>, Vec<_>) = plan.ports.iter().partition(|p| p.kind == super::PortKind::Traffic);
+    // what only a kill switch sets is not restored
+    let of_a_phase = |id: PortId| plan.phases.iter().any(|p| p.settings.iter().any(|(q, _)| *q == id));
+    let set = plan.ports.iter().enumerate().filter(|(i, _)| of_a_phase(PortId::at(*i))).map(|(_, p)| p);
+    let (traffic, flags): (Vec<_>, Vec<_>) = set.partition(|p| p.kind == super::PortKind::Traffic);
     for (what, ports) in [("traffic", traffic), ("flag", flags)] {
         for p in ports {
             let _ = writeln!(out, "  {what} {} to what was read before the first change", p.name);

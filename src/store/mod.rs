@@ -23,7 +23,7 @@ pub use command::Command;
 pub use error::StoreError;
 pub use journal::{Event, EventFilter, MAX_BODY, NewEvent};
 pub use latch::{Latch, NewLatch, Reset};
-pub use lease::{Holder, LeaseGuard, host, user};
+pub use lease::{Holder, LeaseGuard, NOBODY, host, user};
 pub use run::{Documents, NewRun, Run, RunFilter, RunId};
 
 use rusqlite::{Connection, Transaction, TransactionBehavior};
