@@ -377,6 +377,37 @@ fn two_shells_at_once() {
     s.is_killed();
 }
 
+#[test]
+fn all_live_rollouts_that_have_the_switch_are_killed() {
+    let s = Switched::new();
+    let policy = s.work.path("checkout.canary");
+    let text = std::fs::read_to_string(&policy).unwrap();
+    let switch = text.replace("flag checkout = 0%, flag async = off", "flag async = off");
+    let (head, rollout) = switch.split_at(switch.find("rollout checkout").unwrap());
+    let second = rollout.replace("checkout", "search");
+    std::fs::write(&policy, format!("{head}flag search: ratio in [0%, 5%, 50%]\n\n{rollout}\n{second}")).unwrap();
+    let env = s.work.path("environments/switch.canary");
+    let bound = std::fs::read_to_string(&env).unwrap();
+    let line = bound.lines().find(|l| l.contains("checkout")).unwrap();
+    std::fs::write(&env, bound.replace(line, &format!("{line}\n{}", line.replace("checkout", "search")))).unwrap();
+    std::fs::write(&s.flags, "{\"checkout\": 0, \"search\": 0, \"async\": true}").unwrap();
+    let mut both: Vec<Live> = ["checkout", "search"]
+        .map(|r| s.work.start(&["run", "checkout.canary", "--env", "switch", "--set", "watch=40s", "--rollout", r]))
+        .into();
+    for (live, name) in both.iter_mut().zip(["checkout", "search"]) {
+        live.until(&format!("read back {name} = 5%"), LONG);
+    }
+    s.work.canary(&["kill", "stop_async"]).exits(0);
+    for live in both {
+        live.end(LONG).exits(4);
+    }
+    let v: Value = serde_json::from_slice(&std::fs::read(&s.flags).unwrap()).unwrap();
+    assert_eq!((&v["checkout"], &v["search"], &v["async"]), (&0.into(), &0.into(), &false.into()), "{v}");
+    assert_eq!(s.store().latches(None).unwrap().len(), 1);
+    let again = ["run", "checkout.canary", "--env", "switch", "--rollout", "search"];
+    s.work.canary(&again).exits(3).says("canary reset stop_async");
+}
+
 /// Latches as another rollout's guard does it, past the runner.
 fn latch_elsewhere(s: &Switched) {
     let store = s.store();

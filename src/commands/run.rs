@@ -6,7 +6,7 @@ use super::load::{Compiled, Target, compile};
 use super::{Format, lab, switches};
 use crate::engine::{State, Verdict};
 use crate::lab::{Fault, Lab, LabConfig};
-use crate::plan::{Arg, Bindings, Plan, Time};
+use crate::plan::{Arg, Bindings, Plan, PortId, Time};
 use crate::report::document::{Provenance, Source, report};
 use crate::report::lines::{JsonLines, Lines};
 use crate::report::live::Live;
@@ -166,7 +166,9 @@ pub fn store_path(bindings: &Bindings) -> PathBuf {
 pub fn lease_names(plan: &Plan, environment: &str) -> Vec<String> {
     let mut names = vec![format!("rollout/{}", plan.rollout)];
     // sorted behind the rollout: who finds both held is told of the rollout
-    names.extend(plan.ports.iter().map(|p| format!("setting/{environment}/{}", p.name)));
+    // what only a kill switch sets is nobody's: rollouts that share a switch run side by side, and to take away twice is to take away
+    let raised = plan.ports.iter().enumerate().filter(|(i, _)| plan.is_set_by_a_phase(PortId::at(*i)));
+    names.extend(raised.map(|(_, p)| format!("setting/{environment}/{}", p.name)));
     names
 }
 

@@ -457,6 +457,12 @@ impl Plan {
         out
     }
 
+    /// Whether a phase sets a port; else only a kill switch does.
+    #[must_use]
+    pub fn is_set_by_a_phase(&self, port: PortId) -> bool {
+        self.phases.iter().any(|p| p.settings.iter().any(|(q, _)| *q == port))
+    }
+
     /// Whether a port is traffic.
     #[must_use]
     pub fn is_traffic(&self, port: PortId) -> bool {

@@ -316,8 +316,8 @@ fn query(input: &Input, bindings: &Bindings) -> String {
 fn rollback(plan: &Plan, out: &mut String) {
     out.push_str("\na rollback restores\n");
     // what only a kill switch sets is not restored
-    let of_a_phase = |id: PortId| plan.phases.iter().any(|p| p.settings.iter().any(|(q, _)| *q == id));
-    let set = plan.ports.iter().enumerate().filter(|(i, _)| of_a_phase(PortId::at(*i))).map(|(_, p)| p);
+    let of_a_phase = |i: usize| plan.is_set_by_a_phase(PortId::at(i));
+    let set = plan.ports.iter().enumerate().filter(|(i, _)| of_a_phase(*i)).map(|(_, p)| p);
     let (traffic, flags): (Vec<_>, Vec<_>) = set.partition(|p| p.kind == super::PortKind::Traffic);
     for (what, ports) in [("traffic", traffic), ("flag", flags)] {
         for p in ports {
