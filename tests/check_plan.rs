@@ -528,3 +528,117 @@ fn a_plan_without_groups_is_the_same_as_before_there_were_groups() {
     let json = serde_json::to_value(&plan_of("", PHASE).ports).unwrap();
     assert_eq!(json, serde_json::json!([{ "name": "checkout", "kind": "traffic" }]));
 }
+
+const SWITCHED: &str = "flag async: bool\naction stop_workers timeout 10s, undo start_workers\naction start_workers timeout 10s, undo none\n";
+const SWITCHED_ENV: &str = "
+  async         = json_file(path: \"f.json\", key: \"async\")
+  stop_workers  = command([\"./stop\"])
+  start_workers = command([\"./start\"])
+";
+
+/// Rollouts `checkout` and `other` beside a switch.
+fn switched(switch: &str, guard: &str, other: &str) -> String {
+    format!(
+        r#"edition 2026
+metric pool: ratio = prometheus(`max(pool)`)
+{SWITCHED}traffic checkout
+{switch}
+rollout checkout {{
+  guard g: pool < 80% else rollback{guard}
+{PHASE}
+}}
+{other}
+environment production {{
+  prometheus = prometheus(url: env("URL"), scrape: 30s)
+  checkout   = haproxy(socket: "/run/h.sock", backend: "be", canary: "v2", stable: "v1")
+{SWITCHED_ENV}}}
+"#
+    )
+}
+
+fn of_rollout(text: &str, rollout: &str) -> (Plan, Bindings) {
+    let mut map = SourceMap::default();
+    let id = map.add("p.canary", text);
+    let (file, mut found) = syntax::parse(id, text);
+    let (made, more) = check::compile(&[file], &map, Some(rollout), Some("production"), &[]);
+    found.extend(more);
+    assert!(found.iter().all(|d| !d.is_error()), "{found:#?}");
+    made.unwrap()
+}
+
+const OTHER: &str = "rollout other {\n  guard g: pool < 80% else hold\n  phase p { flag async = on   hold 10m }\n}\n";
+
+#[test]
+fn a_switch_stands_in_the_plans_that_it_concerns() {
+    let names = |text: &str, rollout: &str| -> Vec<String> {
+        of_rollout(text, rollout).0.switches.into_iter().map(|s| s.name).collect()
+    };
+    let switch = "killswitch stop { run stop_workers }";
+    // the only rollout; two of them, and nothing leads to it; a guard names it
+    assert_eq!(names(&switched(switch, "", ""), "checkout"), ["stop"]);
+    assert_eq!(names(&switched(switch, "", OTHER), "checkout"), [""; 0]);
+    assert_eq!(names(&switched(switch, ", kill stop", OTHER), "checkout"), ["stop"]);
+    assert_eq!(names(&switched(switch, ", kill stop", OTHER), "other"), [""; 0]);
+    // a port that the rollout sets
+    let switch = "killswitch stop { flag async = off }";
+    assert_eq!(names(&switched(switch, "", OTHER), "other"), ["stop"]);
+    assert_eq!(names(&switched(switch, "", OTHER), "checkout"), [""; 0]);
+}
+
+#[test]
+fn a_switch_is_lowered_traffic_first_and_binds_what_it_needs() {
+    let switch = "killswitch stop { flag async = off, traffic checkout = 0%   run stop_workers }";
+    let (plan, bindings) = of_rollout(&switched(switch, ", kill stop", ""), "checkout");
+    let s = &plan.switches[0];
+    let set: Vec<_> = s.settings.iter().map(|(p, v)| (plan.port_name(*p), *v)).collect();
+    assert_eq!(set, [("checkout", Setting::Share(0.0)), ("async", Setting::Bool(false))]);
+    assert_eq!(s.actions.iter().map(|a| plan.action_name(*a)).collect::<Vec<_>>(), ["stop_workers"]);
+    assert_eq!(plan.guards[0].kill, plan.switch("stop"));
+    for name in ["async", "stop_workers"] {
+        assert!(bindings.bindings.contains_key(name), "{name} must be bound");
+    }
+    let text = canary::plan::render::text(&plan, &bindings);
+    for part in [
+        "else rollback, kill stop",
+        "thrown by hand, or by guard g",
+        "set async = off",
+        "run stop_workers (never undone)",
+    ] {
+        assert!(text.contains(part), "no `{part}` in\n{text}");
+    }
+    assert!(
+        text.contains("traffic checkout to what was read") && !text.contains("flag async to what was read"),
+        "{text}"
+    );
+    // an environment that does not bind them is refused
+    let without =
+        switched(switch, "", "").replace("  async         = json_file(path: \"f.json\", key: \"async\")\n", "");
+    let (made, found) = compile(&without, "production", &[]);
+    assert!(made.is_none() && found.iter().any(|d| d.code == "E0506" && d.message.contains("async")), "{found:#?}");
+}
+
+#[test]
+fn a_plan_without_switches_has_the_hash_that_it_had() {
+    let json = serde_json::to_value(guard("", "errors < 1%")).unwrap();
+    assert!(json.get("switches").is_none(), "{json:#}");
+    assert!(json["guards"][0].get("healthy").is_some() && json["guards"][0].get("kill").is_none(), "{json:#}");
+}
+
+#[test]
+fn a_switch_takes_a_whole_group_away() {
+    let text =
+        GROUPS.replace("flag search: bool\n", "flag search: bool\nkillswitch stop { flag m4 = off, flag pct = 0% }\n");
+    let (made, found) = compile(&text, "production", &[]);
+    assert_eq!(found, []);
+    let (plan, _) = made.unwrap();
+    let set: Vec<_> = plan.switches[0].settings.iter().map(|(p, v)| (plan.port_name(*p), *v)).collect();
+    assert_eq!(
+        set,
+        [
+            ("pct.mailer", Setting::Share(0.0)),
+            ("pct.indexer", Setting::Share(0.0)),
+            ("m4.strict_golden", Setting::Bool(false)),
+            ("m4.failure_catalog", Setting::Bool(false)),
+        ]
+    );
+}

@@ -16,6 +16,8 @@ mod clocks;
 mod course;
 #[path = "engine/groups.rs"]
 mod groups;
+#[path = "engine/kill.rs"]
+mod kill;
 #[path = "engine/props.rs"]
 mod props;
 #[path = "engine/reactions.rs"]

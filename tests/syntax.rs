@@ -114,7 +114,8 @@ const TOP: &[&str] = &[
     "flags all: [\"a-b\", c] in [0%, 10%] per tenant, severity",
     "probe p every 30s timeout 10s { step a = get(\"/\", status: 200) }",
     "load burst = burst(get: \"/q\", requests: 100)",
-    "killswitch k per tenant { flag a = off }",
+    "killswitch k { flag a = off run stop }",
+    "killswitch k per tenant { traffic b = 0%, flag a = off }",
     "window office = mon..fri 09:00..17:00 zone \"Europe/Berlin\"",
     "signoff m4 { artifact \"a.json\" }",
     "slo target { objective errors <= 0.1% over 30d }",
@@ -177,6 +178,9 @@ const PHASE: &[&str] = &[
     "irreversible \"why\"",
 ];
 
+const SWITCH: &[&str] =
+    &["traffic x = 0%", "flag y = off", "traffic x = 0%, flag y = 0", "run stop", "run stop else pause"];
+
 const ENVIRONMENT: &[&str] = &[
     "prometheus = prometheus(url: env(\"URL\"), bearer: secret(\"T\"))",
     "smoke = command([\"./smoke.sh\", \"--strict\"])",
@@ -203,6 +207,7 @@ fn any_two_statements_on_one_line_come_back_as_the_same_two() {
         ("", "/items", TOP),
         ("rollout r { ", "/items/0/rollout/body", ROLLOUT),
         ("rollout r { phase p { ", "/items/0/rollout/body/0/phase/body", PHASE),
+        ("killswitch k { ", "/items/0/killswitch/body", SWITCH),
         ("environment e { ", "/items/0/environment/entries", ENVIRONMENT),
     ];
     let mut pairs = 0;
@@ -218,7 +223,7 @@ fn any_two_statements_on_one_line_come_back_as_the_same_two() {
             }
         }
     }
-    assert_eq!(pairs, 38 * 38 + 32 * 32 + 16 * 16 + 8 * 8);
+    assert_eq!(pairs, 39 * 39 + 32 * 32 + 16 * 16 + 5 * 5 + 8 * 8);
 }
 
 /// The tree of `let x = …`, without places.

@@ -43,7 +43,7 @@ impl<'a> Cx<'a> {
             Some(Decl::Action(_)) => Role::Action,
             Some(Decl::Channel(_)) => Role::Channel,
             Some(Decl::Unbuilt(_)) => return None,
-            Some(d @ (Decl::Param(_) | Decl::Let(_) | Decl::Metric(_))) => {
+            Some(d @ (Decl::Param(_) | Decl::Let(_) | Decl::Metric(_) | Decl::Switch(_))) => {
                 self.push(
                     Diagnostic::error(
                         "E0507",

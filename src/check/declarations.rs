@@ -49,6 +49,7 @@ impl<'a> Cx<'a> {
                         let _ = scratch.check_derived(m);
                     }
                 }
+                Decl::Switch(k) => self.check_switch(k),
                 Decl::Let(_) | Decl::Param(_) | Decl::Channel(_) | Decl::Unbuilt(_) => {}
             }
         }

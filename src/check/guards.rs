@@ -79,6 +79,12 @@ impl<'a> Builder<'_, 'a> {
         ];
         let end = until.flatten().map_or(self.phases.len(), |u: PhaseId| u.index());
         let otherwise = self.consequence(&g.otherwise, "guard", &allowed, end);
+        let kill = match &g.otherwise.kill {
+            // a kill that may not stand here was reported
+            Some(name) if otherwise.is_some() => self.switch(name).map(Some),
+            Some(_) => None,
+            None => Some(None),
+        };
         let healthy = healthy?;
         let shown = self.lower.first_comparison(healthy);
         let unit = shown.and_then(|s| match self.lower.program.nodes.get(s.index()) {
@@ -92,6 +98,7 @@ impl<'a> Builder<'_, 'a> {
             inputs: self.lower.inputs_below(healthy),
             tolerate: tolerate?,
             otherwise: otherwise?,
+            kill: kill?,
             from: from?,
             until: until?,
             never_waived: g.never_waived,

@@ -33,6 +33,7 @@ mod scope;
 mod settings;
 pub mod signatures;
 mod suggest;
+mod switches;
 mod temporal;
 mod types;
 mod units;
@@ -235,7 +236,7 @@ fn instead(what: &str) -> Option<&'static str> {
         "ramp" => "write one phase a step, each with its own `hold`",
         "hold until" => "say `at least n events` in the guard, and `hold` a time",
         "hold forever" => "give the last phase a `hold` of the length you want to watch",
-        "kill" => "leave the kill out; the guard can still roll back",
+        "rollback to …, kill" => "a kill takes everything back: write `rollback, kill NAME`",
         "confidence" => "compare with a margin and a minimum sample: `errors <= stable + 0.5pp at least 500 events`",
         "in" => "write comparisons joined by `or`",
         "avg" | "max" | "min" | "sum" | "stddev" | "rate" | "delta" => {

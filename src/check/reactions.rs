@@ -55,13 +55,6 @@ impl<'a> Builder<'_, 'a> {
     fn happening(&self, n: &Name) -> Option<Happening> {
         let cx = self.cx;
         match HAPPENINGS.iter().find(|(w, _)| *w == n.node) {
-            Some((_, Happening::Kill)) => {
-                cx.push(
-                    Diagnostic::error("E0490", "`kill` is not built yet", n.span, "")
-                        .help("there are no kill switches; leave it out of the list"),
-                );
-                None
-            }
             Some((_, h)) => Some(*h),
             None => {
                 let known: Vec<&str> = HAPPENINGS.iter().map(|(w, _)| *w).collect();

@@ -3,7 +3,7 @@
 use super::environment::{Chosen, Needs};
 use super::expr::{Lower, Place};
 use super::head::{BASELINE, CHECK_EVERY, NO_DATA};
-use super::scope::duplicate;
+use super::scope::{Decl, duplicate};
 use super::{Cx, EDITION, suggest};
 use crate::plan::{self, Bindings, Consequence, Input, Metric, PhaseId, Plan, Tolerance, hash};
 use crate::syntax::ast::{self, ConsequenceKind, Item, Name, Statement};
@@ -100,7 +100,12 @@ fn whole(cx: &Cx<'_>, r: &ast::Rollout, plan: &Plan) -> bool {
             | Statement::NoData { .. } => {}
         }
     }
-    guards == plan.guards.len()
+    let switches_whole = plan.switches.iter().all(|made| {
+        matches!(cx.scope().names.get(made.name.as_str()), Some(Decl::Switch(k))
+            if made.settings.len() + made.actions.len() == k.body.iter().map(|s| parts(cx, s)).sum::<usize>())
+    });
+    switches_whole
+        && guards == plan.guards.len()
         && requires == plan.requires.len()
         && reactions == plan.reactions.len()
         && phases == plan.phases.len()
@@ -132,11 +137,13 @@ pub(super) struct Builder<'c, 'a> {
     pub(super) ports: Vec<plan::Port>,
     pub(super) actions: Vec<plan::Action>,
     pub(super) channels: Vec<String>,
+    /// Kill switches by name, in the order of the plan.
+    pub(super) switches: Vec<&'a str>,
     pub(super) needs: Needs,
 }
 
 impl<'c, 'a> Builder<'c, 'a> {
-    fn new(cx: &'c Cx<'a>, rollout: &'a ast::Rollout, env: Option<&'c Chosen<'a>>) -> Self {
+    pub(super) fn new(cx: &'c Cx<'a>, rollout: &'a ast::Rollout, env: Option<&'c Chosen<'a>>) -> Self {
         let mut phases: Vec<&ast::Phase> = Vec::new();
         for s in &rollout.body {
             if let Statement::Phase(p) = s {
@@ -166,6 +173,7 @@ impl<'c, 'a> Builder<'c, 'a> {
             ports: Vec::new(),
             actions: Vec::new(),
             channels: Vec::new(),
+            switches: Vec::new(),
             needs: Needs::default(),
         }
     }
@@ -188,8 +196,9 @@ impl<'c, 'a> Builder<'c, 'a> {
                 .help("for example `phase taste { traffic checkout = 5%   hold 10m }`"),
             );
         }
-        // phases first: guards and reactions name them
+        // phases first: guards and reactions name them; then what guards may throw
         let phases = self.lower_phases();
+        let switches = self.lower_switches();
         let guards = self.lower_guards();
         let reactions = self.lower_reactions();
         let baseline = self.lower.reads_before.then_some(self.lower.baseline);
@@ -221,6 +230,7 @@ impl<'c, 'a> Builder<'c, 'a> {
             actions: self.actions,
             channels: self.channels,
             reactions,
+            switches,
             metrics,
             hash: String::new(),
         };
@@ -245,8 +255,7 @@ impl<'c, 'a> Builder<'c, 'a> {
     ) -> Option<Consequence> {
         let cx = self.cx;
         if let Some(kill) = &c.kill {
-            cx.use_name(&kill.node);
-            cx.push(super::not_built("kill", kill.span, cx.map));
+            self.kill_allowed(c, kill, of)?;
         }
         if let (Some(to), true) = (&c.to, c.kind != ConsequenceKind::Rollback) {
             let message = format!("`{}` goes to no phase", word(c.kind));

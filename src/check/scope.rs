@@ -22,6 +22,7 @@ pub(super) enum Decl<'a> {
     Flags(&'a ast::Flags),
     Action(&'a ast::Action),
     Channel(&'a Name),
+    Switch(&'a ast::Killswitch),
     /// Declared by something that is not built yet: its uses are not reported again.
     Unbuilt(&'a ast::Unbuilt),
 }
@@ -38,6 +39,7 @@ impl Decl<'_> {
             Self::Flags(_) => "a group of flags",
             Self::Action(_) => "an action",
             Self::Channel(_) => "a channel",
+            Self::Switch(_) => "a kill switch",
             Self::Unbuilt(_) => "not built yet",
         }
     }
@@ -52,6 +54,7 @@ impl Decl<'_> {
             Self::Flags(d) => d.name.span,
             Self::Action(d) => d.name.span,
             Self::Channel(n) => n.span,
+            Self::Switch(d) => d.name.span,
             Self::Unbuilt(u) => u.name.as_ref().map_or(u.span, |n| n.span),
         }
     }
@@ -84,6 +87,7 @@ impl<'a> Scope<'a> {
                         scope.declare(n, Decl::Channel(n), cx);
                     }
                 }
+                Item::Killswitch(d) => scope.declare(&d.name, Decl::Switch(d), cx),
                 Item::Environment(e) => scope.environment(e, cx),
                 Item::Rollout(r) => scope.rollout(r, cx),
                 Item::Unbuilt(u) => {

@@ -6,6 +6,7 @@ use super::people::{Args, open_to_write, post_and_wait, runner, unfinished, who}
 use super::run::{kept_state, lease, observer, resume_with, stop_on_signals};
 use super::runs::{at, pinned};
 use super::{Format, lab};
+use crate::engine::Operator;
 use crate::runtime::executor::Beginning;
 use crate::store::{Run, Store};
 use std::sync::Arc;
@@ -87,7 +88,8 @@ async fn take_back(store: Arc<Store>, run: &Run, why: &str) -> Result<Status, St
     for w in without {
         eprintln!("canary: taking back without it: {w}");
     }
-    let beginning = Beginning::Abort { state: Box::new(state), who: who(), why: why.to_owned() };
+    let beginning =
+        Beginning::TakeBack { state: Box::new(state), act: Operator::Abort, who: who(), why: why.to_owned() };
     let stop = stop_on_signals();
     let observer = observer(Format::Human, &bindings.environment);
     let status = resume_with(&store, run, lease, plan, backends, beginning, stop, observer, None).await?;

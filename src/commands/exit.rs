@@ -11,7 +11,7 @@ pub enum Status {
     Wrong,
     /// Refused before anything was changed.
     Refused,
-    /// Stopped by a person: aborted.
+    /// Stopped by a person: aborted, killed.
     Person,
     /// Not finished; the state is kept for `--resume`.
     Unfinished,

@@ -20,7 +20,7 @@ pub struct Args {
     #[arg(long, value_name = "NAME")]
     rollout: Option<String>,
     /// Only runs with this verdict
-    #[arg(long, value_name = "VERDICT", value_parser = ["promoted", "rolled_back", "aborted", "refused"])]
+    #[arg(long, value_name = "VERDICT", value_parser = ["promoted", "rolled_back", "aborted", "killed", "refused"])]
     verdict: Option<String>,
     /// At most so many runs, newest first
     #[arg(long, default_value_t = 20)]

@@ -150,7 +150,11 @@ pub struct Target {
     pub sets: Vec<(String, String)>,
 }
 
-fn assignment(text: &str) -> Result<(String, String), String> {
+/// `NAME=VALUE`
+///
+/// # Errors
+/// What was expected instead.
+pub fn assignment(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((name, value)) if !name.trim().is_empty() && !value.trim().is_empty() => {
             Ok((name.trim().to_owned(), value.trim().to_owned()))
@@ -167,6 +171,15 @@ pub struct Compiled {
     pub bindings: Bindings,
     /// The files.
     pub files: Vec<PathBuf>,
+}
+
+/// The names of the rollouts that a file declares, in its order.
+///
+/// # Errors
+/// The exit status when the file cannot be read; it was said on standard error.
+pub fn rollouts(file: &Path) -> Result<Vec<String>, Status> {
+    let loaded = load(&[file.to_owned()])?;
+    Ok(check::check_files(&loaded.files, &loaded.map).rollouts)
 }
 
 /// Loads and compiles a rollout; everything that is wrong is printed on standard error.

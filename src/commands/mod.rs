@@ -22,14 +22,19 @@ pub mod connect;
 pub mod credentials;
 pub mod exit;
 pub mod history;
+pub mod kill;
+mod kill_runs;
+pub mod killswitch;
 pub mod lab;
 pub mod load;
 pub mod people;
 pub mod plan;
 pub mod query;
+pub mod reset;
 pub mod run;
 pub mod runs;
 pub mod status;
+pub mod switches;
 pub mod why;
 
 use clap::{Parser, Subcommand};
@@ -66,6 +71,12 @@ pub enum Command {
     Resume(people::Args),
     /// Take everything back and end the run
     Abort(people::Args),
+    /// Throw a kill switch: take everything back, set what it sets, run what it runs, and latch it
+    Kill(kill::Args),
+    /// Clear a kill switch's latch, so that rollouts may start again
+    Reset(reset::Args),
+    /// List kill switches: latched or not, since when, by whom, why
+    Killswitch(killswitch::Args),
     /// The built-in lab: services with faults, a weighted proxy, a load generator
     Lab(lab::Args),
 }
@@ -84,6 +95,9 @@ pub fn main(cli: Cli) -> exit::Status {
         Command::Pause(args) => people::main("pause", &args),
         Command::Resume(args) => people::main("resume", &args),
         Command::Abort(args) => abort::main(&args),
+        Command::Kill(args) => kill::main(&args),
+        Command::Reset(args) => reset::main(&args),
+        Command::Killswitch(args) => killswitch::main(&args),
         Command::Lab(args) => lab::main(&args),
     }
 }

@@ -66,11 +66,16 @@ pub fn open_to_write(path: &std::path::Path) -> Result<Store, Status> {
     Store::open_existing(path).map_err(|e| because(Status::Wrong, &e.to_string()))
 }
 
-/// The newest run of that name, if it is not over.
+/// The unfinished run of a rollout of that name, or the run of that id, if it is not over.
 ///
 /// # Errors
 /// The exit status; it was said on standard error.
 pub fn unfinished(store: &Store, name: &str) -> Result<Run, Status> {
+    // a kill may have made a run of its own since: that one is over
+    let unfinished = store.unfinished_run(name).map_err(|e| because(Status::Wrong, &e.to_string()))?;
+    if let Some(run) = unfinished {
+        return Ok(run);
+    }
     let run = find(store, Some(name))?;
     match &run.verdict {
         None => Ok(run),

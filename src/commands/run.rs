@@ -3,10 +3,10 @@
 use super::connect::connect;
 use super::exit::{Status, because};
 use super::load::{Compiled, Target, compile};
-use super::{Format, lab};
+use super::{Format, lab, switches};
 use crate::engine::{State, Verdict};
 use crate::lab::{Fault, Lab};
-use crate::plan::{Arg, Bindings, Plan, Time};
+use crate::plan::{Arg, Bindings, Plan, PortId, Time};
 use crate::report::document::{Provenance, Source, report};
 use crate::report::lines::{JsonLines, Lines};
 use crate::report::live::Live;
@@ -15,7 +15,7 @@ use crate::runtime::executor::Beginning;
 use crate::runtime::fetch::with_help;
 use crate::runtime::journal::Journal;
 use crate::runtime::{Executor, Observer, Outcome, clock::now, preflight};
-use crate::store::{Documents, Holder, LeaseGuard, NewRun, Run, Store, host, user};
+use crate::store::{Documents, Holder, LeaseGuard, NewRun, Run, Store, StoreError, host, user};
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -102,12 +102,16 @@ fn refused(reasons: &[String]) -> Status {
 
 async fn dry_run(compiled: &Compiled, lab: Option<&Lab>) -> Result<Status, Status> {
     let (plan, bindings) = (&compiled.plan, &compiled.bindings);
-    let backends = connect(plan, bindings, lab).map_err(|r| refused(&r))?;
+    // told beside whatever else stands in the way
+    let latched = latched_already(plan, bindings)?;
+    let all = |reasons: Vec<String>| refused(&latched.iter().cloned().chain(reasons).collect::<Vec<_>>());
+    let backends = connect(plan, bindings, lab).map_err(all)?;
     let style = Style::for_terminal(std::io::stdout().is_terminal());
     let mut observer = Lines::new(std::io::stderr(), Style::PLAIN);
     let (_stop, mut never) = watch::channel(false);
-    let ready = preflight::read(plan, &backends, &mut observer, &mut never, true).await.map_err(|r| refused(&r))?;
-    let Some(ready) = ready else { return Ok(Status::Unfinished) };
+    let ready = preflight::read(plan, &backends, &mut observer, &mut never, true).await.map_err(all)?;
+    let Some(mut ready) = ready else { return Ok(Status::Unfinished) };
+    ready.refused.extend(latched.iter().cloned());
     outln!("{} dry run of {} on {}: nothing is changed", style.bold("canary"), plan.rollout, bindings.environment);
     outln!("\nwhat is set now");
     for (name, setting) in plan.shown(&ready.originals) {
@@ -146,6 +150,15 @@ async fn dry_run(compiled: &Compiled, lab: Option<&Lab>) -> Result<Status, Statu
     }
 }
 
+/// As [`switches::latched`], of a store that may not be there yet.
+fn latched_already(plan: &Plan, bindings: &Bindings) -> Result<Vec<String>, Status> {
+    match Store::open_readonly(&store_path(bindings)) {
+        Ok(store) => switches::latched(&store, plan, &bindings.environment),
+        Err(StoreError::NoRuns { .. }) => Ok(Vec::new()),
+        Err(e) => Ok(vec![e.to_string()]),
+    }
+}
+
 /// Where the environment says that runs are kept.
 pub fn store_path(bindings: &Bindings) -> PathBuf {
     let bound = bindings.store.as_ref().and_then(|b| match b.arg("path") {
@@ -158,13 +171,20 @@ pub fn store_path(bindings: &Bindings) -> PathBuf {
         .unwrap_or_else(|| PathBuf::from(super::runs::DEFAULT_STORE))
 }
 
-/// Takes the rollout and its ports for this process.
-pub fn lease(store: &Store, plan: &Plan, environment: &str) -> Result<LeaseGuard, Status> {
+/// The rollout and its ports, as leases.
+pub fn lease_names(plan: &Plan, environment: &str) -> Vec<String> {
     let mut names = vec![format!("rollout/{}", plan.rollout)];
     // sorted behind the rollout: who finds both held is told of the rollout
-    names.extend(plan.ports.iter().map(|p| format!("setting/{environment}/{}", p.name)));
+    // what only a kill switch sets is nobody's: rollouts that share a switch run side by side, and to take away twice is to take away
+    let raised = plan.ports.iter().enumerate().filter(|(i, _)| plan.is_set_by_a_phase(PortId::at(*i)));
+    names.extend(raised.map(|(_, p)| format!("setting/{environment}/{}", p.name)));
+    names
+}
+
+/// Takes the rollout and its ports for this process.
+pub fn lease(store: &Store, plan: &Plan, environment: &str) -> Result<LeaseGuard, Status> {
     store
-        .lease(&names, &Holder::this_process(now()))
+        .lease(&lease_names(plan, environment), &Holder::this_process(now()))
         .map_err(|e| because(Status::Refused, &format!("{e} (see `canary status{}`)", super::runs::at(store))))
 }
 
@@ -277,6 +297,10 @@ async fn fresh_run(
     mut observer: Box<dyn Observer>,
     begun: Option<Run>,
 ) -> Result<Status, Status> {
+    let latched = switches::latched(store, &compiled.plan, &compiled.bindings.environment)?;
+    if !latched.is_empty() {
+        return Err(refused(&latched));
+    }
     let plan = Arc::new(compiled.plan.clone());
     let backends = connect(&plan, &compiled.bindings, lab).map_err(|r| refused(&r))?;
     let ready =
@@ -286,6 +310,11 @@ async fn fresh_run(
     };
     if *stop.borrow() {
         return Err(because(Status::Refused, "stopped before anything was changed"));
+    }
+    // a baseline takes its time
+    let latched = switches::latched(store, &compiled.plan, &compiled.bindings.environment)?;
+    if !latched.is_empty() {
+        return Err(refused(&latched));
     }
     for w in &ready.warnings {
         observer.remark(now(), &format!("warning: {w}"));
@@ -302,31 +331,35 @@ async fn fresh_run(
 }
 
 fn create_run(args: &Args, compiled: &Compiled, store: &Store, started: Time) -> Result<Run, Status> {
+    store
+        .create_run(&new_run(&compiled.plan, &compiled.bindings, &args.target.file, &compiled.files, started))
+        .and_then(|id| store.run(&id))
+        .map_err(|e| because(Status::Refused, &format!("nothing was changed: {e}")))
+}
+
+/// What the store is to know of a run that this process starts.
+pub fn new_run(plan: &Plan, bindings: &Bindings, policy: &Path, files: &[PathBuf], started: Time) -> NewRun {
     let provenance = Provenance {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         user: user(),
         host: host(),
         pid: std::process::id(),
-        files: compiled.files.iter().map(|f| f.display().to_string()).collect(),
+        files: files.iter().map(|f| f.display().to_string()).collect(),
     };
-    let plan = &compiled.plan;
-    store
-        .create_run(&NewRun {
-            rollout: plan.rollout.clone(),
-            title: plan.title.clone(),
-            environment: compiled.bindings.environment.clone(),
-            policy_path: args.target.file.display().to_string(),
-            plan_hash: plan.hash.clone(),
-            bindings_hash: compiled.bindings.hash.clone(),
-            documents: Documents {
-                plan_json: serde_json::to_string(&compiled.plan).unwrap_or_default(),
-                bindings_json: serde_json::to_string(&compiled.bindings).unwrap_or_default(),
-                provenance_json: serde_json::to_string(&provenance).unwrap_or_default(),
-            },
-            started,
-        })
-        .and_then(|id| store.run(&id))
-        .map_err(|e| because(Status::Refused, &format!("nothing was changed: {e}")))
+    NewRun {
+        rollout: plan.rollout.clone(),
+        title: plan.title.clone(),
+        environment: bindings.environment.clone(),
+        policy_path: policy.display().to_string(),
+        plan_hash: plan.hash.clone(),
+        bindings_hash: bindings.hash.clone(),
+        documents: Documents {
+            plan_json: serde_json::to_string(plan).unwrap_or_default(),
+            bindings_json: serde_json::to_string(bindings).unwrap_or_default(),
+            provenance_json: serde_json::to_string(&provenance).unwrap_or_default(),
+        },
+        started,
+    }
 }
 
 /// Drives a run to its end or to a stop, and reports.
@@ -353,7 +386,7 @@ pub async fn resume_with(
     Ok(match outcome {
         Outcome::Finished(Verdict::Promoted) => Status::Success,
         Outcome::Finished(Verdict::RolledBack) => Status::Bad,
-        Outcome::Finished(Verdict::Aborted) => Status::Person,
+        Outcome::Finished(Verdict::Aborted | Verdict::Killed) => Status::Person,
         Outcome::Finished(Verdict::Refused) => Status::Refused,
         Outcome::Taken(why) => {
             eprintln!("canary: run {} is no longer this runner's, which does nothing any more: {why}", run.id);

@@ -1,14 +1,16 @@
-//! `canary status`: runs that are live or wait to be resumed, and how they stand.
+//! `canary status`: kill switches that are latched, then runs that are live or wait to be resumed, and how they stand.
 
 use super::Format;
 use super::exit::Status;
+use super::killswitch::thrown;
 use super::runs::{StoreArg, at, open, pinned};
+use super::switches::said;
 use crate::engine::{Stage, State, Word};
 use crate::plan::{Plan, show};
 use crate::report::style::Style;
 use crate::report::text::{date_time, reading, rfc3339};
 use crate::runtime::clock::now;
-use crate::store::{Run, RunFilter};
+use crate::store::{Latch, Run, RunFilter};
 use serde_json::{Value, json};
 use std::io::IsTerminal;
 
@@ -37,6 +39,13 @@ fn print(args: &Args) -> Result<(), Status> {
     let store = open(&args.store.store)?;
     let filter = RunFilter { rollout: args.rollout.clone(), unfinished: true, ..RunFilter::default() };
     let runs = store.runs(&filter).map_err(|e| super::exit::because(Status::Wrong, &e.to_string()))?;
+    let latched = store.latches(None).map_err(|e| super::exit::because(Status::Wrong, &e.to_string()))?;
+    if args.format == Format::Human {
+        let style = Style::for_terminal(std::io::stdout().is_terminal());
+        for l in &latched {
+            outln!("{} (run {})", style.bad(&said(l)), l.run);
+        }
+    }
     let mut list = Vec::new();
     for run in &runs {
         let (plan, _) = pinned(&store, run)?;
@@ -51,9 +60,22 @@ fn print(args: &Args) -> Result<(), Status> {
     match args.format {
         Format::Human if runs.is_empty() => outln!("nothing is running, and nothing waits to be resumed"),
         Format::Human => {}
-        Format::Json => outln!("{}", json!({ "schema": "canary.status/1", "runs": list })),
+        Format::Json => {
+            outln!("{}", json!({ "schema": "canary.status/1", "latched": latches(&latched), "runs": list }))
+        }
     }
     Ok(())
+}
+
+fn latches(latched: &[Latch]) -> Vec<Value> {
+    let one = |l: &Latch| {
+        let mut whole = json!({ "switch": l.switch, "environment": l.environment });
+        if let (Some(w), Value::Object(how)) = (whole.as_object_mut(), thrown(l)) {
+            w.extend(how);
+        }
+        whole
+    };
+    latched.iter().map(one).collect()
 }
 
 fn stage(plan: &Plan, state: &State) -> String {

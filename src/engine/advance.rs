@@ -214,7 +214,10 @@ pub(super) fn run(plan: &Plan, state: &mut State, at: Time, action: ActionId, ca
     let token = state.next_token;
     state.next_token += 1;
     state.running.push(Running { token, action, cause, since: at });
-    if cause != RunCause::Undo && plan.actions.get(action.index()).is_some_and(|a| a.undo.is_some()) {
+    // what takes back is not undone itself
+    if !matches!(cause, RunCause::Undo | RunCause::Kill)
+        && plan.actions.get(action.index()).is_some_and(|a| a.undo.is_some())
+    {
         state.to_undo.push(Undoable { action, phase: state.phase });
     }
     out.push(Effect::record(Record::ActionStarted { action: plan.action_name(action).to_owned(), token, cause }));

@@ -105,7 +105,10 @@ pub(super) fn check_guards(check: Check<'_>, state: &mut State, out: &mut Vec<Ef
             Consequence::Tell | Consequence::Hold => {}
             Consequence::Pause | Consequence::Halt => wishes.push(Wish::Pause(explanation)),
             Consequence::Rollback(Some(to)) if to >= state.phase => {}
-            Consequence::Rollback(to) => wishes.push(Wish::Rollback(to, explanation)),
+            Consequence::Rollback(to) => wishes.push(match guard.kill {
+                Some(switch) => Wish::Kill(switch, explanation),
+                None => Wish::Rollback(to, explanation),
+            }),
         }
         if let Some(s) = state.guards.get_mut(id.index()) {
             s.fired = true;

@@ -8,6 +8,7 @@ mod advance;
 pub mod eval;
 pub mod explain;
 mod guards;
+mod kill;
 pub mod monitor;
 mod people;
 mod reactions;

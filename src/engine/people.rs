@@ -3,6 +3,7 @@
 use super::advance::{consequence, latch_pause, request};
 use super::eval::pace;
 use super::explain::Explanation;
+use super::kill;
 use super::monitor::Stopwatch;
 use super::record::Record;
 use super::rollback::{next_undo, roll_back, undo_next, undone};
@@ -37,6 +38,7 @@ pub(super) fn action_ended(
                 consequence(plan, state, at, *otherwise, why, out);
             }
         }
+        (RunCause::Kill, Stage::RollingBack(_)) => kill::ran(plan, state, at, ended.action, ok, out),
         (RunCause::Undo, Stage::Phase(_) | Stage::RollingBack(_)) => undone(plan, state, at, ended.action, ok, out),
         _ => {}
     }
@@ -51,6 +53,10 @@ pub(super) fn operator(
     why: &str,
     out: &mut Vec<Effect>,
 ) {
+    if let Operator::Kill(switch) = act {
+        kill::by_hand(plan, state, at, switch, who, why, out);
+        return;
+    }
     if !matches!(state.stage, Stage::Phase(_)) {
         return;
     }
@@ -66,6 +72,8 @@ pub(super) fn operator(
             let why = Explanation::plain(plan, state, at, "person", who, summary);
             roll_back(plan, state, at, Verdict::Aborted, why, out);
         }
+        // thrown above, at whatever stage
+        Operator::Kill(_) => {}
         Operator::Resume => {
             if state.paused.take().is_none() {
                 return;
@@ -106,7 +114,8 @@ pub(super) fn recovered(plan: &Plan, state: &mut State, at: Time, out: &mut Vec<
     for r in std::mem::take(&mut state.running) {
         let awaited = matches!(
             (r.cause, state.stage),
-            (RunCause::Step | RunCause::Undo, Stage::Phase(_)) | (RunCause::Undo, Stage::RollingBack(_))
+            (RunCause::Step | RunCause::Undo, Stage::Phase(_))
+                | (RunCause::Undo | RunCause::Kill, Stage::RollingBack(_))
         );
         if awaited {
             // how it ended is not known, and unknown never helps the canary: it must succeed under our eyes

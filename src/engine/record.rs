@@ -5,6 +5,19 @@ use super::state::{Verdict, Word};
 use crate::plan::{Setting, Time};
 use serde::{Deserialize, Serialize};
 
+/// The kind of the record that tells of a thrown kill switch: auditors ask for it by this name.
+pub const KILLED: &str = "kill_switch.activated";
+
+/// Who threw a kill switch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Thrower {
+    /// A person.
+    Person,
+    /// A guard of the rollout.
+    Guard,
+}
+
 /// One transition.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "kind")]
@@ -52,7 +65,7 @@ pub enum Record {
         action: String,
         /// The attempt.
         token: u32,
-        /// `step`, `reaction`, `undo`.
+        /// `step`, `reaction`, `undo`, `kill`.
         cause: super::state::RunCause,
     },
     /// An action ended.
@@ -102,6 +115,20 @@ pub enum Record {
         phase: String,
         /// All guards at that check.
         guards: Vec<GuardReport>,
+    },
+    /// A kill switch was thrown: the rollback that belongs to it follows.
+    #[serde(rename = "kill_switch.activated")]
+    KillSwitch {
+        /// The switch.
+        switch: String,
+        /// `person` or `guard`.
+        by: Thrower,
+        /// The person, or the guard's name.
+        who: String,
+        /// Why: the person's own words, or what the guard saw.
+        why: String,
+        /// The rule, its values, and which other rules did not cause it.
+        explanation: Explanation,
     },
     /// A rollback was decided.
     Rollback {
@@ -154,6 +181,7 @@ impl Record {
             Self::Resumed { .. } => "resumed",
             Self::Drift { .. } => "drift",
             Self::Passed { .. } => "passed",
+            Self::KillSwitch { .. } => KILLED,
             Self::Rollback { .. } => "rollback",
             Self::RollbackSlow { .. } => "rollback_slow",
             Self::Snapshot { .. } => "snapshot",

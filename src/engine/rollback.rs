@@ -3,6 +3,7 @@
 use super::advance::{finish, latch_pause, named, request, reset_steps, run};
 use super::explain::Explanation;
 use super::guards::{arm, count_anew};
+use super::kill::{self, TRIES};
 use super::reactions;
 use super::record::Record;
 use super::state::{RunCause, Stage, State, Undoable, Verdict};
@@ -18,13 +19,12 @@ pub(super) fn roll_back(
     why: Explanation,
     out: &mut Vec<Effect>,
 ) {
-    let touched = |port: PortId| {
-        plan.phases.iter().take(state.furthest.index() + 1).any(|p| p.settings.iter().any(|(q, _)| *q == port))
-    };
-    let mut settings: Vec<(PortId, Setting)> =
-        state.originals.iter().copied().filter(|(port, _)| touched(*port)).collect();
-    settings.sort_by_key(|(p, _)| (!plan.is_traffic(*p), std::cmp::Reverse(*p)));
+    // a kill on top of a rollback under way: its actions run on, and what was told is not told again
+    let anew = !matches!(state.stage, Stage::RollingBack(_));
+    let settings = way_back(plan, state);
+    let ran = state.undo_ran;
     request(state, at, settings.clone(), true);
+    state.undo_ran = ran && !anew;
     state.stage = Stage::RollingBack(verdict);
     state.paused = None;
     state.slow_told = false;
@@ -33,10 +33,30 @@ pub(super) fn roll_back(
     let epoch = state.target.epoch;
     out.push(Effect::record(Record::Rollback { to: None, settings: named(plan, &settings), epoch, explanation: why }));
     out.push(Effect::Apply { epoch, settings, lowers: true });
-    if !state.running.is_empty() {
-        out.push(Effect::CancelRuns);
+    if anew {
+        if !state.running.is_empty() {
+            out.push(Effect::CancelRuns);
+        }
+        reactions::happened(plan, state, at, Happening::Rollback, &format!("rolling back: {summary}"), "", out);
     }
-    reactions::happened(plan, state, at, Happening::Rollback, &format!("rolling back: {summary}"), "", out);
+}
+
+/// What everything is taken back to: what was read before the first change of what was changed, and over it what the thrown kill
+/// switches set.
+fn way_back(plan: &Plan, state: &State) -> Vec<(PortId, Setting)> {
+    let touched = |port: PortId| {
+        plan.phases.iter().take(state.furthest.index() + 1).any(|p| p.settings.iter().any(|(q, _)| *q == port))
+    };
+    let mut settings: Vec<(PortId, Setting)> =
+        state.originals.iter().copied().filter(|(port, _)| touched(*port)).collect();
+    for (port, to) in state.killed.iter().filter_map(|k| plan.switches.get(k.index())).flat_map(|s| &s.settings) {
+        match settings.iter_mut().find(|(q, _)| q == port) {
+            Some(slot) => slot.1 = *to,
+            None => settings.push((*port, *to)),
+        }
+    }
+    plan.in_order_of_taking_back(&mut settings);
+    settings
 }
 
 /// Takes the run back to an earlier phase; it lives on from there.
@@ -57,7 +77,7 @@ pub(super) fn roll_back_to(
             settings.push((*port, *original));
         }
     }
-    settings.sort_by_key(|(p, _)| (!plan.is_traffic(*p), std::cmp::Reverse(*p)));
+    plan.in_order_of_taking_back(&mut settings);
     state.stage = Stage::Phase(to);
     state.phase = to;
     state.entered = at;
@@ -94,6 +114,8 @@ fn rollback_slow(plan: &Plan, state: &mut State, at: Time, out: &mut Vec<Effect>
     out.push(Effect::record(Record::RollbackSlow { since }));
     let text = format!("the rollback has not been read back for {}: act by hand", show::duration(at - since));
     reactions::told(plan, state, at, Happening::Rollback, &text, "", out);
+    // what a switch stops is not left running because a port cannot be read back
+    kill::run_next(plan, state, at, out);
 }
 
 pub(super) fn verified(
@@ -124,7 +146,12 @@ pub(super) fn next_undo(state: &State) -> Option<usize> {
 }
 
 /// Starts the next undo unless one is under way; when none is left a rollback is done.
+///
+/// What kill switches run comes before every undo, and does not wait for one that is under way.
 pub(super) fn undo_next(plan: &Plan, state: &mut State, at: Time, out: &mut Vec<Effect>) {
+    if kill::run_next(plan, state, at, out) {
+        return;
+    }
     if state.running.iter().any(|r| r.cause == RunCause::Undo) {
         return;
     }
@@ -151,10 +178,14 @@ pub(super) fn undo_next(plan: &Plan, state: &mut State, at: Time, out: &mut Vec<
 pub(super) fn undone(plan: &Plan, state: &mut State, at: Time, undo: ActionId, ok: bool, out: &mut Vec<Effect>) {
     let fits = |u: &Undoable| plan.actions.get(u.action.index()).is_some_and(|a| a.undo == Some(undo));
     let next = next_undo(state).filter(|i| state.to_undo.get(*i).is_some_and(fits));
+    let read_back = state.target.verified.is_some();
     let Some(i) = next.or_else(|| state.to_undo.iter().rposition(fits)) else {
+        // a kill switch has made it pointless meanwhile; what comes after it has waited for its end
+        if read_back {
+            undo_next(plan, state, at, out);
+        }
         return;
     };
-    let read_back = state.target.verified.is_some();
     if ok {
         state.to_undo.remove(i);
         state.undo_tries = 0;
@@ -219,6 +250,10 @@ fn rolled_back(plan: &Plan, state: &mut State, at: Time, verdict: Verdict, out: 
     if !state.undo_failed.is_empty() {
         let names: Vec<&str> = state.undo_failed.iter().map(|a| plan.action_name(*a)).collect();
         why.summary.push_str(&format!("; NOT UNDONE: {} failed {UNDO_TRIES} times", names.join(", ")));
+    }
+    if !state.kill_failed.is_empty() {
+        let names: Vec<&str> = state.kill_failed.iter().map(|a| plan.action_name(*a)).collect();
+        why.summary.push_str(&format!("; NOT DONE: {} failed {TRIES} times", names.join(", ")));
     }
     let text = format!("rolled back and read back: {}", why.summary);
     reactions::told(plan, state, at, Happening::Rollback, &text, "", out);

@@ -3,7 +3,7 @@
 use super::explain::Explanation;
 use super::monitor::{Monitor, Stopwatch};
 use crate::plan::{
-    ActionId, Answer, GuardId, Millis, Node, NodeId, PhaseId, Plan, PortId, Setting, Step, Time, Trigger,
+    ActionId, Answer, GuardId, Millis, Node, NodeId, PhaseId, Plan, PortId, Setting, Step, SwitchId, Time, Trigger,
 };
 use serde::{Deserialize, Serialize};
 
@@ -62,6 +62,8 @@ pub enum Verdict {
     RolledBack,
     /// A person took the exposure back.
     Aborted,
+    /// A person threw a kill switch.
+    Killed,
     /// Nothing was changed: the start was refused.
     Refused,
 }
@@ -74,6 +76,7 @@ impl Verdict {
             Self::Promoted => "promoted",
             Self::RolledBack => "rolled_back",
             Self::Aborted => "aborted",
+            Self::Killed => "killed",
             Self::Refused => "refused",
         }
     }
@@ -194,6 +197,8 @@ pub enum RunCause {
     Reaction,
     /// It undoes another at a rollback.
     Undo,
+    /// A kill switch runs it.
+    Kill,
 }
 
 /// How an awaited action ended.
@@ -295,6 +300,18 @@ pub struct State {
     pub undo_tries: usize,
     /// Undo actions that did not succeed.
     pub undo_failed: Vec<ActionId>,
+    /// Kill switches that were thrown, in that order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub killed: Vec<SwitchId>,
+    /// Actions of thrown switches that have not succeeded yet, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub kill_actions: Vec<ActionId>,
+    /// How often the first of them has failed.
+    #[serde(default)]
+    pub kill_tries: usize,
+    /// Actions of thrown switches that did not succeed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub kill_failed: Vec<ActionId>,
     /// The next token.
     pub next_token: u32,
     /// The ports that were last read as something else than asked for, and are told about already.
@@ -358,6 +375,10 @@ impl State {
             undo_ran: false,
             undo_tries: 0,
             undo_failed: Vec::new(),
+            killed: Vec::new(),
+            kill_actions: Vec::new(),
+            kill_tries: 0,
+            kill_failed: Vec::new(),
             next_token: 1,
             drifted: Vec::new(),
             slow_told: false,

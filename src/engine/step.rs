@@ -9,7 +9,7 @@ use super::rollback::verified;
 use super::start::start;
 use super::state::{RunCause, State, Verdict};
 use super::tick::tick;
-use crate::plan::{ActionId, Answer, ChannelId, Happening, PhaseId, Plan, PortId, Setting, Time};
+use crate::plan::{ActionId, Answer, ChannelId, Happening, PhaseId, Plan, PortId, Setting, SwitchId, Time};
 use serde::{Deserialize, Serialize};
 
 /// What reaches the engine.
@@ -89,6 +89,9 @@ pub enum Operator {
     Resume,
     /// Take everything back and end.
     Abort,
+    /// Throw a kill switch: take everything back, with its settings over it, run its actions, and end. Also of a run that has
+    /// not started (nothing but the switch's own settings is asked for then) and of one that is being taken back already.
+    Kill(SwitchId),
 }
 
 /// What the engine wants done. Effects come in the order in which they are to be journalled and begun.
@@ -146,6 +149,8 @@ pub(super) enum Wish {
     Pause(Explanation),
     /// Take back: to a phase, or everything.
     Rollback(Option<PhaseId>, Explanation),
+    /// Throw a kill switch, which takes everything back.
+    Kill(SwitchId, Explanation),
 }
 
 /// Takes one input, changes the state, and appends what is to be done to `out`.

@@ -4,6 +4,7 @@ use super::advance::{advance, latch_pause};
 use super::eval::{Check, eval, in_phase, pace};
 use super::explain::{Explanation, guard_reports, input_reports};
 use super::guards::{check_guards, condition_warming, restart};
+use super::kill::{Thrown, kill};
 use super::monitor::{Pace, Stopwatch};
 use super::reactions;
 use super::record::Record;
@@ -253,15 +254,17 @@ fn promote_conditions(check: Check<'_>, state: &mut State) {
     state.promote = values;
 }
 
-/// One tick decides once: rollback > halt and pause > promote; of several rollbacks the earliest target wins. Returns whether a
+/// One tick decides once: kill > rollback > halt and pause > promote; of several rollbacks the earliest target wins. Returns whether a
 /// rollback began.
 fn decide(plan: &Plan, state: &mut State, at: Time, wishes: Vec<Wish>, out: &mut Vec<Effect>) -> bool {
     let mut back: Option<(Option<PhaseId>, Explanation)> = None;
     let mut pause = None;
+    let mut kills = Vec::new();
     for wish in wishes {
         match wish {
             Wish::Tell(happening, text) => reactions::happened(plan, state, at, happening, &text, "", out),
             Wish::Pause(why) => pause = pause.or(Some(why)),
+            Wish::Kill(switch, why) => kills.push(Thrown::by_guard(switch, why)),
             // inert unless it leads back
             Wish::Rollback(Some(to), _) if to >= state.phase => {}
             // `None` (everything) sorts before every phase
@@ -271,6 +274,10 @@ fn decide(plan: &Plan, state: &mut State, at: Time, wishes: Vec<Wish>, out: &mut
                 }
             }
         }
+    }
+    if !kills.is_empty() {
+        kill(plan, state, at, kills, Verdict::RolledBack, out);
+        return true;
     }
     if let Some((to, why)) = back {
         match to {

@@ -62,6 +62,10 @@ id!(
     ChannelId
 );
 id!(
+    /// A kill switch of [`Plan::switches`].
+    SwitchId
+);
+id!(
     /// A reaction of [`Plan::reactions`].
     ReactionId
 );
@@ -112,6 +116,9 @@ pub struct Plan {
     pub channels: Vec<String>,
     /// Reactions in the order of the policy.
     pub reactions: Vec<Reaction>,
+    /// Kill switches that concern the rollout.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub switches: Vec<KillSwitch>,
     /// Metrics by name, for `query` and for explanations.
     pub metrics: Vec<Metric>,
     /// SHA-256 over the canonical JSON of everything above, in hex; bindings have a hash of their own.
@@ -314,6 +321,9 @@ pub struct Guard {
     pub tolerate: Tolerance,
     /// What follows then.
     pub otherwise: Consequence,
+    /// What it throws besides: only with a rollback of everything.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kill: Option<SwitchId>,
     /// First phase in which it watches.
     pub from: PhaseId,
     /// First phase in which it no longer watches.
@@ -372,6 +382,17 @@ pub struct Action {
     pub timeout: Millis,
     /// What undoes it at a rollback.
     pub undo: Option<ActionId>,
+}
+
+/// A kill switch: takes away at once, and stays thrown until a person resets it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct KillSwitch {
+    /// Its name.
+    pub name: String,
+    /// What it sets, traffic first, then flags; nothing of it exposes anything.
+    pub settings: Vec<(PortId, Setting)>,
+    /// What it runs once that is read back, in order. None of them is ever undone.
+    pub actions: Vec<ActionId>,
 }
 
 /// A reaction.
@@ -455,6 +476,12 @@ impl Plan {
         out
     }
 
+    /// Whether a phase sets a port; else only a kill switch does.
+    #[must_use]
+    pub fn is_set_by_a_phase(&self, port: PortId) -> bool {
+        self.phases.iter().any(|p| p.settings.iter().any(|(q, _)| *q == port))
+    }
+
     /// Whether a port is traffic.
     #[must_use]
     pub fn is_traffic(&self, port: PortId) -> bool {
@@ -484,6 +511,23 @@ impl Plan {
     #[must_use]
     pub fn guard_name(&self, guard: GuardId) -> &str {
         self.guards.get(guard.index()).map_or("?", |g| g.name.as_str())
+    }
+
+    /// A kill switch's name.
+    #[must_use]
+    pub fn switch_name(&self, switch: SwitchId) -> &str {
+        self.switches.get(switch.index()).map_or("?", |s| s.name.as_str())
+    }
+
+    /// A kill switch by name.
+    #[must_use]
+    pub fn switch(&self, name: &str) -> Option<SwitchId> {
+        self.switches.iter().position(|s| s.name == name).map(SwitchId::at)
+    }
+
+    /// Puts settings into the order in which they are taken back: traffic first, then flags, the last declared first.
+    pub fn in_order_of_taking_back(&self, settings: &mut [(PortId, Setting)]) {
+        settings.sort_by_key(|(p, _)| (!self.is_traffic(*p), std::cmp::Reverse(*p)));
     }
 
     /// An action's name.

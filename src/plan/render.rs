@@ -1,8 +1,8 @@
 //! A plan for people: what will happen, in which order, what is asked, what is needed.
 
 use super::{
-    Action, Arg, Ask, Binding, Bindings, Consequence, Guard, Input, Millis, PhaseId, Plan, Population, Step, Tolerance,
-    Trigger, Window, show,
+    Action, Arg, Ask, Binding, Bindings, Consequence, Guard, Input, Millis, PhaseId, Plan, Population, PortId, Step,
+    Tolerance, Trigger, Window, show,
 };
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -97,6 +97,7 @@ pub fn text(plan: &Plan, bindings: &Bindings) -> String {
     head(plan, bindings, &mut out);
     timeline(plan, &mut out);
     guards(plan, &mut out);
+    switches(plan, &mut out);
     reactions(plan, &mut out);
     queries(plan, bindings, &mut out);
     rollback(plan, &mut out);
@@ -118,6 +119,12 @@ fn head(plan: &Plan, bindings: &Bindings, out: &mut String) {
     }
     line("environment", &bindings.environment);
     line("checks", &format!("every {}", show::duration(plan.check_every)));
+    if plan.verify_within != super::VERIFY_WITHIN {
+        line(
+            "read back",
+            &format!("within {} of being set, reloads included, else rollback", show::duration(plan.verify_within)),
+        );
+    }
     if let Some(b) = plan.baseline {
         line("baseline", &format!("{} before the first change", show::duration(b)));
     }
@@ -218,7 +225,35 @@ fn guards(plan: &Plan, out: &mut String) {
         if g.never_waived {
             out.push_str("  never waived");
         }
-        let _ = writeln!(out, "  else {}", consequence(plan, g.otherwise));
+        let kill = g.kill.map_or(String::new(), |k| format!(", kill {}", plan.switch_name(k)));
+        let _ = writeln!(out, "  else {}{kill}", consequence(plan, g.otherwise));
+    }
+}
+
+fn switches(plan: &Plan, out: &mut String) {
+    if plan.switches.is_empty() {
+        return;
+    }
+    out.push_str("\nkill switches (each takes everything back, and stays thrown until `canary reset`)\n");
+    for s in &plan.switches {
+        let by: Vec<&str> = plan
+            .guards
+            .iter()
+            .filter(|g| g.kill.is_some_and(|k| plan.switch_name(k) == s.name))
+            .map(|g| g.name.as_str())
+            .collect();
+        let by = if by.is_empty() {
+            String::from("by hand only")
+        } else {
+            format!("by hand, or by guard {}", by.join(", "))
+        };
+        let _ = writeln!(out, "  {}  thrown {by}", s.name);
+        for (port, to) in &s.settings {
+            let _ = writeln!(out, "             set {} = {to}", plan.port_name(*port));
+        }
+        for action in &s.actions {
+            let _ = writeln!(out, "             run {} (never undone)", plan.action_name(*action));
+        }
     }
 }
 
@@ -286,7 +321,10 @@ fn query(input: &Input, bindings: &Bindings) -> String {
 
 fn rollback(plan: &Plan, out: &mut String) {
     out.push_str("\na rollback restores\n");
-    let (traffic, flags): (Vec<_>, Vec<_>) = plan.ports.iter().partition(|p| p.kind == super::PortKind::Traffic);
+    // what only a kill switch sets is not restored
+    let of_a_phase = |i: usize| plan.is_set_by_a_phase(PortId::at(i));
+    let set = plan.ports.iter().enumerate().filter(|(i, _)| of_a_phase(*i)).map(|(_, p)| p);
+    let (traffic, flags): (Vec<_>, Vec<_>) = set.partition(|p| p.kind == super::PortKind::Traffic);
     for (what, ports) in [("traffic", traffic), ("flag", flags)] {
         let named: Vec<_> = ports.iter().map(|p| (p.name.clone(), ())).collect();
         for (name, ()) in super::groups::together(&named) {

@@ -2,6 +2,7 @@
 
 use super::style::Style;
 use super::text::{clock, printable, reading, rfc3339, settings};
+use crate::engine::record::Thrower;
 use crate::engine::{Record, RunCause, Verdict, Word};
 use crate::plan::{Time, show};
 use crate::runtime::{Observer, View};
@@ -34,6 +35,7 @@ pub fn line(record: &Record, style: Style) -> String {
             RunCause::Step => format!("running {action}"),
             RunCause::Reaction => format!("running {action} (nobody waits for it)"),
             RunCause::Undo => format!("undoing: running {action}"),
+            RunCause::Kill => format!("kill switch: running {action}"),
         },
         Record::ActionEnded { action, ok: true, how, .. } => format!("{action} {}: {how}", style.good("succeeded")),
         Record::ActionEnded { action, how, output, .. } => {
@@ -54,6 +56,11 @@ pub fn line(record: &Record, style: Style) -> String {
         Record::Rollback { to, settings: s, explanation, .. } => {
             let to = to.as_ref().map_or(String::new(), |p| format!(" to phase {p}"));
             format!("{}{to}: {}; set {}", style.bad("rollback"), explanation.summary, settings(s))
+        }
+        Record::KillSwitch { switch, by, who, why, .. } => {
+            let by = if *by == Thrower::Guard { "guard " } else { "" };
+            let why = if why.is_empty() { String::new() } else { format!(": {why}") };
+            format!("{} {} thrown by {by}{who}{why}", style.bad("kill switch"), style.bold(switch))
         }
         Record::RollbackSlow { since } => {
             format!("{}: not read back since {}", style.bad("the rollback takes long"), clock(*since))

@@ -168,6 +168,7 @@ fn headline(plan: &Plan, state: &State, style: Style) -> String {
     match (&state.paused, state.stage) {
         (Some(p), Stage::Phase(_)) => style.unsure(&format!("PAUSED: {}", p.why)),
         (_, Stage::RollingBack(Verdict::Aborted)) => style.bad("ABORTING"),
+        (_, Stage::RollingBack(Verdict::Killed)) => style.bad("KILLING"),
         (_, Stage::RollingBack(_)) => style.bad("ROLLING BACK"),
         (_, Stage::Phase(p)) => {
             let purpose = plan.phases.get(p.index()).and_then(|p| p.purpose.clone());

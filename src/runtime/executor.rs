@@ -58,10 +58,13 @@ pub enum Beginning {
     },
     /// From a kept state.
     Recovered(Box<State>),
-    /// From a kept state, only to take everything back.
-    Abort {
-        /// The kept state.
+    /// From a kept state, only to take everything back; from the state of a run that has not started, to throw a kill switch
+    /// where nothing runs.
+    TakeBack {
+        /// The state.
         state: Box<State>,
+        /// [`Operator::Abort`] or [`Operator::Kill`].
+        act: Operator,
         /// Who asks for it.
         who: String,
         /// Why.
@@ -139,7 +142,7 @@ impl Executor {
 
     /// Runs until the rollout is over or `stop` becomes true.
     pub async fn run(mut self, beginning: Beginning, mut stop: watch::Receiver<bool>) -> (Outcome, State) {
-        if *stop.borrow() && !matches!(beginning, Beginning::Abort { .. }) {
+        if *stop.borrow() && !matches!(beginning, Beginning::TakeBack { .. }) {
             // asked to stop before anything was asked for: nothing is
             if let Beginning::Recovered(state) = beginning {
                 self.state = *state;
@@ -168,16 +171,16 @@ impl Executor {
                 self.recover();
                 self.backfill(&mut stop).await;
             }
-            Beginning::Abort { state, who, why } => {
+            Beginning::TakeBack { state, act, who, why } => {
                 self.state = *state;
                 self.remember();
                 let at = now();
                 // a rollback that was under way goes on; anything else begins one, and nothing is asked for before it
-                let input = match self.state.stage {
-                    Stage::RollingBack(_) => Input::Recovered { at },
-                    _ => Input::Operator { at, act: Operator::Abort, who, why },
-                };
-                self.feed(at, input, None);
+                if act != Operator::Abort || !matches!(self.state.stage, Stage::RollingBack(_)) {
+                    self.feed(at, Input::Operator { at, act, who, why }, None);
+                }
+                // what the runner that stopped had under way ended with it, or is begun again
+                self.feed(at, Input::Recovered { at }, None);
             }
         }
         let outcome = self.main_loop(&mut stop).await;
@@ -419,7 +422,7 @@ impl Executor {
         self.feed(at, Input::ActionEnded { at, token, ok, how, output }, None);
     }
 
-    /// Obeys people's commands. `late`: they were said to a runner that has stopped since; then nothing is obeyed that raises.
+    /// Obeys people's commands and latched kill switches. `late`: they were said to a runner that has stopped since; then nothing is obeyed that raises.
     fn on_commands(&mut self, late: bool) {
         for command in self.journal.commands() {
             let at = now();
@@ -435,12 +438,20 @@ impl Executor {
                 "pause" => Operator::Pause,
                 "resume" => Operator::Resume,
                 "abort" => Operator::Abort,
-                other => {
-                    self.journal.acknowledge(&command, at, &format!("this runner does not know `{other}`"));
-                    continue;
-                }
+                other => match other.strip_prefix("kill ").map(|name| (name, self.plan.switch(name))) {
+                    Some((_, Some(switch))) => Operator::Kill(switch),
+                    Some((name, None)) => {
+                        self.journal.acknowledge(&command, at, &format!("its plan has no kill switch {name}"));
+                        continue;
+                    }
+                    None => {
+                        self.journal.acknowledge(&command, at, &format!("this runner does not know `{other}`"));
+                        continue;
+                    }
+                },
             };
             let was = (self.state.stage, self.state.paused.is_some());
+            let thrown = self.state.killed.len();
             let input = Input::Operator { at, act, who: command.who.clone(), why: command.why.clone() };
             self.feed(at, input, None);
             let is = (self.state.stage, self.state.paused.is_some());
@@ -450,9 +461,28 @@ impl Executor {
                 (Operator::Resume, false) => "resumed",
                 (Operator::Resume, true) => "it was not paused",
                 (Operator::Abort, false) => "rolling back",
+                (Operator::Kill(_), _) if self.state.killed.len() > thrown => "killed, rolling back",
+                (Operator::Kill(switch), _) if self.state.killed.contains(&switch) => "killed already, rolling back",
                 _ => "too late: it is being rolled back, or over",
             };
             self.journal.acknowledge(&command, at, outcome);
+        }
+        self.obey_latches();
+    }
+
+    /// A switch that was latched without a word to this runner (by another rollout's guard, or while nobody ran this one) is
+    /// thrown here as well: while it is latched nothing that it concerns is exposed.
+    fn obey_latches(&mut self) {
+        if self.plan.switches.is_empty() || !matches!(self.state.stage, Stage::Phase(_) | Stage::RollingBack(_)) {
+            return;
+        }
+        for latch in self.journal.latches() {
+            let Some(switch) = self.plan.switch(&latch.switch).filter(|s| !self.state.killed.contains(s)) else {
+                continue;
+            };
+            let at = now();
+            let act = Operator::Kill(switch);
+            self.feed(at, Input::Operator { at, act, who: latch.who, why: latch.why }, None);
         }
     }
 
@@ -655,6 +685,12 @@ impl Executor {
             if begun.elapsed() > CLOSING || *stop.borrow() {
                 let text = "the end of this run is NOT in the store: it still holds the run as unfinished";
                 self.watcher.remark(at, text);
+                for switch in self.journal.unlatched() {
+                    let text = format!(
+                        "kill switch {switch} is NOT latched: `canary kill {switch}` latches it once the store can be written"
+                    );
+                    self.watcher.remark(at, &text);
+                }
                 return;
             }
             tokio::time::sleep(COMMAND_POLL).await;

@@ -4,20 +4,24 @@
 //! as if they were not live, so nothing is raised; what has happened meanwhile is kept and written when the store is back.
 
 use super::clock::duration;
+use crate::engine::record::Thrower;
 use crate::engine::{Record, State};
 use crate::plan::{Millis, Time};
-use crate::store::{Command, LeaseGuard, NewEvent, RunId, Store, StoreError};
+use crate::store::{Command, Latch, LeaseGuard, NewEvent, NewLatch, NewRun, RunId, Store, StoreError};
 use serde_json::Value;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Events kept while the store is out of reach; beyond this the oldest are dropped and counted.
+/// Events kept while the store is out of reach; beyond this the oldest are dropped and counted, but for those that latch a kill
+/// switch.
 const KEPT: usize = 10_000;
 
 /// Writes one run's events.
 pub struct Journal {
     store: Arc<Store>,
     run: RunId,
+    /// A run that is not in the store yet: entered with its first events.
+    unborn: Option<NewRun>,
     lease: LeaseGuard,
     patience: Duration,
     waiting: Vec<Waiting>,
@@ -33,6 +37,8 @@ struct Waiting {
     at: Time,
     kind: &'static str,
     body: Value,
+    /// The kill switch that it latches: written in the same transaction, now or when the store is back.
+    latch: Option<NewLatch>,
 }
 
 impl Journal {
@@ -45,6 +51,7 @@ impl Journal {
         Self {
             store,
             run,
+            unborn: None,
             lease,
             patience,
             waiting: Vec::new(),
@@ -53,6 +60,22 @@ impl Journal {
             trouble: None,
             taken: false,
         }
+    }
+
+    /// The journal of a run that is entered into the store with its first events: what it does must not wait for a store that
+    /// cannot be written.
+    #[must_use]
+    pub fn of_new_run(store: Arc<Store>, new: NewRun, lease: LeaseGuard, check_every: Millis) -> Self {
+        let nameless = RunId::from("not in the store yet");
+        Self { unborn: Some(new), ..Self::new(store, nameless, lease, check_every) }
+    }
+
+    fn enter(&mut self) -> Result<(), StoreError> {
+        if let Some(new) = &self.unborn {
+            self.run = self.store.create_run(new)?;
+            self.unborn = None;
+        }
+        Ok(())
     }
 
     /// Whether this runner still holds its lease and was not fenced off: otherwise it does nothing any more.
@@ -103,10 +126,13 @@ impl Journal {
         }
         let new: Vec<NewEvent<'_>> =
             events.iter().map(|w| NewEvent { at: w.at, kind: w.kind, body: w.body.clone() }).collect();
+        let latches: Vec<NewLatch> = events.iter().filter_map(|w| w.latch.clone()).collect();
         let state = serde_json::to_value(state).unwrap_or(Value::Null);
         let held = if raises { self.lease.confirm() } else { Ok(()) };
-        let result = held
-            .and_then(|()| self.store.append(&self.run, &new, Some(&state), observation.map(|o| (at, o))).map(|_| ()));
+        let result = held.and_then(|()| self.enter()).and_then(|()| {
+            let observation = observation.map(|o| (at, o));
+            self.store.append_latching(&self.run, &new, Some(&state), observation, &latches).map(|_| ())
+        });
         match &result {
             Ok(()) => {
                 self.waiting.clear();
@@ -122,8 +148,14 @@ impl Journal {
                 if !raises {
                     self.waiting = events;
                     let over = self.waiting.len().saturating_sub(KEPT);
-                    self.waiting.drain(..over);
-                    self.dropped += over as u64;
+                    let before = self.waiting.len();
+                    let mut left = over;
+                    self.waiting.retain(|w| {
+                        let goes = left > 0 && w.latch.is_none();
+                        left -= usize::from(goes);
+                        !goes
+                    });
+                    self.dropped += (before - self.waiting.len()) as u64;
                 }
             }
         }
@@ -137,6 +169,17 @@ impl Journal {
             self.last_command = last.id;
         }
         commands
+    }
+
+    /// The kill switches that are latched where this run is. A store out of reach has nothing to say.
+    pub fn latches(&self) -> Vec<Latch> {
+        if self.unborn.is_some() { Vec::new() } else { self.store.latches_for_run(&self.run).unwrap_or_default() }
+    }
+
+    /// The kill switches that were thrown and could not be latched yet.
+    #[must_use]
+    pub fn unlatched(&self) -> Vec<&str> {
+        self.waiting.iter().filter_map(|w| w.latch.as_ref()).map(|l| l.switch.as_str()).collect()
     }
 
     /// Says what came of a command.
@@ -155,6 +198,17 @@ fn event(at: Time, record: &Record) -> Waiting {
     Waiting {
         at,
         kind: record.kind(),
+        latch: latch(at, record),
         body: serde_json::to_value(record).unwrap_or_else(|e| Value::String(e.to_string())),
     }
+}
+
+/// The latch that a record brings with it.
+fn latch(at: Time, record: &Record) -> Option<NewLatch> {
+    let Record::KillSwitch { switch, by, who, why, .. } = record else { return None };
+    let who = match by {
+        Thrower::Person => who.clone(),
+        Thrower::Guard => format!("guard {who}"),
+    };
+    Some(NewLatch { switch: switch.clone(), who, why: why.clone(), at })
 }

@@ -63,18 +63,15 @@ pub async fn reach(plan: &Plan, backends: &Backends, observer: &mut dyn Observer
     if reasons.is_empty() { Ok(()) } else { Err(reasons) }
 }
 
-/// Settings of the phases that a backend could not take: found before the first is set.
+/// Settings of phases and kill switches that a backend could not take: found before the first is set.
 fn unacceptable(plan: &Plan, backends: &Backends) -> Vec<String> {
     let mut out = Vec::new();
-    for phase in &plan.phases {
-        for (port, setting) in &phase.settings {
+    let of_phases = plan.phases.iter().map(|p| (format!("phase {}", p.name), &p.settings));
+    let of_switches = plan.switches.iter().map(|s| (format!("kill switch {}", s.name), &s.settings));
+    for (what, settings) in of_phases.chain(of_switches) {
+        for (port, setting) in settings {
             if let Some(Err(e)) = backends.port(*port).map(|b| b.accepts(*setting)) {
-                out.push(format!(
-                    "phase {}: {} = {setting}: {}",
-                    phase.name,
-                    plan.port_name(*port),
-                    fetch::with_help(&e)
-                ));
+                out.push(format!("{what}: {} = {setting}: {}", plan.port_name(*port), fetch::with_help(&e)));
             }
         }
     }

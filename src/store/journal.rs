@@ -1,7 +1,7 @@
 //! Events and the state they led to.
 
 use super::run::{no_run, sql_limit};
-use super::{Claims, Fault, Head, RunId, Store, StoreError, chain};
+use super::{Claims, Fault, Head, NewLatch, RunId, Store, StoreError, chain, latch};
 use crate::plan::Time;
 use crate::plan::hash::{canonical, sha256_hex};
 use rusqlite::types::Value as Sql;
@@ -81,6 +81,18 @@ impl Store {
         state: Option<&Value>,
         observations: Option<(Time, &Value)>,
     ) -> Result<Vec<Event>, StoreError> {
+        self.append_latching(run, events, state, observations, &[])
+    }
+
+    /// As [`Store::append`], and latches the kill switches that the events tell of, in the same transaction.
+    pub fn append_latching(
+        &self,
+        run: &RunId,
+        events: &[NewEvent<'_>],
+        state: Option<&Value>,
+        observations: Option<(Time, &Value)>,
+        latches: &[NewLatch],
+    ) -> Result<Vec<Event>, StoreError> {
         // everything that takes time or can be refused comes before the lock
         let bodies = events.iter().map(body_text).collect::<Result<Vec<_>, _>>()?;
         let state = state.map(|s| checked(s, "the state")).transpose()?;
@@ -116,6 +128,9 @@ impl Store {
             if let Some(state) = &state {
                 tx.prepare_cached("INSERT OR REPLACE INTO states (run, seq, body, sha256) VALUES (?1, ?2, ?3, ?4)")?
                     .execute(params![run.as_str(), sql_seq(head.seq), state, sha256_hex(state.as_bytes())])?;
+            }
+            for new in latches {
+                latch::insert(tx, run, new)?;
             }
             if let Some((at, text)) = &observations {
                 tx.prepare_cached("INSERT OR REPLACE INTO observations (run, at, body) VALUES (?1, ?2, ?3)")?

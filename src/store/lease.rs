@@ -35,11 +35,14 @@ impl Holder {
     }
 }
 
-/// The login name: `USER`, else `LOGNAME`, else `unknown`.
+/// What [`user`] says when the environment names nobody.
+pub const NOBODY: &str = "unknown";
+
+/// The login name: `USER`, else `LOGNAME`, else [`NOBODY`].
 #[must_use]
 pub fn user() -> String {
     let var = |name: &str| std::env::var(name).ok().filter(|v| !v.is_empty());
-    var("USER").or_else(|| var("LOGNAME")).unwrap_or_else(|| String::from("unknown"))
+    var("USER").or_else(|| var("LOGNAME")).unwrap_or_else(|| String::from(NOBODY))
 }
 
 /// This host's name.

@@ -3,7 +3,7 @@
 //! A run's journal is a list of events that only grows; each carries the SHA-256 of the one before it, the first that of the
 //! run's header (see `chain.rs`). An append is one transaction that is on disk when the call returns: what is decided is
 //! journalled before it is performed. Beside the journal stand the newest snapshot of the engine's state, which is replaced,
-//! and observations, which can be pruned.
+//! and observations, which can be pruned; and latches, the kill switches that were thrown and not reset.
 //!
 //! It knows nothing of the engine or of how a rollout runs: it holds text and JSON values. It is synchronous, calls are short,
 //! and a [`Store`] can be shared between threads. Times come from the caller; there is no clock in here.
@@ -12,6 +12,7 @@ mod chain;
 mod command;
 mod error;
 mod journal;
+mod latch;
 mod lease;
 mod observation;
 mod open;
@@ -21,7 +22,8 @@ pub use chain::{ChainError, Head, VerifyError};
 pub use command::Command;
 pub use error::StoreError;
 pub use journal::{Event, EventFilter, MAX_BODY, NewEvent};
-pub use lease::{Holder, LeaseGuard, host, user};
+pub use latch::{Latch, NewLatch, Reset};
+pub use lease::{Holder, LeaseGuard, NOBODY, host, user};
 pub use run::{Documents, NewRun, Run, RunFilter, RunId};
 
 use rusqlite::{Connection, Transaction, TransactionBehavior};

@@ -41,12 +41,13 @@ pub enum Item {
     Action(Action),
     /// `channel a, b`
     Channel(Vec<Name>),
+    /// `killswitch n { … }`
+    Killswitch(Killswitch),
     /// `environment n { … }`
     Environment(Environment),
     /// `rollout n "title" { … }`
     Rollout(Rollout),
-    /// Parsed, but not built yet: `use`, `slice`, `probe`, `load`, `killswitch`, `window`, `signoff`, `slo`,
-    /// `score`, `test`.
+    /// Parsed, but not built yet: `use`, `slice`, `probe`, `load`, `window`, `signoff`, `slo`, `score`, `test`.
     Unbuilt(Unbuilt),
     /// Text that no item could be made of; a diagnostic says why.
     Junk(Span),
@@ -55,7 +56,7 @@ pub enum Item {
 /// Something that parses and is refused by a clear "not built yet".
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Unbuilt {
-    /// The construct in the language's own word: `killswitch`, `ramp`, `slice`.
+    /// The construct in the language's own word: `ramp`, `slice`.
     pub what: String,
     /// The name it declares, if it declares one (so that its uses do not become unknown names).
     pub name: Option<Name>,
@@ -170,6 +171,19 @@ pub enum Undo {
     None(Span),
     /// `undo other`: another action.
     Action(Name),
+}
+
+/// `killswitch n { … }`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Killswitch {
+    /// Its name.
+    pub name: Name,
+    /// `per dims`: refused until slices are built.
+    pub per: Vec<Name>,
+    /// What stands in its braces, in order: settings and `run`s.
+    pub body: Vec<PhaseStatement>,
+    /// The whole declaration.
+    pub span: Span,
 }
 
 /// `environment n { … }`
@@ -292,7 +306,7 @@ pub struct Consequence {
     pub kind: ConsequenceKind,
     /// `rollback to PHASE`
     pub to: Option<Name>,
-    /// `, kill K`: parsed, not built yet.
+    /// `, kill K`: the switch that is thrown besides.
     pub kill: Option<Name>,
     /// The consequence after `else`.
     pub span: Span,

@@ -2,9 +2,9 @@
 //! What must hold after each step is in [`super::watch`]; here is what must hold of whole runs.
 //! `CANARY_CASES=20000` asks for more than the usual two hundred.
 
-use super::world::{Empty, Ends, Is, Noise, Old, Run, Says, World, ms};
+use super::world::{Empty, Ends, Is, Noise, Old, Run, Says, World, ms, plan_with};
 use canary::engine::{Effect, Operator, Record, Verdict};
-use canary::plan::{Consequence, Plan, Population, Setting, Time};
+use canary::plan::{Consequence, Plan, Population, Setting, SwitchId, Time};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::{Config, FileFailurePersistence};
@@ -51,6 +51,11 @@ const REACTIONS: [&str; 7] = [
     "when (queue > 5) for 2 checks: notify team",
 ];
 
+/// Kill switches of every random policy; the plan has them in the order of their names.
+const SWITCHES: &str = "
+killswitch quench { flag workers = 0  run revert  run smoke }
+killswitch stop { traffic checkout = 0%, flag cache = off  run unscale  run scale }";
+
 #[derive(Debug, Clone)]
 struct GuardText {
     condition: usize,
@@ -95,6 +100,7 @@ impl Policy {
                 1 => String::from("hold"),
                 2 => String::from("pause"),
                 k if k < 6 && end > 1 => format!("rollback to p{}", (k - 3) % (end - 1)),
+                7 => format!("rollback, kill {}", if g.from % 2 == 0 { "stop" } else { "quench" }),
                 _ => String::from("rollback"),
             };
             out.push_str(&format!("guard g{i}: {}", CONDITIONS[g.condition]));
@@ -169,7 +175,7 @@ fn policy() -> impl Strategy<Value = Policy> {
 type Event = (u8, u32, u32);
 
 fn world(policy: &Policy, noise: Noise, events: &[Event]) -> World {
-    let mut w = World::of(&policy.text()).noise(noise);
+    let mut w = World::of_plan(plan_with(SWITCHES, &policy.text())).noise(noise);
     for (kind, at, long) in events {
         let (from, to) = (format!("{}s", at * 15), format!("{}s", (at + long) * 15));
         w = match kind {
@@ -184,6 +190,8 @@ fn world(policy: &Policy, noise: Noise, events: &[Event]) -> World {
                 w.action(["smoke", "scale", "migrate", "unscale", "revert"][*long as usize % 5], &from, "", Ends::Badly)
             }
             8 => w.action(["smoke", "scale", "migrate"][*long as usize % 3], &from, &to, Ends::Never),
+            9 => w.operator(Operator::Kill(SwitchId(0)), &from),
+            10 => w.operator(Operator::Kill(SwitchId(1)), &from),
             _ => w,
         };
     }
@@ -247,13 +255,20 @@ fn judge(policy: &Policy, w: &World, run: &Run) {
         assert_eq!(run.effects[end + 1..], [], "{:#?}", run.course);
     }
     // taken back means taken back
-    if matches!(run.state.verdict(), Some(Verdict::RolledBack | Verdict::Aborted)) {
+    if matches!(run.state.verdict(), Some(Verdict::RolledBack | Verdict::Aborted | Verdict::Killed)) {
         let touched = |p: canary::plan::PortId| {
             w.plan.phases.iter().take(run.state.furthest.index() + 1).any(|ph| ph.settings.iter().any(|(q, _)| *q == p))
         };
+        let killed: Vec<_> = run.state.killed.iter().flat_map(|k| &w.plan.switches[k.index()].settings).collect();
         for (port, original) in run.state.originals.iter().filter(|(p, _)| touched(*p)) {
-            assert_eq!(run.ports[port.index()], Some(*original), "{:#?}", run.course);
+            let to = killed.iter().find(|(q, _)| q == port).map_or(*original, |(_, s)| *s);
+            assert_eq!(run.ports[port.index()], Some(to), "{:#?}", run.course);
         }
+        for (port, to) in killed {
+            assert_eq!(run.ports[port.index()], Some(*to), "{:#?}", run.course);
+        }
+        // every action of a thrown switch has succeeded, or is named
+        assert!(run.state.kill_actions.is_empty(), "{:#?}", run.course);
     }
 }
 
@@ -322,7 +337,10 @@ fn the_grammar_reaches_every_kind_of_end() {
         let policy = policy().new_tree(&mut runner).unwrap().current();
         let at = 1 + u32::try_from(seed % 40).unwrap();
         let kind = |n: u64| u8::try_from(seed % n).unwrap();
-        let events: [Event; 3] = [(kind(14), at, 4), (kind(9), 30, 7), (4, at + 9, if seed % 3 == 0 { 9 } else { 1 })];
+        // an abort or a kill is read back late
+        let withheld = if matches!(kind(14), 2 | 9 | 10) { at } else { at + 9 };
+        let events: [Event; 3] =
+            [(kind(14), at, 4), (kind(9), 30, 7), (4, withheld, if seed % 3 == 0 { 9 } else { 1 })];
         let w = world(&policy, Noise { seed, bad: seed % 9, missing: seed % 7 }, &events);
         let run = w.run("30m");
         judge(&policy, &w, &run);
@@ -338,6 +356,8 @@ fn the_grammar_reaches_every_kind_of_end() {
         "verdict rolled_back",
         "verdict promoted",
         "verdict aborted",
+        "verdict killed",
+        "killed stop",
         "verdict none",
         "rollback to",
         "paused because",

@@ -54,7 +54,9 @@ impl Watch {
         let over = self.final_rollback || !matches!(state.stage, Stage::Phase(_));
         let of_phase = if over { Vec::new() } else { plan.settings_at(state.phase) };
         for (port, s) in settings {
-            let set = of_phase.iter().find(|(q, _)| q == port).map(|(_, s)| *s);
+            let killed = state.killed.iter().flat_map(|k| &plan.switches[k.index()].settings);
+            let of_switch = killed.rev().find(|(q, _)| q == port).map(|(_, s)| *s);
+            let set = of_switch.or_else(|| of_phase.iter().find(|(q, _)| q == port).map(|(_, s)| *s));
             assert_eq!(Some(*s), set.or_else(|| original(*port)), "{} is asked for", plan.port_name(*port));
         }
         assert!(!over || lowers, "a raise after the rollback: {settings:?}");
@@ -127,7 +129,7 @@ fn recoverable(plan: &Plan, state: &State) {
     again.running.clone_from(&state.running);
     assert_eq!(again, *state);
     if living {
-        for r in state.running.iter().filter(|r| r.cause == RunCause::Undo) {
+        for r in state.running.iter().filter(|r| matches!(r.cause, RunCause::Undo | RunCause::Kill)) {
             assert!(
                 effects.iter().any(|e| matches!(e, Effect::Run { token, .. } if *token == r.token)),
                 "{r:?} is lost"

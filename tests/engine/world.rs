@@ -17,7 +17,12 @@ pub const EVER: Time = i64::MAX;
 
 /// Compiles a rollout's body behind the shared declarations. Warnings are of no interest here.
 pub fn plan(body: &str) -> Plan {
-    let text = format!("{PRELUDE}\nrollout shop \"Shop\" {{\n{body}\n}}\n");
+    plan_with("", body)
+}
+
+/// As [`plan`], with declarations of its own.
+pub fn plan_with(declared: &str, body: &str) -> Plan {
+    let text = format!("{PRELUDE}\n{declared}\nrollout shop \"Shop\" {{\n{body}\n}}\n");
     let mut map = SourceMap::default();
     let id = map.add("test.canary", text.clone());
     let (file, found) = syntax::parse(id, &text);
@@ -218,7 +223,11 @@ pub struct Run {
 impl World {
     /// A healthy world: every gauge 1, every thousand requests without a failure, every histogram fast.
     pub fn of(body: &str) -> Self {
-        let plan = plan(body);
+        Self::of_plan(plan(body))
+    }
+
+    /// The same around a plan.
+    pub fn of_plan(plan: Plan) -> Self {
         let originals = (0..plan.ports.len())
             .map(|i| {
                 let zero = match plan.ports[i].kind {
@@ -525,6 +534,7 @@ impl<'w> Driver<'w> {
                 Record::Rollback { to: Some(p), explanation, .. } => {
                     line(format!("rollback to {p} because {}", explanation.rule));
                 }
+                Record::KillSwitch { switch, who, .. } => line(format!("killed {switch} by {who}")),
                 Record::RollbackSlow { .. } => line(String::from("rollback is slow")),
                 Record::Drift { port, read, .. } => line(format!("{port} drifted to {read}")),
                 Record::ActionStarted { action, .. } => line(format!("ran {action}")),

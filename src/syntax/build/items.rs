@@ -39,6 +39,7 @@ impl Builder<'_> {
                 let names = p.into_inner().find(|q| q.as_rule() == Rule::names)?;
                 Some(Item::Channel(self.names(names)))
             }
+            Rule::killswitch => self.killswitch(p).map(Item::Killswitch),
             Rule::environment => Some(Item::Environment(self.environment(p)?)),
             Rule::rollout => Some(Item::Rollout(self.rollout(p)?)),
             Rule::use_ => unbuilt(self, p, "use", true),
@@ -46,7 +47,6 @@ impl Builder<'_> {
             Rule::flags => self.flags(p).map(Item::Flags),
             Rule::probe => unbuilt(self, p, "probe", true),
             Rule::load => unbuilt(self, p, "load", true),
-            Rule::killswitch => unbuilt(self, p, "killswitch", true),
             Rule::window => unbuilt(self, p, "window", true),
             Rule::signoff => unbuilt(self, p, "signoff", true),
             Rule::slo => unbuilt(self, p, "slo", true),

@@ -1,7 +1,7 @@
-//! Phases and their statements.
+//! Phases and their statements; kill switches, which are made of the same ones.
 
 use super::{Builder, P};
-use crate::syntax::ast::{Phase, PhaseStatement, SetKeyword};
+use crate::syntax::ast::{Killswitch, Phase, PhaseStatement, SetKeyword};
 use crate::syntax::grammar::Rule;
 use crate::syntax::recover::Context;
 
@@ -28,6 +28,34 @@ impl Builder<'_> {
                 Rule::junk_phase => {
                     let range = self.range(&q);
                     self.recover(range, Context::Phase)
+                }
+                _ => self.phase_statements(q),
+            })
+            .collect()
+    }
+
+    pub fn killswitch(&mut self, p: P<'_>) -> Option<Killswitch> {
+        let span = self.span(&p);
+        let (mut name, mut per, mut body) = (None, Vec::new(), Vec::new());
+        for q in p.into_inner() {
+            match q.as_rule() {
+                Rule::name => name = Some(self.name(&q)),
+                Rule::per => per = self.names(q),
+                Rule::switch_block => body = self.switch_body(q),
+                _ => {}
+            }
+        }
+        Some(Killswitch { name: name?, per, body, span })
+    }
+
+    /// The statements of a `switch_body`, or of a pair that holds one.
+    pub fn switch_body(&mut self, p: P<'_>) -> Vec<PhaseStatement> {
+        p.into_inner()
+            .flat_map(|q| match q.as_rule() {
+                Rule::switch_body => self.switch_body(q),
+                Rule::junk_switch => {
+                    let range = self.range(&q);
+                    self.recover(range, Context::Switch)
                 }
                 _ => self.phase_statements(q),
             })

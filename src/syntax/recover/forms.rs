@@ -13,6 +13,8 @@ pub(crate) enum Context {
     Rollout,
     /// In a phase.
     Phase,
+    /// In a kill switch.
+    Switch,
 }
 
 impl Context {
@@ -23,6 +25,7 @@ impl Context {
             Self::Environment => "a line of an environment",
             Self::Rollout => "a statement of a rollout",
             Self::Phase => "a statement of a phase",
+            Self::Switch => "a statement of a kill switch",
         }
     }
 
@@ -33,6 +36,7 @@ impl Context {
             Self::Environment => "in an environment",
             Self::Rollout => "in a rollout",
             Self::Phase => "in a phase",
+            Self::Switch => "in a kill switch",
         }
     }
 
@@ -43,6 +47,7 @@ impl Context {
             Self::Environment => ENVIRONMENT,
             Self::Rollout => ROLLOUT,
             Self::Phase => PHASE,
+            Self::Switch => SWITCH,
         }
     }
 
@@ -52,7 +57,7 @@ impl Context {
     }
 }
 
-/// All contexts, in the order in which a misplaced statement is looked up.
+/// All contexts with words of their own, in the order in which a misplaced statement is looked up.
 pub(crate) const CONTEXTS: [Context; 4] = [Context::Rollout, Context::Phase, Context::Top, Context::Environment];
 
 /// A keyword with the rules it may begin and the shape of the construct.
@@ -83,7 +88,7 @@ const TOP: &[Form] = &[
     form("flags", &[Rule::flags], "flags NAME: [A, B], flags NAME: [A, B] in [0%, 10%, 100%]"),
     form("probe", &[Rule::probe], "probe NAME every 30s { … }"),
     form("load", &[Rule::load], "load NAME = burst(get: \"/path\", requests: 100)"),
-    form("killswitch", &[Rule::killswitch], "killswitch NAME { … }"),
+    form("killswitch", &[Rule::killswitch], "killswitch NAME { flag PORT = off   run ACTION }"),
     form("window", &[Rule::window], "window NAME = mon..fri 09:00..17:00 zone \"Europe/Berlin\""),
     form("signoff", &[Rule::signoff], "signoff NAME { … }"),
     form("slo", &[Rule::slo], "slo NAME { … }"),
@@ -133,6 +138,12 @@ const PHASE: &[Form] = &[
     form("ramp", &[Rule::ramp], "ramp PORT from 5% to 50% by 5% every 10m"),
     form("mirror", &[Rule::mirror], "mirror PORT = 20%"),
     form("irreversible", &[Rule::irreversible], "irreversible \"why\""),
+];
+
+const SWITCH: &[Form] = &[
+    form("traffic", &[Rule::settings], "traffic PORT = 0%"),
+    form("flag", &[Rule::settings], "flag PORT = off"),
+    form("run", &[Rule::run], "run ACTION"),
 ];
 
 /// The nearest of some words, if it is near: a third of its letters, at most two.

@@ -10,7 +10,7 @@ mod stranger;
 mod text;
 mod words;
 
-use super::ast::{EnvEntry, Environment, Item, Name, Phase, PhaseStatement, Rollout, Statement};
+use super::ast::{EnvEntry, Environment, Item, Killswitch, Name, Phase, PhaseStatement, Rollout, Statement};
 use super::build::Builder;
 use super::diagnostic::Diagnostic;
 use super::grammar::{self, Rule};
@@ -64,6 +64,12 @@ impl Saved for Item {
             "environment" => Some(Self::Environment(Environment {
                 name,
                 entries: b.inside(body, Rule::env_only, Builder::env_body),
+                span,
+            })),
+            "killswitch" => Some(Self::Killswitch(Killswitch {
+                name,
+                per: Vec::new(),
+                body: b.inside(body, Rule::switch_only, Builder::switch_body),
                 span,
             })),
             _ => None,

@@ -57,7 +57,9 @@ pub(crate) fn said(rule: Rule) -> Said {
         Rule::close_bracket => Thing("`]`"),
         Rule::close_brace => Thing("`}`"),
         Rule::list => Thing("a list in `[ ]`"),
-        Rule::block | Rule::env_block | Rule::rollout_block | Rule::phase_block => Thing("a block in `{ }`"),
+        Rule::block | Rule::env_block | Rule::rollout_block | Rule::phase_block | Rule::switch_block => {
+            Thing("a block in `{ }`")
+        }
         Rule::consequence | Rule::consequence_word => Thing("a consequence"),
         Rule::act => Thing("`notify`, `run` or `snapshot`"),
         Rule::days | Rule::day_span => Thing("days such as `mon..fri`"),
@@ -69,6 +71,7 @@ pub(crate) fn said(rule: Rule) -> Said {
         Rule::junk_env | Rule::env_body => Thing("a line of an environment"),
         Rule::junk_rollout | Rule::rollout_body => Thing("a statement of a rollout"),
         Rule::junk_phase | Rule::phase_body => Thing("a statement of a phase"),
+        Rule::junk_switch | Rule::switch_body => Thing("a statement of a kill switch"),
         Rule::time => Thing("a time"),
         Rule::within | Rule::kw_within => Keyword("`within`"),
         Rule::otherwise | Rule::kw_else => Keyword("`else`"),
@@ -256,6 +259,7 @@ pub(crate) fn said(rule: Rule) -> Said {
         | Rule::file
         | Rule::env_only
         | Rule::rollout_only
-        | Rule::phase_only => Silent,
+        | Rule::phase_only
+        | Rule::switch_only => Silent,
     }
 }

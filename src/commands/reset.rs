@@ -1,0 +1,85 @@
+//! `canary reset`: a named person clears a kill switch's latch, for a reason. No port is changed.
+
+use super::exit::{Status, because};
+use super::people::{open_to_write, who};
+use super::runs::{StoreArg, at};
+use super::switches::{because_of, said, unfinished};
+use crate::report::text::date_time;
+use crate::runtime::clock::now;
+use crate::store::{Latch, NOBODY, Store, user};
+
+/// Arguments of `canary reset`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The kill switch
+    switch: String,
+    /// Why it may be reset; kept in the store
+    #[arg(long, value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    why: String,
+    /// The environment, when the switch is latched in several
+    #[arg(long, value_name = "NAME")]
+    env: Option<String>,
+    #[command(flatten)]
+    store: StoreArg,
+}
+
+/// Clears the latch.
+#[must_use]
+pub fn main(args: &Args) -> Status {
+    match reset(args) {
+        Ok(()) => Status::Success,
+        Err(status) => status,
+    }
+}
+
+fn reset(args: &Args) -> Result<(), Status> {
+    if user() == NOBODY {
+        let message = "a kill switch is reset by somebody: say who you are with the variable USER";
+        return Err(because(Status::Wrong, message));
+    }
+    let store = open_to_write(&args.store.store)?;
+    let latch = latched(&store, args)?;
+    if let Some(p) = unfinished(&store, &latch.switch, Some(&latch.environment), None)?.first() {
+        return Err(because(
+            Status::Refused,
+            &format!(
+                "run {} of {} is not taken back yet: `canary kill {} --env {}{}` finishes it; then reset",
+                p.run.id,
+                p.run.rollout,
+                latch.switch,
+                latch.environment,
+                at(&store)
+            ),
+        ));
+    }
+    let done = store
+        .reset_latch(&latch.environment, &latch.switch, &who(), &args.why, now())
+        .map_err(|e| because(Status::Refused, &e.to_string()))?;
+    outln!(
+        "{} on {}: reset by {}: {}; it was thrown {} by {}{}. No port was changed",
+        done.switch,
+        done.environment,
+        who(),
+        args.why,
+        date_time(done.at),
+        done.who,
+        because_of(&done.why)
+    );
+    Ok(())
+}
+
+fn latched(store: &Store, args: &Args) -> Result<Latch, Status> {
+    let all = store.latches(args.env.as_deref()).map_err(|e| because(Status::Wrong, &e.to_string()))?;
+    let (mut ours, others): (Vec<Latch>, Vec<Latch>) = all.into_iter().partition(|l| l.switch == args.switch);
+    if ours.len() > 1 {
+        let environments: Vec<&str> = ours.iter().map(|l| l.environment.as_str()).collect();
+        let message = format!("{} is latched in {}: say `--env NAME`", args.switch, environments.join(" and "));
+        return Err(because(Status::Wrong, &message));
+    }
+    ours.pop().ok_or_else(|| {
+        let here = args.env.as_ref().map_or(String::new(), |e| format!(" in environment {e}"));
+        let list: Vec<String> = others.iter().map(|l| format!("\n  - {}", said(l))).collect();
+        let list = if list.is_empty() { String::from("nothing is") } else { format!("latched are:{}", list.concat()) };
+        because(Status::Wrong, &format!("{} is not latched{here}; {list}", args.switch))
+    })
+}

@@ -1,0 +1,145 @@
+//! Kill switches: thrown by a guard or a person, always with a rollback of everything, never instead of one.
+//!
+//! A switch's settings lie over what is restored. Once all of it is read back the switch's actions run, one after the other,
+//! before anything is undone; then what phases have run is undone, and everything is read back once more.
+
+use super::advance::run;
+use super::explain::Explanation;
+use super::reactions;
+use super::record::{Record, Thrower};
+use super::rollback::{roll_back, undo_next};
+use super::state::{RunCause, Stage, State, Verdict};
+use super::step::Effect;
+use crate::plan::{ActionId, Happening, Plan, SwitchId, Time};
+
+/// How often an action of a switch is tried.
+pub(super) const TRIES: usize = 3;
+
+/// A switch, who threw it, and why.
+pub(super) struct Thrown {
+    switch: SwitchId,
+    by: Thrower,
+    who: String,
+    why: String,
+    explanation: Explanation,
+}
+
+impl Thrown {
+    /// By the guard that the explanation is about.
+    pub(super) fn by_guard(switch: SwitchId, explanation: Explanation) -> Self {
+        let (who, why) = (explanation.rule.clone(), explanation.summary.clone());
+        Self { switch, by: Thrower::Guard, who, why, explanation }
+    }
+}
+
+/// A person throws a switch: in a phase, during a rollback, or where nothing runs at all.
+pub(super) fn by_hand(
+    plan: &Plan,
+    state: &mut State,
+    at: Time,
+    switch: SwitchId,
+    who: &str,
+    why: &str,
+    out: &mut Vec<Effect>,
+) {
+    match state.stage {
+        Stage::Done(_) => return,
+        Stage::Idle => {
+            state.started = Some(at);
+            state.last = Some(at);
+            state.entered = at;
+        }
+        Stage::Phase(_) | Stage::RollingBack(_) => {}
+    }
+    let because = if why.is_empty() { String::new() } else { format!(": {why}") };
+    let mut summary = format!("kill switch {} thrown by {who}{because}", plan.switch_name(switch));
+    if let (Stage::RollingBack(_), Some(before)) = (state.stage, &state.explanation) {
+        summary.push_str(&format!("; being taken back already: {}", before.summary));
+    }
+    let explanation = Explanation::plain(plan, state, at, "person", who, summary);
+    let thrown = Thrown { switch, by: Thrower::Person, who: who.to_owned(), why: why.to_owned(), explanation };
+    kill(plan, state, at, vec![thrown], Verdict::Killed, out);
+}
+
+/// Throws switches; those that are thrown already are left as they are. The first one explains the rollback.
+pub(super) fn kill(
+    plan: &Plan,
+    state: &mut State,
+    at: Time,
+    thrown: Vec<Thrown>,
+    verdict: Verdict,
+    out: &mut Vec<Effect>,
+) {
+    let mut first: Option<Explanation> = None;
+    let mut told = Vec::new();
+    let mut pointless = false;
+    for t in thrown {
+        let Some(switch) = plan.switches.get(t.switch.index()) else { continue };
+        if state.killed.contains(&t.switch) {
+            continue;
+        }
+        state.killed.push(t.switch);
+        // an action that two switches run is run once more: nobody knows what was done in between
+        state.kill_actions.extend(&switch.actions);
+        // what a switch does must not be undone behind it
+        let undoing = |a: &ActionId| plan.actions.get(a.index()).and_then(|a| a.undo);
+        let undos: Vec<ActionId> = switch.actions.iter().filter_map(undoing).collect();
+        pointless |= state.running.iter().any(|r| r.cause == RunCause::Undo && undos.contains(&r.action));
+        state.to_undo.retain(|u| !switch.actions.contains(&u.action));
+        let mut explanation = t.explanation;
+        if t.by == Thrower::Guard {
+            explanation.summary.push_str(&format!("; kill switch {}", switch.name));
+        }
+        told.push(explanation.summary.clone());
+        first.get_or_insert_with(|| explanation.clone());
+        let name = switch.name.clone();
+        out.push(Effect::record(Record::KillSwitch { switch: name, by: t.by, who: t.who, why: t.why, explanation }));
+    }
+    let Some(mut why) = first else { return };
+    if told.len() > 1 {
+        why.summary = told.join("; ");
+    }
+    let anew = !matches!(state.stage, Stage::RollingBack(_));
+    roll_back(plan, state, at, verdict, why, out);
+    if pointless && !anew {
+        out.push(Effect::CancelRuns);
+    }
+    for text in told {
+        reactions::happened(plan, state, at, Happening::Kill, &format!("killed: {text}"), "", out);
+    }
+}
+
+/// Starts the next action of the thrown switches once their settings are read back, or have not been for too long. Whether one
+/// is still to come or under way: then nothing is undone yet.
+pub(super) fn run_next(plan: &Plan, state: &mut State, at: Time, out: &mut Vec<Effect>) -> bool {
+    if state.running.iter().any(|r| r.cause == RunCause::Kill) {
+        return true;
+    }
+    let Some(action) = state.kill_actions.first().copied() else { return false };
+    if state.target.verified.is_some() || state.slow_told {
+        run(plan, state, at, action, RunCause::Kill, out);
+        state.undo_ran = true;
+    }
+    true
+}
+
+/// An action of a switch has ended: it is tried again, or given up and told, and the next one follows.
+pub(super) fn ran(plan: &Plan, state: &mut State, at: Time, action: ActionId, ok: bool, out: &mut Vec<Effect>) {
+    if state.kill_actions.first() == Some(&action) {
+        state.kill_tries += 1;
+        if ok || state.kill_tries >= TRIES {
+            state.kill_tries = 0;
+            state.kill_actions.remove(0);
+            if !ok {
+                state.kill_failed.push(action);
+                let text = format!("{} failed {TRIES} times: act by hand", plan.action_name(action));
+                reactions::told(plan, state, at, Happening::Kill, &text, "", out);
+            }
+        }
+    }
+    if state.target.verified.is_some() {
+        undo_next(plan, state, at, out);
+    } else {
+        run_next(plan, state, at, out);
+    }
+}
