@@ -54,6 +54,7 @@ pub const CODES: &[(&str, &str, &str)] = &[
     ("E0513", "secret-argument", "a secret stands in an argument list, where everybody sees it"),
     ("W0601", "unused", "a name that nothing reads"),
     ("W0602", "lowers-exposure", "a phase lowers what an earlier one exposed"),
+    ("W0613", "no-floor", "a multiple of a baseline that can be zero, without a floor"),
 ];
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ mod consts;
 mod declarations;
 mod environment;
 mod expr;
+mod floors;
 mod functions;
 mod guards;
 mod head;
