@@ -308,6 +308,17 @@ async fn means(p: &Prometheus) {
     let ask = Ask::Increase(sel("requests_total"), Window::Last(60_000));
     let a = p.mean(&ask, at(600), at(900), 15_000).await;
     assert!(matches!(a.value, Ok(Reading::Increase(v)) if (v - 40.0).abs() < 1e-9));
+    // a window answers from whatever it has; taken for the whole, it must have half
+    let died = |from: i64, to: i64| {
+        let ask = Ask::Increase(sel("died_total"), Window::Last((to - from) * 1000));
+        async move { (p.ask(&ask, at(to), None).await, p.whole(&ask, at(from), at(to), 15_000).await) }
+    };
+    let (part, whole) = died(1200, 2400).await;
+    assert!(number(&part) > 0.0 && part.value == whole.value, "{part:?}, {whole:?}");
+    let (part, whole) = died(1500, 3000).await;
+    assert!(number(&part) > 0.0 && whole.value == EMPTY, "{part:?}, {whole:?}");
+    let ask = Ask::Buckets(sel("latency_bucket"), Window::Last(300_000));
+    assert_eq!(p.whole(&ask, at(600), at(900), 15_000).await.value, p.ask(&ask, at(900), None).await.value);
     let ask = Ask::Buckets(sel("latency_bucket"), Window::Last(60_000));
     let a = p.mean(&ask, at(600), at(900), 15_000).await;
     assert!(failure(&a).contains("has a mean"), "{a:?}");

@@ -88,6 +88,11 @@ pub trait Metrics: Send + Sync {
     async fn mean(&self, _ask: &Ask, _from: Time, _to: Time, _step: Millis) -> Answer {
         Answer::failed("this source keeps no past values to take a mean of")
     }
+
+    /// As [`Metrics::ask`] at `to`, for a question whose window is all of `from..=to`, for a baseline: with samples at fewer than
+    /// half of `from`, `from + step`, … up to `to` there is no answer ([`crate::plan::Missing::Empty`]). A window answers from
+    /// the samples that it has, and those of the last minute say little of the last day.
+    async fn whole(&self, ask: &Ask, from: Time, to: Time, step: Millis) -> Answer;
 }
 
 /// Something that is set and read back: traffic, or a flag.

@@ -271,4 +271,17 @@ impl Metrics for Prometheus {
             Err(e) => Answer::failed(e.message),
         }
     }
+
+    async fn whole(&self, ask: &Ask, from: Time, to: Time, step: Millis) -> Answer {
+        let selector = match ask {
+            Ask::Increase(s, _) | Ask::Buckets(s, _) | Ask::Gauge(s) => s,
+            Ask::PromQl { .. } => return Answer::failed("an expression has no window"),
+        };
+        let present = Ask::PromQl { query: format!("count({})", selector.0), selectors: Vec::new() };
+        match self.range_mean(&present, from, to, step).await {
+            Ok(Answer { value: Ok(_), .. }) => self.ask(ask, to, None).await,
+            Ok(missing) => missing,
+            Err(e) => Answer::failed(e.message),
+        }
+    }
 }

@@ -213,4 +213,8 @@ impl Metrics for Scrape {
     async fn mean(&self, ask: &Ask, from: Time, to: Time, step: Millis) -> Answer {
         self.shared.store().mean(ask, from, to, step)
     }
+
+    async fn whole(&self, ask: &Ask, from: Time, to: Time, step: Millis) -> Answer {
+        self.shared.store().whole(ask, from, to, step)
+    }
 }

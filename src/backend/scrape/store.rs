@@ -300,12 +300,40 @@ impl Store {
         if known { Ok(out) } else { Err(Missing::Empty { others: None }) }
     }
 
+    /// How old the newest sample behind a point of a baseline may be.
+    fn fresh(&self) -> Millis {
+        (5 * self.limits.every).max(60_000)
+    }
+
+    /// A window's answer, if there were samples at half of its points, as [`crate::backend::Metrics::whole`] has it.
+    #[must_use]
+    pub fn whole(&self, ask: &Ask, from: Time, to: Time, step: Millis) -> Answer {
+        let selector = match ask {
+            Ask::Increase(s, _) | Ask::Buckets(s, _) | Ask::Gauge(s) => s,
+            Ask::PromQl { .. } => return self.past(ask, to, None),
+        };
+        let (mut present, mut planned, mut at) = (0_u32, 0_u32, from);
+        while at <= to {
+            // whatever it is: what counts is that there is a sample
+            let sampled = self.past(&Ask::Gauge(selector.clone()), at, None).sampled_at;
+            present += u32::from(sampled.is_some_and(|t| t >= at - self.fresh()));
+            planned += 1;
+            at += step.max(1);
+        }
+        let answer = self.past(ask, to, None);
+        match answer.value {
+            Err(_) => answer,
+            Ok(_) if present == 0 || present * 2 < planned => Answer::missing(Missing::Empty { others: None }),
+            Ok(_) => answer,
+        }
+    }
+
     /// The mean over what was collected, as [`crate::backend::Metrics::mean`] has it. A point whose newest sample is older than
     /// a minute (or five reads) is absent.
     #[must_use]
     pub fn mean(&self, ask: &Ask, from: Time, to: Time, step: Millis) -> Answer {
         let step = step.max(1);
-        let fresh = (5 * self.limits.every).max(60_000);
+        let fresh = self.fresh();
         let (mut sum, mut present, mut planned) = (0.0, 0_u32, 0_u32);
         let (mut sampled_at, mut series) = (None, BTreeSet::new());
         let mut at = from;

@@ -218,6 +218,22 @@ fn a_mean_needs_half_of_its_points() {
 }
 
 #[test]
+fn a_whole_window_needs_samples_at_half_of_its_points() {
+    let mut s = store(1);
+    for i in 0..31 {
+        s.page(0, i * 2000, page(&format!("c{{a=\"1\"}} {i}\nc{{a=\"2\"}} {i}")));
+    }
+    let a = s.whole(&increase("c", 60_000), 0, 60_000, 10_000);
+    assert_eq!((a.value, a.series), (Ok(Reading::Increase(60.0)), 2));
+    // it was first seen at 0: of two minutes before that nothing is known
+    assert_eq!(s.whole(&increase("c", 120_000), -60_000, 60_000, 10_000).value, Ok(Reading::Increase(60.0)));
+    assert_eq!(s.whole(&increase("c", 180_000), -120_000, 60_000, 10_000).value, empty());
+    assert_eq!(s.whole(&increase("nope", 60_000), 0, 60_000, 10_000).value, empty());
+    s.page(0, 62_000, Err(String::from("it is gone")));
+    assert!(failure(&s.whole(&increase("nope", 60_000), 0, 62_000, 10_000)).contains("it is gone"));
+}
+
+#[test]
 fn what_cannot_be_answered_says_why() {
     let mut s = store(1);
     let a = s.answer(&gauge("x"), 0, None);
