@@ -4,6 +4,7 @@ use super::backends::Backends;
 use super::clock::{duration, now};
 use super::fetch;
 use super::observe::Observer;
+use crate::backend::Stretch;
 use crate::engine::value::Num;
 use crate::engine::{Effect, Input, Record, State, step};
 use crate::plan::{Answer, Ask, Input as Asked, InputId, Node, Plan, Population, PortId, Reading, Setting, Time, show};
@@ -166,12 +167,13 @@ async fn baseline(
     for (i, input) in wanted {
         let Some(source) = backends.sources.get(&input.source) else { continue };
         let ask = input.ask.filled(fetch::matchers(backends, Population::Before));
+        let over = Stretch { from: at - length, to: at, step: plan.check_every, max_age: input.max_age };
         let answering = async {
             match &ask {
-                Ask::Gauge(_) | Ask::PromQl { .. } => source.mean(&ask, at - length, at, plan.check_every).await,
+                Ask::Gauge(_) | Ask::PromQl { .. } => source.mean(&ask, over).await,
                 // it began to exist with the first bad event: before, none were counted
                 Ask::Increase(..) if plan.is_bad_part(InputId::at(i)) => source.ask(&ask, at, None).await,
-                Ask::Increase(..) | Ask::Buckets(..) => source.whole(&ask, at - length, at, plan.check_every).await,
+                Ask::Increase(..) | Ask::Buckets(..) => source.whole(&ask, over).await,
             }
         };
         let answer = tokio::time::timeout(REACH, answering)
