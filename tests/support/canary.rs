@@ -93,11 +93,13 @@ impl Work {
         Self { folder, env: Vec::new() }
     }
 
-    /// Writes an executable script.
+    /// Writes an executable script: by another process, since a file that this one has open for writing while another test
+    /// forks cannot be run ("text file busy").
     pub fn script(&self, name: &str, text: &str) {
-        use std::os::unix::fs::PermissionsExt;
-        std::fs::write(self.path(name), format!("#!/bin/sh\n{text}\n")).unwrap();
-        std::fs::set_permissions(self.path(name), std::fs::Permissions::from_mode(0o755)).unwrap();
+        let write = "printf '#!/bin/sh\\n%s\\n' \"$2\" >\"$1\" && chmod 755 \"$1\"";
+        let status =
+            Command::new("sh").args(["-c", write, "sh", name, text]).current_dir(self.folder.path()).status().unwrap();
+        assert!(status.success());
     }
 
     /// With an environment variable.
