@@ -11,8 +11,8 @@
 
 mod support;
 
-use canary::backend::Metrics;
 use canary::backend::prometheus::{Prometheus, PrometheusConfig};
+use canary::backend::{Metrics, Stretch};
 use canary::plan::{Answer, Ask, Missing, Reading, Selector, Time, Window};
 use std::fmt::Write;
 use std::sync::Arc;
@@ -159,7 +159,7 @@ async fn victoriametrics() {
     disjoint_increments(&source).await;
     dead_targets(&p).await;
     let pool_a = Ask::Gauge(sel("pool{pod=\"a\"}"));
-    let a = p.mean(&pool_a, at(600), at(900), 15_000).await;
+    let a = p.mean(&pool_a, over(at(600), at(900), 15_000)).await;
     close(number(&a), 750.0 / 3600.0);
     let a = p.ask(&promql("sum(rate(x[5m])", &["x"]), at(0), None).await;
     assert!(failure(&a).contains("it refused the query: "), "{a:?}");
@@ -287,29 +287,44 @@ async fn dead_targets(p: &Prometheus) {
     assert_eq!((number(&a), a.sampled_at), (0.0, Some(at(1800))));
 }
 
+fn over(from: i64, to: i64, step: i64) -> Stretch {
+    Stretch { from, to, step, max_age: 60_000 }
+}
+
 async fn means(p: &Prometheus) {
     let pool_a = Ask::Gauge(sel("pool{pod=\"a\"}"));
-    let a = p.mean(&pool_a, at(600), at(900), 15_000).await;
+    let a = p.mean(&pool_a, over(at(600), at(900), 15_000)).await;
     close(number(&a), 750.0 / 3600.0);
     assert_eq!(a.sampled_at, Some(at(900)));
     // 3,600 s in milliseconds: far more points than are granted
-    let a = p.mean(&pool_a, at(0), at(3600), 10).await;
+    let a = p.mean(&pool_a, over(at(0), at(3600), 10)).await;
     assert!((number(&a) - 0.5).abs() < 0.01, "{a:?}");
     // seen until 900 s: 300 of 1200 s are under half, 300 of 500 s are not
     let sparse = Ask::Gauge(sel("sparse"));
-    assert_eq!(p.mean(&sparse, at(600), at(1800), 15_000).await.value, EMPTY);
-    close(number(&p.mean(&sparse, at(600), at(1100), 15_000).await), 2.0);
+    assert_eq!(p.mean(&sparse, over(at(600), at(1800), 15_000)).await.value, EMPTY);
+    close(number(&p.mean(&sparse, over(at(600), at(1100), 15_000)).await), 2.0);
     // NaN is no point
     let hole = Ask::Gauge(sel("hole"));
-    close(number(&p.mean(&hole, at(150), at(600), 15_000).await), 4.0);
-    assert_eq!(p.mean(&hole, at(0), at(400), 15_000).await.value, EMPTY);
-    let a = p.mean(&Ask::Gauge(sel("pool")), at(0), at(600), 15_000).await;
+    close(number(&p.mean(&hole, over(at(150), at(600), 15_000)).await), 4.0);
+    assert_eq!(p.mean(&hole, over(at(0), at(400), 15_000)).await.value, EMPTY);
+    let a = p.mean(&Ask::Gauge(sel("pool")), over(at(0), at(600), 15_000)).await;
     assert_eq!(a.value, Err(Missing::Ambiguous { series: 2 }));
     let ask = Ask::Increase(sel("requests_total"), Window::Last(60_000));
-    let a = p.mean(&ask, at(600), at(900), 15_000).await;
+    let a = p.mean(&ask, over(at(600), at(900), 15_000)).await;
     assert!(matches!(a.value, Ok(Reading::Increase(v)) if (v - 40.0).abs() < 1e-9));
+    // a window answers from whatever it has; taken for the whole, it must have half
+    let died = |from: i64, to: i64| {
+        let ask = Ask::Increase(sel("died_total"), Window::Last((to - from) * 1000));
+        async move { (p.ask(&ask, at(to), None).await, p.whole(&ask, over(at(from), at(to), 15_000)).await) }
+    };
+    let (part, whole) = died(1200, 2400).await;
+    assert!(number(&part) > 0.0 && part.value == whole.value, "{part:?}, {whole:?}");
+    let (part, whole) = died(1500, 3000).await;
+    assert!(number(&part) > 0.0 && whole.value == EMPTY, "{part:?}, {whole:?}");
+    let ask = Ask::Buckets(sel("latency_bucket"), Window::Last(300_000));
+    assert_eq!(p.whole(&ask, over(at(600), at(900), 15_000)).await.value, p.ask(&ask, at(900), None).await.value);
     let ask = Ask::Buckets(sel("latency_bucket"), Window::Last(60_000));
-    let a = p.mean(&ask, at(600), at(900), 15_000).await;
+    let a = p.mean(&ask, over(at(600), at(900), 15_000)).await;
     assert!(failure(&a).contains("has a mean"), "{a:?}");
 }
 

@@ -10,8 +10,8 @@
 
 mod support;
 
-use canary::backend::Metrics;
 use canary::backend::prometheus::{Prometheus, PrometheusConfig};
+use canary::backend::{Metrics, Stretch};
 use canary::plan::{Answer, Ask, Missing, Reading, Selector, Window};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -119,7 +119,8 @@ async fn nobody_listens() {
     assert!(got.contains("cannot connect: Connection refused"), "{got}");
     let e = p.ready().await.unwrap_err();
     assert!(e.transient && e.message.contains("cannot connect"), "{e}");
-    let got = words(&p.mean(&Ask::Gauge(Selector("x".into())), 0, 60_000, 15_000).await);
+    let over = Stretch { from: 0, to: 60_000, step: 15_000, max_age: 60_000 };
+    let got = words(&p.mean(&Ask::Gauge(Selector("x".into())), over).await);
     assert!(got.contains("cannot connect"), "{got}");
 }
 

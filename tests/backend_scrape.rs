@@ -12,7 +12,7 @@ mod support;
 
 use canary::backend::prometheus::{Prometheus, PrometheusConfig};
 use canary::backend::scrape::{Scrape, ScrapeConfig};
-use canary::backend::{Metrics, Secret};
+use canary::backend::{Metrics, Secret, Stretch};
 use canary::plan::{Answer, Ask, Missing, Reading, Selector, Time, Window};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -235,6 +235,7 @@ async fn it_says_what_prometheus_says() {
     assert!(b > 150.0 && (a - b).abs() <= 3.0 * second, "{a} and {b}");
 
     let mean = gauge("pool");
-    let (a, b) = (p.mean(&mean, at - 5_000, at, 1_000).await, s.mean(&mean, at - 5_000, at, 1_000).await);
+    let over = Stretch { from: at - 5_000, to: at, step: 1_000, max_age: 60_000 };
+    let (a, b) = (p.mean(&mean, over).await, s.mean(&mean, over).await);
     assert_eq!(a.value, b.value);
 }

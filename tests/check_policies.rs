@@ -49,3 +49,61 @@ fn the_checkout_policy_compiles_for_production() {
     let (plan, bindings) = compiled(&CHECKOUT, "production", &[]);
     insta::assert_snapshot!(canary::plan::render::text(&plan, &bindings));
 }
+
+const M4_FLAGS: [&str; 2] = ["policies/m4_flags.canary", "policies/environments/staging.canary"];
+const MATERIALIZERS: [&str; 2] = ["policies/materializers.canary", "policies/environments/materializers.canary"];
+
+#[test]
+fn the_m4_flags_policy_compiles_for_staging() {
+    let (plan, bindings) = compiled(&M4_FLAGS, "staging", &[]);
+    let text = canary::plan::render::text(&plan, &bindings);
+    // the team's own queries, word for word
+    for query in
+        ["sum(rate(nova_workflow_error_total[1m])) or vector(0)\n", "sum(nova_golden_mismatch_total) or vector(0)\n"]
+    {
+        assert!(text.contains(query), "{text}");
+    }
+    insta::assert_snapshot!(text);
+}
+
+#[test]
+fn the_materializers_policy_compiles_for_its_environment() {
+    let (plan, bindings) = compiled(&MATERIALIZERS, "materializers", &[]);
+    insta::assert_snapshot!(canary::plan::render::text(&plan, &bindings));
+}
+
+/// A rehearsal may be short, but no command line makes a policy blind.
+#[test]
+fn what_could_hide_a_regression_has_bounds() {
+    let refused = |paths: &[&str], env: &str, name: &str, value: &str| {
+        let (files, map, _) = load(paths);
+        let (made, found) = check::compile(&files, &map, None, Some(env), &[(name.to_owned(), value.to_owned())]);
+        assert!(made.is_none() && found.iter().any(|d| d.code == "E0307"), "{name} = {value}: {found:?}");
+    };
+    for (name, value) in [
+        ("more_errors", "250%"),
+        ("errors_to_spare", "50/s"),
+        ("slower", "1m"),
+        ("least_traffic", "0/s"),
+        ("blindness", "1d"),
+        ("lull", "1h"),
+        ("smoke_timeout", "1h"),
+    ] {
+        refused(&M4_FLAGS, "staging", name, value);
+    }
+    for (name, value) in
+        [("least_success", "10%"), ("most_errors", "50%"), ("patience", "1d"), ("blindness", "7d"), ("deep", "100000")]
+    {
+        refused(&MATERIALIZERS, "materializers", name, value);
+    }
+}
+
+/// All policies with all environments, as `canary check policies/` sees them: they stand in one folder.
+#[test]
+fn the_folder_checks_without_a_word() {
+    let done = std::process::Command::new(env!("CARGO_BIN_EXE_canary"))
+        .args(["check", "policies", "examples", "--deny", "warnings"])
+        .output()
+        .unwrap();
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stdout));
+}

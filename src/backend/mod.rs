@@ -85,12 +85,31 @@ pub trait Metrics: Send + Sync {
     /// back-filled, and a baseline is read at once instead of being waited for.
     fn has_history(&self) -> bool;
 
-    /// The mean of a question's value at `from`, `from + step`, … up to `to`, for a baseline: NaN and absent points are left
-    /// out; with fewer than half of the points there is no mean ([`crate::plan::Missing::Empty`]). A source without history computes it
-    /// from what it has collected; one that has not collected anything says so, as this default does.
-    async fn mean(&self, _ask: &Ask, _from: Time, _to: Time, _step: Millis) -> Answer {
+    /// The mean of a question's value at the points of a stretch, for a baseline: NaN and absent points are left out; with fewer
+    /// than half of the points there is no mean ([`crate::plan::Missing::Empty`]). A source without history computes it from
+    /// what it has collected; one that has not collected anything says so, as this default does.
+    async fn mean(&self, _ask: &Ask, _over: Stretch) -> Answer {
         Answer::failed("this source keeps no past values to take a mean of")
     }
+
+    /// As [`Metrics::ask`] at the end of a stretch, for a question whose window is all of it, for a baseline: with samples at
+    /// fewer than half of its points there is no answer ([`crate::plan::Missing::Empty`]). A window answers from the samples
+    /// that it has, and those of the last minute say little of the last day.
+    async fn whole(&self, ask: &Ask, over: Stretch) -> Answer;
+}
+
+/// Times at which checks would have been made: `from`, `from + step`, … up to `to`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stretch {
+    /// The first.
+    pub from: Time,
+    /// None is later.
+    pub to: Time,
+    /// Their distance.
+    pub step: Millis,
+    /// How old a sample may be to count at one of them. A server with a history judges that by itself: it marks the end of a
+    /// series.
+    pub max_age: Millis,
 }
 
 /// Something that is set and read back: traffic, or a flag.

@@ -23,7 +23,7 @@ mod api;
 mod since;
 
 use super::http::{Auth, Endpoint, Redirects};
-use super::{BackendError, Metrics, Secret, buckets, http};
+use super::{BackendError, Metrics, Secret, Stretch, buckets, http};
 use crate::plan::{Answer, Ask, Millis, Missing, Reading, Selector, Time, Window};
 use age::Age;
 use api::{Api, Data};
@@ -154,9 +154,9 @@ impl Prometheus {
         })
     }
 
-    /// The mean of a question's value over `from..=to`, as [`Metrics::mean`] has it. The step is made coarser where a range
+    /// The mean of a question's value over a stretch, as [`Metrics::mean`] has it. The step is made coarser where a range
     /// query would have more than the 11,000 points that Prometheus grants.
-    async fn range_mean(&self, ask: &Ask, from: Time, to: Time, step: Millis) -> Result<Answer, BackendError> {
+    async fn range_mean(&self, ask: &Ask, over: Stretch) -> Result<Answer, BackendError> {
         let query = match ask {
             Ask::PromQl { query, .. } => query.clone(),
             Ask::Gauge(s) => s.0.clone(),
@@ -167,8 +167,9 @@ impl Prometheus {
                 ));
             }
         };
+        let Stretch { from, to, .. } = over;
         let width = (to - from).max(0);
-        let step = step.max(1).max(width / MOST_POINTS + 1);
+        let step = over.step.max(1).max(width / MOST_POINTS + 1);
         let lines = match self.api.query_range(&query, from, to, step).await? {
             Data::Matrix(lines) => lines,
             _ => return Err(self.api.error("its answer to a range query is no matrix")),
@@ -265,9 +266,22 @@ impl Metrics for Prometheus {
         true
     }
 
-    async fn mean(&self, ask: &Ask, from: Time, to: Time, step: Millis) -> Answer {
-        match self.range_mean(ask, from, to, step).await {
+    async fn mean(&self, ask: &Ask, over: Stretch) -> Answer {
+        match self.range_mean(ask, over).await {
             Ok(answer) => answer,
+            Err(e) => Answer::failed(e.message),
+        }
+    }
+
+    async fn whole(&self, ask: &Ask, over: Stretch) -> Answer {
+        let selector = match ask {
+            Ask::Increase(s, _) | Ask::Buckets(s, _) | Ask::Gauge(s) => s,
+            Ask::PromQl { .. } => return Answer::failed("an expression has no window"),
+        };
+        let present = Ask::PromQl { query: format!("count({})", selector.0), selectors: Vec::new() };
+        match self.range_mean(&present, over).await {
+            Ok(Answer { value: Ok(_), .. }) => self.ask(ask, over.to, None).await,
+            Ok(missing) => missing,
             Err(e) => Answer::failed(e.message),
         }
     }

@@ -9,7 +9,7 @@ mod store;
 
 use super::exposition::{self, Exposed, Format};
 use super::http::{Auth, BODY_LIMIT, Endpoint, Redirects, exchange, one_line};
-use super::{BackendError, Metrics, Secret, http};
+use super::{BackendError, Metrics, Secret, Stretch, http};
 use crate::plan::{Answer, Ask, Millis, Time};
 use async_trait::async_trait;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -210,7 +210,11 @@ impl Metrics for Scrape {
         false
     }
 
-    async fn mean(&self, ask: &Ask, from: Time, to: Time, step: Millis) -> Answer {
-        self.shared.store().mean(ask, from, to, step)
+    async fn mean(&self, ask: &Ask, over: Stretch) -> Answer {
+        self.shared.store().mean(ask, over)
+    }
+
+    async fn whole(&self, ask: &Ask, over: Stretch) -> Answer {
+        self.shared.store().whole(ask, over)
     }
 }

@@ -37,12 +37,18 @@ impl<'a> Cx<'a> {
             self.push(super::not_built("evidence", name.span, self.map));
             return None;
         }
+        let at_its_word =
+            || Some(SIGNATURES.iter().filter(|s| s.backend == backend).flat_map(|s| s.roles.iter().copied()).collect());
         Some(vec![match self.scope().names.get(name.node.as_str()) {
             Some(Decl::Traffic(_)) => Role::Traffic,
             Some(Decl::Flag(_) | Decl::Flags(_)) => Role::Flag,
             Some(Decl::Action(_)) => Role::Action,
             Some(Decl::Channel(_)) => Role::Channel,
             Some(Decl::Unbuilt(_)) => return None,
+            // bound for another policy that shares this environment
+            None | Some(Decl::Param(_) | Decl::Let(_) | Decl::Metric(_)) if self.others.contains(&name.node) => {
+                return at_its_word();
+            }
             Some(d @ (Decl::Param(_) | Decl::Let(_) | Decl::Metric(_) | Decl::Switch(_))) => {
                 self.push(
                     Diagnostic::error(
@@ -58,11 +64,7 @@ impl<'a> Cx<'a> {
             }
             None if self.is_source(&name.node) => Role::Metrics,
             // an environment beside no policy: each name is taken at its word
-            None if self.scope().rollouts.is_empty() => {
-                return Some(
-                    SIGNATURES.iter().filter(|s| s.backend == backend).flat_map(|s| s.roles.iter().copied()).collect(),
-                );
-            }
+            None if self.scope().rollouts.is_empty() => return at_its_word(),
             // a source that no metric of this policy reads
             None if signatures::of_role(Role::Metrics).any(|s| s.backend == backend) => Role::Metrics,
             None => {

@@ -61,6 +61,7 @@ pub const CODES: &[(&str, &str, &str)] = &[
     ("E0517", "same-key", "two flags of a rollout are bound to one value"),
     ("W0601", "unused", "a name that nothing reads"),
     ("W0602", "lowers-exposure", "a phase lowers what an earlier one exposed"),
+    ("W0613", "no-floor", "a multiple of a baseline that can be zero, without a floor"),
 ];
 
 #[cfg(test)]

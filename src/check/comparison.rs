@@ -45,9 +45,22 @@ impl<'a> Lower<'_, 'a> {
                 }
             }
         }
+        self.wants_floor(op, right, r, ty);
+        self.wants_floor(mirrored(op), left, l, ty);
         let at_least = self.at_least.filter(|_| self.sized(l.node) || self.sized(r.node));
         self.at_least_used |= at_least.is_some();
         Some(self.push(Node::Compare { op: compare(op), left: l.node, right: r.node, at_least, unit: ty.unit() }))
+    }
+}
+
+/// The comparison as it reads from the other side.
+fn mirrored(op: BinaryOp) -> BinaryOp {
+    match op {
+        BinaryOp::Lt => BinaryOp::Gt,
+        BinaryOp::Le => BinaryOp::Ge,
+        BinaryOp::Gt => BinaryOp::Lt,
+        BinaryOp::Ge => BinaryOp::Le,
+        other => other,
     }
 }
 

@@ -12,6 +12,7 @@ mod consts;
 mod declarations;
 mod environment;
 mod expr;
+mod floors;
 mod functions;
 mod groups;
 mod guards;
@@ -74,7 +75,14 @@ impl Checked {
 /// Checks files that share one namespace: a policy, and environments beside it. The parser's own findings are not repeated.
 #[must_use]
 pub fn check_files(files: &[ast::File], map: &SourceMap) -> Checked {
-    let cx = Cx::new(files, map, &[]);
+    check_beside(files, map, &BTreeSet::new())
+}
+
+/// As [`check_files`], with what `others` declare: policies that share the environments. What an environment binds for
+/// them is no mistake.
+#[must_use]
+pub fn check_beside(files: &[ast::File], map: &SourceMap, others: &BTreeSet<String>) -> Checked {
+    let cx = Cx::new(files, map, &[], others);
     cx.check_all();
     Checked {
         diagnostics: cx.finish(),
@@ -95,7 +103,20 @@ pub fn compile(
     environment: Option<&str>,
     sets: &[(String, String)],
 ) -> (Option<(Plan, Bindings)>, Vec<Diagnostic>) {
-    let cx = Cx::new(files, map, sets);
+    compile_beside(files, map, rollout, environment, sets, &BTreeSet::new())
+}
+
+/// As [`compile`], with what `others` declare: policies that share the environment.
+#[must_use]
+pub fn compile_beside(
+    files: &[ast::File],
+    map: &SourceMap,
+    rollout: Option<&str>,
+    environment: Option<&str>,
+    sets: &[(String, String)],
+    others: &BTreeSet<String>,
+) -> (Option<(Plan, Bindings)>, Vec<Diagnostic>) {
+    let cx = Cx::new(files, map, sets, others);
     cx.check_all();
     let chosen = rollout::choose(&cx, rollout);
     let env = environment::choose(&cx, environment);
@@ -110,11 +131,25 @@ pub fn compile(
     (made, diagnostics)
 }
 
+/// The names that a policy declares and an environment can bind.
+#[must_use]
+pub fn bindable(file: &ast::File, map: &SourceMap) -> BTreeSet<String> {
+    let none = BTreeSet::new();
+    let cx = Cx::new(std::slice::from_ref(file), map, &[], &none);
+    let known = cx.scope().of_kind(|d| {
+        use scope::Decl::{Let, Metric, Param, Switch};
+        !matches!(d, Param(_) | Let(_) | Metric(_) | Switch(_))
+    });
+    known.into_iter().map(str::to_owned).collect()
+}
+
 /// What every check needs: the trees, the names, the constants, and where findings go.
 pub(crate) struct Cx<'a> {
     files: &'a [ast::File],
     map: &'a SourceMap,
     sets: &'a [(String, String)],
+    /// What policies declare that share the environments.
+    others: &'a BTreeSet<String>,
     scope: OnceCell<Scope<'a>>,
     /// Params by name; `None` is poisoned.
     params: RefCell<BTreeMap<&'a str, Option<types::Value>>>,
@@ -134,11 +169,17 @@ pub(crate) struct Cx<'a> {
 }
 
 impl<'a> Cx<'a> {
-    fn new(files: &'a [ast::File], map: &'a SourceMap, sets: &'a [(String, String)]) -> Self {
+    fn new(
+        files: &'a [ast::File],
+        map: &'a SourceMap,
+        sets: &'a [(String, String)],
+        others: &'a BTreeSet<String>,
+    ) -> Self {
         let cx = Self {
             files,
             map,
             sets,
+            others,
             scope: OnceCell::new(),
             params: RefCell::default(),
             metrics: OnceCell::new(),

@@ -105,7 +105,7 @@ impl<'a> Lower<'_, 'a> {
     }
 
     /// The place of a pronoun below an expression; lets are looked into.
-    fn pronoun_in(&self, e: &'a Expr) -> Option<Span> {
+    pub(super) fn pronoun_in(&self, e: &'a Expr) -> Option<Span> {
         self.cx.step(e.span, || self.pronoun_in_here(e))?
     }
 

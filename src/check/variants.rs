@@ -28,7 +28,8 @@ impl<'a> Cx<'a> {
             }
             let is_port = |d: &Decl<'_>| matches!(d, Decl::Traffic(_) | Decl::Flag(_) | Decl::Flags(_));
             let alone = self.scope().rollouts.is_empty();
-            let taken_at_its_word = alone && !self.scope().names.contains_key(port.node.as_str());
+            let elsewhere = self.others.contains(&port.node);
+            let taken_at_its_word = (alone || elsewhere) && !self.scope().names.contains_key(port.node.as_str());
             if !taken_at_its_word
                 && self.expect_decl(port, "ports", "declare it with `traffic name`", is_port).is_none()
             {

@@ -2,7 +2,7 @@
 
 use super::Format;
 use super::exit::Status;
-use super::load::{Loaded, first_causes, load, policies, print_diagnostics};
+use super::load::{Loaded, declared_beside, first_causes, is_undeclared, load, policies, print_diagnostics};
 use crate::syntax::ast::{EnvEntry, File, Item};
 use crate::syntax::diagnostic::{Diagnostic, Severity};
 use std::collections::{BTreeMap, BTreeSet};
@@ -30,7 +30,8 @@ pub fn main(args: &Args) -> Status {
     let paths = with_neighbours(&asked);
     let Ok(mut loaded) = load(&paths) else { return Status::Wrong };
     let mut diagnostics = std::mem::take(&mut loaded.diagnostics);
-    for d in groups(&paths, &loaded).iter().flat_map(|group| check(group, &loaded)) {
+    let mut neighbours = BTreeMap::new();
+    for d in groups(&paths, &loaded).iter().flat_map(|group| check_group(group, &paths, &loaded, &mut neighbours)) {
         // an environment that several policies share is reported once
         if !diagnostics.contains(&d) {
             diagnostics.push(d);
@@ -52,9 +53,28 @@ pub fn main(args: &Args) -> Status {
     }
 }
 
-fn check(group: &[usize], loaded: &Loaded) -> Vec<Diagnostic> {
+/// What the policies of a folder declare together, by the folder of their environments: read when it is needed, and once.
+type Neighbours = BTreeMap<PathBuf, BTreeSet<String>>;
+
+/// A policy with its environments: what they bind for another policy beside it is no mistake.
+fn check_group(group: &[usize], paths: &[PathBuf], loaded: &Loaded, neighbours: &mut Neighbours) -> Vec<Diagnostic> {
+    let found = check(group, loaded, &BTreeSet::new());
+    let environment = group
+        .iter()
+        .filter_map(|i| paths.get(*i))
+        .find(|p| p.parent().is_some_and(|folder| folder.ends_with("environments")));
+    match environment {
+        Some(path) if group.len() > 1 && found.iter().any(is_undeclared) => {
+            let folder = path.parent().unwrap_or_else(|| Path::new("")).to_path_buf();
+            check(group, loaded, neighbours.entry(folder).or_insert_with(|| declared_beside(path)))
+        }
+        _ => found,
+    }
+}
+
+fn check(group: &[usize], loaded: &Loaded, others: &BTreeSet<String>) -> Vec<Diagnostic> {
     let files: Vec<File> = group.iter().filter_map(|i| loaded.files.get(*i).cloned()).collect();
-    let checked = crate::check::check_files(&files, &loaded.map);
+    let checked = crate::check::check_beside(&files, &loaded.map, others);
     if !checked.is_ok() {
         return checked.diagnostics;
     }
@@ -65,7 +85,8 @@ fn check(group: &[usize], loaded: &Loaded) -> Vec<Diagnostic> {
             if !is_meant_for(&files, environment) {
                 continue;
             }
-            let (_, found) = crate::check::compile(&files, &loaded.map, Some(rollout), Some(environment), &[]);
+            let (_, found) =
+                crate::check::compile_beside(&files, &loaded.map, Some(rollout), Some(environment), &[], others);
             for d in found {
                 if !diagnostics.contains(&d) {
                     diagnostics.push(d);

@@ -8,6 +8,7 @@ use crate::report::style::Style;
 use crate::syntax::diagnostic::Diagnostic;
 use crate::syntax::source::{FileId, SourceMap, Span};
 use crate::syntax::{ast, codes, parse, read_source, render};
+use std::collections::BTreeSet;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
@@ -191,8 +192,17 @@ pub fn compile(target: &Target, format: Format) -> Result<Compiled, Status> {
     let environment = environment_file(&target.file, &target.env);
     paths.extend(environment.clone());
     let loaded = load(&paths)?;
-    let (compiled, found) =
-        check::compile(&loaded.files, &loaded.map, target.rollout.as_deref(), Some(&target.env), &target.sets);
+    let compiled = |others: &BTreeSet<String>| {
+        let (rollout, env) = (target.rollout.as_deref(), Some(target.env.as_str()));
+        check::compile_beside(&loaded.files, &loaded.map, rollout, env, &target.sets, others)
+    };
+    let (mut made, mut found) = compiled(&BTreeSet::new());
+    if let Some(environment) = environment.as_deref()
+        && found.iter().any(is_undeclared)
+    {
+        // a name that this policy does not have may be that of another one
+        (made, found) = compiled(&declared_beside(environment));
+    }
     let mut diagnostics = loaded.diagnostics;
     diagnostics.extend(found);
     let diagnostics = first_causes(diagnostics);
@@ -206,13 +216,37 @@ pub fn compile(target: &Target, format: Format) -> Result<Compiled, Status> {
             eprintln!("environments in files: {}", files.join(", "));
         }
     }
-    match compiled {
+    match made {
         Some((plan, bindings)) if !broken => {
             let bindings = anchored(bindings);
             Ok(Compiled { plan, bindings, files: paths })
         }
         _ => Err(Status::Wrong),
     }
+}
+
+/// Whether a finding says that an environment binds a name that nobody declares: a binding, or a line of `variants`.
+pub fn is_undeclared(d: &Diagnostic) -> bool {
+    d.code == "E0507" || d.code == "E0201"
+}
+
+/// What all policies declare that share an environment's file. One that cannot be read declares nothing; why is said where it
+/// is asked for.
+#[must_use]
+pub fn declared_beside(environment: &Path) -> BTreeSet<String> {
+    let folder = environment.parent().and_then(Path::parent).unwrap_or_else(|| Path::new(""));
+    let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+    let mut out = BTreeSet::new();
+    for path in std::fs::read_dir(folder).into_iter().flatten().flatten().map(|e| e.path()) {
+        if path.extension().is_none_or(|e| e != "canary") {
+            continue;
+        }
+        let Some(text) = std::fs::read(&path).ok().and_then(|bytes| read_source(bytes, "").ok()) else { continue };
+        let mut map = SourceMap::default();
+        let id = map.add(path.display().to_string(), text.clone());
+        out.extend(check::bindable(&parse(id, &text).0, &map));
+    }
+    out
 }
 
 /// With absolute places: bindings are kept with a run, and whoever takes it back may stand in another folder.

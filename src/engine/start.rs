@@ -8,7 +8,7 @@ use super::step::Effect;
 use super::tick::accumulate;
 use super::truth::Truth;
 use crate::plan::{
-    Answer, Consequence, GuardId, InputId, Missing, Node, PhaseId, Plan, Population, PortId, PortKind, Setting, Time,
+    Answer, Consequence, GuardId, InputId, Missing, PhaseId, Plan, Population, PortId, PortKind, Setting, Time, show,
 };
 
 pub(super) fn start(
@@ -116,15 +116,19 @@ pub(super) fn missing_baseline(check: Check<'_>, state: &State) -> Vec<String> {
         }
         if let Err(why) = check.reading(state, InputId::at(i)) {
             // bad events that never happened are no reason: the whole tells
-            if matches!(why, Missing::Empty { .. }) && is_bad_part(check.plan, InputId::at(i)) {
+            if matches!(why, Missing::Empty { .. }) && check.plan.is_bad_part(InputId::at(i)) {
                 continue;
             }
+            let why = match why {
+                // there may be some: it is too little to be taken for the whole
+                Missing::Empty { .. } => {
+                    let length = check.plan.baseline.unwrap_or_default();
+                    format!("in the {} before now it has a value less than half of the time", show::duration(length))
+                }
+                why => why.to_string(),
+            };
             out.push(format!("no baseline for {}: {why}", input.metric));
         }
     }
     out
-}
-
-pub(super) fn is_bad_part(plan: &Plan, id: InputId) -> bool {
-    plan.program.nodes.iter().any(|n| matches!(n, Node::Events { bad, total } if *bad == id && *total != id))
 }

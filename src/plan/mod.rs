@@ -458,6 +458,13 @@ pub enum Act {
 }
 
 impl Plan {
+    /// Whether an input counts the bad events of an `events` metric, and nothing else: that it has no series then says that
+    /// there were none, as long as the whole is there.
+    #[must_use]
+    pub fn is_bad_part(&self, id: InputId) -> bool {
+        self.program.nodes.iter().any(|n| matches!(n, Node::Events { bad, total } if *bad == id && *total != id))
+    }
+
     /// What every port is set to while `phase` lasts: its own settings over those of all earlier phases. Ports that no phase
     /// up to this one names are not in the list: they are left alone.
     #[must_use]

@@ -4,9 +4,10 @@ use super::backends::Backends;
 use super::clock::{duration, now};
 use super::fetch;
 use super::observe::Observer;
+use crate::backend::Stretch;
 use crate::engine::value::Num;
 use crate::engine::{Effect, Input, Record, State, step};
-use crate::plan::{Answer, Ask, Input as Asked, Node, Plan, Population, PortId, Reading, Setting, Time, show};
+use crate::plan::{Answer, Ask, Input as Asked, InputId, Node, Plan, Population, PortId, Reading, Setting, Time, show};
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -148,19 +149,28 @@ async fn baseline(
     if waits {
         let text = format!("collecting the baseline for {}: the source keeps no history", show::duration(length));
         observer.remark(now(), &text);
-        tokio::select! {
-            () = tokio::time::sleep(duration(length)) => {}
-            _ = stop.wait_for(|s| *s) => return None,
+        for quarter in 1..=4 {
+            tokio::select! {
+                () = tokio::time::sleep(duration(length) / 4) => {}
+                _ = stop.wait_for(|s| *s) => return None,
+            }
+            if quarter < 4 {
+                let (so_far, whole) = (show::duration(length * quarter / 4), show::duration(length));
+                observer.remark(now(), &format!("collecting the baseline: {so_far} of {whole}"));
+            }
         }
     }
     let at = now();
     for (i, input) in wanted {
         let Some(source) = backends.sources.get(&input.source) else { continue };
         let ask = input.ask.filled(fetch::matchers(backends, Population::Before));
+        let over = Stretch { from: at - length, to: at, step: plan.check_every, max_age: input.max_age };
         let answering = async {
             match &ask {
-                Ask::Gauge(_) | Ask::PromQl { .. } => source.mean(&ask, at - length, at, plan.check_every).await,
-                Ask::Increase(..) | Ask::Buckets(..) => source.ask(&ask, at, None).await,
+                Ask::Gauge(_) | Ask::PromQl { .. } => source.mean(&ask, over).await,
+                // it began to exist with the first bad event: before, none were counted
+                Ask::Increase(..) if plan.is_bad_part(InputId::at(i)) => source.ask(&ask, at, None).await,
+                Ask::Increase(..) | Ask::Buckets(..) => source.whole(&ask, over).await,
             }
         };
         let answer = tokio::time::timeout(REACH, answering)

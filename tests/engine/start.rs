@@ -32,7 +32,7 @@ fn all_reasons_together_and_nothing_is_asked_for() {
     has("cache is already at on");
     has("`require queue < 5` is not met (a short queue)");
     has("guard load is false before anything was changed");
-    has("no baseline for served");
+    has("no baseline for served: in the 5m before now it has a value less than half of the time");
     assert_eq!(run.refused.len(), 5);
     assert!(!run.effects.iter().any(|(_, e)| matches!(e, Effect::Apply { .. } | Effect::Run { .. })));
     assert_eq!(run.state.verdict(), Some(Verdict::Refused));

@@ -69,6 +69,39 @@ impl Work {
         Self { folder, env: Vec::new() }
     }
 
+    /// A folder with copies of a policy that the project ships and of its environment, some words of which are replaced:
+    /// a scrape interval is nothing that the command line can set.
+    pub fn of_policy(policy: &str, environment: &str, edits: &[(&str, &str)]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("policies");
+        std::fs::create_dir(folder.path().join("environments")).unwrap();
+        std::fs::copy(from.join(policy), folder.path().join(policy)).unwrap();
+        let name = format!("environments/{environment}.canary");
+        let mut text = std::fs::read_to_string(from.join(&name)).unwrap();
+        for (old, new) in edits {
+            assert!(text.contains(old), "no `{old}` in {name}");
+            text = text.replace(old, new);
+        }
+        std::fs::write(folder.path().join(&name), text).unwrap();
+        Self { folder, env: Vec::new() }
+    }
+
+    /// A folder with a policy, `policy.canary`, that declares its own environment.
+    pub fn of_text(policy: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("policy.canary"), policy).unwrap();
+        Self { folder, env: Vec::new() }
+    }
+
+    /// Writes an executable script: by another process, since a file that this one has open for writing while another test
+    /// forks cannot be run ("text file busy").
+    pub fn script(&self, name: &str, text: &str) {
+        let write = "printf '#!/bin/sh\\n%s\\n' \"$2\" >\"$1\" && chmod 755 \"$1\"";
+        let status =
+            Command::new("sh").args(["-c", write, "sh", name, text]).current_dir(self.folder.path()).status().unwrap();
+        assert!(status.success());
+    }
+
     /// With an environment variable.
     pub fn with(mut self, name: &str, value: impl Into<String>) -> Self {
         self.env.push((name.to_owned(), value.into()));
@@ -102,7 +135,12 @@ impl Work {
 
     /// The events of the newest run.
     pub fn history(&self) -> Vec<Value> {
-        let done = self.canary(&["history", "checkout", "--format", "json"]).exits(0);
+        self.history_of("checkout")
+    }
+
+    /// The events of the newest run of a rollout.
+    pub fn history_of(&self, rollout: &str) -> Vec<Value> {
+        let done = self.canary(&["history", rollout, "--format", "json"]).exits(0);
         let whole: Value = serde_json::from_str(&done.out).unwrap();
         whole["events"].as_array().unwrap().clone()
     }

@@ -5,6 +5,8 @@ pub mod canary;
 pub mod haproxy;
 pub mod http;
 pub mod load;
+pub mod materializers;
+pub mod nova;
 pub mod page;
 pub mod prometheus;
 pub mod servers;

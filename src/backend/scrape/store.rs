@@ -1,5 +1,6 @@
 //! The samples of all pages, and answers out of them. Every time is given from outside: this has no clock.
 
+use crate::backend::Stretch;
 use crate::backend::buckets;
 use crate::backend::exposition::Exposed;
 use crate::backend::selector::Matching;
@@ -300,19 +301,40 @@ impl Store {
         if known { Ok(out) } else { Err(Missing::Empty { others: None }) }
     }
 
-    /// The mean over what was collected, as [`crate::backend::Metrics::mean`] has it. A point whose newest sample is older than
-    /// a minute (or five reads) is absent.
+    /// A window's answer, if there were samples at half of its points, as [`crate::backend::Metrics::whole`] has it.
     #[must_use]
-    pub fn mean(&self, ask: &Ask, from: Time, to: Time, step: Millis) -> Answer {
-        let step = step.max(1);
-        let fresh = (5 * self.limits.every).max(60_000);
+    pub fn whole(&self, ask: &Ask, over: Stretch) -> Answer {
+        let selector = match ask {
+            Ask::Increase(s, _) | Ask::Buckets(s, _) | Ask::Gauge(s) => s,
+            Ask::PromQl { .. } => return self.past(ask, over.to, None),
+        };
+        let (mut present, mut planned, mut at) = (0_u32, 0_u32, over.from);
+        while at <= over.to {
+            // whatever it is: what counts is that there is a sample
+            let sampled = self.past(&Ask::Gauge(selector.clone()), at, None).sampled_at;
+            present += u32::from(sampled.is_some_and(|t| t >= at - over.max_age));
+            planned += 1;
+            at += over.step.max(1);
+        }
+        let answer = self.past(ask, over.to, None);
+        match answer.value {
+            Err(_) => answer,
+            Ok(_) if present == 0 || present * 2 < planned => Answer::missing(Missing::Empty { others: None }),
+            Ok(_) => answer,
+        }
+    }
+
+    /// The mean over what was collected, as [`crate::backend::Metrics::mean`] has it.
+    #[must_use]
+    pub fn mean(&self, ask: &Ask, over: Stretch) -> Answer {
+        let step = over.step.max(1);
         let (mut sum, mut present, mut planned) = (0.0, 0_u32, 0_u32);
         let (mut sampled_at, mut series) = (None, BTreeSet::new());
-        let mut at = from;
-        while at <= to {
+        let mut at = over.from;
+        while at <= over.to {
             planned += 1;
             let answer = self.past(ask, at, None);
-            let oldest = at - fresh;
+            let oldest = at - over.max_age;
             at += step;
             match answer.value {
                 Ok(Reading::Value(v) | Reading::Increase(v)) if answer.sampled_at.is_some_and(|t| t >= oldest) => {

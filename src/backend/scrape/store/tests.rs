@@ -197,24 +197,56 @@ fn the_first_of_two_equal_series_counts() {
     assert_eq!(a.value, Ok(Reading::Value(1.0)));
 }
 
+/// A sample is good for a minute.
+fn over(from: Time, to: Time, step: Millis) -> Stretch {
+    Stretch { from, to, step, max_age: 60_000 }
+}
+
+#[test]
+fn a_mean_counts_a_sample_for_as_long_as_a_check_would() {
+    let mut s = store(1);
+    for i in 0..3 {
+        s.page(0, i * 2000, page("g 1"));
+    }
+    let of_age = |max_age| s.mean(&gauge("g"), Stretch { max_age, ..over(0, 60_000, 2_000) }).value;
+    assert_eq!(of_age(20_000), empty());
+    assert_eq!(of_age(30_000), Ok(Reading::Value(1.0)));
+}
+
 #[test]
 fn a_mean_needs_half_of_its_points() {
     let mut s = store(1);
     for i in 0..31 {
         s.page(0, i * 2000, page(&format!("g {i}")));
     }
-    let a = s.mean(&gauge("g"), 0, 60_000, 10_000);
+    let a = s.mean(&gauge("g"), over(0, 60_000, 10_000));
     assert_eq!(a.value, Ok(Reading::Value(15.0)));
     assert_eq!(a.sampled_at, Some(60_000));
-    // the target is dead from here on; a minute of grace, then its points are absent
-    let a = s.mean(&gauge("g"), 0, 240_000, 10_000);
+    // the target is dead from here on; its last sample is good for a minute, then its points are absent
+    let a = s.mean(&gauge("g"), over(0, 240_000, 10_000));
     assert!(a.value.is_ok(), "{a:?}");
-    let a = s.mean(&gauge("g"), 0, 400_000, 10_000);
+    let a = s.mean(&gauge("g"), over(0, 400_000, 10_000));
     assert_eq!(a.value, empty());
-    let a = s.mean(&increase("g", 10_000), 10_000, 60_000, 10_000);
+    let a = s.mean(&increase("g", 10_000), over(10_000, 60_000, 10_000));
     assert_eq!(a.value, Ok(Reading::Increase(5.0)));
-    let a = s.mean(&gauge("nope"), 0, 60_000, 10_000);
+    let a = s.mean(&gauge("nope"), over(0, 60_000, 10_000));
     assert_eq!(a.value, empty());
+}
+
+#[test]
+fn a_whole_window_needs_samples_at_half_of_its_points() {
+    let mut s = store(1);
+    for i in 0..31 {
+        s.page(0, i * 2000, page(&format!("c{{a=\"1\"}} {i}\nc{{a=\"2\"}} {i}")));
+    }
+    let a = s.whole(&increase("c", 60_000), over(0, 60_000, 10_000));
+    assert_eq!((a.value, a.series), (Ok(Reading::Increase(60.0)), 2));
+    // it was first seen at 0: of two minutes before that nothing is known
+    assert_eq!(s.whole(&increase("c", 120_000), over(-60_000, 60_000, 10_000)).value, Ok(Reading::Increase(60.0)));
+    assert_eq!(s.whole(&increase("c", 180_000), over(-120_000, 60_000, 10_000)).value, empty());
+    assert_eq!(s.whole(&increase("nope", 60_000), over(0, 60_000, 10_000)).value, empty());
+    s.page(0, 62_000, Err(String::from("it is gone")));
+    assert!(failure(&s.whole(&increase("nope", 60_000), over(0, 62_000, 10_000))).contains("it is gone"));
 }
 
 #[test]
