@@ -18,7 +18,8 @@ use support::canary::{Done, Live, Work, of_kind, words};
 use support::http::{Pages, Reply};
 use support::materializers::Materializers;
 
-const LONG: Duration = Duration::from_secs(30);
+/// Nothing takes nearly so long, unless the disk under the store stalls.
+const LONG: Duration = Duration::from_secs(90);
 
 /// As an env file would have them, with a neighbour of somebody else's.
 const FLAGS: &str = "{\n  \"WORKERS\": 3,\n  \"ASYNC_MATERIALIZERS\": false,\n  \"MATERIALIZERS_PCT\": 0\n}\n";
@@ -88,6 +89,14 @@ impl Stand {
 
     fn events(&self) -> Vec<Value> {
         self.work.history_of("materializers")
+    }
+
+    /// Tells the live runner. One that has not answered in ten seconds obeys all the same, later.
+    #[track_caller]
+    fn abort(&self) {
+        let done = self.work.canary(&["abort", "materializers"]);
+        let late = done.code() == 5 && done.err.contains("it will still see this");
+        assert!(late || done.code() == 0, "{done:?}");
     }
 
     /// In which phase each `scale_workers` ran.
@@ -175,7 +184,7 @@ fn a_deep_queue_gets_workers_once_an_edge_and_four_times_an_hour() {
     assert!(of_kind(&events, "rollback").is_empty() && of_kind(&events, "paused").is_empty());
 
     // by hand, at once
-    s.work.canary(&["abort", "materializers"]).exits(0).shows("abort");
+    s.abort();
     live.end(LONG).exits(4).shows("read back materializers_pct = 0%, async_materializers = off");
     assert_eq!(s.flags(), FLAGS);
     support::eventually("the service reads 0 %", || s.service.seen() == [0.0, 1.0, 0.0]);
@@ -227,7 +236,7 @@ fn a_service_that_is_gone_promotes_nothing() {
     assert_eq!(of_kind(&events, "entered").len(), 1);
     assert_eq!(s.service.seen(), [0.0, 1.0], "what is set stays set, and no more");
     s.work.canary(&["status"]).exits(0).shows("paused since").shows("blind");
-    s.work.canary(&["abort", "materializers"]).exits(0);
+    s.abort();
     live.end(LONG).exits(4);
     assert_eq!(s.flags(), FLAGS);
 }
