@@ -140,8 +140,8 @@ impl Stand {
         assert_eq!(
             report["exposure"],
             json!({
-                "before": { "failure_catalog": { "bool": false }, "failure_hints": { "bool": false } },
-                "after": { "failure_catalog": { "bool": false }, "failure_hints": { "bool": false } },
+                "before": { "m4.failure_catalog": { "bool": false }, "m4.failure_hints": { "bool": false } },
+                "after": { "m4.failure_catalog": { "bool": false }, "m4.failure_hints": { "bool": false } },
             }),
             "{}",
             done.out
@@ -201,7 +201,7 @@ fn good() {
     s.run(&[], &["--dry-run"])
         .exits(0)
         .shows("nothing is changed")
-        .shows("failure_catalog = on")
+        .shows("m4 (2 flags) off → on")
         .shows("it would start");
     // Prometheus writes its own data below the same folder
     let ours = |list: Vec<(PathBuf, Vec<u8>)>| -> Vec<_> {
@@ -210,7 +210,7 @@ fn good() {
     assert_eq!(ours(before), ours(s.work.contents()), "a dry run writes nothing, not even a store");
 
     let mut live = s.start_run(&["watch=3s"], &[]);
-    live.until("read back failure_catalog = on, failure_hints = on", LONG);
+    live.until("read back m4 (2 flags) = on", LONG);
     assert_eq!(s.flags(), with_flags_on(), "our keys, and not a byte beside them");
     // somebody else changes another key meanwhile
     s.write_flags(&s.flags().replace("[1,2,  3]", "[4]"));
@@ -241,7 +241,7 @@ fn good() {
     assert_eq!(limit("golden"), 0.0);
 
     // the flags are on: there is nothing to start from
-    s.run(&[], &[]).exits(3).shows("failure_catalog is already at on").shows("nothing was changed");
+    s.run(&[], &[]).exits(3).shows("m4.failure_catalog is already at on").shows("nothing was changed");
     assert_eq!(s.flags(), on);
 }
 
@@ -249,7 +249,7 @@ fn good() {
 fn deadly() {
     let Some(mut s) = Stand::start(Character::default()) else { return };
     let mut live = s.start_run(&["watch=30s"], &[]);
-    live.until("read back failure_catalog = on", LONG);
+    live.until("read back m4 (2 flags) = on", LONG);
     s.nova.die();
     let done = live.end(LONG).exits(1).shows("rollback: no data for m4_flags");
     assert!(done.out.contains("guard alive blind") && !done.out.contains("promoted"), "{}", done.out);
@@ -269,7 +269,7 @@ fn noisy() {
 fn more_errors() {
     let Some(s) = Stand::start(Character { errors: 0.1, errors_on: 0.16, ..Character::default() }) else { return };
     let mut live = s.start_run(&["watch=30s"], &[]);
-    live.until("read back failure_catalog = on", LONG);
+    live.until("read back m4 (2 flags) = on", LONG);
     // somebody else changes another key meanwhile
     s.write_flags(&s.flags().replace("[1,2,  3]", "[4]"));
     let done = live.end(LONG);

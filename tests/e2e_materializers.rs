@@ -21,8 +21,8 @@ use support::materializers::Materializers;
 /// Nothing takes nearly so long, unless the disk under the store stalls.
 const LONG: Duration = Duration::from_secs(90);
 
-/// As an env file would have them, with a neighbour of somebody else's.
-const FLAGS: &str = "{\n  \"WORKERS\": 3,\n  \"ASYNC_MATERIALIZERS\": false,\n  \"MATERIALIZERS_PCT\": 0\n}\n";
+/// With a neighbour of somebody else's, comments, and a spelling of its own.
+const FLAGS: &str = "# workers\nWORKERS=3\nexport ASYNC_MATERIALIZERS=off # the switch\nMATERIALIZERS_PCT=\"0\"\n# end";
 
 const SHORT: [&str; 8] = [
     "observe_for=600ms",
@@ -47,13 +47,22 @@ impl Stand {
     fn start() -> Self {
         let work = Work::of_policy("materializers.canary", "materializers", &[("every: 15s", "every: 100ms")]);
         work.script("environments/scale_workers.sh", "echo $CANARY_PHASE >> scaled");
-        let file = work.path("flags.json");
+        work.script("environments/stop_workers.sh", "echo $CANARY_CAUSE >> stopped");
+        // a restart is what lets the workers see the file; they are asked what they use
+        work.script(
+            "environments/restart_workers.sh",
+            "echo restart >> restarts; cp \"$MATERIALIZERS_ENV_FILE\" used.new && mv used.new used.env",
+        );
+        work.script("environments/share_in_use.sh", ". ./used.env; echo $MATERIALIZERS_PCT");
+        let file = work.path("workers.env");
         std::fs::write(&file, FLAGS).unwrap();
-        let service = Materializers::start(file.clone());
+        let used = work.path("environments/used.env");
+        std::fs::write(&used, FLAGS).unwrap();
+        let service = Materializers::start(used);
         let slack = Pages::serve(|_| Reply::text("ok"));
         let work = work
             .with("MATERIALIZERS_METRICS_URL", service.url())
-            .with("MATERIALIZERS_FLAG_FILE", file.to_str().unwrap())
+            .with("MATERIALIZERS_ENV_FILE", file.to_str().unwrap())
             .with("CANARY_WEBHOOK_URL", slack.url() + "/services/secret");
         Self { service, file, _slack: slack, work }
     }
@@ -99,10 +108,15 @@ impl Stand {
         assert!(late || done.code() == 0, "{done:?}");
     }
 
+    /// What a script has noted.
+    fn lines(&self, file: &str) -> Vec<String> {
+        let text = std::fs::read_to_string(self.work.path("environments").join(file)).unwrap_or_default();
+        text.lines().map(str::to_owned).collect()
+    }
+
     /// In which phase each `scale_workers` ran.
     fn scaled(&self) -> Vec<String> {
-        let text = std::fs::read_to_string(self.work.path("environments/scaled")).unwrap_or_default();
-        text.lines().map(str::to_owned).collect()
+        self.lines("scaled")
     }
 
     #[track_caller]
@@ -132,7 +146,7 @@ fn one_ten_fifty_and_all_of_it() {
     let before = s.work.contents();
     s.run(&[], &["--dry-run"])
         .exits(0)
-        .shows("phase observe: async_materializers = on, materializers_pct = 1%")
+        .shows("phase observe: async_materializers off → on, materializers_pct 0% → 1%")
         .shows("materializers_pct = 0%")
         .shows("it would start");
     assert_eq!(before, s.work.contents(), "a dry run writes nothing, not even a store");
@@ -140,8 +154,9 @@ fn one_ten_fifty_and_all_of_it() {
     let done = s.run(&[], &["--report", "report.json"]).exits(0).shows("promoted");
     support::eventually("the service reads 100 %", || s.service.seen().last() == Some(&100.0));
     assert_eq!(s.service.seen(), [0.0, 1.0, 10.0, 50.0, 100.0]);
-    let on = FLAGS.replace("\"ASYNC_MATERIALIZERS\": false", "\"ASYNC_MATERIALIZERS\": true");
-    assert_eq!(s.flags(), on.replace("\"MATERIALIZERS_PCT\": 0", "\"MATERIALIZERS_PCT\": 100"));
+    assert_eq!(s.flags(), FLAGS.replace("=off", "=on").replace("\"0\"", "\"100\""));
+    // two flags of one phase are one write and one restart
+    assert_eq!(s.lines("restarts"), ["restart"; 4]);
     for phase in ["observe", "stability", "capacity", "full"] {
         assert!(done.out.contains(&format!("phase {phase} passed")), "{}", done.out);
     }
@@ -239,4 +254,40 @@ fn a_service_that_is_gone_promotes_nothing() {
     s.abort();
     live.end(LONG).exits(4);
     assert_eq!(s.flags(), FLAGS);
+}
+
+/// One command stops everything, with a rollout under way or without, and it stays stopped.
+#[test]
+fn one_command_stops_all_of_it_for_good() {
+    let s = Stand::start();
+    let live = s.observing(&[]);
+    assert_eq!(s.service.seen(), [0.0, 1.0]);
+    s.work.canary(&["kill", "stop_async", "--why", "the queue is on fire"]).exits(0);
+    let run = live.end(LONG).exits(4);
+    assert!(run.out.contains("kill switch stop_async thrown by tester"), "{}", run.out);
+    assert_eq!(s.flags(), FLAGS);
+    support::eventually("the workers use 0 %", || s.service.seen() == [0.0, 1.0, 0.0]);
+    assert_eq!(s.lines("stopped").len(), 1);
+    assert_eq!(of_kind(&s.events(), "kill_switch.activated")[0]["switch"], "stop_async");
+
+    // latched: no other process starts it, and none says it could
+    for more in [&[][..], &["--dry-run"]] {
+        let refused = s.run(&[], more).exits(3);
+        let said = format!("{}{}", refused.out, refused.err);
+        assert!(said.contains("stop_async is latched") && said.contains("the queue is on fire"), "{said}");
+    }
+    assert_eq!(s.service.seen(), [0.0, 1.0, 0.0]);
+    s.work.canary(&["killswitch"]).exits(0).shows("LATCHED");
+
+    // a person with a reason lets it start again
+    s.work.canary(&["reset", "stop_async", "--env", "materializers"]).exits(2);
+    s.work.canary(&["reset", "stop_async", "--env", "materializers", "--why", "mended"]).exits(0);
+    s.run(&[], &[]).exits(0).shows("promoted");
+    assert_eq!(s.service.seen().last(), Some(&100.0));
+
+    // nothing is under way now, and it is stopped all the same
+    s.work.canary(&["kill", "stop_async", "--why", "again"]).exits(0);
+    support::eventually("the workers use 0 %", || s.service.seen().last() == Some(&0.0));
+    assert_eq!(s.lines("stopped").len(), 2);
+    assert_eq!(s.events().last().unwrap()["verdict"], "killed");
 }

@@ -1,5 +1,5 @@
-//! The materializers: a service that does attempts all the time, reads the flag file before each, and shows what it counts on its
-//! own `/metrics` page. There is no Prometheus.
+//! The materializers: a service that does attempts all the time, by the variables that it was last restarted with, and shows what
+//! it counts on its own `/metrics` page. There is no Prometheus.
 
 use super::http::{Pages, Reply};
 use std::path::{Path, PathBuf};
@@ -103,9 +103,17 @@ impl Drop for Materializers {
 
 fn read(file: &Path) -> Result<f64, String> {
     let text = std::fs::read_to_string(file).map_err(|e| e.to_string())?;
-    let flags: serde_json::Value = serde_json::from_str(&text).map_err(|e| format!("{e} in {text:?}"))?;
-    let on = flags["ASYNC_MATERIALIZERS"].as_bool().ok_or(format!("no switch in {text:?}"))?;
-    let percent = flags["MATERIALIZERS_PCT"].as_f64().ok_or(format!("no share in {text:?}"))?;
+    let value = |name: &str| {
+        let line = text.lines().find_map(|l| l.trim_start_matches("export ").strip_prefix(name)?.strip_prefix('='));
+        let value = line.map(|l| l.split(" #").next().unwrap_or(l).trim().trim_matches(['"', '\'']));
+        value.map(str::to_owned).ok_or(format!("no {name} in {text:?}"))
+    };
+    let on = match value("ASYNC_MATERIALIZERS")?.as_str() {
+        "on" => true,
+        "off" => false,
+        other => return Err(format!("the switch is {other:?}")),
+    };
+    let percent: f64 = value("MATERIALIZERS_PCT")?.parse().map_err(|e| format!("{e} in {text:?}"))?;
     Ok(if on { percent } else { 0.0 })
 }
 
