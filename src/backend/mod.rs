@@ -7,6 +7,7 @@
 pub mod buckets;
 pub mod command;
 pub mod command_port;
+pub mod discord;
 pub mod exposition;
 pub mod flag;
 pub mod haproxy;
@@ -14,6 +15,7 @@ pub mod http;
 mod json_edit;
 pub mod json_file;
 mod json_path;
+pub mod notice;
 mod process;
 pub mod prometheus;
 pub mod scrape;
@@ -22,12 +24,16 @@ pub mod selector;
 pub mod series;
 pub mod share;
 pub mod slack;
+pub mod teams;
+mod webhook;
 
+pub use notice::{Fact, Notice};
 pub(crate) use process::quoted;
 pub use secret::Secret;
 
 use crate::plan::{Answer, Ask, Millis, Setting, Time};
 use async_trait::async_trait;
+use std::time::Duration;
 
 /// Why a backend did not do what it was asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,17 +44,19 @@ pub struct BackendError {
     pub help: Option<String>,
     /// Whether trying again may help: a refused connection, yes; an unknown server, no.
     pub transient: bool,
+    /// How long the backend asks to be left alone (`Retry-After`), where it says so.
+    pub retry_after: Option<Duration>,
 }
 
 impl BackendError {
     /// An error that trying again will not mend.
     pub fn permanent(message: impl Into<String>) -> Self {
-        Self { message: message.into(), help: None, transient: false }
+        Self { message: message.into(), help: None, transient: false, retry_after: None }
     }
 
     /// An error that may pass.
     pub fn transient(message: impl Into<String>) -> Self {
-        Self { message: message.into(), help: None, transient: true }
+        Self { message: message.into(), help: None, transient: true, retry_after: None }
     }
 
     /// Adds what a person can do.
@@ -113,21 +121,6 @@ pub trait Port: Send + Sync {
     fn describe(&self) -> String;
 }
 
-/// What is told to people.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Notice {
-    /// The rollout.
-    pub rollout: String,
-    /// The run's id.
-    pub run: String,
-    /// What happened: `breach`, `rollback`, `promote`, …
-    pub happening: String,
-    /// One line.
-    pub title: String,
-    /// More lines: guard values, why.
-    pub text: String,
-}
-
 /// A channel to people.
 #[async_trait]
 pub trait Notifier: Send + Sync {
@@ -136,6 +129,12 @@ pub trait Notifier: Send + Sync {
 
     /// What it is, without its URL's secret part.
     fn describe(&self) -> String;
+
+    /// Whether anything can be delivered at all. A channel that could not be connected (its secret is missing) keeps its notices
+    /// in the store for a process that can.
+    fn connected(&self) -> bool {
+        true
+    }
 }
 
 /// How an action ended.
@@ -153,7 +152,7 @@ pub struct ActionOutcome {
 #[async_trait]
 pub trait Runner: Send + Sync {
     /// Runs it to its end or its timeout, whichever comes first; then its whole process group has ended.
-    async fn run(&self, timeout: std::time::Duration, vars: &[(String, String)]) -> ActionOutcome;
+    async fn run(&self, timeout: Duration, vars: &[(String, String)]) -> ActionOutcome;
 
     /// Whether it could be started now, told without starting it, so that a rollout does not find out half way that its
     /// program is not there.

@@ -23,6 +23,7 @@ pub mod credentials;
 pub mod exit;
 pub mod history;
 pub mod lab;
+pub mod left;
 pub mod load;
 pub mod people;
 pub mod plan;

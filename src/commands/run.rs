@@ -182,6 +182,13 @@ async fn real_run(args: &Args, compiled: &Compiled, lab: Option<&Lab>) -> Result
             return Err(because(Status::Refused, &message));
         }
         (None, true) => {
+            // the run may have ended while its last notices were still to be delivered
+            if let Ok(Some(last)) = store.latest_run(&compiled.plan.rollout) {
+                let (plan, bindings) = (compiled.plan.clone(), &compiled.bindings);
+                if last.environment == bindings.environment {
+                    super::left::deliver(&store, &last, lease, plan, bindings).await;
+                }
+            }
             let (rollout, at) = (&compiled.plan.rollout, super::runs::at(&store));
             let message = format!("{rollout} has no unfinished run to resume (see `canary history{at}`)");
             return Err(because(Status::Refused, &message));

@@ -1,7 +1,7 @@
 //! Events and the state they led to.
 
 use super::run::{no_run, sql_limit};
-use super::{Claims, Fault, Head, RunId, Store, StoreError, chain};
+use super::{Claims, Fault, Head, NewNotice, NoticeMark, RunId, Store, StoreError, chain, notice};
 use crate::plan::Time;
 use crate::plan::hash::{canonical, sha256_hex};
 use rusqlite::types::Value as Sql;
@@ -81,11 +81,27 @@ impl Store {
         state: Option<&Value>,
         observations: Option<(Time, &Value)>,
     ) -> Result<Vec<Event>, StoreError> {
+        self.append_telling(run, events, state, observations, &[], &[])
+    }
+
+    /// As [`Store::append`], and in the same transaction keeps the notices that tell people of it, and writes what became of
+    /// earlier ones.
+    pub fn append_telling(
+        &self,
+        run: &RunId,
+        events: &[NewEvent<'_>],
+        state: Option<&Value>,
+        observations: Option<(Time, &Value)>,
+        notices: &[NewNotice],
+        marks: &[NoticeMark],
+    ) -> Result<Vec<Event>, StoreError> {
         // everything that takes time or can be refused comes before the lock
         let bodies = events.iter().map(body_text).collect::<Result<Vec<_>, _>>()?;
         let state = state.map(|s| checked(s, "the state")).transpose()?;
         let observations =
             observations.map(|(at, o)| Ok::<_, StoreError>((at, checked(o, "an observation")?))).transpose()?;
+        let notices =
+            notices.iter().map(|n| Ok((n, checked(&n.body, "a notice")?))).collect::<Result<Vec<_>, StoreError>>()?;
         self.write(|tx, claims| {
             let mut head = claimed_head(tx, run, claims)?;
             let mut out = Vec::with_capacity(events.len());
@@ -121,6 +137,8 @@ impl Store {
                 tx.prepare_cached("INSERT OR REPLACE INTO observations (run, at, body) VALUES (?1, ?2, ?3)")?
                     .execute(params![run.as_str(), at, text])?;
             }
+            notice::keep(tx, run, &notices)?;
+            notice::mark(tx, marks)?;
             Ok(out)
         })
     }

@@ -13,6 +13,7 @@ mod command;
 mod error;
 mod journal;
 mod lease;
+mod notice;
 mod observation;
 mod open;
 mod run;
@@ -22,6 +23,7 @@ pub use command::Command;
 pub use error::StoreError;
 pub use journal::{Event, EventFilter, MAX_BODY, NewEvent};
 pub use lease::{Holder, LeaseGuard, host, user};
+pub use notice::{Fate, KeptNotice, NewNotice, NoticeMark};
 pub use run::{Documents, NewRun, Run, RunFilter, RunId};
 
 use rusqlite::{Connection, Transaction, TransactionBehavior};
