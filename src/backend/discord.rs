@@ -65,6 +65,7 @@ impl Notifier for Discord {
 }
 
 fn payload(notice: &Notice) -> Value {
+    let notice = &notice.clone().bounded();
     let mut room = TOTAL;
     let title = format!("{} on {}: {}", notice.rollout, notice.environment, notice.happening);
     let title = take(&escape(&notice::one_line(&title)), TITLE, &mut room);
@@ -72,7 +73,8 @@ fn payload(notice: &Notice) -> Value {
     let footer = take(&defused(&notice.context()), FOOTER.min(500), &mut room);
     let (web, facts) = notice.split_links();
     let links: Vec<String> = web.iter().map(|(kind, url)| format!("{}: <{url}>", escape(kind))).collect();
-    let links = take(&links.join("\n"), VALUE, &mut room);
+    let links = whole(&links);
+    room = room.saturating_sub(notice::length(&links));
     // facts are what has to be seen; the text gets what they leave
     let mut fields = Vec::new();
     let facts = notice::at_most(&facts, FIELDS);
@@ -106,6 +108,19 @@ fn payload(notice: &Notice) -> Value {
     })
 }
 
+/// As many links as fit, whole ones: half a link is none.
+fn whole(links: &[String]) -> String {
+    let mut out = String::new();
+    for (i, link) in links.iter().enumerate() {
+        if notice::length(&out) + notice::length(link) > VALUE - 40 {
+            return format!("{out}{} more links\n", links.len() - i).trim_end().to_owned();
+        }
+        out.push_str(link);
+        out.push('\n');
+    }
+    out.trim_end().to_owned()
+}
+
 /// Discord shows short fields beside one another.
 fn is_short(fact: &Fact) -> bool {
     fact.value.chars().count() <= 30
@@ -125,7 +140,7 @@ fn take(text: &str, most: usize, room: &mut usize) -> String {
     if out.ends_with('…') && slashes % 2 == 1 {
         out.remove(before.len() - 1);
     }
-    *room = room.saturating_sub(out.chars().count().max(1));
+    *room = room.saturating_sub(notice::length(&out).max(1));
     out
 }
 

@@ -8,6 +8,9 @@ use serde::{Deserialize, Serialize};
 const TITLE: usize = 1_000;
 const TEXT: usize = 8_000;
 const FACT: usize = 2_000;
+/// The longest address of a link, which cannot be cut, and the longest name of one.
+const LINK: usize = 900;
+const LINK_NAME: usize = 80;
 /// The most facts.
 const FACTS: usize = 100;
 
@@ -81,29 +84,32 @@ impl Notice {
     #[must_use]
     pub fn context(&self) -> String {
         let Self { rollout, environment, run, number, happening, .. } = self;
-        format!("{rollout} · {environment} · run {run} · notice {number} · {happening} · {}", utc(self.at))
+        let at = utc(self.at);
+        one_line(&format!("{rollout} · {environment} · run {run} · notice {number} · {happening} · {at}"))
     }
 
     /// The text, behind a line that says how late it comes where it does.
     #[must_use]
     pub fn told(&self) -> String {
+        let text = clean(&self.text);
         match self.late {
-            None => self.text.clone(),
+            None => text,
             Some(ms) => {
                 let ago = show::duration(ms / 1000 * 1000);
                 let late = format!("told late: this happened {ago} ago, at {}", utc(self.at));
-                if self.text.is_empty() { late } else { format!("{late}\n{}", self.text) }
+                if text.is_empty() { late } else { format!("{late}\n{text}") }
             }
         }
     }
 
     /// The links that a browser can open, and the others as facts behind the facts.
     #[must_use]
-    pub fn split_links(&self) -> (Vec<(&str, &str)>, Vec<Fact>) {
+    pub fn split_links(&self) -> (Vec<(String, &str)>, Vec<Fact>) {
         let (mut web, mut facts) = (Vec::new(), self.facts.clone());
         for (kind, target) in &self.links {
             if is_web(target) {
-                web.push((kind.as_str(), target.as_str()));
+                // a bar parts name and address in Slack's form
+                web.push((cut(&one_line(&kind.replace('|', "/")), LINK_NAME), target.as_str()));
             } else {
                 facts.push(Fact { name: kind.clone(), value: target.clone() });
             }
@@ -112,11 +118,14 @@ impl Notice {
     }
 }
 
-/// Whether a link's target is an address of the web, written in characters that no channel takes for markup.
+/// Whether a link's target is an address of the web, short enough to be shown whole and written in characters that no channel takes for
+/// markup.
 fn is_web(target: &str) -> bool {
     let rest = target.strip_prefix("https://").or_else(|| target.strip_prefix("http://"));
     rest.is_some_and(|r| {
-        !r.is_empty() && r.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~:/?#&=%+,;@!$".contains(&b))
+        !r.is_empty()
+            && target.len() <= LINK
+            && r.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~:/?#&=%+,;@!$".contains(&b))
     })
 }
 
@@ -133,12 +142,24 @@ pub(super) fn at_most(facts: &[Fact], most: usize) -> Vec<Fact> {
 
 /// A text of at most `most` characters; one that was cut ends with `…`.
 pub(super) fn cut(text: &str, most: usize) -> String {
-    if text.chars().nth(most).is_none() {
+    if length(text) <= most {
         return text.to_owned();
     }
-    let mut out: String = text.chars().take(most.saturating_sub(1)).collect();
+    let mut out = String::new();
+    let mut left = most.saturating_sub(1);
+    for c in text.chars() {
+        let Some(rest) = left.checked_sub(c.len_utf16()) else { break };
+        left = rest;
+        out.push(c);
+    }
     out.push('…');
     out
+}
+
+/// How long a text is as the services count it, who do not say how: in UTF-16, where an emoji is two, nothing is too long in any
+/// way of counting characters.
+pub(super) fn length(text: &str) -> usize {
+    text.chars().map(char::len_utf16).sum()
 }
 
 /// A text in one line.

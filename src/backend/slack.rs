@@ -53,6 +53,7 @@ impl Notifier for Slack {
 }
 
 fn payload(notice: &Notice) -> Value {
+    let notice = &notice.clone().bounded();
     let title = sections(&notice::one_line(&notice.title), BLOCK - 2, 1).concat();
     let mut blocks = vec![section(&format!("*{title}*"))];
     blocks.extend(sections(&notice.told(), BLOCK, BLOCKS).iter().map(|s| section(s)));
@@ -62,10 +63,10 @@ fn payload(notice: &Notice) -> Value {
         blocks.push(json!({"type": "section", "fields": some.iter().map(field).collect::<Vec<_>>()}));
     }
     let links: Vec<String> = web.iter().map(|(kind, url)| format!("<{}|{}>", escape(url), escape(kind))).collect();
-    // whole ones only: half a link is none
-    for part in links.chunks(5).map(|l| l.join(" · ")).filter(|l| l.chars().count() <= BLOCK) {
-        blocks.push(section(&part));
-    }
+    // a link cannot be cut; two of the longest fit with their escapes
+    blocks.extend(
+        links.chunks(2).take(BLOCKS).map(|l| l.join(" · ")).filter(|l| notice::length(l) <= BLOCK).map(|l| section(&l)),
+    );
     blocks.push(json!({
         "type": "context",
         "elements": [{"type": "mrkdwn", "text": sections(&notice.context(), BLOCK, 1).concat()}],
@@ -95,13 +96,13 @@ fn sections(text: &str, size: usize, most: usize) -> Vec<String> {
     let mut length = 0;
     for line in text.trim_end().split_inclusive('\n') {
         let units = || line.chars().map(escaped);
-        let line_length: usize = units().map(|u| u.chars().count()).sum();
+        let line_length: usize = units().map(|u| notice::length(&u)).sum();
         if length > 0 && length + line_length > size {
             out.push(std::mem::take(&mut current));
             length = 0;
         }
         for unit in units() {
-            let n = unit.chars().count();
+            let n = notice::length(&unit);
             if length + n > size {
                 out.push(std::mem::take(&mut current));
                 length = 0;
@@ -116,7 +117,7 @@ fn sections(text: &str, size: usize, most: usize) -> Vec<String> {
         out.truncate(most);
         if let Some(last) = out.last_mut() {
             // room for the sign, without cutting an escape in two
-            if last.chars().count() >= size {
+            if notice::length(last) >= size {
                 let at = match last.rfind('&') {
                     Some(at) if last.get(at..).is_some_and(|t| t.ends_with(';') && t.len() <= 5) => at,
                     _ => last.char_indices().next_back().map_or(0, |(i, _)| i),

@@ -69,6 +69,7 @@ impl Notifier for Teams {
 }
 
 fn payload(notice: &Notice) -> Value {
+    let notice = &notice.clone().bounded();
     let mut out = Value::Null;
     for (text, fact, facts) in FITS {
         out = message(notice, text, fact, facts);
@@ -81,7 +82,8 @@ fn payload(notice: &Notice) -> Value {
 
 fn message(notice: &Notice, text: usize, fact: usize, facts: usize) -> Value {
     let title = notice::cut(&notice::one_line(&notice.title), text.min(500));
-    let (web, all) = notice.split_links();
+    let (web, mut all) = notice.split_links();
+    all.extend(web.iter().skip(LINKS).map(|(kind, url)| Fact { name: kind.clone(), value: (*url).to_owned() }));
     let mut body = vec![block(&title, json!({"size": "Large", "weight": "Bolder", "color": color(&notice.happening)}))];
     for line in notice::cut(notice.told().trim_end(), text).lines().filter(|l| !l.trim().is_empty()).take(facts) {
         body.push(block(line, json!({})));
@@ -98,13 +100,12 @@ fn message(notice: &Notice, text: usize, fact: usize, facts: usize) -> Value {
         "$schema": "http://adaptivecards.io/schemas/adaptive-card.json",
         "type": "AdaptiveCard",
         "version": "1.2",
-        "fallbackText": title,
+        "fallbackText": plain(&title),
         "msteams": {"width": "Full"},
         "body": body,
     });
-    // a button for what fits; half a link is none
-    let open = |(kind, url): &(&str, &str)| json!({"type": "Action.OpenUrl", "title": notice::cut(&plain(kind), 50), "url": url});
-    let actions: Vec<Value> = web.iter().filter(|(_, url)| url.len() <= 1_000).take(LINKS).map(open).collect();
+    let open = |(kind, url): &(String, &str)| json!({"type": "Action.OpenUrl", "title": plain(kind), "url": url});
+    let actions: Vec<Value> = web.iter().take(LINKS).map(open).collect();
     if let (false, Some(card)) = (actions.is_empty(), card.as_object_mut()) {
         card.insert(String::from("actions"), Value::Array(actions));
     }
@@ -135,7 +136,8 @@ fn shown(fact: &Fact, most: usize) -> Value {
 
 /// `{{DATE(…)}}` is a function to a card's renderer, wherever it stands.
 fn plain(text: &str) -> String {
-    text.replace("{{", "{\u{200b}{")
+    // twice: of three in a row the first pass parts but the first two
+    text.replace("{{", "{\u{200b}{").replace("{{", "{\u{200b}{")
 }
 
 /// A fact's text: bold, italics, lists and links are what Teams knows there.

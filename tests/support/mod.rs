@@ -8,6 +8,7 @@ pub mod load;
 pub mod page;
 pub mod prometheus;
 pub mod servers;
+pub mod webhooks;
 
 use std::fs::File;
 use std::io::Write;
