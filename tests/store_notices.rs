@@ -105,4 +105,8 @@ fn kept_and_marked_in_one_transaction() {
     let all = store.notices(&r).unwrap();
     assert_eq!(all.iter().map(|n| n.delivered).collect::<Vec<_>>(), [Some(8), None]);
     assert_eq!(store.last_notice(&r).unwrap(), 2);
+    // what is still to be told is never too old to be kept
+    assert_eq!(store.prune_notices(5).unwrap(), 0);
+    assert_eq!(store.prune_notices(6).unwrap(), 1);
+    assert_eq!(store.notices(&r).unwrap().iter().map(|n| n.body["number"].as_u64().unwrap()).collect::<Vec<_>>(), [2]);
 }

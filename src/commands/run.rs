@@ -22,7 +22,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tokio::sync::watch;
 
-/// How long the answers of each check are kept: 30 days, in milliseconds.
+/// How long the answers of each check, and notices that nothing more comes of, are kept: 30 days, in milliseconds.
 const OBSERVATIONS_KEPT: i64 = 30 * 24 * 3_600_000;
 
 /// Arguments of `canary run`.
@@ -290,6 +290,7 @@ async fn fresh_run(
     }
     // events are kept for ever, what was answered at each check is not; a store that cannot do it now does it next time
     let _ = store.prune_observations(now() - OBSERVATIONS_KEPT);
+    let _ = store.prune_notices(now() - OBSERVATIONS_KEPT);
     let run = match begun {
         Some(run) => run,
         None => create_run(args, compiled, store, ready.at)?,

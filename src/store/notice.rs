@@ -101,6 +101,16 @@ impl Store {
         Ok(all.into_iter().filter(|n| n.given_up.is_none_or(|at| at >= since)).collect())
     }
 
+    /// Removes notices that happened before a time and that nothing more comes of; returns how many.
+    pub fn prune_notices(&self, older_than: Time) -> Result<usize, StoreError> {
+        self.write(|tx, _| {
+            Ok(tx.execute(
+                "DELETE FROM notices WHERE at < ?1 AND (delivered IS NOT NULL OR given_up IS NOT NULL)",
+                [older_than],
+            )?)
+        })
+    }
+
     /// The highest number that a notice of a run has; 0 when it has none.
     pub fn last_notice(&self, run: &RunId) -> Result<u64, StoreError> {
         let last: i64 = self.read(|tx| {
