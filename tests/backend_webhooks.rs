@@ -99,7 +99,7 @@ async fn each_form_arrives_whole() {
         assert_eq!(request.method, "POST");
         assert_eq!(request.header("content-type"), "application/json");
         check(form, &body);
-        let all = strings(&body).join("\n").replace('\\', "").replace('\u{200b}', "");
+        let all = strings(&body).join("\n").replace(['\\', '\u{200b}'], "");
         for part in [
             "rolling back: guard errors breached",
             "breached: value 2.4%, limit 1%, bad since 2026-11-21 09:18:05 UTC",

@@ -101,7 +101,7 @@ impl Drop for Sink {
 }
 
 fn texts(of: &[(String, Value)], form: &str) -> Vec<String> {
-    let one = |(_, body): &(String, Value)| strings(body).join("\n").replace('\\', "").replace('\u{200b}', "");
+    let one = |(_, body): &(String, Value)| strings(body).join("\n").replace(['\\', '\u{200b}'], "");
     of.iter().filter(|(f, _)| f == form).map(one).collect()
 }
 
@@ -329,12 +329,13 @@ fn a_sink_that_hangs_stands_in_front_of_nothing() {
     let sink = Sink::start(Mood::Hangs);
     let f = told(&sink, bad_at_half);
     let mut live = f.work.start(&RUN);
-    eventually("the first notice hangs", || sink.came("slack").len() == 1);
+    eventually("the first notice hangs", || !sink.came("slack").is_empty());
     live.until("read back checkout = 0%", LONG);
     // every answer is still owed: neither the raise nor the rollback has waited for one
     assert_eq!(f.flag(), 0.0);
     assert!(sink.texts("slack").is_empty() && sink.texts("discord").is_empty() && sink.texts("teams").is_empty());
-    assert_eq!(numbers(&sink.came("slack")), [1], "nor has a second notice overtaken the first");
+    let came = numbers(&sink.came("slack"));
+    assert!(came.iter().all(|n| *n == 1), "nor has a second notice overtaken the first: {came:?}");
     let events = f.work.history();
     // between the decision and the read-back lies no check
     let kinds: Vec<&str> = events.iter().map(|e| e["kind"].as_str().unwrap()).collect();
@@ -342,7 +343,8 @@ fn a_sink_that_hangs_stands_in_front_of_nothing() {
     assert_eq!(kinds[decided + 1], "verified", "{kinds:?}");
     sink.set(Mood::Takes);
     live.end(LONG).exits(1);
-    assert_eq!(numbers(&sink.texts("slack")).last(), Some(&3));
+    let taken = numbers(&sink.texts("slack"));
+    assert!([1, 2, 3].iter().all(|n| taken.contains(n)), "{taken:?}");
 }
 
 #[test]
