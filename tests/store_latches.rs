@@ -8,7 +8,7 @@
     reason = "a test may stop at the first surprise"
 )]
 
-use canary::store::{Documents, EventFilter, NewEvent, NewLatch, NewRun, RunId, Store, StoreError};
+use canary::store::{Beside, Documents, EventFilter, NewEvent, NewLatch, NewRun, RunId, Store, StoreError};
 use serde_json::json;
 use std::path::{Path, PathBuf};
 
@@ -105,10 +105,18 @@ fn it_is_latched_with_the_event_that_tells_of_it_or_not_at_all() {
     let run = run_in(&store, "production");
     let event = |fill: usize| NewEvent { at: START, kind: "kill_switch.activated", body: json!("x".repeat(fill)) };
     // an event that is too large takes the latch with it
-    let refused = store.append_latching(&run, &[event(2 << 20)], None, None, &[thrown("stop", "kim")]);
+    let refused = store.append_with(
+        &run,
+        &[event(2 << 20)],
+        None,
+        None,
+        &Beside { latches: &[thrown("stop", "kim")], ..Beside::default() },
+    );
     assert!(matches!(refused, Err(StoreError::TooLarge { .. })));
     assert_eq!((names(&store, None).len(), store.events(&run, &EventFilter::default()).unwrap().len()), (0, 0));
-    store.append_latching(&run, &[event(1)], None, None, &[thrown("stop", "kim")]).unwrap();
+    store
+        .append_with(&run, &[event(1)], None, None, &Beside { latches: &[thrown("stop", "kim")], ..Beside::default() })
+        .unwrap();
     assert_eq!((names(&store, None).len(), store.events(&run, &EventFilter::default()).unwrap().len()), (1, 1));
     store.verify(&run).unwrap();
     let nobody = store.latch(&RunId::from("no-such-run"), &thrown("stop", "kim"));

@@ -243,7 +243,7 @@ pub async fn exchange(request: RequestBuilder, timeout: Duration, limit: usize) 
 }
 
 /// What went wrong, in one line and without the URL (which may hold a key): the kind of failure, then the system's own words.
-fn said(error: &reqwest::Error, timeout: Duration) -> String {
+pub(super) fn said(error: &reqwest::Error, timeout: Duration) -> String {
     if error.is_timeout() {
         return format!("no answer within {}", seconds(timeout));
     }
@@ -273,7 +273,7 @@ fn said(error: &reqwest::Error, timeout: Duration) -> String {
     }
 }
 
-fn seconds(d: Duration) -> String {
+pub(super) fn seconds(d: Duration) -> String {
     if d.subsec_millis() == 0 { format!("{}s", d.as_secs()) } else { format!("{}ms", d.as_millis()) }
 }
 

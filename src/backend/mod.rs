@@ -7,6 +7,7 @@
 pub mod buckets;
 pub mod command;
 pub mod command_port;
+pub mod discord;
 pub mod exposition;
 pub mod flag;
 pub mod flag_file;
@@ -15,6 +16,7 @@ pub mod haproxy;
 pub mod http;
 
 mod json_path;
+pub mod notice;
 mod process;
 pub mod prometheus;
 pub mod scrape;
@@ -23,7 +25,10 @@ pub mod selector;
 pub mod series;
 pub mod share;
 pub mod slack;
+pub mod teams;
+mod webhook;
 
+pub use notice::{Fact, Notice};
 pub(crate) use process::quoted;
 pub use secret::Secret;
 
@@ -41,17 +46,19 @@ pub struct BackendError {
     pub help: Option<String>,
     /// Whether trying again may help: a refused connection, yes; an unknown server, no.
     pub transient: bool,
+    /// How long the backend asks to be left alone (`Retry-After`), where it says so.
+    pub retry_after: Option<Duration>,
 }
 
 impl BackendError {
     /// An error that trying again will not mend.
     pub fn permanent(message: impl Into<String>) -> Self {
-        Self { message: message.into(), help: None, transient: false }
+        Self { message: message.into(), help: None, transient: false, retry_after: None }
     }
 
     /// An error that may pass.
     pub fn transient(message: impl Into<String>) -> Self {
-        Self { message: message.into(), help: None, transient: true }
+        Self { message: message.into(), help: None, transient: true, retry_after: None }
     }
 
     /// Adds what a person can do.
@@ -177,21 +184,6 @@ pub trait SharedWrite: Send + Sync {
     fn describe(&self) -> String;
 }
 
-/// What is told to people.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Notice {
-    /// The rollout.
-    pub rollout: String,
-    /// The run's id.
-    pub run: String,
-    /// What happened: `breach`, `rollback`, `promote`, …
-    pub happening: String,
-    /// One line.
-    pub title: String,
-    /// More lines: guard values, why.
-    pub text: String,
-}
-
 /// A channel to people.
 #[async_trait]
 pub trait Notifier: Send + Sync {
@@ -200,6 +192,12 @@ pub trait Notifier: Send + Sync {
 
     /// What it is, without its URL's secret part.
     fn describe(&self) -> String;
+
+    /// Whether anything can be delivered at all. A channel that could not be connected (its secret is missing) keeps its notices
+    /// in the store for a process that can.
+    fn connected(&self) -> bool {
+        true
+    }
 }
 
 /// How an action ended.

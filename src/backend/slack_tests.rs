@@ -5,10 +5,16 @@ use tokio::net::TcpListener;
 fn notice() -> Notice {
     Notice {
         rollout: "checkout".into(),
+        environment: "prod".into(),
         run: "r-1".into(),
+        number: 7,
+        at: 1_795_252_500_000,
         happening: "rollback".into(),
         title: "checkout rolled back: errors < 1% & <!channel>".into(),
         text: "errors 2.4%\nslow ok\n".into(),
+        facts: vec![Fact { name: "exposure".into(), value: "checkout = 0%, <@U1>".into() }],
+        links: vec![("runbook".into(), "https://wiki/x?a=1&b=2".into())],
+        late: None,
     }
 }
 
@@ -40,7 +46,7 @@ async fn deliver(response: &str) -> (Result<(), BackendError>, String, Value) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
     let url = format!("http://127.0.0.1:{port}/services/T0/B0/hushhush");
-    let slack = Slack::new(Secret::new(url)).unwrap();
+    let slack = Slack::new(&Secret::new(url)).unwrap();
     let server = tokio::spawn(answer_once(listener, response.to_owned()));
     let result = slack.notify(&notice()).await;
     let (head, body) = server.await.unwrap();
@@ -65,7 +71,10 @@ async fn a_notice_arrives_in_slacks_form() {
                 {"type": "section", "text": {"type": "mrkdwn",
                     "text": "*checkout rolled back: errors &lt; 1% &amp; &lt;!channel&gt;*"}},
                 {"type": "section", "text": {"type": "mrkdwn", "text": "errors 2.4%\nslow ok"}},
-                {"type": "context", "elements": [{"type": "mrkdwn", "text": "checkout · run r-1 · rollback"}]},
+                {"type": "section", "fields": [{"type": "mrkdwn", "text": "*exposure*\ncheckout = 0%, &lt;@U1&gt;"}]},
+                {"type": "section", "text": {"type": "mrkdwn", "text": "<https://wiki/x?a=1&amp;b=2|runbook>"}},
+                {"type": "context", "elements": [{"type": "mrkdwn",
+                    "text": "checkout · prod · run r-1 · notice 7 · rollback · 2026-11-21 09:15:00 UTC"}]},
             ]
         })
     );
@@ -80,7 +89,7 @@ async fn answers_are_judged() {
         ("404 Not Found", "", "no /services/T0/B0/hushhush here", false, "answers 404: no *** here"),
         ("302 Found", "location: http://127.0.0.1:1/\r\n", "", false, "answers 302"),
         ("429 Too Many Requests", "retry-after: 30\r\n", "", true, "answers 429 (asks to wait 30s)"),
-        ("503 Service Unavailable", "", "down\nfor long", true, "answers 503: down"),
+        ("503 Service Unavailable", "", "down\nfor long", true, "answers 503: down for long"),
     ] {
         let (result, _, _) = deliver(&http(status, headers, body)).await;
         let e = result.unwrap_err();
@@ -95,7 +104,7 @@ async fn nobody_there_is_transient_and_shows_no_secret() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
     drop(listener);
-    let slack = Slack::new(Secret::new(format!("http://127.0.0.1:{port}/hushhush"))).unwrap();
+    let slack = Slack::new(&Secret::new(format!("http://127.0.0.1:{port}/hushhush"))).unwrap();
     let e = slack.notify(&notice()).await.unwrap_err();
     assert!(e.transient, "{e}");
     assert!(e.message.contains(&format!("cannot reach 127.0.0.1:{port}: ")), "{e}");
@@ -105,10 +114,10 @@ async fn nobody_there_is_transient_and_shows_no_secret() {
 #[test]
 fn what_is_not_a_url_is_refused_without_being_shown() {
     for bad in ["", "hushhush", "ftp://hushhush/", "https://"] {
-        let e = Slack::new(Secret::new(bad)).unwrap_err();
+        let e = Slack::new(&Secret::new(bad)).unwrap_err();
         assert!(!format!("{e:?}").contains("hushhush") && e.help.is_some());
     }
-    let slack = Slack::new(Secret::new(" https://hooks.slack.com/services/hushhush\n")).unwrap();
+    let slack = Slack::new(&Secret::new(" https://hooks.slack.com/services/hushhush\n")).unwrap();
     assert_eq!(slack.describe(), "slack webhook at hooks.slack.com");
 }
 

@@ -166,6 +166,18 @@ pub const SIGNATURES: &[Signature] = &[
         doc: "an incoming webhook of Slack",
     },
     Signature {
+        backend: "discord",
+        roles: &[Role::Channel],
+        args: &[must("url", ArgType::Secret)],
+        doc: "a webhook of a Discord channel",
+    },
+    Signature {
+        backend: "teams",
+        roles: &[Role::Channel],
+        args: &[must("url", ArgType::Secret)],
+        doc: "a Workflows webhook of Microsoft Teams",
+    },
+    Signature {
         backend: "sqlite",
         roles: &[Role::Store],
         args: &[must("path", ArgType::Text)],

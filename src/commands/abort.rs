@@ -25,13 +25,33 @@ pub fn main(args: &Args) -> Status {
 
 fn abort(args: &Args) -> Result<Status, Status> {
     let store = open_to_write(&args.store.store)?;
-    let run = unfinished(&store, &args.name)?;
+    let run = match unfinished(&store, &args.name) {
+        Ok(run) => run,
+        Err(status) => {
+            deliver_left(store, &args.name);
+            return Err(status);
+        }
+    };
     if runner(&store, &run).is_some() {
         return tell(&store, &run, &args.why);
     }
     let runtime = super::runs::tokio()
         .map_err(|e| because(Status::Unfinished, &format!("cannot start the async runtime: {e}")))?;
     runtime.block_on(take_back(Arc::new(store), &run, &args.why))
+}
+
+/// There is nothing to take back, but people may not have been told yet.
+fn deliver_left(store: Store, name: &str) {
+    let Ok(run) = super::runs::find(&store, Some(name)) else { return };
+    let waiting = store.open_notices(&run.rollout).is_ok_and(|open| !open.is_empty());
+    if !waiting || runner(&store, &run).is_some() {
+        return;
+    }
+    let Ok((plan, bindings)) = pinned(&store, &run) else { return };
+    let Ok(lease) = lease(&store, &plan, &bindings.environment) else { return };
+    if let Ok(runtime) = super::runs::tokio() {
+        runtime.block_on(super::left::deliver(&Arc::new(store), &run, lease, plan, &bindings));
+    }
 }
 
 /// A live runner takes it back; its verdict is waited for.

@@ -3,12 +3,14 @@
 use super::credentials::Resolver;
 use crate::backend::command::CommandRunner;
 use crate::backend::command_port::CommandPort;
+use crate::backend::discord::Discord;
 use crate::backend::flag::FlagKind;
 use crate::backend::flag_file::{FlagDocument, FlagFile, Format, InUse, Reload};
 use crate::backend::haproxy::Haproxy;
 use crate::backend::prometheus::{Prometheus, PrometheusConfig};
 use crate::backend::scrape::{Scrape, ScrapeConfig};
 use crate::backend::slack::Slack;
+use crate::backend::teams::Teams;
 use crate::backend::{BackendError, Metrics, Notice, Notifier, Port, Runner, Secret};
 use crate::lab::Lab;
 use crate::plan::Ask;
@@ -56,14 +58,23 @@ pub fn connect_to_take_back(plan: &Plan, bindings: &Bindings) -> Result<(Backend
         return Err(reasons);
     }
     let wished = Maker::new(plan, bindings, None);
-    let sources = wished.sources();
-    let channel = |c: &String| {
-        let made = wished.bound(c).and_then(|b| wished.channel(c, b));
-        // channels are found by their place in the plan: one that is missing keeps it
-        made.unwrap_or_else(|| Arc::new(Unreachable { name: c.clone() }))
-    };
-    let channels = plan.channels.iter().map(channel).collect();
+    let (sources, channels) = (wished.sources(), wished.channels());
     Ok((Backends { sources, ports, channels, actions, variants: bindings.variants.clone() }, wished.reasons()))
+}
+
+/// Connects channels only, to deliver what earlier runs have left. Those that cannot be connected keep their notices; why is
+/// returned beside.
+pub fn connect_to_tell(plan: &Plan, bindings: &Bindings) -> (Backends, Vec<String>) {
+    let wished = Maker::new(plan, bindings, None);
+    let channels = wished.channels();
+    let none = Backends {
+        sources: BTreeMap::new(),
+        ports: Vec::new(),
+        channels,
+        actions: Vec::new(),
+        variants: BTreeMap::new(),
+    };
+    (none, wished.reasons())
 }
 
 /// Stands where a channel could not be connected.
@@ -79,6 +90,10 @@ impl Notifier for Unreachable {
 
     fn describe(&self) -> String {
         self.name.clone()
+    }
+
+    fn connected(&self) -> bool {
+        false
     }
 }
 
@@ -142,6 +157,15 @@ impl<'a> Maker<'a> {
     fn actions(&self) -> Vec<Arc<dyn Runner>> {
         let actions = self.plan.actions.iter();
         actions.filter_map(|a| self.bound(&a.name).and_then(|b| self.action(&a.name, b))).collect()
+    }
+
+    /// Channels are found by their place in the plan: one that cannot be connected keeps it.
+    fn channels(&self) -> Vec<Arc<dyn Notifier>> {
+        let channel = |c: &String| {
+            let made = self.bound(c).and_then(|b| self.channel(c, b));
+            made.unwrap_or_else(|| Arc::new(Unreachable { name: c.clone() }))
+        };
+        self.plan.channels.iter().map(channel).collect()
     }
 
     fn refuse<T>(&self, name: &str, why: &str) -> Option<T> {
@@ -317,7 +341,15 @@ impl<'a> Maker<'a> {
         match b.backend.as_str() {
             "slack" => {
                 let url = self.resolver.secret_arg(b, "url")?;
-                Some(Arc::new(self.keep(name, Slack::new(url))?))
+                Some(Arc::new(self.keep(name, Slack::new(&url))?))
+            }
+            "discord" => {
+                let url = self.resolver.secret_arg(b, "url")?;
+                Some(Arc::new(self.keep(name, Discord::new(&url))?))
+            }
+            "teams" => {
+                let url = self.resolver.secret_arg(b, "url")?;
+                Some(Arc::new(self.keep(name, Teams::new(&url))?))
             }
             "lab_channel" | "lab" => Some(Arc::new(super::lab::Printed::new(name))),
             other => self.refuse(name, &format!("`{other}` is not a channel to people")),

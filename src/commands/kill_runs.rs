@@ -173,7 +173,7 @@ impl Kill<'_> {
             })
             .collect();
         let mut journal = Journal::new(Arc::clone(&self.store), p.run.id.clone(), lease, p.plan.check_every);
-        let written = journal.write(at, &records, &state, None, false).and_then(|()| journal.finish("killed", at));
+        let written = journal.write(at, &records, &state, None, &[], false).and_then(|()| journal.finish("killed", at));
         lab::clean_up();
         written.map_err(|e| because(Status::Unfinished, &format!("not latched: {e}")))?;
         outln!("{} run {}: killed (its lab is gone already)", p.run.rollout, p.run.id);

@@ -26,6 +26,7 @@ pub mod kill;
 mod kill_runs;
 pub mod killswitch;
 pub mod lab;
+pub mod left;
 pub mod load;
 pub mod people;
 pub mod plan;

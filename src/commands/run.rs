@@ -21,7 +21,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tokio::sync::watch;
 
-/// How long the answers of each check are kept: 30 days, in milliseconds.
+/// How long the answers of each check, and notices that nothing more comes of, are kept: 30 days, in milliseconds.
 const OBSERVATIONS_KEPT: i64 = 30 * 24 * 3_600_000;
 
 /// Arguments of `canary run`.
@@ -211,6 +211,13 @@ async fn real_run(args: &Args, compiled: &Compiled, lab: Option<&Lab>) -> Result
             return Err(because(Status::Refused, &message));
         }
         (None, true) => {
+            // the run may have ended while its last notices were still to be delivered
+            if let Ok(Some(last)) = store.latest_run(&compiled.plan.rollout) {
+                let (plan, bindings) = (compiled.plan.clone(), &compiled.bindings);
+                if last.environment == bindings.environment {
+                    super::left::deliver(&store, &last, lease, plan, bindings).await;
+                }
+            }
             let (rollout, at) = (&compiled.plan.rollout, super::runs::at(&store));
             let message = format!("{rollout} has no unfinished run to resume (see `canary history{at}`)");
             return Err(because(Status::Refused, &message));
@@ -321,6 +328,7 @@ async fn fresh_run(
     }
     // events are kept for ever, what was answered at each check is not; a store that cannot do it now does it next time
     let _ = store.prune_observations(now() - OBSERVATIONS_KEPT);
+    let _ = store.prune_notices(now() - OBSERVATIONS_KEPT);
     let run = match begun {
         Some(run) => run,
         None => create_run(args, compiled, store, ready.at)?,

@@ -10,9 +10,13 @@ use crate::plan::{Plan, show};
 use crate::report::style::Style;
 use crate::report::text::{date_time, reading, rfc3339};
 use crate::runtime::clock::now;
-use crate::store::{Latch, Run, RunFilter};
+use crate::runtime::teller::title;
+use crate::store::{KeptNotice, Latch, Run, RunFilter};
 use serde_json::{Value, json};
 use std::io::IsTerminal;
+
+/// How long a notice that was given up is shown: 7 days, in milliseconds.
+const GIVEN_UP_SHOWN: i64 = 7 * 24 * 3_600_000;
 
 /// Arguments of `canary status`.
 #[derive(Debug, clap::Args)]
@@ -46,6 +50,9 @@ fn print(args: &Args) -> Result<(), Status> {
             outln!("{} (run {})", style.bad(&said(l)), l.run);
         }
     }
+    let untold = store
+        .undelivered_notices(args.rollout.as_deref(), now() - GIVEN_UP_SHOWN)
+        .map_err(|e| super::exit::because(Status::Wrong, &e.to_string()))?;
     let mut list = Vec::new();
     for run in &runs {
         let (plan, _) = pinned(&store, run)?;
@@ -58,10 +65,19 @@ fn print(args: &Args) -> Result<(), Status> {
         }
     }
     match args.format {
-        Format::Human if runs.is_empty() => outln!("nothing is running, and nothing waits to be resumed"),
-        Format::Human => {}
+        Format::Human => {
+            if runs.is_empty() {
+                outln!("nothing is running, and nothing waits to be resumed");
+            }
+            untold.iter().for_each(human_untold);
+        }
         Format::Json => {
-            outln!("{}", json!({ "schema": "canary.status/1", "latched": latches(&latched), "runs": list }))
+            let notices: Vec<Value> = untold.iter().map(machine_untold).collect();
+            let latched = latches(&latched);
+            outln!(
+                "{}",
+                json!({ "schema": "canary.status/1", "latched": latched, "runs": list, "undelivered": notices })
+            );
         }
     }
     Ok(())
@@ -76,6 +92,37 @@ fn latches(latched: &[Latch]) -> Vec<Value> {
         whole
     };
     latched.iter().map(one).collect()
+}
+
+fn human_untold(n: &KeptNotice) {
+    let style = Style::for_terminal(std::io::stdout().is_terminal());
+    let what = if n.given_up.is_some() { "given up" } else { "waiting" };
+    let why = n.error.as_ref().map_or(String::new(), |e| format!(": {e}"));
+    outln!(
+        "{} {}, run {}: {} of {} ({what}, {} tries{why})",
+        style.bad("not told"),
+        n.channel,
+        n.run,
+        title(&n.body),
+        date_time(n.at),
+        n.tries
+    );
+}
+
+fn machine_untold(n: &KeptNotice) -> Value {
+    json!({
+        "run": n.run.as_str(),
+        "rollout": n.rollout,
+        "environment": n.environment,
+        "channel": n.channel,
+        "number": n.body.get("number"),
+        "happening": n.body.get("happening"),
+        "title": title(&n.body),
+        "at": rfc3339(n.at),
+        "tries": n.tries,
+        "error": n.error,
+        "given_up": n.given_up.map(rfc3339),
+    })
 }
 
 fn stage(plan: &Plan, state: &State) -> String {

@@ -18,6 +18,7 @@ mod start;
 pub mod state;
 mod step;
 mod tick;
+mod told;
 pub mod truth;
 pub mod value;
 

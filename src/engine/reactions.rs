@@ -79,7 +79,8 @@ fn act(
             channels: channels.clone(),
             happening,
             title: format!("{}: {title}", plan.rollout),
-            text: if text.is_empty() { status_lines(plan, state) } else { text.to_owned() },
+            text: text.to_owned(),
+            facts: Vec::new(),
         }),
         Act::Run { action, limit } => run_limited(plan, state, at, index, *action, *limit, out),
         Act::Snapshot => {
@@ -226,16 +227,4 @@ pub(super) fn merge_notices(out: &mut Vec<Effect>) {
             *text = if text.is_empty() { first } else { format!("{first}\n{text}") };
         }
     }
-}
-
-/// One line a guard, for notices.
-fn status_lines(plan: &Plan, state: &State) -> String {
-    let lines: Vec<String> = guard_reports(plan, state)
-        .iter()
-        .map(|g| {
-            let show = |v: Option<f64>| v.map_or_else(|| String::from("–"), |v| crate::plan::show::brief(v, g.unit));
-            format!("{} {}: value {}, limit {}", g.guard, g.word.text(), show(g.reading.value), show(g.reading.limit))
-        })
-        .collect();
-    lines.join("\n")
 }

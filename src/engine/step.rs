@@ -9,6 +9,7 @@ use super::rollback::verified;
 use super::start::start;
 use super::state::{RunCause, State, Verdict};
 use super::tick::tick;
+use super::told;
 use crate::plan::{ActionId, Answer, ChannelId, Happening, PhaseId, Plan, PortId, Setting, SwitchId, Time};
 use serde::{Deserialize, Serialize};
 
@@ -127,8 +128,10 @@ pub enum Effect {
         happening: Option<Happening>,
         /// One line.
         title: String,
-        /// More.
+        /// More: what else happened in the same step.
         text: String,
+        /// What a person needs to see, the most important first, as it stands after the step.
+        facts: Vec<(String, String)>,
     },
     /// The run is over.
     Finish(Verdict),
@@ -167,4 +170,5 @@ pub fn step(plan: &Plan, state: &mut State, input: Input<'_>, out: &mut Vec<Effe
         Input::Recovered { at } => recovered(plan, state, at, out),
     }
     reactions::merge_notices(out);
+    told::complete(plan, state, out);
 }

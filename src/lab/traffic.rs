@@ -35,6 +35,7 @@ impl LabTraffic {
             message: format!("lab: {} answered {status}: {why}", self.url),
             help: None,
             transient: status.is_server_error(),
+            retry_after: None,
         };
         if !status.is_success() {
             return Err(answered(text.trim()));

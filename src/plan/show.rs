@@ -1,7 +1,8 @@
 //! Numbers as the language writes them: `1%`, `350ms`, `1h30m`, `200/s`, `10MiB`; exactly where they were written, briefly where
 //! they were measured.
 
-use super::{Millis, Unit};
+use super::{Millis, Time, Unit};
+use chrono::DateTime;
 
 /// A value in base units, with its unit.
 #[must_use]
@@ -55,6 +56,13 @@ pub fn duration(ms: Millis) -> String {
         }
     }
     out
+}
+
+/// A point in time for people anywhere: `2026-11-21 09:20:05 UTC`.
+#[must_use]
+pub fn utc(at: Time) -> String {
+    DateTime::from_timestamp_millis(at)
+        .map_or_else(|| at.to_string(), |t| t.format("%Y-%m-%d %H:%M:%S UTC").to_string())
 }
 
 fn seconds(v: f64) -> String {

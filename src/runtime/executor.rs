@@ -6,10 +6,11 @@ use super::clock::{duration, next_check, now};
 use super::fault;
 use super::fetch::{self, Fetched, deadline};
 use super::journal::Journal;
-use super::notices::deliver;
+use super::notices::Told;
 use super::observe::{Observer, View};
+use super::teller::Teller;
 use super::watcher::Watcher;
-use crate::backend::{ActionOutcome, Notice};
+use crate::backend::ActionOutcome;
 use crate::engine::{Effect, Input, Operator, Record, RunCause, Stage, State, Verdict, step};
 use crate::plan::{ActionId, Answer, Plan, PortId, Setting, Time};
 use serde_json::json;
@@ -30,7 +31,7 @@ const ROLLBACK_GRACE: Duration = Duration::from_secs(30);
 /// How long the end of a run waits for a store that cannot be written.
 const CLOSING: Duration = Duration::from_secs(10);
 /// How long the end of a run waits for notices that are still being delivered.
-const NOTICE_GRACE: Duration = Duration::from_secs(20);
+pub const NOTICE_GRACE: Duration = Duration::from_secs(20);
 
 /// How the loop ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -85,9 +86,7 @@ pub struct Executor {
     ended_tx: mpsc::Sender<(u32, ActionOutcome)>,
     ended: mpsc::Receiver<(u32, ActionOutcome)>,
     actions: Vec<(u32, JoinHandle<()>)>,
-    undelivered_tx: mpsc::Sender<String>,
-    undelivered: mpsc::Receiver<String>,
-    notices: Vec<(String, JoinHandle<()>)>,
+    teller: Teller,
     fetching: Option<JoinHandle<Fetched>>,
     /// Ports that could not be read at the last check.
     unread: Vec<String>,
@@ -106,11 +105,11 @@ impl Executor {
         let (requests, rx) = watch::channel(None);
         let (tell, applied) = mpsc::channel(64);
         let (ended_tx, ended) = mpsc::channel(64);
-        let (undelivered_tx, undelivered) = mpsc::channel(64);
         let applier = tokio::spawn(applier(backends.clone(), rx, tell));
         let (inputs, ports) = (plan.inputs.len(), plan.ports.len());
         Self {
             state: State::new(&plan),
+            teller: Teller::new(&plan, &backends, &journal),
             plan,
             backends,
             journal,
@@ -121,9 +120,6 @@ impl Executor {
             ended_tx,
             ended,
             actions: Vec::new(),
-            undelivered_tx,
-            undelivered,
-            notices: Vec::new(),
             fetching: None,
             unread: Vec::new(),
             recovery_pending: false,
@@ -150,6 +146,8 @@ impl Executor {
             self.watcher.finish();
             return (Outcome::Stopped, self.state);
         }
+        let left = self.teller.take_up(&self.journal);
+        self.remarks(&left);
         match beginning {
             Beginning::Start { at, originals, answers, baseline } => {
                 let mementos = self.backends.ports.iter().enumerate();
@@ -232,7 +230,7 @@ impl Executor {
                 }
                 Some(applied) = self.applied.recv() => self.on_applied(applied),
                 Some((token, outcome)) = self.ended.recv() => self.on_ended(token, outcome),
-                Some(text) = self.undelivered.recv() => self.watcher.remark(now(), &text),
+                told = self.teller.told() => self.on_told(&told),
                 fetched = join(&mut self.fetching), if self.fetching.is_some() => self.on_fetched(fetched),
                 () = tokio::time::sleep(wait), if self.fetching.is_none() => {
                     if set_back { self.check_blindly() } else { self.fetch(next) }
@@ -267,11 +265,16 @@ impl Executor {
             })
             .collect();
         let observation = self.observation(at);
+        let notices = self.teller.make(at, &effects);
+        let keep = self.teller.to_keep(&notices);
         let in_reach = self.journal.trouble().is_none();
-        let written = self.journal.write(at, &records, &self.state, observation.as_ref(), raises);
+        let written = self.journal.write(at, &records, &self.state, observation.as_ref(), &keep, raises);
         match self.journal.trouble() {
             Some(t) if in_reach => {
-                self.watcher.remark(at, &format!("{t}: nothing is raised until the store can be written"));
+                let text = format!(
+                    "{t}: nothing is raised until the store can be written; notices are sent, and cannot be kept until then"
+                );
+                self.watcher.remark(at, &text);
             }
             None if !in_reach => self.watcher.remark(at, "the store can be written again: what was kept back is in it"),
             _ => {}
@@ -301,7 +304,22 @@ impl Executor {
         for effect in effects {
             self.perform(effect, urgent);
         }
+        let kept = self.teller.send(notices);
+        self.remarks(&kept);
         self.show();
+    }
+
+    fn remarks(&mut self, texts: &[String]) {
+        for text in texts {
+            self.watcher.remark(now(), text);
+        }
+    }
+
+    fn on_told(&mut self, told: &Told) {
+        let at = now();
+        if let Some(text) = self.teller.settle(told, &mut self.journal, at) {
+            self.watcher.remark(at, &text);
+        }
     }
 
     /// What was read at a check, kept beside the journal for explanations.
@@ -345,22 +363,7 @@ impl Executor {
                     });
                 }
             }
-            Effect::Notify { channels, happening, title, text } => {
-                for id in channels {
-                    let Some(channel) = self.backends.channel(id).cloned() else { continue };
-                    let notice = Notice {
-                        rollout: self.plan.rollout.clone(),
-                        run: self.journal.run().to_string(),
-                        happening: happening.map_or_else(|| String::from("status"), |h| word(&h)),
-                        title: title.clone(),
-                        text: text.clone(),
-                    };
-                    self.notices.retain(|(_, h)| !h.is_finished());
-                    let what = format!("`{title}` to {}", channel.describe());
-                    self.notices.push((what, tokio::spawn(deliver(channel, notice, self.undelivered_tx.clone()))));
-                }
-            }
-            Effect::Finish(_) => {}
+            Effect::Notify { .. } | Effect::Finish(_) => {}
         }
     }
 
@@ -675,7 +678,7 @@ impl Executor {
             let at = now();
             let written = match self.journal.trouble() {
                 None => Ok(()),
-                Some(_) => self.journal.write(at, &[], &self.state, None, false),
+                Some(_) => self.journal.write(at, &[], &self.state, None, &[], false),
             };
             let Err(e) = written.and_then(|()| self.journal.finish(verdict.text(), at)) else { return };
             if !told {
@@ -705,15 +708,8 @@ impl Executor {
             handle.abort();
         }
         self.applier.abort();
-        let until = tokio::time::Instant::now() + grace;
-        for (what, handle) in self.notices.drain(..) {
-            if tokio::time::timeout_at(until, handle).await.is_err() {
-                self.watcher.remark(now(), &format!("not delivered before the end: notice {what}"));
-            }
-        }
-        while let Ok(text) = self.undelivered.try_recv() {
-            self.watcher.remark(now(), &text);
-        }
+        let watcher = &mut self.watcher;
+        self.teller.finish(&mut self.journal, grace, |text| watcher.remark(now(), text)).await;
     }
 }
 
@@ -725,6 +721,6 @@ async fn join(fetching: &mut Option<JoinHandle<Fetched>>) -> Option<Fetched> {
 }
 
 /// A serde name as a word.
-fn word<T: serde::Serialize>(v: &T) -> String {
+pub(super) fn word<T: serde::Serialize>(v: &T) -> String {
     serde_json::to_value(v).ok().and_then(|v| v.as_str().map(str::to_owned)).unwrap_or_default()
 }

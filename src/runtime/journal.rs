@@ -7,7 +7,9 @@ use super::clock::duration;
 use crate::engine::record::Thrower;
 use crate::engine::{Record, State};
 use crate::plan::{Millis, Time};
-use crate::store::{Command, Latch, LeaseGuard, NewEvent, NewLatch, NewRun, RunId, Store, StoreError};
+use crate::store::{
+    Beside, Command, Latch, LeaseGuard, NewEvent, NewLatch, NewNotice, NewRun, NoticeMark, RunId, Store, StoreError,
+};
 use serde_json::Value;
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,6 +27,12 @@ pub struct Journal {
     lease: LeaseGuard,
     patience: Duration,
     waiting: Vec<Waiting>,
+    /// Notices that are not kept yet, and what became of notices that is not written yet.
+    untold: Vec<NewNotice>,
+    marks: Vec<NoticeMark>,
+    /// The last attempt to write marks alone has failed: they go with what is written next, so that a locked store does not
+    /// hold up the run once for each of them.
+    marks_wait: bool,
     dropped: u64,
     last_command: i64,
     trouble: Option<String>,
@@ -55,6 +63,9 @@ impl Journal {
             lease,
             patience,
             waiting: Vec::new(),
+            untold: Vec::new(),
+            marks: Vec::new(),
+            marks_wait: false,
             dropped: 0,
             last_command: 0,
             trouble: None,
@@ -110,16 +121,54 @@ impl Journal {
         self.trouble.as_deref()
     }
 
-    /// Writes records and the state behind them, and everything that is still waiting, in one transaction. On failure they
-    /// wait, unless `raises` says that the caller takes the step back; before a raise the lease is confirmed as well.
+    /// The store.
+    #[must_use]
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// Whether a notice is not kept yet.
+    #[must_use]
+    pub fn is_unkept(&self, channel: &str, number: u64) -> bool {
+        self.untold.iter().any(|n| n.channel == channel && n.number == number)
+    }
+
+    /// Writes what became of notices, at once when the store can be written, else with what is written next.
+    pub fn mark(&mut self, mark: NoticeMark) {
+        // only the newest word on a notice counts
+        let of_one = |m: &NoticeMark| (m.run == mark.run && m.number == mark.number) && m.channel == mark.channel;
+        self.marks.retain(|m| !of_one(m));
+        self.marks.push(mark);
+        if !self.marks_wait {
+            self.write_marks();
+        }
+    }
+
+    /// Writes the marks that wait, unless notices wait as well: those are kept first, by [`Journal::write`].
+    pub fn write_marks(&mut self) {
+        if self.trouble.is_some() || !self.untold.is_empty() || self.marks.is_empty() {
+            return;
+        }
+        match self.store.mark_notices(&self.marks) {
+            Ok(()) => self.marks.clear(),
+            Err(_) => self.marks_wait = true,
+        }
+    }
+
+    /// Writes records, the state behind them and the notices that tell of them, and everything that is still waiting, in one
+    /// transaction. On failure they wait, unless `raises` says that the caller takes the step back; before a raise the lease is
+    /// confirmed as well.
     pub fn write(
         &mut self,
         at: Time,
         records: &[&Record],
         state: &State,
         observation: Option<&Value>,
+        notices: &[NewNotice],
         raises: bool,
     ) -> Result<(), StoreError> {
+        let mut untold = self.untold.clone();
+        untold.extend_from_slice(notices);
         let mut events = self.waiting.clone();
         for r in records {
             events.push(event(at, r));
@@ -131,11 +180,15 @@ impl Journal {
         let held = if raises { self.lease.confirm() } else { Ok(()) };
         let result = held.and_then(|()| self.enter()).and_then(|()| {
             let observation = observation.map(|o| (at, o));
-            self.store.append_latching(&self.run, &new, Some(&state), observation, &latches).map(|_| ())
+            let beside = Beside { latches: &latches, notices: &untold, marks: &self.marks };
+            self.store.append_with(&self.run, &new, Some(&state), observation, &beside).map(|_| ())
         });
         match &result {
             Ok(()) => {
                 self.waiting.clear();
+                self.untold.clear();
+                self.marks.clear();
+                self.marks_wait = false;
                 if self.trouble.take().is_some() {
                     self.store.set_patience(self.patience);
                 }
@@ -156,6 +209,9 @@ impl Journal {
                         !goes
                     });
                     self.dropped += (before - self.waiting.len()) as u64;
+                    let over = untold.len().saturating_sub(KEPT);
+                    untold.drain(..over);
+                    self.untold = untold;
                 }
             }
         }

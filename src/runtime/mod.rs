@@ -11,6 +11,7 @@ pub mod journal;
 pub mod notices;
 pub mod observe;
 pub mod preflight;
+pub mod teller;
 pub mod watcher;
 
 pub use backends::Backends;

@@ -1,7 +1,7 @@
 //! Events and the state they led to.
 
 use super::run::{no_run, sql_limit};
-use super::{Claims, Fault, Head, NewLatch, RunId, Store, StoreError, chain, latch};
+use super::{Claims, Fault, Head, NewLatch, NewNotice, NoticeMark, RunId, Store, StoreError, chain, latch, notice};
 use crate::plan::Time;
 use crate::plan::hash::{canonical, sha256_hex};
 use rusqlite::types::Value as Sql;
@@ -24,6 +24,17 @@ pub struct NewEvent<'a> {
     pub kind: &'a str,
     /// The particulars.
     pub body: Value,
+}
+
+/// What is written in the transaction of events besides them.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Beside<'a> {
+    /// The kill switches that they throw.
+    pub latches: &'a [NewLatch],
+    /// Notices that tell people of them, to be kept until they are delivered.
+    pub notices: &'a [NewNotice],
+    /// What became of earlier notices.
+    pub marks: &'a [NoticeMark],
 }
 
 /// An event of a journal.
@@ -81,23 +92,28 @@ impl Store {
         state: Option<&Value>,
         observations: Option<(Time, &Value)>,
     ) -> Result<Vec<Event>, StoreError> {
-        self.append_latching(run, events, state, observations, &[])
+        self.append_with(run, events, state, observations, &Beside::default())
     }
 
-    /// As [`Store::append`], and latches the kill switches that the events tell of, in the same transaction.
-    pub fn append_latching(
+    /// As [`Store::append`], with what belongs to the events in the same transaction.
+    pub fn append_with(
         &self,
         run: &RunId,
         events: &[NewEvent<'_>],
         state: Option<&Value>,
         observations: Option<(Time, &Value)>,
-        latches: &[NewLatch],
+        beside: &Beside<'_>,
     ) -> Result<Vec<Event>, StoreError> {
         // everything that takes time or can be refused comes before the lock
         let bodies = events.iter().map(body_text).collect::<Result<Vec<_>, _>>()?;
         let state = state.map(|s| checked(s, "the state")).transpose()?;
         let observations =
             observations.map(|(at, o)| Ok::<_, StoreError>((at, checked(o, "an observation")?))).transpose()?;
+        let notices = beside
+            .notices
+            .iter()
+            .map(|n| Ok((n, checked(&n.body, "a notice")?)))
+            .collect::<Result<Vec<_>, StoreError>>()?;
         self.write(|tx, claims| {
             let mut head = claimed_head(tx, run, claims)?;
             let mut out = Vec::with_capacity(events.len());
@@ -129,13 +145,15 @@ impl Store {
                 tx.prepare_cached("INSERT OR REPLACE INTO states (run, seq, body, sha256) VALUES (?1, ?2, ?3, ?4)")?
                     .execute(params![run.as_str(), sql_seq(head.seq), state, sha256_hex(state.as_bytes())])?;
             }
-            for new in latches {
+            for new in beside.latches {
                 latch::insert(tx, run, new)?;
             }
             if let Some((at, text)) = &observations {
                 tx.prepare_cached("INSERT OR REPLACE INTO observations (run, at, body) VALUES (?1, ?2, ?3)")?
                     .execute(params![run.as_str(), at, text])?;
             }
+            notice::keep(tx, run, &notices)?;
+            notice::mark(tx, beside.marks)?;
             Ok(out)
         })
     }

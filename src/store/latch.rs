@@ -52,7 +52,7 @@ const COLUMNS: &str = "environment, switch, run, who, why, at, reset_at, reset_b
 
 impl Store {
     /// Latches a switch; one that is latched already stays as it is. Runners latch with the event that tells of it:
-    /// [`Store::append_latching`].
+    /// [`Store::append_with`].
     ///
     /// # Errors
     /// [`StoreError::NotFound`] for the run; those with [`StoreError::is_unavailable`] for what hinders.

@@ -199,3 +199,93 @@ fn a_rollback_is_told_at_both_ends_and_runs_its_action_once() {
     assert_eq!(run.course.iter().filter(|c| c.ends_with("ran smoke")).count(), 1, "{:?}", run.course);
     assert_eq!(run.notices.len(), 3, "begun, slow, done: {:?}", run.notices);
 }
+
+/// The facts of each notice, `name: value`, with its title's first words.
+fn facts(run: &super::world::Run) -> Vec<(String, Vec<String>)> {
+    let one = |e: &Effect| match e {
+        Effect::Notify { title, facts, .. } => {
+            let title = title.split(": ").take(2).collect::<Vec<_>>().join(": ");
+            Some((title, facts.iter().map(|(name, value)| format!("{name}: {value}")).collect()))
+        }
+        _ => None,
+    };
+    run.effects.iter().filter_map(|(_, e)| one(e)).collect()
+}
+
+#[test]
+fn a_notice_says_what_is_bad_what_is_exposed_and_what_was_done() {
+    let body = "guard fine: queue < 5 else rollback
+        guard load: load < 5 tolerate 1m else rollback
+        on rollback, promote: notify oncall
+        phase one { traffic checkout = 5%  hold 4m }
+        phase two { traffic checkout = 50%  hold 30m }";
+    let run = World::of(body).from("load", "10m", Is(9.0)).run("1h");
+    let told = facts(&run);
+    let titles: Vec<&str> = told.iter().map(|(t, _)| t.as_str()).collect();
+    assert_eq!(
+        titles,
+        ["shop: phase one passed, next is two", "shop: rolling back", "shop: rolled back and read back"]
+    );
+    let starts = |i: usize, want: &[&str]| {
+        let (_, facts): &(String, Vec<String>) = &told[i];
+        assert_eq!(facts.len(), want.len(), "{facts:#?}");
+        for (fact, want) in facts.iter().zip(want) {
+            assert!(fact.starts_with(want), "{fact}, expected {want}");
+        }
+    };
+    starts(
+        0,
+        &[
+            "exposure: checkout = 50% (asked for ",
+            "now: phase two goes on",
+            "phase: two (2 of 2)",
+            "guard fine: ok: value 1, limit 5, since ",
+            "guard load: ok: value 1, limit 5, since ",
+        ],
+    );
+    // the bad one first, bad since it is bad and not since its tolerance was used up; what was done is done already
+    starts(
+        1,
+        &[
+            "guard load: breached: value 9, limit 5, bad since ",
+            "exposure: checkout = 0% (asked for ",
+            "now: everything is being taken back",
+            "guard fine: ok",
+        ],
+    );
+    starts(
+        2,
+        &[
+            "guard load: breached: value 9, limit 5, bad since ",
+            "exposure: checkout = 0% (read back ",
+            "now: everything was taken back and read back; the run is over",
+            "guard fine: ok",
+        ],
+    );
+    let at = run
+        .effects
+        .iter()
+        .find(|(_, e)| matches!(e, Effect::Notify { title, .. } if title.contains("rolling")))
+        .unwrap()
+        .0;
+    let since = canary::plan::show::utc(at - 60_000);
+    assert!(told[1].1[0].ends_with(&since), "{}, since {since}", told[1].1[0]);
+}
+
+#[test]
+fn a_notice_says_that_a_bad_guard_holds_the_phase_or_that_a_person_is_waited_for() {
+    let now = |body: &str| {
+        let run = World::of(body).from("load", "2m", Is(9.0)).run("4m");
+        facts(&run)[0].1.iter().find(|f| f.starts_with("now: ")).unwrap().clone()
+    };
+    let phase = "on breach, pause: notify oncall\nphase one { traffic checkout = 5%  hold 30m }";
+    assert_eq!(
+        now(&format!("guard load: load < 5 else hold\n{phase}")),
+        "now: phase one goes on and cannot end while a guard is bad"
+    );
+    assert_eq!(now(&format!("guard load: load < 5 else tell\n{phase}")), "now: phase one goes on");
+    assert_eq!(
+        now(&format!("guard load: load < 5 else pause\n{phase}")),
+        "now: paused: nothing is raised until `canary resume shop`"
+    );
+}

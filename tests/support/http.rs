@@ -104,10 +104,12 @@ fn answer(mut stream: TcpStream, handler: &dyn Fn(&Request) -> Reply) -> std::io
             return Ok(());
         }
         got.extend_from_slice(&buffer[..n]);
-        let text = String::from_utf8_lossy(&got);
-        let Some((head, body)) = text.split_once("\r\n\r\n") else {
+        let Some(end) = got.windows(4).position(|w| w == b"\r\n\r\n") else {
             continue;
         };
+        let (head, bytes) = (String::from_utf8_lossy(&got[..end]), &got[end + 4..]);
+        // a character may have come in part only: bytes are what is counted
+        let body = String::from_utf8_lossy(bytes);
         let mut lines = head.lines();
         let mut first = lines.next().unwrap().split(' ');
         let headers: Vec<_> =
@@ -116,9 +118,9 @@ fn answer(mut stream: TcpStream, handler: &dyn Fn(&Request) -> Reply) -> std::io
             method: first.next().unwrap().to_owned(),
             path: first.next().unwrap().to_owned(),
             headers,
-            body: body.to_owned(),
+            body: body.into_owned(),
         };
-        if body.len() >= request.header("content-length").parse().unwrap_or(0) {
+        if bytes.len() >= request.header("content-length").parse().unwrap_or(0) {
             break request;
         }
     };

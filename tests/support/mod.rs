@@ -10,6 +10,7 @@ pub mod nova;
 pub mod page;
 pub mod prometheus;
 pub mod servers;
+pub mod webhooks;
 
 use std::fs::File;
 use std::io::Write;
