@@ -20,6 +20,7 @@ use support::http::{Pages, Reply};
 use support::load::exchange;
 use support::nova::{Character, Nova};
 use support::servers::Prometheus;
+use support::webhooks;
 
 /// Nothing takes nearly so long, unless the disk under the store stalls.
 const LONG: Duration = Duration::from_secs(90);
@@ -50,8 +51,9 @@ struct Stand {
     file: PathBuf,
     nova: Nova,
     prometheus: Prometheus,
-    told: Arc<Mutex<Vec<String>>>,
-    _slack: Pages,
+    /// What each webhook was sent: its form and the body.
+    told: Arc<Mutex<Vec<(String, Value)>>>,
+    _webhooks: Pages,
     // last: the folder goes when nobody reads it any more
     work: Work,
 }
@@ -68,17 +70,20 @@ impl Stand {
         std::fs::write(&file, FLAGS).unwrap();
         let nova = Nova::start(file.clone(), character);
         let prometheus = Prometheus::start(work.folder.path(), &[nova.port]);
-        let told: Arc<Mutex<Vec<String>>> = Arc::default();
+        let told: Arc<Mutex<Vec<(String, Value)>>> = Arc::default();
         let into = Arc::clone(&told);
-        let slack = Pages::serve(move |request| {
-            into.lock().unwrap().push(request.body.clone());
+        let webhooks = Pages::serve(move |request| {
+            let form = request.path.split('/').nth(1).unwrap_or("").to_owned();
+            into.lock().unwrap().push((form, serde_json::from_str(&request.body).unwrap()));
             Reply::text("ok")
         });
         let work = work
             .with("PROMETHEUS_URL", format!("http://127.0.0.1:{}", prometheus.port))
             .with("NOVA_FLAG_FILE", file.to_str().unwrap())
-            .with("CANARY_WEBHOOK_URL", slack.url() + "/services/secret");
-        let stand = Self { file, nova, prometheus, told, _slack: slack, work };
+            .with("CANARY_WEBHOOK_URL", webhooks.url() + "/slack/s3cret")
+            .with("CANARY_DISCORD_URL", webhooks.url() + "/discord/s3cret")
+            .with("CANARY_TEAMS_URL", webhooks.url() + "/teams/s3cret");
+        let stand = Self { file, nova, prometheus, told, _webhooks: webhooks, work };
         stand.until_measured(10.0);
         Some(stand)
     }
@@ -146,11 +151,27 @@ impl Stand {
             "{}",
             done.out
         );
-        support::eventually("Slack is told of the rollback", || {
-            self.told.lock().unwrap().iter().any(|t| t.contains("rollback") && t.contains(guard))
-        });
+        self.everybody_is_told("rolled back", guard);
         self.work.canary(&["history", "m4_flags", "--verify"]).exits(0).shows("the chain holds");
         (value, limit)
+    }
+
+    /// Slack, Discord and Teams were each sent something with these words, in the form that they document; and nobody else was
+    /// told the URLs.
+    #[track_caller]
+    fn everybody_is_told(&self, one: &str, other: &str) {
+        for form in ["slack", "discord", "teams"] {
+            support::eventually(&format!("{form} is told that it is {one}"), || {
+                let told = self.told.lock().unwrap();
+                told.iter()
+                    .any(|(f, body)| f == form && body.to_string().contains(one) && body.to_string().contains(other))
+            });
+        }
+        for (form, body) in self.told.lock().unwrap().iter() {
+            webhooks::check(form, body);
+            assert!(!body.to_string().contains("s3cret"));
+        }
+        assert!(!self.report().to_string().contains("s3cret"));
     }
 
     /// What Prometheus' range API says of a query: the mean over a stretch, in seconds since 1970.
@@ -222,7 +243,7 @@ fn good() {
     let report = s.report();
     assert_eq!(report["verdict"], "promoted");
     assert_eq!(report["phases"].as_array().unwrap().len(), 1, "{}", done.out);
-    support::eventually("Slack is told", || s.told.lock().unwrap().iter().any(|t| t.contains("promoted")));
+    s.everybody_is_told("promoted", "on staging");
 
     // what the run took for `before`, against what Prometheus itself says of that time
     let guards = report["phases"][0]["guards"].as_array().unwrap();
