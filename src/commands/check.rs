@@ -3,6 +3,7 @@
 use super::Format;
 use super::exit::Status;
 use super::load::{Loaded, declared_beside, first_causes, is_undeclared, load, policies, print_diagnostics};
+use crate::report::findings::{github, junit, sarif};
 use crate::syntax::ast::{EnvEntry, File, Item};
 use crate::syntax::diagnostic::{Diagnostic, Severity};
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,10 +18,26 @@ pub struct Args {
     paths: Vec<PathBuf>,
     /// How to report
     #[arg(long, value_enum, default_value_t)]
-    format: Format,
+    format: Output,
     /// Let warnings fail the check as well
     #[arg(long, value_name = "WHAT", value_parser = ["warnings"])]
     deny: Option<String>,
+}
+
+/// How findings are reported.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+enum Output {
+    /// For people
+    #[default]
+    Human,
+    /// For programs: schema `canary.check/1`
+    Json,
+    /// SARIF 2.1.0, for code scanning
+    Sarif,
+    /// Annotations of a GitHub workflow
+    Github,
+    /// JUnit's XML, for CI servers
+    Junit,
 }
 
 /// Checks each policy with the environments beside it.
@@ -40,17 +57,21 @@ pub fn main(args: &Args) -> Status {
     let mut diagnostics = first_causes(diagnostics);
     diagnostics.sort_by_key(|d| (d.span().file, d.span().start));
     let out = &mut std::io::stdout();
-    print_diagnostics(&diagnostics, &loaded.map, args.format, out, std::io::stdout().is_terminal());
+    let deny = args.deny.is_some();
+    let map = &loaded.map;
+    match args.format {
+        Output::Human => print_diagnostics(&diagnostics, map, Format::Human, out, std::io::stdout().is_terminal()),
+        Output::Json => print_diagnostics(&diagnostics, map, Format::Json, out, false),
+        Output::Sarif => outln!("{:#}", sarif::sarif(map, &diagnostics)),
+        Output::Github => out!("{}", github::github(map, &diagnostics)),
+        Output::Junit => out!("{}", junit::junit(map, &diagnostics, deny)),
+    }
     let warnings = diagnostics.iter().filter(|d| d.severity == Severity::Warning).count();
-    if args.format == Format::Human && diagnostics.is_empty() {
+    if args.format == Output::Human && diagnostics.is_empty() {
         let files = asked.len();
         let _ = writeln!(out, "{files} file{} checked, nothing to say", if files == 1 { "" } else { "s" });
     }
-    if diagnostics.iter().any(Diagnostic::is_error) || (args.deny.is_some() && warnings > 0) {
-        Status::Bad
-    } else {
-        Status::Success
-    }
+    if diagnostics.iter().any(Diagnostic::is_error) || (deny && warnings > 0) { Status::Bad } else { Status::Success }
 }
 
 /// What the policies of a folder declare together, by the folder of their environments: read when it is needed, and once.

@@ -56,7 +56,7 @@ pub fn load(paths: &[PathBuf]) -> Result<Loaded, Status> {
 }
 
 /// An I/O error without Rust's `(os error 2)`.
-fn plain(e: &std::io::Error) -> String {
+pub fn plain(e: &std::io::Error) -> String {
     let text = e.to_string();
     text.split(" (os error").next().unwrap_or(&text).to_lowercase()
 }

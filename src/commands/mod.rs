@@ -21,6 +21,7 @@ pub mod check;
 pub mod connect;
 pub mod credentials;
 pub mod exit;
+pub mod fmt;
 pub mod history;
 pub mod kill;
 mod kill_runs;
@@ -54,6 +55,8 @@ pub struct Cli {
 pub enum Command {
     /// Check policies: syntax, names, types, units, PromQL, environments
     Check(check::Args),
+    /// Lay policies out in the one format
+    Fmt(fmt::Args),
     /// Show the compiled plan of a rollout: timeline, gates, queries, credentials, hash
     Plan(plan::Args),
     /// Execute a rollout
@@ -87,6 +90,7 @@ pub enum Command {
 pub fn main(cli: Cli) -> exit::Status {
     match cli.command {
         Command::Check(args) => check::main(&args),
+        Command::Fmt(args) => fmt::main(&args),
         Command::Plan(args) => plan::main(&args),
         Command::Run(args) => run::main(&args),
         Command::Query(args) => query::main(&args),

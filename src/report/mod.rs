@@ -1,6 +1,7 @@
 //! What people see of runs: event lines, the live view, reports, explanations. Reads the engine's records and nothing else.
 
 pub mod document;
+pub mod findings;
 pub mod lines;
 pub mod live;
 pub mod style;

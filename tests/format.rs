@@ -1,0 +1,259 @@
+//! The formatter: nothing is lost, nothing moves to another statement, and what is formatted stays as it is.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    missing_docs,
+    reason = "a test may stop at the first surprise"
+)]
+
+use canary::syntax::format::{FormatError, format};
+use canary::syntax::source::FileId;
+use proptest::prelude::*;
+use std::path::{Path, PathBuf};
+
+fn formatted(text: &str) -> String {
+    match format(FileId(0), text) {
+        Ok(out) => out,
+        Err(e) => panic!("{e:?}\n{text}"),
+    }
+}
+
+/// Formats, and checks that formatting again changes nothing.
+#[track_caller]
+fn settled(text: &str) -> String {
+    let once = formatted(text);
+    let twice = formatted(&once);
+    assert_eq!(once, twice, "not idempotent for:\n{text}");
+    once
+}
+
+#[track_caller]
+fn becomes(text: &str, wanted: &str) {
+    let out = settled(text);
+    assert_eq!(out, wanted, "\n--- is\n{out}\n--- wanted\n{wanted}");
+}
+
+fn policies(folder: &Path, out: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(folder).unwrap().map(|e| e.unwrap().path()) {
+        if entry.is_dir() {
+            policies(&entry, out);
+        } else if entry.extension().is_some_and(|e| e == "canary") {
+            out.push(entry);
+        }
+    }
+}
+
+#[test]
+fn every_policy_of_the_project_can_be_formatted_and_stays() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut found = Vec::new();
+    for folder in ["policies", "examples", "tests/fixtures"] {
+        policies(&root.join(folder), &mut found);
+    }
+    assert!(found.len() > 5, "{found:?}");
+    for path in found {
+        let text = std::fs::read_to_string(&path).unwrap();
+        match format(FileId(0), &text) {
+            Ok(_) => _ = settled(&text),
+            // fixtures of wrong policies
+            Err(FormatError::Syntax(_)) => assert!(path.to_str().unwrap().contains("fixtures"), "{}", path.display()),
+            Err(e) => panic!("{}: {e:?}", path.display()),
+        }
+    }
+}
+
+#[test]
+fn what_ships_is_formatted() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut found = Vec::new();
+    for folder in ["policies", "examples"] {
+        policies(&root.join(folder), &mut found);
+    }
+    for path in found {
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert_eq!(formatted(&text), text, "run `canary fmt {}`", path.display());
+    }
+}
+
+#[test]
+fn neighbours_are_aligned() {
+    becomes(
+        "edition 2026\nrollout r { guard a: x < 5% tolerate 5m else rollback\nguard longer: x<1% at least 10 events else hold }",
+        "edition 2026\n\
+         rollout r {\n\
+         \x20 guard a:      x < 5%                      tolerate 5m  else rollback\n\
+         \x20 guard longer: x < 1%  at least 10 events               else hold\n\
+         }\n",
+    );
+}
+
+#[test]
+fn a_block_on_one_line_stays_there_if_it_fits() {
+    let one = "rollout r {\n  phase a { traffic c = 5%   hold 5m }\n}\n";
+    becomes("rollout r { \n\n phase a {traffic c=5% hold 5m} }", one);
+    becomes(
+        "rollout r {\n phase a {\n traffic c = 5% hold 5m }\n}",
+        "rollout r {\n  phase a {\n    traffic c = 5%\n    hold 5m\n  }\n}\n",
+    );
+    let long = format!("rollout r {{ phase a {{ {} }} }}", "run smoke ".repeat(20));
+    assert!(settled(&long).lines().all(|l| l.trim() == "}" || l.split_whitespace().count() < 5), "{}", settled(&long));
+}
+
+#[test]
+fn the_tails_of_a_guard_stand_in_one_order() {
+    becomes(
+        "rollout r { guard a: x < 5% tolerate 5m never waived until q from p at least 9 events else rollback to p }",
+        "rollout r { guard a: x < 5%  at least 9 events  from p  until q  tolerate 5m  never waived  else rollback to p }\n",
+    );
+}
+
+#[test]
+fn what_is_too_long_is_broken_at_its_list() {
+    let text = "environment e { p = prometheus(url: env(\"AAAAAAAAAAAAAAAAAAAAAAAAAAAA\"), bearer: secret(\"BBBBBBBBBBBBBBBBBBBBBB\"), scrape: 15s, timeout: 10s) }";
+    becomes(
+        text,
+        "environment e {\n\
+         \x20 p = prometheus(\n\
+         \x20   url: env(\"AAAAAAAAAAAAAAAAAAAAAAAAAAAA\"),\n\
+         \x20   bearer: secret(\"BBBBBBBBBBBBBBBBBBBBBB\"),\n\
+         \x20   scrape: 15s,\n\
+         \x20   timeout: 10s,\n\
+         \x20 )\n\
+         }\n",
+    );
+}
+
+#[test]
+fn what_cannot_be_read_is_left_alone() {
+    for text in ["rollout r { guard }", "rollout r {", "", "hello", "# only a comment\n"] {
+        assert!(matches!(format(FileId(0), text), Err(FormatError::Syntax(_))), "{text}");
+    }
+}
+
+const SAMPLE: &str = r#"# about this file
+edition 2026
+
+param max_errors: ratio = 1% at most 2% "what we live with"
+metric failed: counter = prometheus(`http_requests_total{code=~"5..", ${where}} # no comment`)
+metric errors: events = events(bad: failed, total: served, window: 2m)
+flag workers: count in [0, 1, 2,]
+action smoke timeout 60s, undo none
+channel oncall, team
+flags g: [a, "b-c",] in [0%, 10%]
+killswitch stop { flag workers = 0, flag g = 0%
+  run smoke }
+environment e {
+  prometheus = prometheus(url: env("X"), scrape: 15s)
+  smoke = command(["a", "b # no comment"])
+  variants c { canary = `v="2"` stable = `v="1"` }
+}
+rollout r "a title" {
+  check every 15s
+  require increase(all, 5m) > 0 and not (x in [1, 2]) "why"
+  guard a: errors <= greater(before * 150%, -0.1%) at least 10 events until p tolerate 5m else rollback
+  guard b: (x < 5%) for 3 of 5 checks else hold
+  phase p "purpose" { traffic c = 5%, flag workers = 1   run smoke   hold 5m }
+  phase q {
+    traffic c = 100%
+    promote when x < 5% for 5m within 1h else pause
+  }
+  on breach, pause: notify oncall
+  when x > 5: run smoke limit 4 per 1h
+}
+"#;
+
+/// Places of the sample where a comment, or any blank, may stand.
+fn gaps() -> Vec<usize> {
+    let mut quote = None;
+    let mut comment = false;
+    let mut out = Vec::new();
+    for (i, c) in SAMPLE.char_indices() {
+        match (quote, comment, c) {
+            (_, true, '\n') => comment = false,
+            (None, false, '#') => comment = true,
+            (None, false, '"' | '`') => quote = Some(c),
+            (Some(q), _, c) if c == q => quote = None,
+            (None, false, c) if c.is_whitespace() => out.push(i),
+            _ => {}
+        }
+    }
+    out
+}
+
+#[test]
+fn a_comment_may_stand_anywhere_and_stays() {
+    for at in gaps() {
+        for comment in [" # here\n", "\n# here\n", "\n\n  # here\n\n"] {
+            let text = format!("{}{comment}{}", &SAMPLE[..at], &SAMPLE[at..]);
+            let out = settled(&text);
+            assert_eq!(out.matches("# here").count(), 1, "{out}");
+            // the words before it are those that stood before it (the tails of a guard are in order already)
+            let words = |t: &str| t.split("# here").next().unwrap().replace([' ', '\n', ','], "");
+            assert_eq!(words(&out), words(&text), "moved:\n{out}");
+        }
+    }
+}
+
+#[test]
+fn blanks_do_not_matter() {
+    let wanted = settled(SAMPLE);
+    let spread: String = {
+        let gaps = gaps();
+        SAMPLE
+            .char_indices()
+            .map(|(i, c)| if gaps.contains(&i) && c == ' ' { "  \t ".to_owned() } else { c.to_string() })
+            .collect()
+    };
+    assert_eq!(settled(&spread), wanted);
+    assert_eq!(settled(&SAMPLE.replace('\n', "\r\n")), wanted);
+    assert_eq!(settled(&SAMPLE.replace('\n', "  \n")), wanted);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(
+        std::env::var("CANARY_CASES").ok().and_then(|n| n.parse().ok()).unwrap_or(200)
+    ))]
+
+    /// Comments and line breaks anywhere, several at once.
+    #[test]
+    fn many_comments_and_breaks(places in proptest::collection::vec((0usize..1000, 0usize..5), 1..12)) {
+        let gaps = gaps();
+        let mut places: Vec<(usize, usize)> = places.into_iter().map(|(p, k)| (gaps[p % gaps.len()], k)).collect();
+        places.sort_unstable();
+        let mut text = SAMPLE.to_owned();
+        let mut comments = 0;
+        for (n, (at, kind)) in places.into_iter().enumerate().rev() {
+            let with = match kind {
+                0 => "\n".to_owned(),
+                1 => "\n\n\n".to_owned(),
+                k => { comments += 1; format!("{}# number {n}\n", ["", " ", "\n"][k - 2]) }
+            };
+            text.insert_str(at, &with);
+        }
+        let out = settled(&text);
+        prop_assert_eq!(out.matches("# number").count(), comments);
+    }
+
+    /// Whatever the text: a result that means the same, or an error; never a panic, never a doubt about itself.
+    #[test]
+    fn any_text(text in "\\PC{0,200}|[a-z{}()\\[\\]#\"` \n:=,5%]{0,200}") {
+        if let Err(e) = format(FileId(0), &text) {
+            prop_assert!(matches!(e, FormatError::Syntax(_)), "{:?}", e);
+        }
+    }
+
+    /// The sample with a piece cut out.
+    #[test]
+    fn a_damaged_policy(from in 0usize..1400, len in 0usize..60) {
+        let ends: Vec<usize> = SAMPLE.char_indices().map(|(i, _)| i).collect();
+        let a = ends[from % ends.len()];
+        let b = ends[(from + len) % ends.len()].max(a);
+        let text = format!("{}{}", &SAMPLE[..a], &SAMPLE[b..]);
+        match format(FileId(0), &text) {
+            Ok(_) => _ = settled(&text),
+            Err(e) => prop_assert!(matches!(e, FormatError::Syntax(_)), "{:?}\n{}", e, text),
+        }
+    }
+}
