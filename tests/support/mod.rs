@@ -7,6 +7,7 @@ pub mod http;
 pub mod load;
 pub mod page;
 pub mod prometheus;
+pub mod report;
 pub mod servers;
 
 use std::fs::File;
