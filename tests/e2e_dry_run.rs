@@ -241,3 +241,49 @@ fn watch_is_short_for_the_param_of_that_name() {
     std::fs::write(&policy, without.replace("hold watch", "hold 1s") + "param watch: ratio = 1%\n").unwrap();
     f.work.canary(&run).exits(2).says("`watch` in checkout.canary is a ratio");
 }
+
+#[test]
+fn a_baseline_that_can_be_read_is_shown_as_it_would_be() {
+    // a server with a past: 0.004 at each point of it, 0.002 now
+    let server = Pages::serve(|r| {
+        let now = support::page::now() / 1000;
+        let result = if r.path.contains("buildinfo") {
+            return Reply::json(200, r#"{"status":"success","data":{"version":"9"}}"#);
+        } else if r.path.contains("query_range") {
+            let of = |name: &str| -> f64 {
+                let part = r.body.split('&').find_map(|p| p.strip_prefix(name)).unwrap();
+                part.parse().unwrap()
+            };
+            let (start, end, step) = (of("start="), of("end="), of("step="));
+            let points: Vec<String> = (0..)
+                .map(|i| start + f64::from(i) * step)
+                .take_while(|t| *t <= end)
+                .map(|t| format!("[{t},\"0.004\"]"))
+                .collect();
+            format!(r#"{{"resultType":"matrix","result":[{{"metric":{{}},"values":[{}]}}]}}"#, points.join(","))
+        } else {
+            let clock = r.body.contains("time%28") || r.body.contains("timestamp");
+            let value = if clock { now.to_string() } else { String::from("0.002") };
+            format!(r#"{{"resultType":"vector","result":[{{"metric":{{}},"value":[{now},"{value}"]}}]}}"#)
+        };
+        Reply::json(200, &format!(r#"{{"status":"success","data":{result}}}"#))
+    });
+    let w = Would::new();
+    let environment = w.work.path("environments/would.canary");
+    let text = std::fs::read_to_string(&environment).unwrap();
+    let text =
+        text.replace("scrape(urls: [env(\"METRICS_URL\")], every: 100ms)", "prometheus(url: env(\"METRICS_URL\"))");
+    std::fs::write(&environment, text).unwrap();
+    let work = w.work.with("METRICS_URL", server.url());
+    let before = tree(work.folder.path());
+    let done = work.canary(&DRY).exits(0);
+    done.shows("what the baseline would be, read from 2").shows("  harm before: 0.004\n    error_share\n");
+    let done = work.canary(&[&DRY[..], &["--format", "json"]].concat()).exits(0);
+    let d: Value = serde_json::from_str(&done.out).unwrap();
+    let value = d["baseline"]["values"][0]["value"].as_f64().unwrap();
+    assert!((value - 0.004).abs() < 1e-9, "{value}");
+    let at = |name: &str| support::canary::time(d["baseline"][name].as_str().unwrap());
+    assert_eq!(at("to") - at("from"), 60_000);
+    assert_eq!(d["inputs"][0]["value"], 0.002);
+    assert_eq!(tree(work.folder.path()), before);
+}
