@@ -222,7 +222,7 @@ fn good() {
     s.run(&[], &["--dry-run"])
         .exits(0)
         .shows("nothing is changed")
-        .shows("m4 (2 flags) off → on")
+        .shows("set m4 (2 flags) off → on")
         .shows("it would start");
     // Prometheus writes its own data below the same folder
     let ours = |list: Vec<(PathBuf, Vec<u8>)>| -> Vec<_> {

@@ -146,7 +146,7 @@ fn one_ten_fifty_and_all_of_it() {
     let before = s.work.contents();
     s.run(&[], &["--dry-run"])
         .exits(0)
-        .shows("phase observe: async_materializers off → on, materializers_pct 0% → 1%")
+        .shows("phase observe\n    set async_materializers off → on\n    set materializers_pct 0% → 1%")
         .shows("materializers_pct = 0%")
         .shows("it would start");
     assert_eq!(before, s.work.contents(), "a dry run writes nothing, not even a store");

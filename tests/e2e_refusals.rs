@@ -221,7 +221,7 @@ fn a_dry_run_changes_nothing() {
     let done = f.work.canary(&["run", "checkout.canary", "--env", "page", "--dry-run"]).exits(0);
     done.shows("nothing is changed")
         .shows("checkout = 0%")
-        .shows("phase half: checkout 5% → 50%")
+        .shows("phase half\n    set checkout 5% → 50%")
         .shows("it would start");
     assert_eq!(f.work.contents(), before, "no store, no lock, no report, no flag");
     // it needs no lease: a run under way does not stand in its way, nor it in that of a run

@@ -5,7 +5,7 @@
 //! timeout the group gets SIGTERM, and SIGKILL two seconds later; whatever the command left running is ended, too.
 
 use super::process::{self, Spec};
-use super::{ActionOutcome, BackendError, Runner};
+use super::{ActionOutcome, BackendError, Runner, Secret};
 use async_trait::async_trait;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -15,13 +15,22 @@ use std::time::Duration;
 pub struct CommandRunner {
     argv: Vec<String>,
     cwd: PathBuf,
+    hidden: Vec<Secret>,
 }
 
 impl CommandRunner {
     /// `argv` is the program and its arguments; `cwd` the folder in which it runs (that of the environment file), from which a
     /// relative program with a `/` is looked up.
     pub fn new(argv: Vec<String>, cwd: impl Into<PathBuf>) -> Self {
-        Self { argv, cwd: cwd.into() }
+        Self { argv, cwd: cwd.into(), hidden: Vec::new() }
+    }
+
+    /// Blots these out of what the command prints, which is kept in the journal: commands inherit the environment, and a script
+    /// with `set -x` repeats what it reads there.
+    #[must_use]
+    pub fn hiding(mut self, secrets: Vec<Secret>) -> Self {
+        self.hidden = secrets;
+        self
     }
 }
 
@@ -29,7 +38,8 @@ impl CommandRunner {
 impl Runner for CommandRunner {
     async fn run(&self, timeout: Duration, vars: &[(String, String)]) -> ActionOutcome {
         let ended = process::run(&Spec { argv: &self.argv, cwd: &self.cwd, vars, timeout, merged: true }).await;
-        ActionOutcome { ok: ended.how.ok(), how: ended.how.to_string(), output: ended.out.text() }
+        let output = self.hidden.iter().fold(ended.out.text(), |text, secret| secret.redact(&text));
+        ActionOutcome { ok: ended.how.ok(), how: ended.how.to_string(), output }
     }
 
     fn ready(&self) -> Result<(), BackendError> {
@@ -84,6 +94,13 @@ mod tests {
         assert_eq!(ready("here.sh").unwrap_err(), "cannot start here.sh: not found on PATH");
         let nowhere = CommandRunner::new(vec!["sh".into()], "/no/such/folder");
         assert_eq!(nowhere.ready().unwrap_err().message, "cannot start sh: no folder /no/such/folder");
+    }
+
+    #[tokio::test]
+    async fn what_it_prints_shows_no_secret() {
+        let argv = ["sh", "-c", "echo token=hunter22; echo hunter22 >&2"].map(str::to_owned).to_vec();
+        let runner = CommandRunner::new(argv, std::env::temp_dir()).hiding(vec![Secret::new("hunter22")]);
+        assert_eq!(runner.run(Duration::from_secs(5), &[]).await.output, "token=***\n***\n");
     }
 
     #[test]

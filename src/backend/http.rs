@@ -3,7 +3,7 @@
 
 use super::BackendError;
 use super::secret::Secret;
-use reqwest::header::{CONTENT_TYPE, LOCATION};
+use reqwest::header::{AGE, CONTENT_TYPE, DATE, LOCATION};
 use reqwest::{Client, RequestBuilder, StatusCode, Url};
 use std::time::Duration;
 
@@ -199,6 +199,9 @@ pub struct Exchange {
     pub body: Vec<u8>,
     /// Where a redirect leads, without query and credentials.
     pub location: Option<String>,
+    /// When the server says that it answered, in milliseconds since 1970: the middle of the second that its `Date` header
+    /// names. `None` without one, and for an answer out of a cache, whose date is that of another time.
+    pub date: Option<i64>,
 }
 
 impl Exchange {
@@ -231,6 +234,7 @@ pub async fn exchange(request: RequestBuilder, timeout: Duration, limit: usize) 
     let location = Some(header(LOCATION))
         .filter(|l| response.status().is_redirection() && !l.is_empty())
         .map(|l| response.url().join(&l).map_or_else(|_| String::from("an unreadable place"), |u| shown(&u)));
+    let date = if response.headers().contains_key(AGE) { None } else { http_date(&header(DATE)) };
     let status = response.status();
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(failed)? {
@@ -239,7 +243,12 @@ pub async fn exchange(request: RequestBuilder, timeout: Duration, limit: usize) 
         }
         body.extend_from_slice(&chunk);
     }
-    Ok(Exchange { status, content_type, body, location })
+    Ok(Exchange { status, content_type, body, location, date })
+}
+
+/// An HTTP date (RFC 9110 §5.6.7, its preferred form), which is cut to the second: the middle of that second is taken.
+fn http_date(text: &str) -> Option<i64> {
+    Some(chrono::DateTime::parse_from_rfc2822(text).ok()?.timestamp_millis() + 500)
 }
 
 /// What went wrong, in one line and without the URL (which may hold a key): the kind of failure, then the system's own words.
@@ -329,6 +338,13 @@ mod tests {
             let e = Endpoint::parse(&url.into()).expect(url);
             assert_eq!(is_loopback(e.url()), yes, "{url}");
         }
+    }
+
+    #[test]
+    fn dates_of_servers_are_read() {
+        assert_eq!(http_date("Sat, 21 Nov 2026 13:17:49 GMT"), Some(1_795_267_069_500));
+        assert_eq!(http_date("yesterday"), None);
+        assert_eq!(http_date(""), None);
     }
 
     #[test]

@@ -92,6 +92,12 @@ pub trait Metrics: Send + Sync {
     /// back-filled, and a baseline is read at once instead of being waited for.
     fn has_history(&self) -> bool;
 
+    /// What the source's own clock says now, so that a run does not begin on two clocks that disagree; of several clocks the
+    /// one that is furthest from this machine's. `None` where the source does not say.
+    async fn clock(&self) -> Result<Option<Time>, BackendError> {
+        Ok(None)
+    }
+
     /// The mean of a question's value at the points of a stretch, for a baseline: NaN and absent points are left out; with fewer
     /// than half of the points there is no mean ([`crate::plan::Missing::Empty`]). A source without history computes it from
     /// what it has collected; one that has not collected anything says so, as this default does.

@@ -266,6 +266,14 @@ impl Metrics for Prometheus {
         true
     }
 
+    async fn clock(&self) -> Result<Option<Time>, BackendError> {
+        let data = self.api.query_now("time()").await?;
+        match single(data).map_err(|words| self.api.error(words))? {
+            Ok(Reading::Value(seconds)) => Ok(Some(api::millis(seconds))),
+            _ => Err(self.api.error("`time()` has no value")),
+        }
+    }
+
     async fn mean(&self, ask: &Ask, over: Stretch) -> Answer {
         match self.range_mean(ask, over).await {
             Ok(answer) => answer,

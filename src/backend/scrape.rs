@@ -65,6 +65,8 @@ pub struct Scrape {
 #[derive(Debug)]
 struct Shared {
     store: Mutex<Store>,
+    /// By target: how far its clock was ahead of this machine's when its page was last read.
+    ahead: Mutex<Vec<Option<Millis>>>,
     /// Changes with every page.
     pages: watch::Sender<u64>,
 }
@@ -97,7 +99,11 @@ impl Scrape {
         }
         let limits = Limits { keep: millis(config.keep), every: millis(config.every), max_series: config.max_series };
         let names = targets.iter().map(|t| (t.endpoint.shown(), t.endpoint.host_port()));
-        let shared = Arc::new(Shared { store: Mutex::new(Store::new(names, limits)), pages: watch::Sender::new(0) });
+        let shared = Arc::new(Shared {
+            store: Mutex::new(Store::new(names, limits)),
+            ahead: Mutex::new(vec![None; targets.len()]),
+            pages: watch::Sender::new(0),
+        });
         let tasks = targets
             .into_iter()
             .enumerate()
@@ -144,14 +150,23 @@ impl Target {
         Ok(Self { client: http::client(&endpoint, timeout, Redirects::Follow)?, endpoint, auth, timeout })
     }
 
-    /// Reads the page once; the error is one line without secrets.
-    async fn read(&self) -> Result<Vec<Exposed>, String> {
+    /// Reads the page once; the error is one line without secrets. Beside it, how far the server's clock is ahead.
+    async fn read(&self) -> (Result<Vec<Exposed>, String>, Option<Millis>) {
+        let began = now();
+        let mut date = None;
+        let page = self.page(&mut date).await;
+        // somewhere between the request and the answer the server has read its clock
+        (page, date.map(|d: Time| d - d.clamp(began, now().max(began))))
+    }
+
+    async fn page(&self, date: &mut Option<Time>) -> Result<Vec<Exposed>, String> {
         let request = self.client.get(self.endpoint.url().clone()).header(
             reqwest::header::ACCEPT,
             "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5,*/*;q=0.1",
         );
         let named = |words: &str| format!("scrape of {}: {}", self.endpoint.shown(), self.auth.redact(words));
         let got = exchange(self.auth.apply(request), self.timeout, BODY_LIMIT).await.map_err(|e| named(&e.message))?;
+        *date = got.date;
         if !got.status.is_success() {
             let said = if got.is_html() { String::new() } else { one_line(&got.text()) };
             let colon = if said.is_empty() { "" } else { ": " };
@@ -175,7 +190,10 @@ async fn read_forever(index: usize, target: Target, shared: Arc<Shared>, every: 
     loop {
         ticks.tick().await;
         let began = now();
-        let page = target.read().await;
+        let (page, ahead) = target.read().await;
+        if let Some(slot) = shared.ahead.lock().unwrap_or_else(PoisonError::into_inner).get_mut(index) {
+            *slot = ahead;
+        }
         shared.store().page(index, began, page);
         shared.pages.send_modify(|n| *n += 1);
     }
@@ -208,6 +226,11 @@ impl Metrics for Scrape {
 
     fn has_history(&self) -> bool {
         false
+    }
+
+    async fn clock(&self) -> Result<Option<Time>, BackendError> {
+        let ahead = self.shared.ahead.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        Ok(ahead.into_iter().flatten().max_by_key(|a| a.abs()).map(|a| now() + a))
     }
 
     async fn mean(&self, ask: &Ask, over: Stretch) -> Answer {

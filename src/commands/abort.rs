@@ -84,7 +84,7 @@ fn promoted(run: &Run) -> Status {
 /// Nobody runs it: this process takes it over, only to take it back, with the plan and bindings that it began with.
 async fn take_back(store: Arc<Store>, run: &Run, why: &str) -> Result<Status, Status> {
     let (plan, bindings) = pinned(&store, run)?;
-    let lease = lease(&store, &plan, &bindings.environment)?;
+    let lease = lease(&store, &plan, &bindings.environment).map_err(|r| r.say())?;
     if bindings.environment == "lab" {
         // the lab went away with the process that ran it: there is nothing left that could be exposed
         store
@@ -94,7 +94,7 @@ async fn take_back(store: Arc<Store>, run: &Run, why: &str) -> Result<Status, St
         outln!("{} run {}: aborted (its lab is gone already)", run.rollout, run.id);
         return Ok(Status::Success);
     }
-    let Some(state) = kept_state(&store, run)? else {
+    let Some(state) = kept_state(&store, run).map_err(|r| r.say())? else {
         store
             .finish_run(&run.id, "aborted", crate::runtime::clock::now())
             .map_err(|e| because(Status::Unfinished, &e.to_string()))?;
@@ -111,8 +111,8 @@ async fn take_back(store: Arc<Store>, run: &Run, why: &str) -> Result<Status, St
     let beginning =
         Beginning::TakeBack { state: Box::new(state), act: Operator::Abort, who: who(), why: why.to_owned() };
     let stop = stop_on_signals();
-    let observer = observer(Format::Human, &bindings.environment);
-    let status = resume_with(&store, run, lease, plan, backends, beginning, stop, observer, None).await?;
+    let observer = observer(Format::Human, &bindings.environment, false);
+    let status = resume_with(&store, run, lease, plan, backends, beginning, stop, observer, None).await;
     // what was asked for is done, whether this call or a rollback under way did it
     Ok(match status {
         Status::Person | Status::Bad => Status::Success,

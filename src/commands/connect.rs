@@ -366,7 +366,7 @@ impl<'a> Maker<'a> {
                 if argv.is_empty() {
                     return None;
                 }
-                let made = CommandRunner::new(argv, Self::folder(b));
+                let made = CommandRunner::new(argv, Self::folder(b)).hiding(super::credentials::secrets(self.bindings));
                 if self.programs {
                     self.keep(name, made.ready())?;
                 }

@@ -1,7 +1,7 @@
 //! Reads what `env("X")` and `secret("X")` name: all missing ones are reported together, none is ever printed.
 
 use crate::backend::secret::Secret;
-use crate::plan::{Arg, Binding};
+use crate::plan::{Arg, Binding, Bindings};
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -11,6 +11,27 @@ use std::path::PathBuf;
 pub struct Resolver {
     missing: RefCell<BTreeSet<String>>,
     wrong: RefCell<BTreeSet<String>>,
+}
+
+/// The variable of that name, else the file of that name in `$CREDENTIALS_DIRECTORY` (systemd's credentials).
+#[must_use]
+pub fn secret_value(name: &str) -> Option<Secret> {
+    if let Ok(v) = std::env::var(name)
+        && !v.trim().is_empty()
+    {
+        return Some(Secret::new(v));
+    }
+    let file = std::env::var_os("CREDENTIALS_DIRECTORY").map(|d| PathBuf::from(d).join(name))?;
+    let text = std::fs::read_to_string(file).ok()?;
+    let text = text.trim_end_matches(['\n', '\r']);
+    (!text.is_empty()).then(|| Secret::new(text))
+}
+
+/// All secrets that bindings name and that are there, to keep them out of what is shown.
+#[must_use]
+pub fn secrets(bindings: &Bindings) -> Vec<Secret> {
+    let all = crate::plan::render::credentials(bindings);
+    all.iter().filter(|c| c.secret).filter_map(|c| secret_value(&c.name)).collect()
 }
 
 impl Resolver {
@@ -38,19 +59,10 @@ impl Resolver {
         }
     }
 
-    /// The variable of that name, else the file of that name in `$CREDENTIALS_DIRECTORY` (systemd's credentials).
     fn secret(&self, name: &str) -> Option<Secret> {
-        if let Ok(v) = std::env::var(name)
-            && !v.trim().is_empty()
-        {
-            return Some(Secret::new(v));
-        }
-        let file = std::env::var_os("CREDENTIALS_DIRECTORY").map(|d| PathBuf::from(d).join(name));
-        if let Some(text) = file.as_ref().and_then(|f| std::fs::read_to_string(f).ok()) {
-            let text = text.trim_end_matches(['\n', '\r']);
-            if !text.is_empty() {
-                return Some(Secret::new(text));
-            }
+        let found = secret_value(name);
+        if found.is_some() {
+            return found;
         }
         self.missing.borrow_mut().insert(format!(
             "secret {name} is missing: neither a variable of that name nor a file $CREDENTIALS_DIRECTORY/{name}"

@@ -38,3 +38,38 @@ pub fn because(status: Status, message: &str) -> Status {
     eprintln!("canary: {message}");
     status
 }
+
+/// Why nothing was started, and nothing was changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// All reasons.
+    pub reasons: Vec<String>,
+    /// Whether they are a list, however long, or one sentence that says it all.
+    list: bool,
+}
+
+impl Refusal {
+    /// One sentence.
+    pub fn one(reason: impl Into<String>) -> Self {
+        Self { reasons: vec![reason.into()], list: false }
+    }
+
+    /// A list of what stood in the way.
+    #[must_use]
+    pub fn all(reasons: Vec<String>) -> Self {
+        Self { reasons, list: true }
+    }
+
+    /// Says it on standard error.
+    #[must_use]
+    pub fn say(&self) -> Status {
+        if !self.list {
+            return because(Status::Refused, &self.reasons.join("; "));
+        }
+        eprintln!("canary: refused, nothing was changed:");
+        for r in &self.reasons {
+            eprintln!("  - {r}");
+        }
+        Status::Refused
+    }
+}

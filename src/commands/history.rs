@@ -1,8 +1,8 @@
 //! `canary history`: past runs, and the events of one.
 
-use super::Format;
 use super::exit::{Status, because};
 use super::runs::{StoreArg, events, find, open};
+use super::{Format, report};
 use crate::report::document::event_json;
 use crate::report::lines::line;
 use crate::report::style::Style;
@@ -10,6 +10,7 @@ use crate::report::text::{date_time, pad, rfc3339};
 use crate::store::{EventFilter, Run, RunFilter, Store};
 use serde_json::json;
 use std::io::IsTerminal;
+use std::path::PathBuf;
 
 /// Arguments of `canary history`.
 #[derive(Debug, clap::Args)]
@@ -28,6 +29,9 @@ pub struct Args {
     /// Recompute the run's hash chain and say whether it holds
     #[arg(long, requires = "run")]
     verify: bool,
+    /// Write the run's report (`canary.report/1`) as `canary run --report` does; `-` is standard output
+    #[arg(long, value_name = "FILE", requires = "run", conflicts_with = "verify")]
+    report: Option<PathBuf>,
     #[command(flatten)]
     store: StoreArg,
     /// How to report
@@ -59,6 +63,12 @@ fn list(args: &Args) -> Result<Status, Status> {
     let run = find(&store, Some(name))?;
     if args.verify {
         return Ok(verify(&store, &run, args.format));
+    }
+    if let Some(file) = &args.report {
+        let document = report::of_run(&store, &run)?;
+        let written = report::write(&document, file);
+        written.map_err(|e| because(Status::Wrong, &format!("no report can be written to {}: {e}", file.display())))?;
+        return Ok(Status::Success);
     }
     let events = events(&store, &run)?;
     match args.format {

@@ -11,11 +11,12 @@ use super::runs::{DEFAULT_STORE, at};
 use super::switches::{Pinned, newest, unfinished};
 use crate::engine::{Operator, State};
 use crate::plan::{Bindings, Plan, SwitchId};
+use crate::report::provenance::{Git, Provenance};
 use crate::runtime::clock::now;
 use crate::runtime::executor::Beginning;
 use crate::runtime::journal::Journal;
 use crate::runtime::{Executor, Outcome};
-use crate::store::{Holder, LeaseGuard, Store, StoreError};
+use crate::store::{Holder, LeaseGuard, Store, StoreError, host, user};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -189,14 +190,25 @@ impl<'a> Kill<'a> {
             return Err(because(Status::Wrong, &format!("{} has no kill switch {}", plan.rollout, self.args.switch)));
         };
         let backends = self.connected(plan, bindings)?;
-        let new = new_run(plan, bindings, policy, files, now());
+        // nothing but what is known at once: a kill waits for no git
+        let provenance = Provenance {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            user: user(),
+            uid: Some(rustix::process::geteuid().as_raw()),
+            host: host(),
+            pid: std::process::id(),
+            files: files.iter().map(|f| f.display().to_string()).collect(),
+            git: Git { why: Some(String::from("not asked: a kill waits for nothing")), ..Git::default() },
+            ..Provenance::default()
+        };
+        let new = new_run(plan, bindings, policy, &provenance, now());
         let journal = Journal::of_new_run(Arc::clone(&self.store), new, lease, plan.check_every);
         let beginning = self.beginning(State::new(plan), switch);
         let plan = Arc::new(plan.clone());
         let name = plan.rollout.clone();
         let names: Vec<String> = plan.actions.iter().map(|a| a.name.clone()).collect();
         let (outcome, state) = self.runtime.block_on(async {
-            let observer = observer(Format::Human, &bindings.environment);
+            let observer = observer(Format::Human, &bindings.environment, false);
             let stop = stop_on_signals();
             Executor::new(plan, backends, journal, observer).run(beginning, stop).await
         });
@@ -294,6 +306,7 @@ fn compiled(args: &Args, file: &Path, env: &str) -> Result<Compiled, Status> {
         env: env.to_owned(),
         rollout,
         sets: args.sets.clone(),
+        watch: None,
     };
     let names = match &args.rollout {
         Some(name) => vec![name.clone()],

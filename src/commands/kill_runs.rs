@@ -146,17 +146,16 @@ impl Kill<'_> {
         let plan = Arc::new(p.plan.clone());
         let backends = self.connected(&p.plan, &p.bindings)?;
         let beginning = self.beginning(state, switch);
-        self.runtime
-            .block_on(async {
-                let observer = observer(Format::Human, &p.bindings.environment);
-                let stop = stop_on_signals();
-                resume_with(&self.store, &p.run, lease, plan, backends, beginning, stop, observer, None).await
-            })
-            .map(|status| match status {
-                // what was asked for is done, whether this call or a rollback under way did it
-                Status::Person | Status::Bad => Look::Done(self.of_run(p)),
-                other => Look::Done(other),
-            })
+        let status = self.runtime.block_on(async {
+            let observer = observer(Format::Human, &p.bindings.environment, false);
+            let stop = stop_on_signals();
+            resume_with(&self.store, &p.run, lease, plan, backends, beginning, stop, observer, None).await
+        });
+        Ok(match status {
+            // what was asked for is done, whether this call or a rollback under way did it
+            Status::Person | Status::Bad => Look::Done(self.of_run(p)),
+            other => Look::Done(other),
+        })
     }
 
     /// The lab went away with the process that ran it: nothing is left that could be exposed; it is journalled and latched.

@@ -3,7 +3,9 @@
 use super::Format;
 use super::exit::{Status, because};
 use crate::check;
+use crate::plan::hash::sha256_hex;
 use crate::plan::{Bindings, Plan};
+use crate::report::provenance::SourceFile;
 use crate::report::style::Style;
 use crate::syntax::diagnostic::Diagnostic;
 use crate::syntax::source::{FileId, SourceMap, Span};
@@ -20,6 +22,8 @@ pub struct Loaded {
     pub files: Vec<ast::File>,
     /// Findings of the parser.
     pub diagnostics: Vec<Diagnostic>,
+    /// What was read, byte for byte.
+    pub sources: Vec<SourceFile>,
 }
 
 /// Reads and parses files. An unreadable one is said on standard error.
@@ -27,7 +31,7 @@ pub struct Loaded {
 /// # Errors
 /// The exit status when a file cannot be read at all.
 pub fn load(paths: &[PathBuf]) -> Result<Loaded, Status> {
-    let mut out = Loaded { map: SourceMap::default(), files: Vec::new(), diagnostics: Vec::new() };
+    let mut out = Loaded { map: SourceMap::default(), files: Vec::new(), diagnostics: Vec::new(), sources: Vec::new() };
     let mut failed = false;
     for path in paths {
         let name = path.display().to_string();
@@ -36,20 +40,23 @@ pub fn load(paths: &[PathBuf]) -> Result<Loaded, Status> {
                 let _ = because(Status::Wrong, &format!("cannot read {name}: {}", plain(&e)));
                 failed = true;
             }
-            Ok(bytes) => match read_source(bytes, &name) {
-                Err(e) => {
-                    // the text itself cannot be shown: it is no text
-                    let id = out.map.add(name, "");
-                    out.diagnostics.push(e.diagnostic(id));
-                    out.files.push(ast::File { items: Vec::new(), span: Span::new(id, 0, 0) });
+            Ok(bytes) => {
+                out.sources.push(SourceFile { path: name.clone(), sha256: sha256_hex(&bytes) });
+                match read_source(bytes, &name) {
+                    Err(e) => {
+                        // the text itself cannot be shown: it is no text
+                        let id = out.map.add(name, "");
+                        out.diagnostics.push(e.diagnostic(id));
+                        out.files.push(ast::File { items: Vec::new(), span: Span::new(id, 0, 0) });
+                    }
+                    Ok(text) => {
+                        let id = out.map.add(name, text.clone());
+                        let (file, found) = parse(id, &text);
+                        out.files.push(file);
+                        out.diagnostics.extend(found);
+                    }
                 }
-                Ok(text) => {
-                    let id = out.map.add(name, text.clone());
-                    let (file, found) = parse(id, &text);
-                    out.files.push(file);
-                    out.diagnostics.extend(found);
-                }
-            },
+            }
         }
     }
     if failed { Err(Status::Wrong) } else { Ok(out) }
@@ -149,6 +156,72 @@ pub struct Target {
     /// Set a param, as it would be written in the policy: `--set max_errors=2%`
     #[arg(long = "set", value_name = "NAME=VALUE", value_parser = assignment)]
     pub sets: Vec<(String, String)>,
+    /// How long to watch, in seconds or as a duration (`300`, `5m`): short for `--set watch=300s`
+    #[arg(long, value_name = "SECONDS", value_parser = watched)]
+    pub watch: Option<String>,
+}
+
+impl Target {
+    /// All params that the command line sets; `watch` is an ordinary one.
+    fn all_sets(&self) -> Vec<(String, String)> {
+        let watch = self.watch.iter().map(|w| (String::from(WATCH), w.clone()));
+        self.sets.iter().cloned().chain(watch).collect()
+    }
+
+    /// What sets them, as it would be typed again.
+    #[must_use]
+    pub fn typed_sets(&self) -> String {
+        let sets = self.sets.iter().map(|(k, v)| format!(" --set '{k}={v}'"));
+        sets.chain(self.watch.iter().map(|w| format!(" --watch {w}"))).collect()
+    }
+}
+
+/// The param that `--watch` sets.
+const WATCH: &str = "watch";
+
+/// A bare number is seconds; a duration is taken as it is, the front end reads it.
+fn watched(text: &str) -> Result<String, String> {
+    let text = text.trim();
+    let plain = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    let duration = text.starts_with(|c: char| c.is_ascii_digit())
+        && text.ends_with(['s', 'm', 'h', 'd'])
+        && text.bytes().all(|b| b.is_ascii_digit() || matches!(b, b's' | b'm' | b'h' | b'd' | b'_'));
+    match (plain, duration) {
+        (true, _) => Ok(format!("{text}s")),
+        (false, true) => Ok(text.to_owned()),
+        (false, false) => Err(String::from("expected seconds such as `300`, or a duration such as `5m`")),
+    }
+}
+
+/// `--watch` needs a param to set, and nobody else who sets it.
+fn check_watch(target: &Target, loaded: &Loaded) -> Result<(), Status> {
+    let Some(watch) = &target.watch else { return Ok(()) };
+    if target.sets.iter().any(|(name, _)| name == WATCH) {
+        return Err(because(Status::Wrong, "`--watch` and `--set watch=` set the same param: keep one of them"));
+    }
+    if loaded.diagnostics.iter().any(Diagnostic::is_error) {
+        // the param may stand in what could not be read
+        return Ok(());
+    }
+    let param = loaded.files.iter().flat_map(|f| &f.items).find_map(|i| match i {
+        ast::Item::Param(p) if p.name.node == WATCH => Some(p),
+        _ => None,
+    });
+    let file = target.file.display();
+    match param {
+        Some(p) if p.ty.node == "duration" => Ok(()),
+        Some(p) => Err(because(
+            Status::Wrong,
+            &format!("`--watch` sets a duration, and `watch` in {file} is a {}: use `--set watch=…`", p.ty.node),
+        )),
+        None => Err(because(
+            Status::Wrong,
+            &format!(
+                "`--watch` sets the param `watch`, and {file} declares none: add the line `param watch: duration = {watch}` \
+                 and write `hold watch` in the phase that is to be watched"
+            ),
+        )),
+    }
 }
 
 /// `NAME=VALUE`
@@ -172,6 +245,8 @@ pub struct Compiled {
     pub bindings: Bindings,
     /// The files.
     pub files: Vec<PathBuf>,
+    /// The same files with what was in them.
+    pub sources: Vec<SourceFile>,
 }
 
 /// The names of the rollouts that a file declares, in its order.
@@ -192,9 +267,11 @@ pub fn compile(target: &Target, format: Format) -> Result<Compiled, Status> {
     let environment = environment_file(&target.file, &target.env);
     paths.extend(environment.clone());
     let loaded = load(&paths)?;
+    check_watch(target, &loaded)?;
+    let sets = target.all_sets();
     let compiled = |others: &BTreeSet<String>| {
         let (rollout, env) = (target.rollout.as_deref(), Some(target.env.as_str()));
-        check::compile_beside(&loaded.files, &loaded.map, rollout, env, &target.sets, others)
+        check::compile_beside(&loaded.files, &loaded.map, rollout, env, &sets, others)
     };
     let (mut made, mut found) = compiled(&BTreeSet::new());
     if let Some(environment) = environment.as_deref()
@@ -219,7 +296,7 @@ pub fn compile(target: &Target, format: Format) -> Result<Compiled, Status> {
     match made {
         Some((plan, bindings)) if !broken => {
             let bindings = anchored(bindings);
-            Ok(Compiled { plan, bindings, files: paths })
+            Ok(Compiled { plan, bindings, files: paths, sources: loaded.sources })
         }
         _ => Err(Status::Wrong),
     }

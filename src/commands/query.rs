@@ -157,12 +157,27 @@ fn input_line(r: &InputReport, answers: &[crate::plan::Answer]) -> String {
     }
 }
 
-/// One line an input, for a dry run.
+/// Every input as it was answered, for a dry run: with a line for people.
 #[must_use]
-pub fn inputs(plan: &Plan, ready: &Ready) -> Vec<String> {
+pub fn inputs(plan: &Plan, bindings: &Bindings, ready: &Ready) -> Vec<Json> {
     let mut state = State::new(plan);
     state.baseline.clone_from(&ready.baseline);
     let check = Check { plan, at: ready.at, answers: &ready.answers };
-    let all: Vec<InputId> = (0..plan.inputs.len()).map(InputId::at).collect();
-    input_reports(check, &state, &all).iter().map(|r| input_line(r, &ready.answers)).collect()
+    let now = |i: &InputId| plan.inputs.get(i.index()).is_some_and(|x| x.population != Population::Before);
+    let all: Vec<InputId> = (0..plan.inputs.len()).map(InputId::at).filter(now).collect();
+    let reports = input_reports(check, &state, &all);
+    let shown = |r: &InputReport| {
+        json!({
+            "input": r.input,
+            "metric": r.metric,
+            "population": r.population,
+            "query": question(plan, bindings, r.input),
+            "value": r.value,
+            "missing": r.missing,
+            "age_ms": r.age,
+            "series": series(r, &ready.answers),
+            "text": input_line(r, &ready.answers),
+        })
+    };
+    reports.iter().map(shown).collect()
 }

@@ -1,22 +1,22 @@
 //! `canary run`: executes a rollout, or goes on with one that was stopped.
 
 use super::connect::connect;
-use super::exit::{Status, because};
+use super::exit::{Refusal, Status, because};
 use super::load::{Compiled, Target, compile};
-use super::{Format, lab, switches};
+use super::{Format, dry_run, lab, provenance, report, switches};
 use crate::engine::{State, Verdict};
 use crate::lab::{Fault, Lab};
 use crate::plan::{Arg, Bindings, Plan, PortId, Time};
-use crate::report::document::{Provenance, Source, report};
 use crate::report::lines::{JsonLines, Lines};
 use crate::report::live::Live;
+use crate::report::provenance::{Provenance, Window};
 use crate::report::style::Style;
 use crate::runtime::executor::Beginning;
 use crate::runtime::fetch::with_help;
 use crate::runtime::journal::Journal;
 use crate::runtime::{Executor, Observer, Outcome, clock::now, preflight};
-use crate::store::{Documents, Holder, LeaseGuard, NewRun, Run, Store, StoreError, host, user};
-use std::io::IsTerminal;
+use crate::store::{Documents, Holder, LeaseGuard, NewRun, Run, Store};
+use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tokio::sync::watch;
@@ -24,16 +24,27 @@ use tokio::sync::watch;
 /// How long the answers of each check, and notices that nothing more comes of, are kept: 30 days, in milliseconds.
 const OBSERVATIONS_KEPT: i64 = 30 * 24 * 3_600_000;
 
+/// What `canary run --help` says of exit statuses.
+const STATUSES: &str = "Exit status:
+  0  promoted (with --dry-run: it would start)
+  1  rolled back
+  2  wrong usage, or an invalid policy or environment; nothing was changed
+  3  refused before anything was changed (with --dry-run: it would be refused)
+  4  aborted by a person
+  5  not finished: stopped, the state is kept for --resume";
+
 /// Arguments of `canary run`.
 #[derive(Debug, clap::Args)]
+#[command(after_help = STATUSES)]
 pub struct Args {
     #[command(flatten)]
     target: Target,
     /// Read everything, show what would happen, change nothing
     #[arg(long)]
     dry_run: bool,
-    /// Write a JSON report (`canary.report/1`) when the run ends
-    #[arg(long, value_name = "FILE")]
+    /// Write a JSON report (`canary.report/1`) when the run ends, is stopped, or is refused; `-` is standard output, and the
+    /// lines for people then go to standard error
+    #[arg(long, value_name = "FILE", conflicts_with = "dry_run")]
     report: Option<PathBuf>,
     /// Go on with the rollout's unfinished run, with the plan that it began with
     #[arg(long, conflicts_with = "dry_run")]
@@ -57,7 +68,7 @@ pub fn main(args: &Args) -> Status {
 
 fn prepare_and_run(args: &Args) -> Result<Status, Status> {
     let compiled = compile(&args.target, args.format)?;
-    args.report.as_deref().map_or(Ok(()), check_report)?;
+    args.report.as_deref().map_or(Ok(()), |file| check_report(args, file))?;
     let on_lab = lab::is_needed(&compiled.bindings);
     if args.fault.is_some() && !on_lab {
         let why = "`--fault` injects into the lab: it goes with `--env lab`, or with an environment that binds its source to `lab()`";
@@ -69,94 +80,63 @@ fn prepare_and_run(args: &Args) -> Result<Status, Status> {
     };
     let runtime = super::runs::tokio()
         .map_err(|e| because(Status::Unfinished, &format!("cannot start the async runtime: {e}")))?;
-    let done = runtime.block_on(async {
-        let lab = if on_lab { Some(start_lab(&compiled, faults).await?) } else { None };
-        let result = if args.dry_run {
-            dry_run(&compiled, lab.as_ref()).await
-        } else {
-            real_run(args, &compiled, lab.as_ref()).await
-        };
-        if let Some(lab) = lab {
-            lab.stop().await;
+    let status = runtime.block_on(async {
+        if args.dry_run {
+            let shown = async |lab: Option<&Lab>| dry_run::show(&compiled, lab, args.format).await;
+            return said(on_the_lab(on_lab, &compiled, faults, shown).await);
         }
-        lab::clean_up();
-        result
+        // before anything is changed: nothing of it ever stands in front of a rollback
+        let (begun, provenance) = (now(), provenance::collect(&compiled).await);
+        let work = async |lab: Option<&Lab>| real_run(args, &compiled, &provenance, lab).await;
+        let done = on_the_lab(on_lab, &compiled, faults, work).await;
+        if let (Err(refusal), Some(file)) = (&done, &args.report) {
+            let document = report::of_refusal(&compiled, provenance, (begun, now()), &refusal.reasons);
+            if let Err(e) = report::write(&document, file) {
+                eprintln!("canary: the report of this refusal cannot be written to {}: {e}", file.display());
+            }
+        }
+        said(done)
     });
     runtime.shutdown_timeout(std::time::Duration::from_secs(2));
+    Ok(status)
+}
+
+fn said(done: Result<Status, Refusal>) -> Status {
+    done.unwrap_or_else(|refusal| refusal.say())
+}
+
+/// Does something with a lab of its own, if the environment is the lab.
+async fn on_the_lab(
+    on_lab: bool,
+    compiled: &Compiled,
+    faults: Vec<Fault>,
+    work: impl AsyncFnOnce(Option<&Lab>) -> Result<Status, Refusal>,
+) -> Result<Status, Refusal> {
+    if !on_lab {
+        return work(None).await;
+    }
+    let lab = lab::start_for(&compiled.plan, faults).await;
+    let lab = lab.map_err(|e| Refusal::one(format!("the lab does not start: {e}")))?;
+    let done = work(Some(&lab)).await;
+    lab.stop().await;
+    lab::clean_up();
     done
 }
 
-async fn start_lab(compiled: &Compiled, faults: Vec<Fault>) -> Result<Lab, Status> {
-    let lab = lab::start_for(&compiled.plan, faults).await;
-    lab.map_err(|e| because(Status::Refused, &format!("the lab does not start: {e}")))
+/// Whether the report could be written where it is to go.
+fn check_report(args: &Args, file: &Path) -> Result<(), Status> {
+    if report::is_out(file) && args.format == Format::Json {
+        let why = "`--report -` and `--format json` both want standard output: give the report a file";
+        return Err(because(Status::Wrong, why));
+    }
+    report::check(file)
 }
 
-/// Says all reasons and that nothing was changed.
-fn refused(reasons: &[String]) -> Status {
-    eprintln!("canary: refused, nothing was changed:");
-    for r in reasons {
-        eprintln!("  - {r}");
-    }
-    Status::Refused
-}
-
-async fn dry_run(compiled: &Compiled, lab: Option<&Lab>) -> Result<Status, Status> {
-    let (plan, bindings) = (&compiled.plan, &compiled.bindings);
-    // told beside whatever else stands in the way
-    let latched = latched_already(plan, bindings)?;
-    let all = |reasons: Vec<String>| refused(&latched.iter().cloned().chain(reasons).collect::<Vec<_>>());
-    let backends = connect(plan, bindings, lab).map_err(all)?;
-    let style = Style::for_terminal(std::io::stdout().is_terminal());
-    let mut observer = Lines::new(std::io::stderr(), Style::PLAIN);
-    let (_stop, mut never) = watch::channel(false);
-    let ready = preflight::read(plan, &backends, &mut observer, &mut never, true).await.map_err(all)?;
-    let Some(mut ready) = ready else { return Ok(Status::Unfinished) };
-    ready.refused.extend(latched.iter().cloned());
-    outln!("{} dry run of {} on {}: nothing is changed", style.bold("canary"), plan.rollout, bindings.environment);
-    outln!("\nwhat is set now");
-    for (name, setting) in plan.shown(&ready.originals) {
-        outln!("  {name} = {setting}");
-    }
-    outln!("\nwhat would be set");
-    let mut set = ready.originals.clone();
-    for phase in &plan.phases {
-        let mut changes = Vec::new();
-        for (port, to) in &phase.settings {
-            if let Some((_, now)) = set.iter_mut().find(|(p, _)| p == port) {
-                changes.push((*port, (*now, *to)));
-                *now = *to;
-            }
-        }
-        let changes: Vec<String> =
-            plan.shown(&changes).into_iter().map(|(name, (now, to))| format!("{name} {now} → {to}")).collect();
-        outln!("  phase {}: {}", phase.name, if changes.is_empty() { "nothing".into() } else { changes.join(", ") });
-    }
-    outln!("\nwhat is read now");
-    for line in super::query::inputs(plan, &ready) {
-        outln!("  {line}");
-    }
-    for w in &ready.warnings {
-        outln!("\nwarning: {w}");
-    }
-    if ready.refused.is_empty() {
-        outln!("\nit would start");
-        Ok(Status::Success)
-    } else {
-        outln!("\nit would be refused:");
-        for r in &ready.refused {
-            outln!("  - {r}");
-        }
-        Ok(Status::Refused)
-    }
-}
-
-/// As [`switches::latched`], of a store that may not be there yet.
-fn latched_already(plan: &Plan, bindings: &Bindings) -> Result<Vec<String>, Status> {
-    match Store::open_readonly(&store_path(bindings)) {
-        Ok(store) => switches::latched(&store, plan, &bindings.environment),
-        Err(StoreError::NoRuns { .. }) => Ok(Vec::new()),
-        Err(e) => Ok(vec![e.to_string()]),
-    }
+/// A rollout whose kill switch is latched does not start.
+fn not_latched(store: &Store, compiled: &Compiled) -> Result<(), Refusal> {
+    let latched = switches::latched(store, &compiled.plan, &compiled.bindings.environment);
+    let latched = latched.map_err(|e| Refusal::one(e.to_string()))?;
+    if latched.is_empty() { Ok(()) } else { Err(Refusal::all(latched)) }
 }
 
 /// Where the environment says that runs are kept.
@@ -182,21 +162,28 @@ pub fn lease_names(plan: &Plan, environment: &str) -> Vec<String> {
 }
 
 /// Takes the rollout and its ports for this process.
-pub fn lease(store: &Store, plan: &Plan, environment: &str) -> Result<LeaseGuard, Status> {
+///
+/// # Errors
+/// Who holds them.
+pub fn lease(store: &Store, plan: &Plan, environment: &str) -> Result<LeaseGuard, Refusal> {
     store
         .lease(&lease_names(plan, environment), &Holder::this_process(now()))
-        .map_err(|e| because(Status::Refused, &format!("{e} (see `canary status{}`)", super::runs::at(store))))
+        .map_err(|e| Refusal::one(format!("{e} (see `canary status{}`)", super::runs::at(store))))
 }
 
-async fn real_run(args: &Args, compiled: &Compiled, lab: Option<&Lab>) -> Result<Status, Status> {
+async fn real_run(
+    args: &Args,
+    compiled: &Compiled,
+    provenance: &Provenance,
+    lab: Option<&Lab>,
+) -> Result<Status, Refusal> {
     let path = store_path(&compiled.bindings);
-    let store = Store::open(&path).map_err(|e| because(Status::Refused, &e.to_string()))?;
-    let store = Arc::new(store);
+    let store = Arc::new(Store::open(&path).map_err(|e| Refusal::one(e.to_string()))?);
     let lease = lease(&store, &compiled.plan, &compiled.bindings.environment)?;
-    let unfinished =
-        store.unfinished_run(&compiled.plan.rollout).map_err(|e| because(Status::Refused, &e.to_string()))?;
+    let unfinished = store.unfinished_run(&compiled.plan.rollout).map_err(|e| Refusal::one(e.to_string()))?;
     let stop = stop_on_signals();
-    let observer = observer(args.format, &compiled.bindings.environment);
+    let aside = args.report.as_deref().is_some_and(report::is_out);
+    let observer = observer(args.format, &compiled.bindings.environment, aside);
     let run = match (unfinished, args.resume) {
         (Some(run), false) => {
             let env = &compiled.bindings.environment;
@@ -208,7 +195,7 @@ async fn real_run(args: &Args, compiled: &Compiled, lab: Option<&Lab>) -> Result
                 run.rollout,
                 super::runs::at(&store)
             );
-            return Err(because(Status::Refused, &message));
+            return Err(Refusal::one(message));
         }
         (None, true) => {
             // the run may have ended while its last notices were still to be delivered
@@ -220,24 +207,26 @@ async fn real_run(args: &Args, compiled: &Compiled, lab: Option<&Lab>) -> Result
             }
             let (rollout, at) = (&compiled.plan.rollout, super::runs::at(&store));
             let message = format!("{rollout} has no unfinished run to resume (see `canary history{at}`)");
-            return Err(because(Status::Refused, &message));
+            return Err(Refusal::one(message));
         }
         (Some(run), true) => {
             check_pinned(&store, &run, compiled)?;
             run
         }
-        (None, false) => return fresh_run(args, compiled, &store, lease, lab, stop, observer, None).await,
+        (None, false) => {
+            return fresh_run(args, compiled, provenance, &store, lease, lab, stop, observer, None).await;
+        }
     };
     let Some(state) = kept_state(&store, &run)? else {
-        return fresh_run(args, compiled, &store, lease, lab, stop, observer, Some(run)).await;
+        return fresh_run(args, compiled, provenance, &store, lease, lab, stop, observer, Some(run)).await;
     };
     let plan = Arc::new(compiled.plan.clone());
-    let backends = connect(&plan, &compiled.bindings, lab).map_err(|r| refused(&r))?;
+    let backends = connect(&plan, &compiled.bindings, lab).map_err(Refusal::all)?;
     if compiled.bindings.environment == "lab" {
         restore_lab(&state, &backends).await;
     }
     let beginning = Beginning::Recovered(Box::new(state));
-    resume_with(&store, &run, lease, plan, backends, beginning, stop, observer, Some(args)).await
+    Ok(resume_with(&store, &run, lease, plan, backends, beginning, stop, observer, Some(args)).await)
 }
 
 /// The lab that the run was on has gone with its process: the new one is set to what was last verified.
@@ -253,7 +242,7 @@ async fn restore_lab(state: &State, backends: &crate::runtime::Backends) {
 }
 
 /// A run goes on with the plan and bindings that it began with, or not at all.
-fn check_pinned(store: &Store, run: &Run, compiled: &Compiled) -> Result<(), Status> {
+fn check_pinned(store: &Store, run: &Run, compiled: &Compiled) -> Result<(), Refusal> {
     let short = |h: &str| h.chars().take(12).collect::<String>();
     let mut changed = Vec::new();
     if run.plan_hash != compiled.plan.hash {
@@ -266,30 +255,27 @@ fn check_pinned(store: &Store, run: &Run, compiled: &Compiled) -> Result<(), Sta
     if changed.is_empty() {
         return Ok(());
     }
-    Err(because(
-        Status::Refused,
-        &format!(
-            "run {} began with another policy: {} changed. Resume with the files and `--set`s it began with, or take it back \
-             with `canary abort {}{}` and start anew",
-            run.id,
-            changed.join(" and "),
-            run.rollout,
-            super::runs::at(store)
-        ),
-    ))
+    Err(Refusal::one(format!(
+        "run {} began with another policy: {} changed. Resume with the files and `--set`s it began with, or take it back \
+         with `canary abort {}{}` and start anew",
+        run.id,
+        changed.join(" and "),
+        run.rollout,
+        super::runs::at(store)
+    )))
 }
 
 /// The state that a run was left in. None: its runner stopped before it had journalled the start, and as exposure is raised only
 /// by what is in the journal, nothing was changed.
 ///
 /// # Errors
-/// The exit status; it was said on standard error.
-pub fn kept_state(store: &Store, run: &Run) -> Result<Option<State>, Status> {
-    let kept = store.state(&run.id).map_err(|e| because(Status::Refused, &e.to_string()))?;
+/// Why it cannot be read.
+pub fn kept_state(store: &Store, run: &Run) -> Result<Option<State>, Refusal> {
+    let kept = store.state(&run.id).map_err(|e| Refusal::one(e.to_string()))?;
     let Some((_, value)) = kept else { return Ok(None) };
-    serde_json::from_value(value).map(Some).map_err(|e| {
-        because(Status::Refused, &format!("the state of run {} was written by another version: {e}", run.id))
-    })
+    serde_json::from_value(value)
+        .map(Some)
+        .map_err(|e| Refusal::one(format!("the state of run {} was written by another version: {e}", run.id)))
 }
 
 /// Starts from the beginning: a new run, or one that has `begun` in the store and nowhere else.
@@ -297,32 +283,23 @@ pub fn kept_state(store: &Store, run: &Run) -> Result<Option<State>, Status> {
 async fn fresh_run(
     args: &Args,
     compiled: &Compiled,
+    provenance: &Provenance,
     store: &Arc<Store>,
     lease: LeaseGuard,
     lab: Option<&Lab>,
     mut stop: watch::Receiver<bool>,
     mut observer: Box<dyn Observer>,
     begun: Option<Run>,
-) -> Result<Status, Status> {
-    let latched = switches::latched(store, &compiled.plan, &compiled.bindings.environment)?;
-    if !latched.is_empty() {
-        return Err(refused(&latched));
-    }
+) -> Result<Status, Refusal> {
+    not_latched(store, compiled)?;
     let plan = Arc::new(compiled.plan.clone());
-    let backends = connect(&plan, &compiled.bindings, lab).map_err(|r| refused(&r))?;
-    let ready =
-        preflight::read(&plan, &backends, observer.as_mut(), &mut stop, false).await.map_err(|r| refused(&r))?;
-    let Some(ready) = ready else {
-        return Err(because(Status::Refused, "stopped before anything was changed"));
+    let backends = connect(&plan, &compiled.bindings, lab).map_err(Refusal::all)?;
+    let ready = preflight::read(&plan, &backends, observer.as_mut(), &mut stop, false).await.map_err(Refusal::all)?;
+    let Some(ready) = ready.filter(|_| !*stop.borrow()) else {
+        return Err(Refusal::one("stopped before anything was changed"));
     };
-    if *stop.borrow() {
-        return Err(because(Status::Refused, "stopped before anything was changed"));
-    }
     // a baseline takes its time
-    let latched = switches::latched(store, &compiled.plan, &compiled.bindings.environment)?;
-    if !latched.is_empty() {
-        return Err(refused(&latched));
-    }
+    not_latched(store, compiled)?;
     for w in &ready.warnings {
         observer.remark(now(), &format!("warning: {w}"));
     }
@@ -331,29 +308,31 @@ async fn fresh_run(
     let _ = store.prune_notices(now() - OBSERVATIONS_KEPT);
     let run = match begun {
         Some(run) => run,
-        None => create_run(args, compiled, store, ready.at)?,
+        None => {
+            let baseline = ready.baseline_window.map(|(from, to)| Window { from, to });
+            create_run(args, compiled, &Provenance { baseline, ..provenance.clone() }, store, ready.at)?
+        }
     };
     let beginning =
         Beginning::Start { at: ready.at, originals: ready.originals, answers: ready.answers, baseline: ready.baseline };
-    resume_with(store, &run, lease, plan, backends, beginning, stop, observer, Some(args)).await
+    Ok(resume_with(store, &run, lease, plan, backends, beginning, stop, observer, Some(args)).await)
 }
 
-fn create_run(args: &Args, compiled: &Compiled, store: &Store, started: Time) -> Result<Run, Status> {
+fn create_run(
+    args: &Args,
+    compiled: &Compiled,
+    provenance: &Provenance,
+    store: &Store,
+    started: Time,
+) -> Result<Run, Refusal> {
     store
-        .create_run(&new_run(&compiled.plan, &compiled.bindings, &args.target.file, &compiled.files, started))
+        .create_run(&new_run(&compiled.plan, &compiled.bindings, &args.target.file, provenance, started))
         .and_then(|id| store.run(&id))
-        .map_err(|e| because(Status::Refused, &format!("nothing was changed: {e}")))
+        .map_err(|e| Refusal::one(format!("nothing was changed: {e}")))
 }
 
 /// What the store is to know of a run that this process starts.
-pub fn new_run(plan: &Plan, bindings: &Bindings, policy: &Path, files: &[PathBuf], started: Time) -> NewRun {
-    let provenance = Provenance {
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-        user: user(),
-        host: host(),
-        pid: std::process::id(),
-        files: files.iter().map(|f| f.display().to_string()).collect(),
-    };
+pub fn new_run(plan: &Plan, bindings: &Bindings, policy: &Path, provenance: &Provenance, started: Time) -> NewRun {
     NewRun {
         rollout: plan.rollout.clone(),
         title: plan.title.clone(),
@@ -364,7 +343,7 @@ pub fn new_run(plan: &Plan, bindings: &Bindings, policy: &Path, files: &[PathBuf
         documents: Documents {
             plan_json: serde_json::to_string(plan).unwrap_or_default(),
             bindings_json: serde_json::to_string(bindings).unwrap_or_default(),
-            provenance_json: serde_json::to_string(&provenance).unwrap_or_default(),
+            provenance_json: serde_json::to_string(provenance).unwrap_or_default(),
         },
         started,
     }
@@ -382,16 +361,18 @@ pub async fn resume_with(
     stop: watch::Receiver<bool>,
     observer: Box<dyn Observer>,
     args: Option<&Args>,
-) -> Result<Status, Status> {
+) -> Status {
     let by_hand = backends.clone();
     let journal = Journal::new(Arc::clone(store), run.id.clone(), lease, plan.check_every);
-    let executor = Executor::new(Arc::clone(&plan), backends, journal, observer);
+    let executor = Executor::new(plan, backends, journal, observer);
     let (outcome, state) = executor.run(beginning, stop).await;
     if let Some(file) = args.and_then(|a| a.report.as_ref()) {
         // said on standard error; the exit status is about the run, not about what became of its report
-        let _ = write_report(store, run, &plan, file);
+        if let Err(e) = report::of_run(store, run).map(|document| report::write(&document, file)).unwrap_or(Ok(())) {
+            eprintln!("canary: the run is over, but its report cannot be written to {}: {e}", file.display());
+        }
     }
-    Ok(match outcome {
+    match outcome {
         Outcome::Finished(Verdict::Promoted) => Status::Success,
         Outcome::Finished(Verdict::RolledBack) => Status::Bad,
         Outcome::Finished(Verdict::Aborted | Verdict::Killed) => Status::Person,
@@ -407,7 +388,7 @@ pub async fn resume_with(
             match args {
                 Some(a) => {
                     let rollout = a.target.rollout.as_ref().map_or(String::new(), |r| format!(" --rollout {r}"));
-                    let sets: String = a.target.sets.iter().map(|(k, v)| format!(" --set '{k}={v}'")).collect();
+                    let sets = a.target.typed_sets();
                     eprintln!("  go on     canary run {} --env {env}{rollout}{sets} --resume", a.target.file.display());
                 }
                 None => eprintln!("  go on     canary run POLICY --env {env} --resume"),
@@ -419,7 +400,7 @@ pub async fn resume_with(
             }
             Status::Unfinished
         }
-    })
+    }
 }
 
 /// What a person would type to take everything back.
@@ -435,67 +416,14 @@ fn say_by_hand(state: &State, backends: &crate::runtime::Backends) {
     }
 }
 
-/// The name under which a report is written before it is whole.
-fn part_of(report: &Path) -> PathBuf {
-    let mut part = report.as_os_str().to_owned();
-    part.push(".part");
-    PathBuf::from(part)
-}
-
-/// Whether a report could be written: a run may take hours, and its report is made at its end.
-fn check_report(file: &Path) -> Result<(), Status> {
-    let part = part_of(file);
-    let failed = |why: &str| {
-        because(Status::Wrong, &format!("nothing was changed: no report can be written to {}: {why}", file.display()))
-    };
-    if file.is_dir() {
-        return Err(failed("it is a folder"));
-    }
-    let was_there = part.exists();
-    let opened = std::fs::OpenOptions::new().write(true).create(true).truncate(false).open(&part);
-    opened.map_err(|e| failed(&e.to_string()))?;
-    if !was_there {
-        let _ = std::fs::remove_file(&part);
-    }
-    Ok(())
-}
-
-fn write_report(store: &Store, run: &Run, plan: &Plan, file: &Path) -> Result<(), Status> {
-    let failed = |e: &dyn std::fmt::Display| {
-        because(
-            Status::Unfinished,
-            &format!("the run is over, but its report cannot be written to {}: {e}", file.display()),
-        )
-    };
-    let run = store.run(&run.id).map_err(|e| failed(&e))?;
-    let events = super::runs::events(store, &run)?;
-    let chain = store.verify(&run.id).map_err(|e| failed(&e))?.hash;
-    let documents = store.documents(&run.id).map_err(|e| failed(&e))?;
-    let document = report(&Source {
-        plan,
-        bindings_hash: &run.bindings_hash,
-        environment: &run.environment,
-        run: run.id.as_str(),
-        started: run.started,
-        ended: run.finished,
-        verdict: run.verdict.as_deref(),
-        provenance: serde_json::from_str(&documents.provenance_json).unwrap_or_default(),
-        events: &events,
-        chain: &chain,
-    });
-    let text = serde_json::to_string_pretty(&document).unwrap_or_default() + "\n";
-    // a reader never finds half a report
-    let part = part_of(file);
-    std::fs::write(&part, text).and_then(|()| std::fs::rename(&part, file)).map_err(|e| failed(&e))
-}
-
-/// The view for where standard output goes.
-pub fn observer(format: Format, environment: &str) -> Box<dyn Observer> {
-    let out = std::io::stdout();
-    let style = Style::for_terminal(out.is_terminal());
+/// The view for where standard output goes. `aside`: standard output belongs to something else, people read standard error.
+pub fn observer(format: Format, environment: &str, aside: bool) -> Box<dyn Observer> {
+    let terminal = if aside { std::io::stderr().is_terminal() } else { std::io::stdout().is_terminal() };
+    let style = Style::for_terminal(terminal);
+    let out: Box<dyn Write + Send> = if aside { Box::new(std::io::stderr()) } else { Box::new(std::io::stdout()) };
     match format {
         Format::Json => Box::new(JsonLines::new(out)),
-        Format::Human if out.is_terminal() && std::env::var_os("TERM").is_none_or(|t| t != "dumb") => {
+        Format::Human if terminal && std::env::var_os("TERM").is_none_or(|t| t != "dumb") => {
             Box::new(Live::new(out, style, environment))
         }
         Format::Human => Box::new(Lines::new(out, style)),

@@ -4,7 +4,7 @@ use super::exit::{Status, because};
 use super::runs::at;
 use crate::plan::{Bindings, Plan};
 use crate::report::text::date_time;
-use crate::store::{Latch, Run, RunFilter, Store};
+use crate::store::{Latch, Run, RunFilter, Store, StoreError};
 use std::collections::BTreeSet;
 
 /// How many of the newest runs are looked at: more than a year of daily runs.
@@ -70,12 +70,12 @@ pub fn newest(store: &Store, rollout: Option<&str>, wanted: impl Fn(&Plan) -> bo
 /// Why a rollout cannot start: one reason a latched switch of its plan.
 ///
 /// # Errors
-/// The exit status when the store cannot be read; it was said on standard error.
-pub fn latched(store: &Store, plan: &Plan, environment: &str) -> Result<Vec<String>, Status> {
+/// The store cannot be read.
+pub fn latched(store: &Store, plan: &Plan, environment: &str) -> Result<Vec<String>, StoreError> {
     if plan.switches.is_empty() {
         return Ok(Vec::new());
     }
-    let all = store.latches(Some(environment)).map_err(|e| because(Status::Refused, &e.to_string()))?;
+    let all = store.latches(Some(environment))?;
     let ours = all.iter().filter(|l| plan.switch(&l.switch).is_some());
     Ok(ours
         .map(|l| {

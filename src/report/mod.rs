@@ -1,9 +1,12 @@
 //! What people see of runs: event lines, the live view, reports, explanations. Reads the engine's records and nothing else.
 
+pub mod deeds;
 pub mod document;
 pub mod findings;
 pub mod lines;
 pub mod live;
+pub mod observed;
+pub mod provenance;
 pub mod style;
 pub mod text;
 pub mod why;

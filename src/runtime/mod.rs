@@ -4,6 +4,7 @@
 pub mod apply;
 pub mod backends;
 pub mod clock;
+pub mod clocks;
 pub mod executor;
 pub mod fault;
 pub mod fetch;

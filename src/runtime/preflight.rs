@@ -2,8 +2,8 @@
 
 use super::backends::Backends;
 use super::clock::{duration, now};
-use super::fetch;
 use super::observe::Observer;
+use super::{clocks, fetch};
 use crate::backend::Stretch;
 use crate::engine::value::Num;
 use crate::engine::{Effect, Input, Record, State, step};
@@ -28,14 +28,16 @@ pub struct Ready {
     pub answers: Vec<Answer>,
     /// What every input of the baseline was answered.
     pub baseline: Vec<Option<Answer>>,
+    /// From when to when the baseline was read; none where nothing was.
+    pub baseline_window: Option<(Time, Time)>,
     /// Reasons why the start would be refused by the rollout's own rules (`require`, exposure, guards, baseline).
     pub refused: Vec<String>,
     /// What should be known but does not stand in the way.
     pub warnings: Vec<String>,
 }
 
-/// Reaches every backend. Returns all reasons why the run cannot start.
-pub async fn reach(plan: &Plan, backends: &Backends, observer: &mut dyn Observer) -> Result<(), Vec<String>> {
+/// Reaches every backend. Returns what should be known, or all reasons why the run cannot start.
+pub async fn reach(plan: &Plan, backends: &Backends, observer: &mut dyn Observer) -> Result<Vec<String>, Vec<String>> {
     let mut tasks: JoinSet<Result<String, String>> = JoinSet::new();
     for (name, source) in backends.sources.clone() {
         tasks.spawn(async move {
@@ -60,8 +62,10 @@ pub async fn reach(plan: &Plan, backends: &Backends, observer: &mut dyn Observer
         }
     }
     reasons.extend(unacceptable(plan, backends));
+    let clocks = clocks::compare(backends, REACH).await;
+    reasons.extend(clocks.refused);
     reasons.sort();
-    if reasons.is_empty() { Ok(()) } else { Err(reasons) }
+    if reasons.is_empty() { Ok(clocks.warnings) } else { Err(reasons) }
 }
 
 /// Settings of phases and kill switches that a backend could not take: found before the first is set.
@@ -88,8 +92,10 @@ pub async fn read(
     stop: &mut watch::Receiver<bool>,
     dry: bool,
 ) -> Result<Option<Ready>, Vec<String>> {
-    reach(plan, backends, observer).await?;
-    let Some(baseline) = baseline(plan, backends, observer, stop, dry).await else { return Ok(None) };
+    let mut warnings = reach(plan, backends, observer).await?;
+    let Some((baseline, baseline_window)) = baseline(plan, backends, observer, stop, dry).await else {
+        return Ok(None);
+    };
     let at = now();
     let within = fetch::deadline(plan.check_every.max(2_500));
     let sinces = vec![None; plan.inputs.len()];
@@ -105,7 +111,7 @@ pub async fn read(
     if !reasons.is_empty() {
         return Err(reasons);
     }
-    let warnings = bounds_warnings(plan, &answers);
+    warnings.extend(bounds_warnings(plan, &answers));
     // ask the engine itself on a state that is thrown away: there is no second opinion
     let mut state = State::new(plan);
     let mut effects = Vec::new();
@@ -124,8 +130,11 @@ pub async fn read(
     // what a dry run did not collect is no reason
     let collected = baseline.iter().any(Option::is_some) || !dry;
     let refused = refused.into_iter().filter(|r| collected || !r.starts_with(NO_BASELINE)).collect();
-    Ok(Some(Ready { at, originals, answers, baseline, refused, warnings }))
+    Ok(Some(Ready { at, originals, answers, baseline, baseline_window, refused, warnings }))
 }
+
+/// What every input was answered over the baseline, and over which stretch.
+type Baseline = (Vec<Option<Answer>>, Option<(Time, Time)>);
 
 /// Asks for the stable population's numbers over the baseline.
 async fn baseline(
@@ -134,17 +143,17 @@ async fn baseline(
     observer: &mut dyn Observer,
     stop: &mut watch::Receiver<bool>,
     dry: bool,
-) -> Option<Vec<Option<Answer>>> {
+) -> Option<Baseline> {
     let mut out = vec![None; plan.inputs.len()];
     let wanted: Vec<(usize, &Asked)> =
         plan.inputs.iter().enumerate().filter(|(_, i)| i.population == Population::Before).collect();
-    let (Some(length), false) = (plan.baseline, wanted.is_empty()) else { return Some(out) };
+    let (Some(length), false) = (plan.baseline, wanted.is_empty()) else { return Some((out, None)) };
     let waits = wanted.iter().any(|(_, i)| backends.sources.get(&i.source).is_some_and(|s| !s.has_history()));
     if waits && dry {
         let text =
             format!("a run would collect the baseline for {} first: not done in a dry run", show::duration(length));
         observer.remark(now(), &text);
-        return Some(out);
+        return Some((out, None));
     }
     if waits {
         let text = format!("collecting the baseline for {}: the source keeps no history", show::duration(length));
@@ -180,7 +189,7 @@ async fn baseline(
             *slot = Some(answer);
         }
     }
-    Some(out)
+    Some((out, Some((at - length, at))))
 }
 
 /// `share(h < v)` with a bound that the histogram does not have can only be told to lie between two others.

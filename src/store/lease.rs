@@ -35,14 +35,24 @@ impl Holder {
     }
 }
 
-/// What [`user`] says when the environment names nobody.
+/// What [`user`] says when nobody is named anywhere.
 pub const NOBODY: &str = "unknown";
 
-/// The login name: `USER`, else `LOGNAME`, else [`NOBODY`].
+/// The login name: `USER`, else `LOGNAME`, else what the list of users says of this process's effective user, else [`NOBODY`].
 #[must_use]
 pub fn user() -> String {
     let var = |name: &str| std::env::var(name).ok().filter(|v| !v.is_empty());
-    var("USER").or_else(|| var("LOGNAME")).unwrap_or_else(|| String::from(NOBODY))
+    let listed = || {
+        let list = std::fs::read_to_string("/etc/passwd").ok()?;
+        let uid = rustix::process::geteuid().as_raw().to_string();
+        // name:password:uid:…
+        list.lines().find_map(|l| {
+            let mut fields = l.split(':');
+            let name = fields.next()?;
+            (fields.nth(1) == Some(uid.as_str()) && !name.is_empty()).then(|| name.to_owned())
+        })
+    };
+    var("USER").or_else(|| var("LOGNAME")).or_else(listed).unwrap_or_else(|| String::from(NOBODY))
 }
 
 /// This host's name.

@@ -67,14 +67,36 @@ impl Store {
     pub fn open_readonly(path: &Path) -> Result<Self, StoreError> {
         let _one = OPENING.lock().unwrap_or_else(PoisonError::into_inner);
         let path = existing(path)?;
-        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let conn = open_reader(&path, flags)?;
-        let Some(version) = schema(&conn, &path)? else {
-            return Err(StoreError::NoRuns { path });
-        };
-        add_versions(&conn, &path, version, "temp")?;
-        Ok(store(conn, path, true))
+        let conn = open_reader(&path, READER)?;
+        read_by(conn, path)
     }
+
+    /// As [`Store::open_readonly`], and leaves no new file behind: reading creates the companion files of the write-ahead log.
+    /// Where there is no log nobody has the store open, and the file is read as it stands.
+    pub fn peek(path: &Path) -> Result<Self, StoreError> {
+        if beside(path, "-wal").exists() {
+            return Self::open_readonly(path);
+        }
+        let _one = OPENING.lock().unwrap_or_else(PoisonError::into_inner);
+        let path = existing(path)?;
+        let conn = open_immutable(&path, READER).map_err(|e| StoreError::sqlite(&path, &e))?;
+        read_by(conn, path)
+    }
+}
+
+const READER: OpenFlags = OpenFlags::SQLITE_OPEN_READ_ONLY.union(OpenFlags::SQLITE_OPEN_NO_MUTEX);
+
+fn read_by(conn: Connection, path: PathBuf) -> Result<Store, StoreError> {
+    let Some(version) = schema(&conn, &path)? else {
+        return Err(StoreError::NoRuns { path });
+    };
+    add_versions(&conn, &path, version, "temp")?;
+    Ok(store(conn, path, true))
+}
+
+fn open_immutable(path: &Path, flags: OpenFlags) -> rusqlite::Result<Connection> {
+    let uri = format!("file:{}?immutable=1", uri_path(path));
+    Connection::open_with_flags(uri, flags | OpenFlags::SQLITE_OPEN_URI)
 }
 
 fn open_writable(path: &Path) -> Result<Store, StoreError> {
@@ -156,8 +178,7 @@ fn open_reader(path: &Path, flags: OpenFlags) -> Result<Connection, StoreError> 
                 Some(rusqlite::ErrorCode::CannotOpen | rusqlite::ErrorCode::ReadOnly)
             ) && std::fs::metadata(beside(path, "-wal")).map_or(0, |log| log.len()) == 0 =>
         {
-            let uri = format!("file:{}?immutable=1", uri_path(path));
-            Connection::open_with_flags(uri, flags | OpenFlags::SQLITE_OPEN_URI).map_err(sql)
+            open_immutable(path, flags).map_err(sql)
         }
         Err(e) => Err(sql(e)),
     }

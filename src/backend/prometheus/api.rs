@@ -137,6 +137,12 @@ impl Api {
         self.call("api/v1/query", &[("query", query.to_owned()), ("time", seconds(at))]).await
     }
 
+    /// An instant query as of the server's own now. `nocache`: VictoriaMetrics answers as of half a minute ago without it
+    /// (`-search.latencyOffset`); Prometheus does not know the word and ignores it.
+    pub async fn query_now(&self, query: &str) -> Result<Data, BackendError> {
+        self.call("api/v1/query", &[("query", query.to_owned()), ("nocache", String::from("1"))]).await
+    }
+
     /// A range query, both ends included.
     pub async fn query_range(&self, query: &str, from: Time, to: Time, step: Millis) -> Result<Data, BackendError> {
         self.call(
