@@ -227,6 +227,19 @@ fn every_report_is_as_the_schema_says_and_together_they_show_all_of_it() {
     assert_eq!(aborted["observed"]["checks"]["first"], stopped["observed"]["checks"]["first"]);
     assert_eq!(aborted["baseline"], stopped["baseline"]);
 
+    // killed: the rollback that comes with it is no abort besides
+    let mut live = r.work.start(&args[..args.len() - 1]);
+    live.until("smoke succeeded", LONG);
+    r.work.canary(&["kill", "stop", "--why", "fire"]).exits(0);
+    live.end(LONG).exits(4);
+    let killed = r.report("report.json");
+    schema.check(&killed);
+    assert_eq!((&killed["verdict"], &killed["exit_status"]), (&json!("killed"), &json!(4)));
+    let said: Vec<_> =
+        killed["people"].as_array().unwrap().iter().map(|p| (&p["act"], &p["switch"], &p["why"])).collect();
+    assert_eq!(said, [(&json!("kill"), &json!("stop"), &json!("fire"))]);
+    assert_eq!(killed["actions"].as_array().unwrap().last().unwrap()["cause"], "kill");
+
     assert_eq!(schema.never_seen(), ["/$defs/action/properties/x"; 0], "the schema promises what no report has");
 }
 
@@ -359,7 +372,9 @@ fn a_failed_action_is_in_the_report() {
 #[test]
 fn help_says_what_the_exit_statuses_are() {
     let done = Work::new("flag.canary", &[]).canary(&["run", "--help"]).exits(0);
-    for line in ["0  promoted", "1  rolled back", "2  ", "3  refused", "4  aborted by a person", "5  not finished"] {
+    for line in
+        ["0  promoted", "1  rolled back", "2  ", "3  refused", "4  aborted or killed by a person", "5  not finished"]
+    {
         assert!(done.out.contains(line), "no `{line}` in:\n{}", done.out);
     }
 }

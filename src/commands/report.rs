@@ -131,7 +131,7 @@ pub fn exit_status(verdict: Option<&str>) -> Status {
     match verdict {
         Some("promoted") => Status::Success,
         Some("rolled_back") => Status::Bad,
-        Some("aborted") => Status::Person,
+        Some("aborted" | "killed") => Status::Person,
         Some("refused") => Status::Refused,
         _ => Status::Unfinished,
     }

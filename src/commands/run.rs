@@ -30,7 +30,7 @@ const STATUSES: &str = "Exit status:
   1  rolled back
   2  wrong usage, or an invalid policy or environment; nothing was changed
   3  refused before anything was changed (with --dry-run: it would be refused)
-  4  aborted by a person
+  4  aborted or killed by a person
   5  not finished: stopped, the state is kept for --resume";
 
 /// Arguments of `canary run`.

@@ -2,6 +2,7 @@
 
 use super::document::Happened;
 use super::text::rfc3339;
+use crate::engine::record::Thrower;
 use crate::engine::{Explanation, Record};
 use serde_json::{Value, json};
 
@@ -46,16 +47,27 @@ fn end(text: &str) -> &str {
     text.char_indices().nth(over).and_then(|(i, _)| text.get(i..)).unwrap_or("")
 }
 
-/// What people said that changed the run's course: pauses, resumptions, aborts.
+/// What people said that changed the run's course: pauses, resumptions, aborts, kills.
 #[must_use]
 pub fn people(events: &[Happened]) -> Vec<Value> {
-    let act = |e: &Happened, act: &str, who: &str, why: &str| json!({ "at": rfc3339(e.at), "act": act, "who": who, "why": why });
+    let act = |e: &Happened, act: &str, who: &str, why: &str| json!({ "at": rfc3339(e.at), "act": act, "switch": null, "who": who, "why": why });
     let said = |e: &Happened, word: &str, x: &Explanation| {
         (x.kind == "person").then(|| act(e, word, &x.rule, reason(&x.summary, &x.rule)))
     };
+    // the rollback that comes with a kill is no abort besides
+    let mut killed = None;
     events
         .iter()
         .filter_map(|e| match &e.record {
+            Record::KillSwitch { switch, by: Thrower::Person, who, why, .. } => {
+                killed = Some(who.clone());
+                let mut kill = act(e, "kill", who, why);
+                if let Some(k) = kill.as_object_mut() {
+                    k.insert(String::from("switch"), json!(switch));
+                }
+                Some(kill)
+            }
+            Record::Rollback { explanation, .. } if killed.take().is_some_and(|who| who == explanation.rule) => None,
             Record::Paused { explanation } => said(e, "pause", explanation),
             Record::Rollback { explanation, .. } => said(e, "abort", explanation),
             Record::Resumed { who, why } => Some(act(e, "resume", who, why)),
