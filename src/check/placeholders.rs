@@ -131,7 +131,7 @@ impl<'a> Cx<'a> {
                     };
                     self.push(
                         Diagnostic::error("E0517", message, *span, format!("key `{key}` of `{path}`"))
-                            .also(*first, if at == key { "and this one".to_owned() } else { format!("and key `{at}`") })
+                            .also(*first, if at == key { "and this one".to_owned() } else { format!("key `{at}`") })
                             .help(help),
                     );
                 }

@@ -325,10 +325,14 @@ impl<'a> Maker<'a> {
         let other =
             taken.iter().find(|(_, at, other)| *at == file && parts().zip(other.split('/')).all(|(a, b)| a == b));
         if let Some((other, _, at)) = other {
-            let why = format!(
-                "its key {key} and {at}, of {other}, are one value of {}: each would undo the other",
-                file.display()
-            );
+            let file = file.display();
+            let why = if at == key {
+                format!("is the same value as `{other}`: {key} in {file} (give each flag a key of its own)")
+            } else {
+                format!(
+                    "{key} and `{other}`'s {at} in {file} stand one inside the other (give each flag a key of its own)"
+                )
+            };
             return self.refuse(name, &why);
         }
         taken.push((name.to_owned(), file, key.to_owned()));

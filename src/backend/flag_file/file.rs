@@ -21,8 +21,8 @@ use std::time::{Duration, Instant};
 
 /// How long to wait for another writer.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// A flag file is not greater than this.
-const MAX_SIZE: u64 = 16 << 20;
+/// A flag file is not greater than this: a change reads it several times, and must be done within a call's time.
+const MAX_SIZE: u64 = 4 << 20;
 /// How often a change is begun again because somebody wrote without the lock.
 const ATTEMPTS: usize = 8;
 
@@ -85,7 +85,8 @@ impl Guarded {
         use rustix::fs::{Access, AtFlags, CWD, accessat};
         let Ok(target) = std::fs::canonicalize(&self.path) else { return Ok(()) };
         let folder = target.parent().unwrap_or(&target);
-        match accessat(CWD, folder, Access::WRITE_OK | Access::EXEC_OK, AtFlags::EACCESS).map_err(std::io::Error::from) {
+        match accessat(CWD, folder, Access::WRITE_OK | Access::EXEC_OK, AtFlags::EACCESS).map_err(std::io::Error::from)
+        {
             Err(e) if matches!(e.kind(), ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem) => {
                 Err(self.failed("cannot replace", &target, &e))
             }
@@ -106,7 +107,7 @@ impl Guarded {
         let mut bytes = Vec::new();
         (&file).take(MAX_SIZE + 1).read_to_end(&mut bytes).map_err(|e| failed(&e))?;
         if bytes.len() as u64 > MAX_SIZE {
-            return Err(permanent("greater than 16 MiB"));
+            return Err(permanent("greater than 4 MiB").help("keep the flags of a rollout in a file of their own"));
         }
         match String::from_utf8(bytes) {
             Ok(text) => Ok((text, meta)),
@@ -130,6 +131,9 @@ impl Guarded {
             lock => lock?,
         };
         for _ in 0..ATTEMPTS {
+            if given_up.load(Ordering::SeqCst) {
+                return Err(BackendError::transient(format!("{}: given up before the change", self.name())));
+            }
             let (text, meta) = self.load(&target)?;
             let new = edit(&text)?;
             if new == text {

@@ -36,6 +36,8 @@ pub struct FlagDocument {
     reload: Option<Reload>,
     /// What uses the file may not have read it as it is: true until a reload of this process has succeeded.
     stale: AtomicBool,
+    /// Reads take turns: one that is given up still runs to its end, and those of a slow disk must not pile up.
+    turn: Arc<tokio::sync::Mutex<()>>,
 }
 
 #[derive(Debug)]
@@ -72,6 +74,7 @@ impl FlagDocument {
             inner: Arc::new(Inner { format, file: Guarded::new(format, path.into()), members: Mutex::default() }),
             reload,
             stale: AtomicBool::new(true),
+            turn: Arc::default(),
         })
     }
 
@@ -170,9 +173,11 @@ impl Port for FlagFile {
     async fn read(&self) -> Result<Setting, BackendError> {
         let member = Arc::clone(&self.member);
         // no lock: a rename shows the old file or the new one, never a part
+        let turn = Arc::clone(&self.document.turn).lock_owned().await;
         let written = self
             .document
             .blocking(move |inner, _| {
+                let _turn = turn;
                 let (text, _) = inner.file.load(inner.file.path())?;
                 inner.setting(&text, &member)
             })

@@ -366,7 +366,11 @@ async fn what_is_in_the_way_is_named() {
     ] {
         let f = flags("{\"a\": false}");
         let at = f.folder.path().join(name);
-        if link { symlink("x.json", &at).unwrap() } else { std::fs::create_dir(&at).unwrap() }
+        if link {
+            symlink("x.json", &at).unwrap()
+        } else {
+            std::fs::create_dir(&at).unwrap()
+        }
         let p = f.port("a", FlagKind::Bool);
         let e = p.set(Setting::Bool(true)).await.unwrap_err();
         let what = what.replace("FOLDER", &f.folder.path().display().to_string());
@@ -376,4 +380,28 @@ async fn what_is_in_the_way_is_named() {
         // a rollback of what could not be raised has nothing to do
         p.set(Setting::Bool(false)).await.unwrap();
     }
+}
+
+#[tokio::test]
+async fn a_file_that_is_too_great_is_told() {
+    let f = flags(&format!("{{\"a\": false, \"pad\": \"{}\"}}", "x".repeat(4 << 20)));
+    let p = f.port("a", FlagKind::Bool);
+    for e in [p.read().await.unwrap_err(), p.set(Setting::Bool(true)).await.unwrap_err()] {
+        assert!(!e.transient && e.message.ends_with("greater than 4 MiB") && e.help.is_some(), "{e}");
+    }
+    assert_eq!(f.names(), ["x.json"]);
+}
+
+/// A file that takes long to be read is read by one at a time, however many have given up.
+#[tokio::test]
+async fn reads_that_are_given_up_do_not_pile_up() {
+    let f = flags("{\"a\": false}");
+    let p = f.port("a", FlagKind::Bool);
+    let held = Arc::clone(&p.document.turn).lock_owned().await;
+    for _ in 0..100 {
+        assert!(tokio::time::timeout(Duration::from_micros(10), p.read()).await.is_err());
+    }
+    assert_eq!(Arc::strong_count(&p.document.inner), 1, "no work was begun");
+    drop(held);
+    assert_eq!(p.read().await, Ok(Setting::Bool(false)));
 }
