@@ -45,7 +45,7 @@ pub(super) fn edit(text: &str, key: &Key, value: Option<&str>) -> Result<String,
         }
         (None, Some(v)) => {
             // as the neighbours do
-            let last = lines(text).into_iter().filter_map(|l| l.assignment).last();
+            let last = lines(text).into_iter().filter_map(|l| l.assignment).next_back();
             let export = if last.is_some_and(|a| a.exported) { "export " } else { "" };
             line_behind(text, text.len(), &format!("{export}{key}={v}"))
         }

@@ -382,10 +382,12 @@ fn without(text: &str, flow: bool, map: &Node<'_>, entries: &[(Node<'_>, Node<'_
     let end_of = |(k, v): &(Node<'_>, Node<'_>)| if v.is_nothing() { k.range.end } else { v.range.end };
     match (at.checked_sub(1).and_then(|i| entries.get(i)), entries.get(at + 1)) {
         (Some(previous), _) if text.get(end_of(previous)..child.start).is_some_and(|t| t.contains('#')) => {
-            // what is said of the one before stays, and its comma, which may stand before a brace
-            let tail = text.get(child.end..map.range.end).unwrap_or("");
-            let comma = tail.len() - tail.trim_start().strip_prefix(',').unwrap_or(tail).len();
-            (child.start..child.end + comma, String::new())
+            // what is said of the one before stays; one comma goes, behind that one or before ours
+            let between = text.get(end_of(previous)..child.start).unwrap_or("");
+            let comma = if between.trim_start().starts_with(',') { between.find(',') } else { between.rfind(',') };
+            let at = comma.unwrap_or(between.len());
+            let kept = format!("{}{}", between.get(..at).unwrap_or(""), between.get(at + 1..).unwrap_or(""));
+            (end_of(previous)..child.end, kept)
         }
         (Some(previous), _) => (end_of(previous)..child.end, String::new()),
         (None, Some((next, _))) => (child.start..next.range.start, String::new()),

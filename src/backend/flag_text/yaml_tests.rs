@@ -110,8 +110,9 @@ fn what_others_wrote_keeps_its_meaning() {
     assert_eq!(e, "2:3: a block of text ends the file without a line break: end its last line");
     assert_eq!(set("x: |\n  last\n", "a", "1"), "x: |\n  last\na: 1\n");
     // what is said of another key is not taken away with ours
-    assert_eq!(gone("{\n  x: 1, # c\n  a: 2\n}\n", "a"), "{\n  x: 1, # c\n  \n}\n");
-    assert_eq!(gone("{\n  x: 1, # c\n  a: 2, # ours\n}\n", "a"), "{\n  x: 1, # c\n   # ours\n}\n");
+    assert_eq!(gone("{\n  x: 1, # c\n  a: 2\n}\n", "a"), "{\n  x: 1 # c\n  \n}\n");
+    assert_eq!(gone("{\n  x: 1 # c, d\n  , a: 2\n}\n", "a"), "{\n  x: 1 # c, d\n   \n}\n");
+    assert_eq!(gone("{\n  x: 1, # c\n  a: 2, y: 3\n}\n", "a"), "{\n  x: 1 # c\n  , y: 3\n}\n");
 }
 
 #[test]
