@@ -124,6 +124,20 @@ async fn set_without_permission() {
     let e = port.set(Setting::Bool(true)).await.unwrap_err();
     assert!(e.message.contains("cannot lock") && e.message.ends_with("Permission denied"), "{e}");
     assert!(e.help.unwrap().contains("must be writable") && !e.transient);
+    // told before anything is tried, too
+    let e = port.ready().unwrap_err();
+    assert!(e.message.contains("cannot replace") && e.help.unwrap().contains("must be writable"), "{}", e.message);
+    // and a rollback of what could not be raised has nothing to do
+    port.set(Setting::Bool(false)).await.unwrap();
+}
+
+#[tokio::test]
+#[ignore = "run by the_lock_of_another_user_is_taken"]
+async fn set_under_a_lock_of_another_user() {
+    let Some((path, key)) = given() else { return };
+    let port = FlagFile::new(Format::Json, path, &key, FlagKind::Bool).unwrap();
+    port.ready().unwrap();
+    port.set(Setting::Bool(true)).await.unwrap();
 }
 
 /// A copy of this program that any user may run. Made by another process: a file that this one has open for writing while
@@ -157,6 +171,22 @@ fn a_folder_that_cannot_be_written() {
     assert_eq!(std::fs::read_to_string(&file).unwrap(), "{\"a\": false}");
     std::fs::set_permissions(&flags, std::fs::Permissions::from_mode(0o755)).unwrap();
     assert_eq!(std::fs::read_dir(&flags).unwrap().count(), 1, "nothing is left behind");
+}
+
+/// Two teams, two users: the lock file belongs to whoever came first, and the other may only read it.
+#[test]
+fn the_lock_of_another_user_is_taken() {
+    let folder = tempfile::tempdir().unwrap();
+    let flags = folder.path().join("flags");
+    std::fs::create_dir(&flags).unwrap();
+    let (file, lock) = (flags.join("x.json"), flags.join(".x.json.lock"));
+    std::fs::write(&file, "{\"a\": false}").unwrap();
+    std::fs::write(&lock, "process 1\n").unwrap();
+    std::fs::set_permissions(&lock, std::fs::Permissions::from_mode(0o444)).unwrap();
+    std::fs::set_permissions(&flags, std::fs::Permissions::from_mode(0o777)).unwrap();
+    run_as_nobody(folder.path(), "set_under_a_lock_of_another_user", &file);
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), "{\"a\": true}");
+    assert_eq!(std::fs::read_to_string(&lock).unwrap(), "process 1\n");
 }
 
 #[tokio::test]

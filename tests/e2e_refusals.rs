@@ -436,3 +436,46 @@ fn a_reader_that_went_away_is_no_reason_to_panic() {
         assert_eq!(done.status.code(), Some(0), "{args:?}: {}", String::from_utf8_lossy(&done.stderr));
     }
 }
+
+/// Two flags `a` and `b` of one file; what they are bound to follows.
+const TWO: &str = "edition 2026\n\nmetric harm: ratio = prometheus(`error_share`, max_age: 1s)\nflag a: bool\nflag b: bool\n\n\
+    rollout checkout \"Checkout\" {\n  check every 200ms\n  guard harm: harm <= 1%  tolerate 200ms  else rollback\n  \
+    phase both { flag a = on  flag b = on  hold 200ms }\n}\n";
+
+fn two(bound: &str) -> Flagged {
+    let f = Flagged::new(good);
+    let environment =
+        "edition 2026\n\nenvironment page {\n  prometheus = scrape(urls: [env(\"METRICS_URL\")], every: 100ms)\n";
+    std::fs::write(f.work.path("checkout.canary"), TWO).unwrap();
+    std::fs::write(f.work.path("environments/page.canary"), format!("{environment}{bound}}}\n")).unwrap();
+    std::fs::write(&f.file, "{\"checkout\": 0, \"a\": false, \"b\": false}").unwrap();
+    std::os::unix::fs::symlink("flags.json", f.work.path("link.json")).unwrap();
+    f
+}
+
+/// A check of the text sees two files where there is a link.
+#[test]
+fn two_flags_that_are_one_value_behind_a_link() {
+    for (key, why) in [("a", "b: is the same value as `a`: a in "), ("a/b", "b: a/b and `a`'s a in ")] {
+        let f = two(&format!(
+            "  a = json_file(path: \"../flags.json\", key: \"a\")\n  b = json_file(path: \"../link.json\", key: \"{key}\")\n"
+        ));
+        refused(&f, &RUN, 3, &[why, "give each flag a key of its own"]);
+    }
+}
+
+/// Two names of a file are one file: one write, and one reload that sees both.
+#[test]
+fn two_names_of_a_file_are_one_write() {
+    let reload = "reload: [\"sh\", \"-c\", \"cat ../flags.json >> ../log; echo >> ../log\"]";
+    let f = two(&format!(
+        "  a = json_file(path: \"../flags.json\", key: \"a\", {reload})\n  \
+           b = json_file(path: \"../link.json\", key: \"b\", {reload})\n"
+    ));
+    f.work.canary(&RUN).exits(0);
+    assert_eq!(
+        std::fs::read_to_string(f.work.path("log")).unwrap(),
+        "{\"checkout\": 0, \"a\": true, \"b\": true}\n",
+        "one reload, and it saw both"
+    );
+}

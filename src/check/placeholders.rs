@@ -106,26 +106,36 @@ impl<'a> Cx<'a> {
     /// Two ports of a rollout that an environment binds to one key of one file: each would undo the other.
     pub(super) fn same_keys(&self, e: &'a ast::Environment, ports: &[Port]) {
         let bound = self.bindings(e);
-        let mut seen: Vec<(String, &str, Span)> = Vec::new();
+        let mut seen: Vec<(String, String, &str, Span)> = Vec::new();
         for port in ports {
             let Some((Some(binding), span)) = bound.get(port.bound_as()) else { continue };
             let binding = binding.for_port(port);
             let (Some(Arg::Text(path)), Some(Arg::Text(key))) = (binding.arg("path"), binding.arg("key")) else {
                 continue;
             };
-            let place = format!("{}\n{key}", plain(path));
-            match seen.iter().find(|(p, ..)| *p == place) {
-                Some((_, other, first)) => self.push(
-                    Diagnostic::error(
-                        "E0517",
-                        format!("`{other}` and `{}` are the same value", port.name),
-                        *span,
-                        format!("key `{key}` of `{path}`"),
-                    )
-                    .also(*first, "and this one")
-                    .help("a rollout cannot set one value as two flags: give each a key of its own, or keep one"),
-                ),
-                None => seen.push((place, port.name.as_str(), *span)),
+            let place = plain(path);
+            // a value cannot stand inside a value
+            let meets = |other: &str| key.split('/').zip(other.split('/')).all(|(a, b)| a == b);
+            match seen.iter().find(|(p, k, ..)| *p == place && meets(k)) {
+                Some((_, at, other, first)) => {
+                    let (message, help) = if at == key {
+                        (
+                            format!("`{other}` and `{}` are the same value", port.name),
+                            "a rollout cannot set one value as two flags: give each a key of its own, or keep one",
+                        )
+                    } else {
+                        (
+                            format!("one of `{other}` and `{}` stands inside the other", port.name),
+                            "what holds other keys is no flag: give each a key of its own",
+                        )
+                    };
+                    self.push(
+                        Diagnostic::error("E0517", message, *span, format!("key `{key}` of `{path}`"))
+                            .also(*first, if at == key { "and this one".to_owned() } else { format!("key `{at}`") })
+                            .help(help),
+                    );
+                }
+                None => seen.push((place, key.clone(), port.name.as_str(), *span)),
             }
         }
     }

@@ -109,6 +109,8 @@ struct Maker<'a> {
     resolver: Resolver,
     reasons: std::cell::RefCell<Vec<String>>,
     documents: std::cell::RefCell<BTreeMap<FileKey, Arc<FlagDocument>>>,
+    /// Which flags stand where: name, file, key.
+    taken: std::cell::RefCell<Vec<(String, PathBuf, String)>>,
 }
 
 impl<'a> Maker<'a> {
@@ -121,6 +123,7 @@ impl<'a> Maker<'a> {
             resolver: Resolver::default(),
             reasons: std::cell::RefCell::default(),
             documents: std::cell::RefCell::default(),
+            taken: std::cell::RefCell::default(),
         }
     }
 
@@ -325,13 +328,44 @@ impl<'a> Maker<'a> {
             }
             None => None,
         };
-        let document = self.document(format, folder.join(path), reload);
-        self.keep(name, document.flag(&key, kind, in_use))
+        let path = folder.join(path);
+        // to take back, what was begun is taken back all the same
+        if self.programs {
+            self.alone(name, &path, &key)?;
+        }
+        let document = self.document(format, path, reload);
+        let made = self.keep(name, document.flag(&key, kind, in_use))?;
+        if self.programs {
+            self.keep(name, made.ready())?;
+        }
+        Some(made)
+    }
+
+    /// Whether no other flag stands at this key, or inside it, or around it. A check of the text cannot follow links.
+    fn alone(&self, name: &str, path: &Path, key: &str) -> Option<()> {
+        let file = real(path);
+        let parts = || key.split('/');
+        let mut taken = self.taken.borrow_mut();
+        let other =
+            taken.iter().find(|(_, at, other)| *at == file && parts().zip(other.split('/')).all(|(a, b)| a == b));
+        if let Some((other, _, at)) = other {
+            let file = file.display();
+            let why = if at == key {
+                format!("is the same value as `{other}`: {key} in {file} (give each flag a key of its own)")
+            } else {
+                format!(
+                    "{key} and `{other}`'s {at} in {file} stand one inside the other (give each flag a key of its own)"
+                )
+            };
+            return self.refuse(name, &why);
+        }
+        taken.push((name.to_owned(), file, key.to_owned()));
+        Some(())
     }
 
     /// The file that a flag stands in: one for all flags of it, so that they are written at once.
     fn document(&self, format: Format, path: PathBuf, reload: Option<Reload>) -> Arc<FlagDocument> {
-        let key = (format, path.clone(), reload.as_ref().map(ToString::to_string));
+        let key = (format, real(&path), reload.as_ref().map(ToString::to_string));
         let mut documents = self.documents.borrow_mut();
         let made = documents.entry(key).or_insert_with(|| FlagDocument::new(format, path, reload));
         Arc::clone(made)
@@ -379,6 +413,11 @@ impl<'a> Maker<'a> {
             other => self.refuse(name, &format!("`{other}` cannot be run")),
         }
     }
+}
+
+/// A path without links; as it is where there is no such file.
+fn real(path: &Path) -> PathBuf {
+    std::fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf())
 }
 
 fn reach(input: &Input) -> i64 {

@@ -161,6 +161,14 @@ async fn attempt_once(backends: &Backends, request: &Request, requests: &watch::
             Err(_) => troubles.push(format!("{}: no answer within {}s", backend.describe(), CALL.as_secs())),
         }
     }
+    // what kept it from being written keeps it from being read, most often
+    let mut seen = Vec::new();
+    troubles.retain(|t| {
+        !seen.contains(t) && {
+            seen.push(t.clone());
+            true
+        }
+    });
     if troubles.is_empty() { Attempt::Holds(read) } else { Attempt::Failed(troubles.join("; ")) }
 }
 

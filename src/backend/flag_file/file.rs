@@ -21,8 +21,8 @@ use std::time::{Duration, Instant};
 
 /// How long to wait for another writer.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// A flag file is not greater than this.
-const MAX_SIZE: u64 = 16 << 20;
+/// A flag file is not greater than this: a change reads it several times, and must be done within a call's time.
+const MAX_SIZE: u64 = 4 << 20;
 /// How often a change is begun again because somebody wrote without the lock.
 const ATTEMPTS: usize = 8;
 
@@ -59,13 +59,39 @@ impl Guarded {
             ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem if doing != "cannot read" => {
                 BackendError::permanent(message).help(format!(
                     "the folder {} must be writable: the file is replaced by another, with a lock file beside it",
-                    self.path.parent().unwrap_or(&self.path).display()
+                    at.parent().unwrap_or(at).display()
                 ))
             }
             ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem | ErrorKind::NotADirectory => {
                 BackendError::permanent(message)
             }
             _ => BackendError::transient(message),
+        }
+    }
+
+    /// Something else stands where a file of ours is to be.
+    fn in_the_way(&self, doing: &str, at: &Path) -> BackendError {
+        let what = match std::fs::symlink_metadata(at) {
+            Ok(m) if m.is_dir() => "a folder",
+            Ok(m) if m.is_symlink() => "a link",
+            _ => "no ordinary file",
+        };
+        BackendError::permanent(format!("{}: {doing} {}: it is {what}", self.name(), at.display()))
+            .help("remove it: a file of this name is made and kept by every writer")
+    }
+
+    /// Whether the file can be replaced: its folder must be writable. A file that is not there is told by whoever reads it.
+    pub(super) fn replaceable(&self) -> Result<(), BackendError> {
+        use rustix::fs::{Access, AtFlags, CWD, accessat};
+        let Ok(target) = std::fs::canonicalize(&self.path) else { return Ok(()) };
+        let folder = target.parent().unwrap_or(&target);
+        match accessat(CWD, folder, Access::WRITE_OK | Access::EXEC_OK, AtFlags::EACCESS).map_err(std::io::Error::from)
+        {
+            Err(e) if matches!(e.kind(), ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem) => {
+                Err(self.failed("cannot replace", &target, &e))
+            }
+            // what a kernel cannot tell is told by the write
+            _ => Ok(()),
         }
     }
 
@@ -81,7 +107,7 @@ impl Guarded {
         let mut bytes = Vec::new();
         (&file).take(MAX_SIZE + 1).read_to_end(&mut bytes).map_err(|e| failed(&e))?;
         if bytes.len() as u64 > MAX_SIZE {
-            return Err(permanent("greater than 16 MiB"));
+            return Err(permanent("greater than 4 MiB").help("keep the flags of a rollout in a file of their own"));
         }
         match String::from_utf8(bytes) {
             Ok(text) => Ok((text, meta)),
@@ -98,9 +124,16 @@ impl Guarded {
         let target = std::fs::canonicalize(&self.path).map_err(|e| self.failed("cannot read", &self.path, &e))?;
         // a file that cannot be edited is told before a lock file is made beside it
         let (text, _) = self.load(&target)?;
-        edit(&text)?;
-        let _lock = self.lock(&target, given_up)?;
+        let says_so = edit(&text)? == text;
+        let _lock = match self.lock(&target, given_up) {
+            // where nothing can be written, nothing has to be: a rollback of what could never be raised comes to an end
+            Err(e) if says_so && !e.transient => return Ok(false),
+            lock => lock?,
+        };
         for _ in 0..ATTEMPTS {
+            if given_up.load(Ordering::SeqCst) {
+                return Err(BackendError::transient(format!("{}: given up before the change", self.name())));
+            }
             let (text, meta) = self.load(&target)?;
             let new = edit(&text)?;
             if new == text {
@@ -120,16 +153,31 @@ impl Guarded {
     /// Takes the lock, or says who has it.
     fn lock(&self, target: &Path, given_up: &AtomicBool) -> Result<File, BackendError> {
         let at = beside(target, "lock");
-        let mut file = OpenOptions::new()
+        // a link put here by somebody else must not make us write to a file of ours, nor a pipe make us wait
+        let flags = (rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK).bits().cast_signed();
+        let opened = OpenOptions::new()
             .read(true)
             .write(true)
             .create(true)
             .truncate(false)
             .mode(0o666)
-            // a link put here by somebody else must not make us write to a file of ours
-            .custom_flags(rustix::fs::OFlags::NOFOLLOW.bits().cast_signed())
+            .custom_flags(flags)
             .open(&at)
-            .map_err(|e| self.failed("cannot lock", &at, &e))?;
+            .or_else(|e| match e.kind() {
+                // another user's: it can be locked all the same
+                ErrorKind::PermissionDenied => {
+                    OpenOptions::new().read(true).custom_flags(flags).open(&at).map_err(|_| e)
+                }
+                _ => Err(e),
+            });
+        let ordinary = |file: &File| file.metadata().is_ok_and(|m| m.is_file());
+        let mut file = match opened {
+            Ok(file) if ordinary(&file) => file,
+            Err(e) if std::fs::symlink_metadata(&at).map_or(true, |m| m.is_file()) => {
+                return Err(self.failed("cannot lock", &at, &e));
+            }
+            Ok(_) | Err(_) => return Err(self.in_the_way("cannot lock", &at)),
+        };
         let start = Instant::now();
         loop {
             match file.try_lock() {
@@ -182,6 +230,7 @@ impl Guarded {
         let failed = |e: std::io::Error| self.failed("cannot write", &at, &e);
         // under the lock no one else has one: this is what a process that was killed has left
         match std::fs::remove_file(&at) {
+            Err(_) if at.is_dir() => return Err(self.in_the_way("cannot write", &at)),
             Err(e) if e.kind() != ErrorKind::NotFound => return Err(failed(e)),
             _ => {}
         }

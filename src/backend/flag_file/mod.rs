@@ -26,6 +26,9 @@ pub use super::flag_text::Format;
 pub use in_use::InUse;
 pub use reload::Reload;
 
+/// How a key that is not there is written: no value of any format is written as nothing.
+const ABSENT: &str = "";
+
 /// One file with flags.
 #[derive(Debug)]
 pub struct FlagDocument {
@@ -33,6 +36,8 @@ pub struct FlagDocument {
     reload: Option<Reload>,
     /// What uses the file may not have read it as it is: true until a reload of this process has succeeded.
     stale: AtomicBool,
+    /// Reads take turns: one that is given up still runs to its end, and those of a slow disk must not pile up.
+    turn: Arc<tokio::sync::Mutex<()>>,
 }
 
 #[derive(Debug)]
@@ -47,7 +52,7 @@ struct Inner {
 struct Member {
     key: Key,
     kind: FlagKind,
-    /// The setting that was read first, and how it was written.
+    /// The setting that was read first, and how it was written; [`ABSENT`] where it was not there.
     first: Mutex<Option<(Setting, String)>>,
     /// What this process has set it to.
     set: Mutex<Option<Setting>>,
@@ -69,6 +74,7 @@ impl FlagDocument {
             inner: Arc::new(Inner { format, file: Guarded::new(format, path.into()), members: Mutex::default() }),
             reload,
             stale: AtomicBool::new(true),
+            turn: Arc::default(),
         })
     }
 
@@ -112,10 +118,11 @@ impl FlagDocument {
 impl SharedWrite for FlagDocument {
     async fn write(&self, settings: &[(usize, Setting)]) -> Result<(), BackendError> {
         let settings = settings.to_vec();
-        // whatever comes of it, what runs may now differ from the file
+        // whatever comes of it, also of a write that is given up while it waits, what runs may now differ from the file
+        let before = self.stale.swap(true, Ordering::SeqCst);
         let changed = self.blocking(move |inner, given_up| inner.change(&settings, given_up)).await;
-        if !matches!(changed, Ok(false)) {
-            self.stale.store(true, Ordering::SeqCst);
+        if matches!(changed, Ok(false)) {
+            self.stale.store(before, Ordering::SeqCst);
         }
         changed.map(|_| ())
     }
@@ -144,6 +151,14 @@ impl SharedWrite for FlagDocument {
 }
 
 impl FlagFile {
+    /// Whether its file can be written at all.
+    ///
+    /// # Errors
+    /// Why not.
+    pub fn ready(&self) -> Result<(), BackendError> {
+        self.document.inner.file.replaceable()
+    }
+
     /// A flag in a file of its own.
     ///
     /// # Errors
@@ -158,9 +173,11 @@ impl Port for FlagFile {
     async fn read(&self) -> Result<Setting, BackendError> {
         let member = Arc::clone(&self.member);
         // no lock: a rename shows the old file or the new one, never a part
+        let turn = Arc::clone(&self.document.turn).lock_owned().await;
         let written = self
             .document
             .blocking(move |inner, _| {
+                let _turn = turn;
                 let (text, _) = inner.file.load(inner.file.path())?;
                 inner.setting(&text, &member)
             })
@@ -197,7 +214,10 @@ impl Port for FlagFile {
     }
 
     fn remember(&self, memento: &str) {
-        let setting = spelling::read(self.document.inner.format, self.member.kind, memento);
+        let setting = match memento {
+            ABSENT => Some(Setting::Absent),
+            raw => spelling::read(self.document.inner.format, self.member.kind, raw),
+        };
         if let Some(setting) = setting {
             *self.member.first.lock().unwrap_or_else(PoisonError::into_inner) = Some((setting, memento.to_owned()));
         }
@@ -230,9 +250,10 @@ impl Member {
     fn written(&self, format: Format, to: Setting, like: Option<&str>) -> Option<String> {
         let first = self.first.lock().unwrap_or_else(PoisonError::into_inner);
         match &*first {
+            _ if to == Setting::Absent => None,
             Some((setting, raw)) if setting.same(to) => Some(raw.clone()),
-            Some((_, raw)) => spelling::write(format, self.kind, to, like.or(Some(raw))),
-            None => spelling::write(format, self.kind, to, like),
+            Some((_, raw)) if raw != ABSENT => spelling::write(format, self.kind, to, like.or(Some(raw))),
+            _ => spelling::write(format, self.kind, to, like),
         }
     }
 
@@ -263,7 +284,12 @@ impl Inner {
     }
 
     fn setting(&self, text: &str, member: &Member) -> Result<Setting, BackendError> {
+        let first = |setting, raw: &str| {
+            let mut first = member.first.lock().unwrap_or_else(PoisonError::into_inner);
+            first.get_or_insert_with(|| (setting, raw.to_owned()));
+        };
         let Some(Found { scalar, what, place }) = self.broken(self.format.find(text, &member.key))? else {
+            first(Setting::Absent, ABSENT);
             return Ok(Setting::Absent);
         };
         let read = scalar.and_then(|raw| spelling::read(self.format, member.kind, &raw).map(|s| (s, raw)));
@@ -276,7 +302,7 @@ impl Inner {
                 member.key
             )));
         };
-        member.first.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert((setting, raw));
+        first(setting, &raw);
         Ok(setting)
     }
 
@@ -296,8 +322,11 @@ impl Inner {
             for (member, to) in &ours {
                 match self.with(&new, member, *to) {
                     Ok(text) => new = text,
-                    // what is put back is put back as far as it can be; what is raised is raised whole or not at all
-                    Err(e) if ours.iter().all(|(m, to)| m.restores(*to)) => trouble = Some(e),
+                    // what is taken back is taken back as far as it can be, also by a kill switch, which knows a setting of its
+                    // own; what is raised is raised whole or not at all
+                    Err(e) if ours.iter().all(|(m, to)| m.restores(*to) || !to.exposes()) => {
+                        trouble = Some(e);
+                    }
                     Err(e) => return Err(e),
                 }
             }

@@ -302,3 +302,106 @@ async fn what_runs_is_asked() {
     let e = p.read().await.unwrap_err();
     assert!(e.transient && e.message.contains("did not print JSON"), "{e}");
 }
+
+/// Keys that were not there go again, over anything and each for itself, also in a process that has seen them raised.
+#[tokio::test]
+async fn what_was_absent_is_taken_back_over_anything() {
+    let f = flags("{}");
+    let d = document(&f, None);
+    let (a, b) = (d.flag("a", FlagKind::Bool, None).unwrap(), d.flag("b", FlagKind::Bool, None).unwrap());
+    assert_eq!((a.read().await, b.read().await), (Ok(Setting::Absent), Ok(Setting::Absent)));
+    d.write(&[(0, Setting::Bool(true)), (1, Setting::Bool(true))]).await.unwrap();
+    assert_eq!((a.read().await, b.read().await), (Ok(Setting::Bool(true)), Ok(Setting::Bool(true))));
+    std::fs::write(&f.path, "{\"a\": \"gone mad\", \"b\": true}").unwrap();
+    let mementos = [a.memento().unwrap(), b.memento().unwrap()];
+    let again = document(&f, None);
+    for (key, memento) in ["a", "b"].into_iter().zip(mementos) {
+        again.flag(key, FlagKind::Bool, None).unwrap().remember(&memento);
+    }
+    for d in [d, again] {
+        std::fs::write(&f.path, "{\"a\": \"gone mad\", \"b\": true}").unwrap();
+        d.write(&[(0, Setting::Absent), (1, Setting::Absent)]).await.unwrap();
+        assert_eq!(f.text(), "{}");
+    }
+}
+
+/// A kill switch sets off what was absent: one that cannot be set keeps no other from being taken down.
+#[tokio::test]
+async fn what_exposes_nothing_is_set_as_far_as_it_can_be() {
+    let f = flags("{\"b\": true, \"c\": 3}");
+    let d = document(&f, None);
+    for (key, kind) in [("a", FlagKind::Bool), ("b", FlagKind::Bool), ("c", FlagKind::Count)] {
+        d.flag(key, kind, None).unwrap();
+    }
+    std::fs::write(&f.path, "{\"a\": \"gone mad\", \"b\": true, \"c\": 3}").unwrap();
+    let off = [(0, Setting::Bool(false)), (1, Setting::Bool(false)), (2, Setting::Count(0))];
+    let e = d.write(&off).await.unwrap_err();
+    assert!(e.message.contains("was expected at a, here is the string"), "{e}");
+    assert_eq!(f.text(), "{\"a\": \"gone mad\", \"b\": false, \"c\": 0}");
+}
+
+/// Whether a write that was given up has landed is not known: what runs is to read the file.
+#[tokio::test]
+async fn a_reload_follows_a_write_that_was_given_up() {
+    let f = flags("{\"a\": true}");
+    let log = || std::fs::read_to_string(f.folder.path().join("log")).unwrap_or_default();
+    let d = document(&f, Some("echo read >> log"));
+    let a = d.flag("a", FlagKind::Bool, None).unwrap();
+    a.set(Setting::Bool(true)).await.unwrap();
+    assert_eq!(log(), "read\n");
+    let holder = File::create(f.folder.path().join(".x.json.lock")).unwrap();
+    holder.lock().unwrap();
+    assert!(tokio::time::timeout(Duration::from_millis(30), d.write(&[(0, Setting::Bool(false))])).await.is_err());
+    drop(holder);
+    a.set(Setting::Bool(true)).await.unwrap();
+    assert_eq!(log(), "read\nread\n");
+}
+
+#[tokio::test]
+async fn what_is_in_the_way_is_named() {
+    for (name, link, what) in [
+        (".x.json.lock", false, "cannot lock FOLDER/.x.json.lock: it is a folder"),
+        (".x.json.lock", true, "cannot lock FOLDER/.x.json.lock: it is a link"),
+        (".x.json.canary.tmp", false, "cannot write FOLDER/.x.json.canary.tmp: it is a folder"),
+    ] {
+        let f = flags("{\"a\": false}");
+        let at = f.folder.path().join(name);
+        if link {
+            symlink("x.json", &at).unwrap()
+        } else {
+            std::fs::create_dir(&at).unwrap()
+        }
+        let p = f.port("a", FlagKind::Bool);
+        let e = p.set(Setting::Bool(true)).await.unwrap_err();
+        let what = what.replace("FOLDER", &f.folder.path().display().to_string());
+        assert!(!e.transient && e.message.contains(&what), "{e}");
+        assert!(e.help.unwrap().starts_with("remove it"));
+        assert_eq!(f.text(), "{\"a\": false}");
+        // a rollback of what could not be raised has nothing to do
+        p.set(Setting::Bool(false)).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_file_that_is_too_great_is_told() {
+    let f = flags(&format!("{{\"a\": false, \"pad\": \"{}\"}}", "x".repeat(4 << 20)));
+    let p = f.port("a", FlagKind::Bool);
+    for e in [p.read().await.unwrap_err(), p.set(Setting::Bool(true)).await.unwrap_err()] {
+        assert!(!e.transient && e.message.ends_with("greater than 4 MiB") && e.help.is_some(), "{e}");
+    }
+    assert_eq!(f.names(), ["x.json"]);
+}
+
+/// A file that takes long to be read is read by one at a time, however many have given up.
+#[tokio::test]
+async fn reads_that_are_given_up_do_not_pile_up() {
+    let f = flags("{\"a\": false}");
+    let p = f.port("a", FlagKind::Bool);
+    let held = Arc::clone(&p.document.turn).lock_owned().await;
+    for _ in 0..100 {
+        assert!(tokio::time::timeout(Duration::from_micros(10), p.read()).await.is_err());
+    }
+    assert_eq!(Arc::strong_count(&p.document.inner), 1, "no work was begun");
+    drop(held);
+    assert_eq!(p.read().await, Ok(Setting::Bool(false)));
+}

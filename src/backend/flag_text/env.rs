@@ -13,7 +13,7 @@ use super::{Found, Key};
 use std::ops::Range;
 
 /// One assignment.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Assignment {
     name: Range<usize>,
     exported: bool,
@@ -45,7 +45,8 @@ pub(super) fn edit(text: &str, key: &Key, value: Option<&str>) -> Result<String,
         }
         (None, Some(v)) => {
             // as the neighbours do
-            let export = if assignments(text).last().is_some_and(|a| a.exported) { "export " } else { "" };
+            let last = lines(text).into_iter().filter_map(|l| l.assignment).next_back();
+            let export = if last.is_some_and(|a| a.exported) { "export " } else { "" };
             line_behind(text, text.len(), &format!("{export}{key}={v}"))
         }
     };
@@ -58,38 +59,132 @@ fn assignment(text: &str, key: &Key) -> Result<Option<Assignment>, String> {
         return Err("1:1: begins with a byte order mark, which readers take for a part of the first name".to_owned());
     }
     let name = key.0.first().map_or("", String::as_str);
-    let mut ours = assignments(text).into_iter().filter(|a| text.get(a.name.clone()) == Some(name));
+    let lines = lines(text);
+    let mut ours = Vec::new();
+    for line in lines.iter() {
+        if let Some(a) = &line.assignment
+            && text.get(a.name.clone()) == Some(name)
+        {
+            ours.push(a);
+        }
+        // what a shell sets, and others take for a part of what stands before it
+        let word =
+            |at: &&usize| text.get(**at..).and_then(|t| t.strip_prefix(name)).is_some_and(|t| t.starts_with('='));
+        if let Some(at) = line.words.iter().find(word) {
+            return Err(format!(
+                "{}: {name} stands behind something else on its line, which readers understand differently: give it a line \
+                 of its own",
+                place(text, *at)
+            ));
+        }
+    }
+    let mut ours = ours.into_iter();
     let Some(found) = ours.next() else { return Ok(None) };
     if let Some(second) = ours.next() {
         let (here, first) = (place(text, second.name.start), place(text, found.name.start));
         return Err(format!("{here}: {name} is set here a second time (first at {first})"));
     }
+    let here = place(text, found.name.start);
+    if let Some(quote) = lines.iter().filter_map(|l| l.open.as_ref()).find(|o| o.contains(&found.name.start)) {
+        return Err(format!(
+            "{here}: {name} stands behind a quote that is open at the end of line {}, so that a shell takes it for a text: \
+             put that value into quotes",
+            text.get(..quote.start).unwrap_or("").matches('\n').count()
+        ));
+    }
     match found.doubt {
         Some(why) => {
             Err(format!("{}: {name} has {why}, which readers understand differently", place(text, found.name.end)))
         }
-        None => Ok(Some(found)),
+        None => Ok(Some(found.clone())),
     }
 }
 
-fn assignments(text: &str) -> Vec<Assignment> {
+/// A line, with those that its quotes and backslashes join to it.
+#[derive(Debug)]
+struct Line {
+    assignment: Option<Assignment>,
+    /// Where further words begin, outside of quotes and comments.
+    words: Vec<usize>,
+    /// The lines below that a shell takes for a part of this one, because of a quote inside its value.
+    open: Option<Range<usize>>,
+}
+
+fn lines(text: &str) -> Vec<Line> {
     let mut out = Vec::new();
     let mut at = 0;
     while at < text.len() {
         let line = line_at(text, at);
-        match one(text, line.clone()) {
-            Some(a) => {
-                at = line_at(text, a.value.end).end.max(line.end);
-                out.push(a);
-            }
-            None => at = line.end,
-        }
+        let shell = Shell::of(text, line.start);
+        let assignment = one(text, line.clone(), &shell);
+        at = assignment.as_ref().map_or(line.end, |a| line_at(text, a.value.end).end.max(line.end));
+        // a quote that is never closed is an apostrophe
+        let open = shell.end.filter(|end| assignment.is_some() && *end > at).map(|end| at..end);
+        let own = assignment.as_ref().map_or(line.start, |a| a.name.start);
+        let words = shell.words.into_iter().filter(|w| *w != own && *w < at).collect();
+        out.push(Line { assignment, words, open });
     }
     out
 }
 
+/// What a shell makes of the line that begins at a place.
+#[derive(Debug)]
+struct Shell {
+    /// Behind its last line's break; `None` where a quote is never closed.
+    end: Option<usize>,
+    /// Where words begin, outside of quotes.
+    words: Vec<usize>,
+    /// Where a comment begins.
+    comment: Option<usize>,
+}
+
+impl Shell {
+    fn of(text: &str, from: usize) -> Self {
+        let mut out = Self { end: None, words: Vec::new(), comment: None };
+        let (mut quote, mut fresh) = (None, true);
+        let mut chars = text.get(from..).unwrap_or("").char_indices().map(|(i, c)| (from + i, c)).peekable();
+        while let Some((i, c)) = chars.next() {
+            match (quote, c) {
+                (None | Some('"'), '\\') => {
+                    // with a line's break behind it, it joins the next one
+                    if fresh {
+                        out.words.push(i);
+                    }
+                    fresh = false;
+                    if let Some((_, '\r')) = chars.next() {
+                        chars.next_if(|(_, c)| *c == '\n');
+                    }
+                }
+                (Some(q), c) if q == c => quote = None,
+                (Some(_), _) => {}
+                (None, '\n') => {
+                    out.end = Some(i + 1);
+                    return out;
+                }
+                (None, '#') if fresh => {
+                    out.comment = Some(i);
+                    out.end = Some(line_at(text, i).end);
+                    return out;
+                }
+                (None, ' ' | '\t' | '\r' | ';' | '&' | '|' | '(' | ')') => fresh = true,
+                (None, c) => {
+                    if fresh {
+                        out.words.push(i);
+                    }
+                    fresh = false;
+                    quote = matches!(c, '"' | '\'').then_some(c);
+                }
+            }
+        }
+        if quote.is_none() {
+            out.end = Some(text.len());
+        }
+        out
+    }
+}
+
 /// The assignment that begins in a line.
-fn one(text: &str, line: Range<usize>) -> Option<Assignment> {
+fn one(text: &str, line: Range<usize>, shell: &Shell) -> Option<Assignment> {
     let blank = |c: char| c == ' ' || c == '\t';
     let mut at = line.start;
     let rest = |at: usize| text.get(at..line.end).unwrap_or("");
@@ -127,11 +222,11 @@ fn one(text: &str, line: Range<usize>) -> Option<Assignment> {
         }
         _ => {
             let mut end = line.end;
-            // a backslash before the line break joins two lines
-            while text.get(start..end).is_some_and(|v| v.trim_end_matches(['\r', '\n']).ends_with('\\'))
-                && end < text.len()
-            {
-                end = line_at(text, end).end;
+            if shell.comment.is_none_or(|at| at >= end) {
+                // a backslash before the line break joins two lines, two of them do not
+                while text.get(start..end).is_some_and(joins) && end < text.len() {
+                    end = line_at(text, end).end;
+                }
             }
             let whole = text.get(start..end).unwrap_or("");
             let comment = whole
@@ -142,6 +237,12 @@ fn one(text: &str, line: Range<usize>) -> Option<Assignment> {
         }
     };
     Some(Assignment { name, exported, value, doubt })
+}
+
+/// Whether a line goes on in the next one.
+fn joins(line: &str) -> bool {
+    let bare = line.trim_end_matches(['\r', '\n']);
+    (bare.len() - bare.trim_end_matches('\\').len()) % 2 == 1
 }
 
 /// Behind the closing quote, or the end of the text.

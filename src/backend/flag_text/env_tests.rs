@@ -49,10 +49,27 @@ fn what_readers_understand_differently_is_refused() {
         ("A= 1\n", "1:2: A has blanks behind `=`"),
         ("A=\"1\"2\n", "1:2: A has text behind its closing quote"),
         ("\u{feff}A=1\n", "1:1: begins with a byte order mark"),
+        ("export B=1 A=1\n", "1:12: A stands behind something else on its line"),
+        ("B=1 A=1 # c\nA=1\n", "1:5: A stands behind something else on its line"),
+        ("declare A=1\n", "1:9: A stands behind something else on its line"),
+        ("B=it's\nA=1\nC=don't\n", "2:1: A stands behind a quote that is open at the end of line 1"),
+        ("B=\"x\"'y\nA=1'\n", "2:1: A stands behind a quote that is open at the end of line 1"),
     ] {
         let e = find(text, &key("A")).map(|f| format!("{f:?}")).unwrap_err();
         assert!(e.starts_with(why), "{text:?}: {e}");
         assert!(Format::Env.edit(text, &key("A"), Some("1")).is_err());
+    }
+    // in quotes and comments, and behind an apostrophe that nothing closes, it is no assignment
+    for text in ["B='x A=1'\nA=1\n", "# x A=1\nA=1\n", "B=1 # A=1\nA=1\n", "B=1 # it's\nA=1\n# it's\n", "B=it's\nA=1\n"]
+    {
+        assert_eq!(
+            set(text, "A", "5"),
+            format!("{}A=5\n{}", &text[..text.rfind("A=1\n").unwrap()], {
+                let (_, tail) = text.split_once("\nA=1\n").unwrap();
+                tail
+            }),
+            "{text:?}"
+        );
     }
     // others' variables are their own matter
     assert_eq!(set("B = 1\nB=2\nA=1\n", "A", "2"), "B = 1\nB=2\nA=2\n");
@@ -97,6 +114,9 @@ fn a_shell_reads_what_was_written() {
         "B=\"a\nA=9\nb\"\nA=\"false\"\n",
         "B='it'\nA=\"false\" # c\nC=\"\\\"\nA=1\"\n",
         "B=joined\\\nA=7\nA=false\n",
+        "B=C:\\\\\nA=false\n",
+        "B=1 # C:\\\nA=false\n",
+        "B=it\\'s\nA=false\n",
         "B=1\n",
         "",
     ] {

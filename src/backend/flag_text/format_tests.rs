@@ -65,7 +65,7 @@ fn line(format: Format) -> BoxedStrategy<String> {
 
 fn keys(format: Format) -> BoxedStrategy<String> {
     match format {
-        Format::Env => prop::sample::select(vec!["on", "X", "NEW"]).prop_map(str::to_owned).boxed(),
+        Format::Env => prop::sample::select(vec!["on", "X", "NEW", "NEWER"]).prop_map(str::to_owned).boxed(),
         _ => prop::sample::select(vec![
             "on",
             "new",
@@ -118,6 +118,24 @@ fn laws(format: Format, text: &str, key: &str) -> Result<(), TestCaseError> {
     Ok(())
 }
 
+/// Two keys that were not there go without a trace, whichever goes first.
+fn two(format: Format, text: &str, keys: [&str; 2]) -> Result<(), TestCaseError> {
+    let [a, b] = keys.map(|k| format.key(k).unwrap());
+    let absent = |k| format.find(text, k) == Ok(None);
+    // one inside the other cannot both be values
+    if a.0.starts_with(&b.0) || b.0.starts_with(&a.0) || !absent(&a) || !absent(&b) {
+        return Ok(());
+    }
+    let with = format.edit(text, &a, Some("true")).and_then(|t| format.edit(&t, &b, Some("true")));
+    let Ok(with) = with else { return Ok(()) };
+    for [first, second] in [[&a, &b], [&b, &a]] {
+        let one = format.edit(&with, first, None).unwrap();
+        prop_assert_eq!(format.find(&one, second).unwrap().unwrap().scalar, Some(String::from("true")));
+        prop_assert_eq!(format.edit(&one, second, None).unwrap(), text, "with {:?}, then {:?}", with, one);
+    }
+    Ok(())
+}
+
 macro_rules! laws {
     ($name:ident, $hostile:ident, $format:expr) => {
         proptest! {
@@ -126,8 +144,9 @@ macro_rules! laws {
             ))]
 
             #[test]
-            fn $name(text in texts($format), key in keys($format)) {
+            fn $name(text in texts($format), key in keys($format), other in keys($format)) {
                 laws($format, &text, &key)?;
+                two($format, &text, [&key, &other])?;
             }
 
             /// No text makes it panic, and what it edits it can read again.

@@ -117,3 +117,7 @@ impl Format {
 #[cfg(test)]
 #[path = "format_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "readers_tests.rs"]
+mod readers_tests;

@@ -145,7 +145,7 @@ fn addition(text: &str, doc: &Doc<'_>, walk: &Walk<'_, '_>, value: &str) -> Resu
                 return Ok(line_behind(text, line_at(text, header.start).end, &line));
             }
             // before the first header, and the comments that belong to it
-            let mut first = first_header(doc.as_table());
+            let mut first = first_header(doc.as_table()).map(|at| line_at(text, at).start);
             while let Some(at) = first {
                 let above = at.checked_sub(1).map(|end| line_at(text, end));
                 match above {

@@ -36,6 +36,7 @@ fn a_key_is_added_in_the_layout_of_its_neighbours_and_taken_away_without_a_trace
         ("[t]\n[t.u]\nx = 1\n", "t/u/a", "[t]\n[t.u]\nx = 1\na = 1\n"),
         ("[t]", "t/a", "[t]\na = 1"),
         ("# file\n\n# about t\n[t]\nx = 1\n", "a", "# file\n\na = 1\n# about t\n[t]\nx = 1\n"),
+        ("  [t]\n  x = 1\n", "a", "a = 1\n  [t]\n  x = 1\n"),
         ("a.b = 1\nz = 2\n", "a/c", "a.b = 1\nz = 2\na.c = 1\n"),
         ("[t.u]\nx = 1\n", "t/v/w", "t.v.w = 1\n[t.u]\nx = 1\n"),
         ("x = {}\n", "x/a", "x = {a = 1}\n"),

@@ -24,6 +24,8 @@ struct Node<'t> {
     range: Range<usize>,
     /// Why nothing at or below it can be edited.
     doubt: Option<&'static str>,
+    /// A text behind `|` or `>`.
+    block: bool,
 }
 
 #[derive(Debug)]
@@ -75,7 +77,18 @@ pub(super) fn edit(text: &str, key: &Key, value: Option<&str>) -> Result<String,
         (None, None) => return Ok(text.to_owned()),
         (Some((_, old)), Some(v)) => (old.range.clone(), v.to_owned()),
         (Some(entry), None) => removal(text, &walk, entry),
-        (None, Some(v)) => addition(text, root.as_ref(), &walk, v)?,
+        (None, Some(v)) => {
+            let splice = addition(text, root.as_ref(), &walk, v)?;
+            // a line break behind it would become a part of it
+            if splice.0.start == text.len()
+                && !text.ends_with('\n')
+                && let Some(block) = root.as_ref().and_then(last_block)
+            {
+                let here = place(text, block);
+                return Err(format!("{here}: a block of text ends the file without a line break: end its last line"));
+            }
+            splice
+        }
     };
     let out = spliced(text, vec![splice]);
     // everything else must still say what it said
@@ -111,9 +124,10 @@ fn parse(text: &str) -> Result<Option<Node<'_>>, String> {
             }
             Event::Scalar(value, style, anchor, tag) => {
                 let kind = if style == ScalarStyle::Plain { Kind::Plain(value) } else { Kind::Text(value) };
-                Some(Node { kind, range, doubt: doubt(anchor, tag.is_some()) })
+                let block = matches!(style, ScalarStyle::Literal | ScalarStyle::Folded);
+                Some(Node { kind, range, doubt: doubt(anchor, tag.is_some()), block })
             }
-            Event::Alias(_) => Some(Node { kind: Kind::Alias, range, doubt: Some("an alias") }),
+            Event::Alias(_) => Some(Node { kind: Kind::Alias, range, doubt: Some("an alias"), block: false }),
             Event::MappingStart(..) | Event::SequenceStart(..) if open.len() >= DEEPEST => {
                 return Err(format!("{}: nested deeper than {DEEPEST} levels", place(text, range.start)));
             }
@@ -180,7 +194,7 @@ impl<'t> Open<'t> {
         } else {
             Kind::List(self.nodes)
         };
-        Node { kind, range: start..end, doubt: self.doubt }
+        Node { kind, range: start..end, doubt: self.doubt, block: false }
     }
 }
 
@@ -306,6 +320,16 @@ fn addition(text: &str, root: Option<&Node<'_>>, walk: &Walk<'_, '_, '_>, value:
     Ok(line_behind(text, line_at(text, at).end, &format!("{indent}{entry}")))
 }
 
+/// Where the block of text begins that is the last value of all, if it is one.
+fn last_block(node: &Node<'_>) -> Option<usize> {
+    match &node.kind {
+        Kind::Map { entries, .. } => entries.last().and_then(|(_, v)| last_block(v)),
+        Kind::List(nodes) => nodes.last().and_then(last_block),
+        Kind::Text(_) if node.block => Some(node.range.start),
+        _ => None,
+    }
+}
+
 /// A line at the end of a text that holds no document yet.
 fn end_of(text: &str, entry: &str) -> Splice {
     // `...` ends a document: nothing may stand behind it
@@ -357,6 +381,14 @@ fn without(text: &str, flow: bool, map: &Node<'_>, entries: &[(Node<'_>, Node<'_
     let at = entries.iter().position(|(k, _)| k.range.start == child.start).unwrap_or(0);
     let end_of = |(k, v): &(Node<'_>, Node<'_>)| if v.is_nothing() { k.range.end } else { v.range.end };
     match (at.checked_sub(1).and_then(|i| entries.get(i)), entries.get(at + 1)) {
+        (Some(previous), _) if text.get(end_of(previous)..child.start).is_some_and(|t| t.contains('#')) => {
+            // what is said of the one before stays; one comma goes, behind that one or before ours
+            let between = text.get(end_of(previous)..child.start).unwrap_or("");
+            let comma = if between.trim_start().starts_with(',') { between.find(',') } else { between.rfind(',') };
+            let at = comma.unwrap_or(between.len());
+            let kept = format!("{}{}", between.get(..at).unwrap_or(""), between.get(at + 1..).unwrap_or(""));
+            (end_of(previous)..child.end, kept)
+        }
         (Some(previous), _) => (end_of(previous)..child.end, String::new()),
         (None, Some((next, _))) => (child.start..next.range.start, String::new()),
         (None, None) => {
@@ -381,8 +413,21 @@ fn written(name: &str) -> String {
     let plain = chars.next().is_some_and(|c| c.is_ascii_alphabetic() || c == '_')
         && chars.all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-' || c == '.')
         && !special.contains(&name.to_ascii_lowercase().as_str());
-    // a JSON string is a YAML text in double quotes
-    if plain { name.to_owned() } else { serde_json::Value::from(name).to_string() }
+    if plain {
+        return name.to_owned();
+    }
+    // a JSON string is a YAML text in double quotes, but for line breaks of Unicode, which YAML 1.1 breaks lines at, and what
+    // it does not print
+    let mut out = String::new();
+    for c in serde_json::Value::from(name).to_string().chars() {
+        match c {
+            '\u{7f}'..='\u{9f}' | '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}' => {
+                out.push_str(&format!("\\u{:04x}", u32::from(c)));
+            }
+            c => out.push(c),
+        }
+    }
+    out
 }
 
 fn what(text: &str, node: &Node<'_>) -> String {

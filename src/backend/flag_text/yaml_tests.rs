@@ -57,6 +57,7 @@ fn a_key_is_added_in_the_layout_of_its_neighbours_and_taken_away_without_a_trace
         ("{\n  \"x\": 1,\n  \"y\": [1, 2]\n}\n", "a", "{\n  \"x\": 1,\n  \"y\": [1, 2], a: 1\n}\n"),
         ("x: 1\n", "on", "x: 1\n\"on\": 1\n"),
         ("x: 1\n", "a b~1c", "x: 1\n\"a b/c\": 1\n"),
+        ("x: 1\n", "a\u{2028}ü", "x: 1\n\"a\\u2028ü\": 1\n"),
     ] {
         assert_eq!(set(text, at, "1"), want, "{text:?}");
         assert_eq!(gone(want, at), text, "{want:?}");
@@ -100,6 +101,18 @@ fn what_cannot_be_edited_is_told_with_its_place() {
         let e = error(text, at);
         assert!(e.contains(why), "{text:?}: {e}");
     }
+}
+
+#[test]
+fn what_others_wrote_keeps_its_meaning() {
+    // a line break behind the last line of a block would become a part of its text
+    let e = Format::Yaml.edit("x: |\n  last", &key("a"), Some("1")).unwrap_err();
+    assert_eq!(e, "2:3: a block of text ends the file without a line break: end its last line");
+    assert_eq!(set("x: |\n  last\n", "a", "1"), "x: |\n  last\na: 1\n");
+    // what is said of another key is not taken away with ours
+    assert_eq!(gone("{\n  x: 1, # c\n  a: 2\n}\n", "a"), "{\n  x: 1 # c\n  \n}\n");
+    assert_eq!(gone("{\n  x: 1 # c, d\n  , a: 2\n}\n", "a"), "{\n  x: 1 # c, d\n   \n}\n");
+    assert_eq!(gone("{\n  x: 1, # c\n  a: 2, y: 3\n}\n", "a"), "{\n  x: 1 # c\n  , y: 3\n}\n");
 }
 
 #[test]
