@@ -34,6 +34,7 @@ pub mod query;
 pub mod reset;
 pub mod run;
 pub mod runs;
+mod side_by_side;
 pub mod status;
 pub mod switches;
 pub mod why;
