@@ -232,3 +232,35 @@ fn of_flags_in_one_file_those_that_can_be_are_set_by_a_kill() {
     kill.end(LONG).exits(0);
     assert!(s.off());
 }
+
+#[test]
+fn a_kill_that_was_killed_anywhere_is_made_good_by_the_next_one() {
+    for fault in ["decided", "journalled", "performed", "confirmed", "performed:2", "confirmed:2"] {
+        let s = Shared::new();
+        let status = s.work.command(&KILL).env("CANARY_FAULT", fault).output().unwrap().status;
+        assert_eq!(status.code(), None, "{fault}");
+        // somebody turns on again what may have been off already
+        s.write("workers.json", "{\"one\": true, \"two\": true}");
+        s.work.canary(&KILL).exits(0);
+        assert!(s.off(), "{fault}");
+        assert_eq!(s.undelivered(), 0, "{fault}");
+        assert_eq!(s.store().latches(None).unwrap().len(), 1, "{fault}");
+        s.work.canary(&["reset", "halt", "--why", "mended"]).exits(0);
+    }
+}
+
+#[test]
+fn a_promoted_run_whose_end_was_not_entered_is_killed() {
+    let s = Shared::new();
+    let text = POLICY.replace("hold 40s", "hold 400ms");
+    s.write("policy.canary", &text);
+    let run = ["run", "policy.canary", "--env", "here", "--rollout", "first"];
+    let done = s.work.canary(&run).exits(0);
+    assert_eq!(s.work.json("a/flags.json")["first"], 5, "{done:?}");
+    // as a runner leaves it that is stopped between its last event and its verdict
+    let store = rusqlite::Connection::open(s.work.path(".canary/store.db")).unwrap();
+    store.execute_batch("update runs set verdict = null, finished = null, finished_seq = null, seal = null").unwrap();
+    s.work.canary(&["kill", "halt"]).exits(0);
+    assert!(s.off());
+    assert_eq!(s.store().latches(None).unwrap().len(), 1);
+}

@@ -150,6 +150,8 @@ impl Kill<'_> {
         }
         let plan = Arc::new(p.plan.clone());
         let backends = self.connected(&p.plan, &p.bindings)?;
+        // its runner was stopped between its end and the entry of that: only the entry is made here, and nothing is set
+        let over = state.verdict().is_some();
         let beginning = self.beginning(state, switch);
         self.runtime
             .block_on(async {
@@ -158,6 +160,7 @@ impl Kill<'_> {
                 resume_with(&self.store, &p.run, lease, plan, backends, beginning, stop, observer, None).await
             })
             .map(|status| match status {
+                Status::Success | Status::Bad | Status::Person | Status::Refused if over => Look::Again,
                 // what was asked for is done, whether this call or a rollback under way did it
                 Status::Person | Status::Bad => Look::Done(self.of_run(p)),
                 other => Look::Done(other),
