@@ -264,3 +264,22 @@ fn a_promoted_run_whose_end_was_not_entered_is_killed() {
     assert!(s.off());
     assert_eq!(s.store().latches(None).unwrap().len(), 1);
 }
+
+#[test]
+fn two_policies_that_give_one_name_to_different_switches() {
+    let s = Shared::new();
+    let one = POLICY.replace("hold 40s", "hold 400ms");
+    let other = one.replace("flag workers = off\n  run stop", "flag second = 0%");
+    assert_ne!(one, other);
+    s.write("policy.canary", &one);
+    s.write("other.canary", &other);
+    s.work.canary(&["run", "other.canary", "--env", "here", "--rollout", "second"]).exits(0);
+    s.work.canary(&["run", "policy.canary", "--env", "here", "--rollout", "first"]).exits(0);
+    // what is called the same and is something else is not passed over in silence
+    let more = "canary kill halt --rollout second --env here";
+    s.work.canary(&["kill", "halt"]).exits(5).says("second has a kill switch halt").says(more);
+    assert!(s.off());
+    assert_eq!(s.work.json("b/flags.json")["second"], 5);
+    s.work.canary(&more.split(' ').skip(1).collect::<Vec<_>>()).exits(0);
+    assert_eq!(s.work.json("b/flags.json")["second"], 0);
+}

@@ -9,7 +9,7 @@ use super::people::{runner, who};
 use super::run::{lease_names, new_run, stop_on_signals, store_path};
 use super::runs::{DEFAULT_STORE, at};
 use super::side_by_side::observer_of;
-use super::switches::{Pinned, newest, unfinished};
+use super::switches::{Pinned, deeds, newest, unfinished};
 use crate::engine::{Operator, State};
 use crate::plan::{Bindings, Plan, SwitchId};
 use crate::runtime::clock::now;
@@ -17,12 +17,16 @@ use crate::runtime::executor::Beginning;
 use crate::runtime::journal::Journal;
 use crate::runtime::{Executor, Outcome};
 use crate::store::{Holder, LeaseGuard, Store, StoreError};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// How long somebody else may hold what is to be taken back and not say what it runs.
 const HELD: Duration = Duration::from_secs(5);
+
+/// How long a store that somebody keeps locked may hold up each thing that is asked of it.
+const LOCKED: Duration = Duration::from_secs(1);
 
 /// Arguments of `canary kill`.
 #[derive(Debug, clap::Args)]
@@ -98,6 +102,8 @@ impl<'a> Kill<'a> {
                 return Err(because(Status::Wrong, &message));
             }
         };
+        // who keeps the store locked does not keep the kill from being made past it
+        store.set_patience(LOCKED);
         let runtime = super::runs::tokio()
             .map_err(|e| because(Status::Unfinished, &format!("cannot start the async runtime: {e}")))?;
         Ok(Self { args, given, store: Arc::new(store), lost, runtime })
@@ -155,6 +161,8 @@ impl<'a> Kill<'a> {
             return Ok(Look::Again);
         }
         let environment = live.first().or(left.first()).map_or("", |p| p.run.environment.as_str());
+        let done = live.iter().chain(&left).flat_map(|p| deeds(&p.plan, &p.bindings, &args.switch)).collect();
+        let worst = worse(worst, self.called_the_same(environment, &done));
         Ok(Look::Done(self.latched(environment, None, worst)))
     }
 
@@ -188,6 +196,7 @@ impl<'a> Kill<'a> {
             return Ok(Look::Again);
         }
         let status = self.alone(plan, bindings, &policy, &files, lease, false)?;
+        let status = worse(status, self.called_the_same(env, &deeds(plan, bindings, switch)));
         Ok(Look::Done(self.latched(env, Some(plan.rollout.as_str()), status)))
     }
 
@@ -274,6 +283,27 @@ impl<'a> Kill<'a> {
             "no run in this store has a kill switch {s}{known}; say where it is declared: `canary kill {s} POLICY --env ENV`"
         );
         Err(because(Status::Wrong, &message))
+    }
+
+    /// Says which other rollouts on the environment have a switch of this name that does something else: it was not thrown.
+    fn called_the_same(&self, environment: &str, done: &BTreeSet<String>) -> Status {
+        let name = &self.args.switch;
+        if self.args.rollout.is_some() || self.given.is_some() {
+            return Status::Success;
+        }
+        let others = newest(&self.store, None, |plan| plan.switch(name).is_some()).unwrap_or_default();
+        let mut status = Status::Success;
+        for p in others.iter().filter(|p| p.run.environment == environment) {
+            if !deeds(&p.plan, &p.bindings, name).is_subset(done) {
+                let (rollout, at) = (&p.run.rollout, at(&self.store));
+                let message = format!(
+                    "{rollout} has a kill switch {name} that does something else and was NOT thrown: \
+                     `canary kill {name} --rollout {rollout} --env {environment}{at}` throws it"
+                );
+                status = because(Status::Unfinished, &message);
+            }
+        }
+        status
     }
 
     /// The status, or that the switch is not latched: what it sets is set all the same, but a rollout could start.

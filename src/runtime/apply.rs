@@ -161,6 +161,9 @@ async fn attempt_once(backends: &Backends, request: &Request, requests: &watch::
             Err(_) => troubles.push(format!("{}: no answer within {}s", backend.describe(), CALL.as_secs())),
         }
     }
+    // what hinders the writing hinders the reading as well
+    let mut said = std::collections::BTreeSet::new();
+    troubles.retain(|t| said.insert(t.clone()));
     if troubles.is_empty() { Attempt::Holds(read) } else { Attempt::Failed(troubles.join("; ")) }
 }
 
