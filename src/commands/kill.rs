@@ -6,9 +6,10 @@ use super::connect::connect_to_take_back;
 use super::exit::{Status, because};
 use super::load::{Compiled, Target, compile, rollouts};
 use super::people::{runner, who};
-use super::run::{lease_names, new_run, observer, stop_on_signals, store_path};
+use super::run::{lease_names, new_run, stop_on_signals, store_path};
 use super::runs::{DEFAULT_STORE, at};
-use super::switches::{Pinned, newest, unfinished};
+use super::side_by_side::observer_of;
+use super::switches::{Pinned, deeds, newest, unfinished};
 use crate::engine::{Operator, State};
 use crate::plan::{Bindings, Plan, SwitchId};
 use crate::report::provenance::{Git, Provenance};
@@ -17,12 +18,16 @@ use crate::runtime::executor::Beginning;
 use crate::runtime::journal::Journal;
 use crate::runtime::{Executor, Outcome};
 use crate::store::{Holder, LeaseGuard, Store, StoreError, host, user};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// How long somebody else may hold what is to be taken back and not say what it runs.
 const HELD: Duration = Duration::from_secs(5);
+
+/// How long a store that somebody keeps locked may hold up each thing that is asked of it.
+const LOCKED: Duration = Duration::from_secs(1);
 
 /// Arguments of `canary kill`.
 #[derive(Debug, clap::Args)]
@@ -98,6 +103,8 @@ impl<'a> Kill<'a> {
                 return Err(because(Status::Wrong, &message));
             }
         };
+        // who keeps the store locked does not keep the kill from being made past it
+        store.set_patience(LOCKED);
         let runtime = super::runs::tokio()
             .map_err(|e| because(Status::Unfinished, &format!("cannot start the async runtime: {e}")))?;
         Ok(Self { args, given, store: Arc::new(store), lost, runtime })
@@ -106,16 +113,18 @@ impl<'a> Kill<'a> {
     /// Looks and acts until what was looked at held still.
     fn all(&self) -> Result<Status, Status> {
         let begun = Instant::now();
+        let mut failed = Status::Success;
         loop {
-            match self.once(begun.elapsed() > HELD)? {
-                Look::Done(status) => return Ok(status),
+            match self.once(begun.elapsed() > HELD, &mut failed)? {
+                Look::Done(status) => return Ok(worse(status, failed)),
                 Look::Again => std::thread::sleep(Duration::from_millis(100)),
             }
         }
     }
 
     /// `patient_enough`: whoever holds what is to be set has had the time to say what it runs.
-    fn once(&self, patient_enough: bool) -> Result<Look, Status> {
+    /// `failed`: what cannot be mended by another look.
+    fn once(&self, patient_enough: bool, failed: &mut Status) -> Result<Look, Status> {
         let args = self.args;
         let found = unfinished(&self.store, &args.switch, args.env.as_deref(), args.rollout.as_deref())?;
         if args.env.is_none() {
@@ -128,20 +137,33 @@ impl<'a> Kill<'a> {
             found.into_iter().partition(|p| runner(&self.store, &p.run).is_some());
         // all are told before any is waited for
         let told: Vec<_> = live.iter().map(|p| (p, self.tell(&p.run))).collect();
-        let mut worst = Status::Success;
-        for p in &left {
-            match self.take_over(p, patient_enough)? {
-                Look::Again => return Ok(Look::Again),
-                Look::Done(status) => worst = worse(worst, status),
+        let several = left.len() + live.len() > 1;
+        // side by side: what cannot be taken back, or told to people, stands in front of nothing else
+        let looks: Vec<Result<Look, Status>> = std::thread::scope(|all| {
+            let left = left.iter().map(|p| all.spawn(move || self.take_over(p, patient_enough, several)));
+            let left: Vec<_> = left.collect();
+            let told = told.into_iter().map(|(p, id)| all.spawn(move || self.awaited(p, id, several)));
+            let told: Vec<_> = told.collect();
+            let broken = |_| Err(because(Status::Unfinished, "a part of the kill has ended unexpectedly: kill again"));
+            left.into_iter().chain(told).map(|t| t.join().unwrap_or_else(broken)).collect()
+        });
+        let (mut worst, mut again) = (Status::Success, false);
+        for look in looks {
+            match look {
+                Ok(Look::Again) => again = true,
+                Ok(Look::Done(status)) | Err(status) => worst = worse(worst, status),
             }
         }
-        for (p, id) in told {
-            match self.awaited(p, id)? {
-                Look::Again => return Ok(Look::Again),
-                Look::Done(status) => worst = worse(worst, status),
+        // one that is to be looked at again is not left because of another one that cannot be killed
+        if again {
+            if worst == Status::Bad {
+                *failed = worst;
             }
+            return Ok(Look::Again);
         }
         let environment = live.first().or(left.first()).map_or("", |p| p.run.environment.as_str());
+        let done = live.iter().chain(&left).flat_map(|p| deeds(&p.plan, &p.bindings, &args.switch)).collect();
+        let worst = worse(worst, self.called_the_same(environment, &done));
         Ok(Look::Done(self.latched(environment, None, worst)))
     }
 
@@ -174,7 +196,8 @@ impl<'a> Kill<'a> {
         if !unfinished(&self.store, switch, Some(env), self.args.rollout.as_deref())?.is_empty() {
             return Ok(Look::Again);
         }
-        let status = self.alone(plan, bindings, &policy, &files, lease)?;
+        let status = self.alone(plan, bindings, &policy, &files, lease, false)?;
+        let status = worse(status, self.called_the_same(env, &deeds(plan, bindings, switch)));
         Ok(Look::Done(self.latched(env, Some(plan.rollout.as_str()), status)))
     }
 
@@ -185,6 +208,7 @@ impl<'a> Kill<'a> {
         policy: &Path,
         files: &[PathBuf],
         lease: LeaseGuard,
+        several: bool,
     ) -> Result<Status, Status> {
         let Some(switch) = plan.switch(&self.args.switch) else {
             return Err(because(Status::Wrong, &format!("{} has no kill switch {}", plan.rollout, self.args.switch)));
@@ -208,7 +232,7 @@ impl<'a> Kill<'a> {
         let name = plan.rollout.clone();
         let names: Vec<String> = plan.actions.iter().map(|a| a.name.clone()).collect();
         let (outcome, state) = self.runtime.block_on(async {
-            let observer = observer(Format::Human, &bindings.environment, false);
+            let observer = observer_of(&plan.rollout, &bindings.environment, several);
             let stop = stop_on_signals();
             Executor::new(plan, backends, journal, observer).run(beginning, stop).await
         });
@@ -271,6 +295,27 @@ impl<'a> Kill<'a> {
             "no run in this store has a kill switch {s}{known}; say where it is declared: `canary kill {s} POLICY --env ENV`"
         );
         Err(because(Status::Wrong, &message))
+    }
+
+    /// Says which other rollouts on the environment have a switch of this name that does something else: it was not thrown.
+    fn called_the_same(&self, environment: &str, done: &BTreeSet<String>) -> Status {
+        let name = &self.args.switch;
+        if self.args.rollout.is_some() || self.given.is_some() {
+            return Status::Success;
+        }
+        let others = newest(&self.store, None, |plan| plan.switch(name).is_some()).unwrap_or_default();
+        let mut status = Status::Success;
+        for p in others.iter().filter(|p| p.run.environment == environment) {
+            if !deeds(&p.plan, &p.bindings, name).is_subset(done) {
+                let (rollout, at) = (&p.run.rollout, at(&self.store));
+                let message = format!(
+                    "{rollout} has a kill switch {name} that does something else and was NOT thrown: \
+                     `canary kill {name} --rollout {rollout} --env {environment}{at}` throws it"
+                );
+                status = because(Status::Unfinished, &message);
+            }
+        }
+        status
     }
 
     /// The status, or that the switch is not latched: what it sets is set all the same, but a rollout could start.

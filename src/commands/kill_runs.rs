@@ -2,11 +2,12 @@
 
 use super::exit::{Status, because};
 use super::kill::{Kill, Look, no_lease, undone, worse};
+use super::lab;
 use super::people::{runner, who};
-use super::run::{kept_state, observer, resume_with, stop_on_signals};
+use super::run::{kept_state, resume_with, stop_on_signals};
 use super::runs::at;
+use super::side_by_side::observer_of;
 use super::switches::Pinned;
-use super::{Format, lab};
 use crate::engine::{Effect, Input, Operator, Record, State, step};
 use crate::plan::SwitchId;
 use crate::runtime::clock::now;
@@ -30,13 +31,15 @@ impl Kill<'_> {
     }
 
     /// Waits until a live runner has taken everything back; one that does not hear leaves it to this process.
-    pub(super) fn awaited(&self, p: &Pinned, told: Result<i64, StoreError>) -> Result<Look, Status> {
+    pub(super) fn awaited(&self, p: &Pinned, told: Result<i64, StoreError>, several: bool) -> Result<Look, Status> {
         let run = &p.run;
         let id = match told {
             Ok(id) => id,
             // it has ended meanwhile
             Err(StoreError::Refused { .. }) => return Ok(Look::Again),
-            Err(e) => return self.unheard(p, &format!("the runner of {} cannot be told: {e}", run.rollout), true),
+            Err(e) => {
+                return self.unheard(p, &format!("the runner of {} cannot be told: {e}", run.rollout), true, several);
+            }
         };
         let begun = Instant::now();
         let answer = loop {
@@ -48,7 +51,7 @@ impl Kill<'_> {
             }
             if begun.elapsed() > ANSWER {
                 let text = format!("the runner of {} has not answered within {}s", run.rollout, ANSWER.as_secs());
-                return self.unheard(p, &text, true);
+                return self.unheard(p, &text, true, several);
             }
             std::thread::sleep(Duration::from_millis(50));
         };
@@ -57,6 +60,7 @@ impl Kill<'_> {
                 p,
                 &format!("the runner of {} is of a version without kill switches", run.rollout),
                 true,
+                several,
             );
         }
         outln!("{} run {}: {answer}", run.rollout, run.id);
@@ -95,9 +99,10 @@ impl Kill<'_> {
 
     /// A run that cannot be taken back from here, because its runner (if it is `live`) does not hear or for another reason: what
     /// the switch takes away is taken away past it. A runner will see that somebody else has changed its ports, and pause.
-    fn unheard(&self, p: &Pinned, why: &str, live: bool) -> Result<Look, Status> {
+    fn unheard(&self, p: &Pinned, why: &str, live: bool, several: bool) -> Result<Look, Status> {
         eprintln!("canary: {why}: setting what the switch sets without it");
-        let done = self.alone(&p.plan, &p.bindings, Path::new(&p.run.policy_path), &[], no_lease(&self.store)?)?;
+        let done =
+            self.alone(&p.plan, &p.bindings, Path::new(&p.run.policy_path), &[], no_lease(&self.store)?, several)?;
         // it may hear now: a runner obeys what is latched
         let begun = Instant::now();
         while live && begun.elapsed() < LATCH {
@@ -123,11 +128,11 @@ impl Kill<'_> {
     /// Nobody runs it: this process takes it over, only to take it back, with the plan and bindings that it began with.
     ///
     /// `patient_enough`: whoever holds its ports has had the time to let go.
-    pub(super) fn take_over(&self, p: &Pinned, patient_enough: bool) -> Result<Look, Status> {
+    pub(super) fn take_over(&self, p: &Pinned, patient_enough: bool, several: bool) -> Result<Look, Status> {
         let Some(switch) = p.plan.switch(&self.args.switch) else { return Ok(Look::Again) };
         let Some(lease) = self.leased(&p.plan, &p.bindings)? else {
             if patient_enough {
-                return self.unheard(p, &format!("somebody else holds what run {} has set", p.run.id), false);
+                return self.unheard(p, &format!("somebody else holds what run {} has set", p.run.id), false, several);
             }
             return Ok(Look::Again);
         };
@@ -137,7 +142,7 @@ impl Kill<'_> {
         // a run that had not changed anything yet: only the switch's own settings are asked for
         let Ok(state) = kept_state(&self.store, &p.run) else {
             drop(lease);
-            return self.unheard(p, &format!("run {} cannot be taken over", p.run.id), false);
+            return self.unheard(p, &format!("run {} cannot be taken over", p.run.id), false, several);
         };
         let state = state.unwrap_or_else(|| State::new(&p.plan));
         if p.bindings.environment == "lab" {
@@ -145,13 +150,16 @@ impl Kill<'_> {
         }
         let plan = Arc::new(p.plan.clone());
         let backends = self.connected(&p.plan, &p.bindings)?;
+        // its runner was stopped between its end and the entry of that: only the entry is made here, and nothing is set
+        let over = state.verdict().is_some();
         let beginning = self.beginning(state, switch);
         let status = self.runtime.block_on(async {
-            let observer = observer(Format::Human, &p.bindings.environment, false);
+            let observer = observer_of(&p.run.rollout, &p.bindings.environment, several);
             let stop = stop_on_signals();
             resume_with(&self.store, &p.run, lease, plan, backends, beginning, stop, observer, None).await
         });
         Ok(match status {
+            Status::Success | Status::Bad | Status::Person | Status::Refused if over => Look::Again,
             // what was asked for is done, whether this call or a rollback under way did it
             Status::Person | Status::Bad => Look::Done(self.of_run(p)),
             other => Look::Done(other),
@@ -171,7 +179,7 @@ impl Kill<'_> {
                 _ => None,
             })
             .collect();
-        let mut journal = Journal::new(Arc::clone(&self.store), p.run.id.clone(), lease, p.plan.check_every);
+        let mut journal = Journal::new(Arc::clone(&self.store), &p.run, lease, p.plan.check_every);
         let written = journal.write(at, &records, &state, None, &[], false).and_then(|()| journal.finish("killed", at));
         lab::clean_up();
         written.map_err(|e| because(Status::Unfinished, &format!("not latched: {e}")))?;

@@ -17,7 +17,7 @@ pub async fn deliver(store: &Arc<Store>, run: &Run, lease: LeaseGuard, plan: Pla
     let (backends, without) = connect_to_tell(&plan, bindings);
     let say = |text: &str| eprintln!("canary: {text}");
     without.iter().for_each(|w| say(w));
-    let mut journal = Journal::new(Arc::clone(store), run.id.clone(), lease, plan.check_every);
+    let mut journal = Journal::new(Arc::clone(store), run, lease, plan.check_every);
     let mut teller = Teller::new(&Arc::new(plan), &backends, &journal);
     teller.take_up(&journal).iter().for_each(|text| say(text));
     teller.finish(&mut journal, NOTICE_GRACE, say).await;

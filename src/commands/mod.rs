@@ -39,6 +39,7 @@ pub mod report;
 pub mod reset;
 pub mod run;
 pub mod runs;
+mod side_by_side;
 pub mod status;
 pub mod switches;
 pub mod why;

@@ -363,7 +363,7 @@ pub async fn resume_with(
     args: Option<&Args>,
 ) -> Status {
     let by_hand = backends.clone();
-    let journal = Journal::new(Arc::clone(store), run.id.clone(), lease, plan.check_every);
+    let journal = Journal::new(Arc::clone(store), run, lease, plan.check_every);
     let executor = Executor::new(plan, backends, journal, observer);
     let (outcome, state) = executor.run(beginning, stop).await;
     if let Some(file) = args.and_then(|a| a.report.as_ref()) {

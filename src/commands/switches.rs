@@ -67,6 +67,28 @@ pub fn newest(store: &Store, rollout: Option<&str>, wanted: impl Fn(&Plan) -> bo
     Ok(out)
 }
 
+/// What a switch does where it is bound: what it sets on which backend, and what it runs. Two policies may give one name to
+/// different switches.
+#[must_use]
+pub fn deeds(plan: &Plan, bindings: &Bindings, switch: &str) -> BTreeSet<String> {
+    let Some(switch) = plan.switch(switch).and_then(|s| plan.switches.get(s.index())) else { return BTreeSet::new() };
+    let bound = |name: &str| {
+        // a group is bound once for all of its flags
+        let group = name.split_once('.').map_or(name, |(group, _)| group);
+        let binding = bindings.bindings.get(name).or_else(|| bindings.bindings.get(group));
+        binding.map(|b| format!("{} {:?}", b.backend, b.args)).unwrap_or_default()
+    };
+    let sets = switch.settings.iter().map(|(port, to)| {
+        let name = plan.port_name(*port);
+        format!("{name} = {to}: {}", bound(name))
+    });
+    let runs = switch.actions.iter().map(|a| {
+        let name = plan.action_name(*a);
+        format!("run {name}: {}", bound(name))
+    });
+    sets.chain(runs).collect()
+}
+
 /// Why a rollout cannot start: one reason a latched switch of its plan.
 ///
 /// # Errors

@@ -114,6 +114,10 @@ fn rollback_slow(plan: &Plan, state: &mut State, at: Time, out: &mut Vec<Effect>
     out.push(Effect::record(Record::RollbackSlow { since }));
     let text = format!("the rollback has not been read back for {}: act by hand", show::duration(at - since));
     reactions::told(plan, state, at, Happening::Rollback, &text, "", out);
+    if !state.killed.is_empty() {
+        // who is only told of kills must know that this one does not hold
+        reactions::told(plan, state, at, Happening::Kill, &text, "", out);
+    }
     // what a switch stops is not left running because a port cannot be read back
     kill::run_next(plan, state, at, out);
 }
@@ -255,7 +259,9 @@ fn rolled_back(plan: &Plan, state: &mut State, at: Time, verdict: Verdict, out: 
         let names: Vec<&str> = state.kill_failed.iter().map(|a| plan.action_name(*a)).collect();
         why.summary.push_str(&format!("; NOT DONE: {} failed {TRIES} times", names.join(", ")));
     }
-    let text = format!("rolled back and read back: {}", why.summary);
+    // a switch that was thrown where nothing ran has taken nothing back but what it sets itself
+    let what = if state.originals.is_empty() { "set and read back" } else { "rolled back and read back" };
+    let text = format!("{what}: {}", why.summary);
     reactions::told(plan, state, at, Happening::Rollback, &text, "", out);
     finish(plan, state, at, verdict, why, out);
 }

@@ -88,13 +88,19 @@ fn done(plan: &Plan, state: &State) -> String {
     };
     match (&state.paused, state.stage) {
         (_, Stage::Done(Verdict::Promoted)) => String::from("promoted: it stays as it is set"),
-        (_, Stage::Done(Verdict::RolledBack | Verdict::Aborted)) => {
-            String::from("everything was taken back and read back; the run is over")
-        }
-        (_, Stage::Done(Verdict::Killed)) => {
-            String::from("killed: everything was taken back and read back, and the switch is latched; the run is over")
+        (_, Stage::Done(Verdict::RolledBack | Verdict::Aborted | Verdict::Killed)) => {
+            // a switch that was thrown where nothing ran has taken nothing back but what it sets itself
+            let what =
+                if state.originals.is_empty() { "what the switch sets was set" } else { "everything was taken back" };
+            let switches: Vec<&str> = state.killed.iter().map(|s| plan.switch_name(*s)).collect();
+            let killed = match switches.as_slice() {
+                [] => String::new(),
+                names => format!("; {} stays thrown until `canary reset`", names.join(", ")),
+            };
+            format!("{what} and read back{killed}; the run is over")
         }
         (_, Stage::Done(Verdict::Refused)) => String::from("refused: nothing was changed"),
+        (_, Stage::RollingBack(_)) if state.originals.is_empty() => String::from("what the switch sets is being set"),
         (_, Stage::RollingBack(_)) => String::from("everything is being taken back"),
         (Some(_), _) => format!("paused: nothing is raised until `canary resume {}`", plan.rollout),
         (None, Stage::Phase(p)) if state.target.lowers && state.target.verified.is_none() => {

@@ -161,14 +161,9 @@ async fn attempt_once(backends: &Backends, request: &Request, requests: &watch::
             Err(_) => troubles.push(format!("{}: no answer within {}s", backend.describe(), CALL.as_secs())),
         }
     }
-    // what kept it from being written keeps it from being read, most often
-    let mut seen = Vec::new();
-    troubles.retain(|t| {
-        !seen.contains(t) && {
-            seen.push(t.clone());
-            true
-        }
-    });
+    // what hinders the writing hinders the reading as well
+    let mut said = std::collections::BTreeSet::new();
+    troubles.retain(|t| said.insert(t.clone()));
     if troubles.is_empty() { Attempt::Holds(read) } else { Attempt::Failed(troubles.join("; ")) }
 }
 
@@ -184,10 +179,23 @@ async fn set_together(
     let settings: Vec<(usize, Setting)> =
         request.settings.iter().filter_map(|(port, to)| ours(port).map(|s| (s.member, *to))).collect();
     let late = |within: Duration| format!("{}: no answer within {}s", write.describe(), within.as_secs());
-    let trouble = match tokio::time::timeout(CALL, write.write(&settings)).await {
-        Ok(Ok(())) => None,
-        Ok(Err(e)) => Some(with_help(&e)),
-        Err(_) => Some(late(CALL)),
+    let put = async |settings: &[(usize, Setting)]| match tokio::time::timeout(CALL, write.write(settings)).await {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(e)) => Err((with_help(&e), e.transient)),
+        Err(_) => Err((late(CALL), true)),
+    };
+    let trouble = match put(&settings).await {
+        Ok(()) => None,
+        // one that cannot be set does not keep the others exposed
+        Err((_, false)) if request.lowers && settings.len() > 1 => {
+            let mut alone = Vec::new();
+            for setting in &settings {
+                alone.extend(put(std::slice::from_ref(setting)).await.err().map(|(text, _)| text));
+            }
+            alone.dedup();
+            (!alone.is_empty()).then(|| alone.join("; "))
+        }
+        Err((text, _)) => Some(text),
     };
     // what was put back in part is read anew as well
     if trouble.is_some() && !request.lowers {

@@ -8,7 +8,8 @@ use crate::engine::record::Thrower;
 use crate::engine::{Record, State};
 use crate::plan::{Millis, Time};
 use crate::store::{
-    Beside, Command, Latch, LeaseGuard, NewEvent, NewLatch, NewNotice, NewRun, NoticeMark, RunId, Store, StoreError,
+    Beside, Command, Latch, LeaseGuard, NewEvent, NewLatch, NewNotice, NewRun, NoticeMark, Run, RunId, Store,
+    StoreError,
 };
 use serde_json::Value;
 use std::sync::Arc;
@@ -22,6 +23,9 @@ const KEPT: usize = 10_000;
 pub struct Journal {
     store: Arc<Store>,
     run: RunId,
+    environment: String,
+    /// The name that the run was told of under before it was in the store, if that was taken.
+    alias: Option<RunId>,
     /// A run that is not in the store yet: entered with its first events.
     unborn: Option<NewRun>,
     lease: LeaseGuard,
@@ -53,12 +57,18 @@ impl Journal {
     /// The journal of a run whose checks are this far apart. A store that somebody else keeps locked may hold up a check by a
     /// quarter of that at most, and not at all once it is known to.
     #[must_use]
-    pub fn new(store: Arc<Store>, run: RunId, lease: LeaseGuard, check_every: Millis) -> Self {
+    pub fn new(store: Arc<Store>, run: &Run, lease: LeaseGuard, check_every: Millis) -> Self {
+        Self::of(store, run.id.clone(), run.environment.clone(), lease, check_every)
+    }
+
+    fn of(store: Arc<Store>, run: RunId, environment: String, lease: LeaseGuard, check_every: Millis) -> Self {
         let patience = duration((check_every / 4).clamp(10, 1_000));
         store.set_patience(patience);
         Self {
             store,
             run,
+            environment,
+            alias: None,
             unborn: None,
             lease,
             patience,
@@ -74,17 +84,22 @@ impl Journal {
     }
 
     /// The journal of a run that is entered into the store with its first events: what it does must not wait for a store that
-    /// cannot be written.
+    /// cannot be written. It has its name and environment all the same: people are told of it before.
     #[must_use]
     pub fn of_new_run(store: Arc<Store>, new: NewRun, lease: LeaseGuard, check_every: Millis) -> Self {
-        let nameless = RunId::from("not in the store yet");
-        Self { unborn: Some(new), ..Self::new(store, nameless, lease, check_every) }
+        let proposed = RunId::proposed(new.started, std::process::id());
+        let run = proposed.unwrap_or_else(|| RunId::from("not in the store yet"));
+        let environment = new.environment.clone();
+        Self { unborn: Some(new), ..Self::of(store, run, environment, lease, check_every) }
     }
 
     fn enter(&mut self) -> Result<(), StoreError> {
         if let Some(new) = &self.unborn {
-            self.run = self.store.create_run(new)?;
+            let entered = self.store.create_run_as(&self.run, new)?;
             self.unborn = None;
+            if entered != self.run {
+                self.alias = Some(std::mem::replace(&mut self.run, entered));
+            }
         }
         Ok(())
     }
@@ -102,6 +117,12 @@ impl Journal {
     #[must_use]
     pub fn run(&self) -> &RunId {
         &self.run
+    }
+
+    /// The run's environment.
+    #[must_use]
+    pub fn environment(&self) -> &str {
+        &self.environment
     }
 
     /// Whether another runner has taken this run over: then this one does nothing any more.
@@ -134,7 +155,10 @@ impl Journal {
     }
 
     /// Writes what became of notices, at once when the store can be written, else with what is written next.
-    pub fn mark(&mut self, mark: NoticeMark) {
+    pub fn mark(&mut self, mut mark: NoticeMark) {
+        if self.alias.as_ref() == Some(&mark.run) {
+            mark.run = self.run.clone();
+        }
         // only the newest word on a notice counts
         let of_one = |m: &NoticeMark| (m.run == mark.run && m.number == mark.number) && m.channel == mark.channel;
         self.marks.retain(|m| !of_one(m));

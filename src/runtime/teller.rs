@@ -42,7 +42,7 @@ impl Teller {
         Self {
             plan: Arc::clone(plan),
             backends: backends.clone(),
-            environment: store.run(&run).map(|r| r.environment).unwrap_or_default(),
+            environment: journal.environment().to_owned(),
             next: store.last_notice(&run).unwrap_or(0) + 1,
             run,
             outbox,
@@ -144,7 +144,8 @@ impl Teller {
                 continue;
             };
             match serde_json::from_value::<Notice>(k.body) {
-                Ok(notice) => left.push((channel, notice)),
+                // the row says what run it is of, and what became of it is written there
+                Ok(notice) => left.push((channel, Notice { run: k.run.to_string(), ..notice })),
                 Err(_) => unread += 1,
             }
         }

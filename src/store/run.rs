@@ -20,6 +20,14 @@ impl RunId {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// A name for a run that is told of before it can be entered into a store: [`Store::create_run_as`]. `salt` (any number
+    /// that another process does not have) keeps runs apart that start in the same millisecond. `None` for a time that no run
+    /// can start at.
+    #[must_use]
+    pub fn proposed(started: Time, salt: u32) -> Option<Self> {
+        named(started, within_minute(started) + salt % PER_MILLISECOND)
+    }
 }
 
 impl From<&str> for RunId {
@@ -126,6 +134,15 @@ const COLUMNS: &str = "id, rollout, title, environment, policy_path, plan_hash, 
 impl Store {
     /// Enters a run with an empty journal, which this store then writes.
     pub fn create_run(&self, new: &NewRun) -> Result<RunId, StoreError> {
+        self.enter_run(None, new)
+    }
+
+    /// As [`Store::create_run`], under a name that it was given already; under another one if that is taken.
+    pub fn create_run_as(&self, id: &RunId, new: &NewRun) -> Result<RunId, StoreError> {
+        self.enter_run(Some(id), new)
+    }
+
+    fn enter_run(&self, wanted: Option<&RunId>, new: &NewRun) -> Result<RunId, StoreError> {
         for (what, text) in [
             ("plan", &new.documents.plan_json),
             ("bindings", &new.documents.bindings_json),
@@ -136,7 +153,7 @@ impl Store {
             }
         }
         self.write(|tx, claims| {
-            let id = free_id(tx, new.started)?;
+            let id = free_id(tx, wanted, new.started)?;
             let header = chain::header_hash(&id, new);
             tx.prepare_cached(
                 "INSERT INTO runs (id, rollout, title, environment, policy_path, plan_hash, bindings_hash, started, header_hash)
@@ -297,20 +314,32 @@ const DIGITS: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
 /// Four digits hold 32⁴ = 1,048,576 numbers: 17 for each millisecond of a minute.
 const PER_MILLISECOND: u32 = 17;
 
-fn free_id(tx: &Transaction<'_>, started: Time) -> Result<RunId, Fault> {
-    let Some(start) = DateTime::from_timestamp_millis(started) else {
-        return Err(StoreError::refused(format!("{started} is no point in time that a run can start at")).into());
-    };
-    let minute = start.format("%Y%m%d-%H%M").to_string();
-    let within = u32::try_from(started.rem_euclid(60_000)).unwrap_or(0) * PER_MILLISECOND;
+fn free_id(tx: &Transaction<'_>, wanted: Option<&RunId>, started: Time) -> Result<RunId, Fault> {
     let mut taken = tx.prepare_cached("SELECT 1 FROM runs WHERE id = ?1")?;
-    for number in within..32_u32.pow(4) {
-        let id = format!("{minute}-{}", digits(number));
-        if !taken.exists([&id])? {
-            return Ok(RunId(id));
+    if let Some(id) = wanted
+        && !taken.exists([id.as_str()])?
+    {
+        return Ok(id.clone());
+    }
+    for number in within_minute(started)..32_u32.pow(4) {
+        let Some(id) = named(started, number) else {
+            return Err(StoreError::refused(format!("{started} is no point in time that a run can start at")).into());
+        };
+        if !taken.exists([id.as_str()])? {
+            return Ok(id);
         }
     }
-    Err(StoreError::refused(format!("too many runs have started in the minute {minute}")).into())
+    Err(StoreError::refused(format!("too many runs have started in the minute of {started}")).into())
+}
+
+/// The first of the numbers that stand for a millisecond within its minute.
+fn within_minute(started: Time) -> u32 {
+    u32::try_from(started.rem_euclid(60_000)).unwrap_or(0) * PER_MILLISECOND
+}
+
+fn named(started: Time, number: u32) -> Option<RunId> {
+    let minute = DateTime::from_timestamp_millis(started)?.format("%Y%m%d-%H%M").to_string();
+    Some(RunId(format!("{minute}-{}", digits(number))))
 }
 
 fn digits(number: u32) -> String {

@@ -291,3 +291,52 @@ fn where_nothing_runs_only_what_the_switch_sets_is_set() {
     step(&plan, &mut state, Input::Verified { at: 1_100, epoch: asked[0].0, read }, &mut effects);
     assert!(effects.iter().any(|e| matches!(e, Effect::Run { cause: RunCause::Kill, .. })));
 }
+
+/// What was told under a title that holds `part`: what is done about it.
+fn now(effects: &[Effect], part: &str) -> Option<String> {
+    effects.iter().find_map(|e| match e {
+        Effect::Notify { title, facts, .. } if title.contains(part) => {
+            facts.iter().find(|(name, _)| name == "now").map(|(_, value)| value.clone())
+        }
+        _ => None,
+    })
+}
+
+#[test]
+fn what_is_told_of_a_kill_is_what_was_done() {
+    let effects = |run: &Run| run.effects.iter().map(|(_, e)| e.clone()).collect::<Vec<_>>();
+    // a guard's kill ends as a rollback does, and leaves a switch that is thrown
+    let by_guard = world().from("load", "3m", Is(9.0)).run("1h");
+    assert_eq!(by_guard.state.verdict(), Some(Verdict::RolledBack));
+    assert_eq!(
+        now(&effects(&by_guard), "rolled back and read back").as_deref(),
+        Some("everything was taken back and read back; all stays thrown until `canary reset`; the run is over")
+    );
+    // where nothing ran nothing was taken back but what the switch sets
+    let plan = plan_with(SWITCHES, &BODY.replace("on kill: notify oncall", "on kill, done: notify oncall"));
+    let mut state = State::new(&plan);
+    let mut out = Vec::new();
+    let by_hand = Input::Operator { at: 1_000, act: SOFT, who: String::from("kim"), why: String::new() };
+    step(&plan, &mut state, by_hand, &mut out);
+    assert_eq!(now(&out, "killed: ").as_deref(), Some("what the switch sets is being set"));
+    let (epoch, read) = (state.target.epoch, state.target.settings.clone());
+    out.clear();
+    step(&plan, &mut state, Input::Verified { at: 1_100, epoch, read }, &mut out);
+    assert_eq!(state.verdict(), Some(Verdict::Killed));
+    assert_eq!(now(&out, "rolled back"), None);
+    assert_eq!(
+        now(&out, "shop: set and read back: ").as_deref(),
+        Some("what the switch sets was set and read back; soft stays thrown until `canary reset`; the run is over")
+    );
+}
+
+#[test]
+fn who_is_only_told_of_kills_is_told_of_one_that_does_not_hold() {
+    let run = world().operator(ALL, "3m").withholds("2m45s", "20m").run("1h");
+    let told = |channel: &str| run.notices.iter().filter(|n| n.contains(channel) && n.contains("act by hand")).count();
+    assert_eq!((told("oncall"), told("team")), (1, 1), "{:#?}", run.notices);
+    // one that is told of both is told once
+    let body = BODY.replace("on kill: notify oncall", "").replace("on rollback:", "on rollback, kill:");
+    let run = World::of_plan(plan_with(SWITCHES, &body)).operator(ALL, "3m").withholds("2m45s", "20m").run("1h");
+    assert_eq!(run.notices.iter().filter(|n| n.contains("act by hand")).count(), 1, "{:#?}", run.notices);
+}
