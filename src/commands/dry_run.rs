@@ -40,7 +40,8 @@ pub async fn show(compiled: &Compiled, lab: Option<&Lab>, format: Format) -> Res
         // without having read anything there is nothing to show that `canary plan` does not
         (Format::Human, Err(_)) => {}
     }
-    let (_, ready) = read.map_err(Refusal::all)?;
+    // whatever else stands in the way is told beside it
+    let (_, ready) = read.map_err(|why| Refusal::all(why.into_iter().chain(of_store(compiled)).collect()))?;
     Ok(if refusals(compiled, &ready).is_empty() { Status::Success } else { Status::Refused })
 }
 
@@ -55,7 +56,12 @@ async fn read(compiled: &Compiled, lab: Option<&Lab>) -> Result<(Backends, Ready
 
 /// Why a run would be refused: by the rollout's own rules, or by what the store holds already.
 fn refusals(compiled: &Compiled, ready: &Ready) -> Vec<String> {
-    let mut out = ready.refused.clone();
+    ready.refused.iter().cloned().chain(of_store(compiled)).collect()
+}
+
+/// By what the store holds already: latched kill switches, a run under way or unfinished.
+fn of_store(compiled: &Compiled) -> Vec<String> {
+    let mut out = Vec::new();
     let (plan, path) = (&compiled.plan, store_path(&compiled.bindings));
     if !path.exists() {
         return out;
@@ -86,7 +92,7 @@ fn document(compiled: &Compiled, read: &Result<(Backends, Ready), Vec<String>>) 
     };
     let refused = match read {
         Ok((_, ready)) => refusals(compiled, ready),
-        Err(reasons) => reasons.clone(),
+        Err(reasons) => reasons.iter().cloned().chain(of_store(compiled)).collect(),
     };
     let world = World { plan, backends };
     let originals = ready.map(|r| r.originals.clone()).unwrap_or_default();

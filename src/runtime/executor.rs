@@ -159,7 +159,11 @@ impl Executor {
                     }
                 }
                 let input = Input::Start { at, originals, answers: &answers, baseline };
+                self.journal.wait_for_others(true);
                 self.feed(at, input, None);
+                if self.journal.trouble().is_none() {
+                    self.journal.wait_for_others(false);
+                }
             }
             Beginning::Recovered(state) => {
                 self.state = *state;

@@ -8,7 +8,7 @@ use crate::engine::record::Thrower;
 use crate::engine::{Record, State};
 use crate::plan::{Millis, Time};
 use crate::store::{
-    Beside, Command, Latch, LeaseGuard, NewEvent, NewLatch, NewNotice, NewRun, NoticeMark, Run, RunId, Store,
+    BUSY, Beside, Command, Latch, LeaseGuard, NewEvent, NewLatch, NewNotice, NewRun, NoticeMark, Run, RunId, Store,
     StoreError,
 };
 use serde_json::Value;
@@ -102,6 +102,12 @@ impl Journal {
             }
         }
         Ok(())
+    }
+
+    /// Whether a write waits as long as any other process's would, or only as long as a check can be held up. A start is in no
+    /// hurry: it is refused when it cannot be journalled.
+    pub fn wait_for_others(&self, patiently: bool) {
+        self.store.set_patience(if patiently { BUSY } else { self.patience });
     }
 
     /// Whether this runner still holds its lease and was not fenced off: otherwise it does nothing any more.
