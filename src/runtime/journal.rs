@@ -24,6 +24,8 @@ pub struct Journal {
     run: RunId,
     /// A run that is not in the store yet: entered with its first events.
     unborn: Option<NewRun>,
+    /// The name that notices of a run bear which was not in the store when they were made.
+    proposed: Option<RunId>,
     lease: LeaseGuard,
     patience: Duration,
     waiting: Vec<Waiting>,
@@ -60,6 +62,7 @@ impl Journal {
             store,
             run,
             unborn: None,
+            proposed: None,
             lease,
             patience,
             waiting: Vec::new(),
@@ -77,13 +80,23 @@ impl Journal {
     /// cannot be written.
     #[must_use]
     pub fn of_new_run(store: Arc<Store>, new: NewRun, lease: LeaseGuard, check_every: Millis) -> Self {
-        let nameless = RunId::from("not in the store yet");
-        Self { unborn: Some(new), ..Self::new(store, nameless, lease, check_every) }
+        // notices are made, and may be delivered, before it is entered: they bear the name that it will have
+        let name = RunId::proposed(new.started).unwrap_or_else(|| RunId::from("not in the store yet"));
+        Self { unborn: Some(new), proposed: Some(name.clone()), ..Self::new(store, name, lease, check_every) }
+    }
+
+    /// The environment that the run is in; empty where the store that knows does not answer.
+    #[must_use]
+    pub fn environment(&self) -> String {
+        match &self.unborn {
+            Some(new) => new.environment.clone(),
+            None => self.store.run(&self.run).map(|r| r.environment).unwrap_or_default(),
+        }
     }
 
     fn enter(&mut self) -> Result<(), StoreError> {
         if let Some(new) = &self.unborn {
-            self.run = self.store.create_run(new)?;
+            self.run = self.store.create_run_as(new, self.proposed.as_ref())?;
             self.unborn = None;
         }
         Ok(())
@@ -134,7 +147,11 @@ impl Journal {
     }
 
     /// Writes what became of notices, at once when the store can be written, else with what is written next.
-    pub fn mark(&mut self, mark: NoticeMark) {
+    pub fn mark(&mut self, mut mark: NoticeMark) {
+        if self.proposed.as_ref() == Some(&mark.run) {
+            // the name may have been taken when the run was entered
+            mark.run = self.run.clone();
+        }
         // only the newest word on a notice counts
         let of_one = |m: &NoticeMark| (m.run == mark.run && m.number == mark.number) && m.channel == mark.channel;
         self.marks.retain(|m| !of_one(m));

@@ -42,7 +42,7 @@ impl Teller {
         Self {
             plan: Arc::clone(plan),
             backends: backends.clone(),
-            environment: store.run(&run).map(|r| r.environment).unwrap_or_default(),
+            environment: journal.environment(),
             next: store.last_notice(&run).unwrap_or(0) + 1,
             run,
             outbox,

@@ -126,6 +126,12 @@ const COLUMNS: &str = "id, rollout, title, environment, policy_path, plan_hash, 
 impl Store {
     /// Enters a run with an empty journal, which this store then writes.
     pub fn create_run(&self, new: &NewRun) -> Result<RunId, StoreError> {
+        self.create_run_as(new, None)
+    }
+
+    /// As [`Store::create_run`], under this name where no run has it yet: what a run tells before it is in the store is told under
+    /// the name that it then has.
+    pub fn create_run_as(&self, new: &NewRun, wanted: Option<&RunId>) -> Result<RunId, StoreError> {
         for (what, text) in [
             ("plan", &new.documents.plan_json),
             ("bindings", &new.documents.bindings_json),
@@ -136,7 +142,7 @@ impl Store {
             }
         }
         self.write(|tx, claims| {
-            let id = free_id(tx, new.started)?;
+            let id = free_id(tx, new.started, wanted)?;
             let header = chain::header_hash(&id, new);
             tx.prepare_cached(
                 "INSERT INTO runs (id, rollout, title, environment, policy_path, plan_hash, bindings_hash, started, header_hash)
@@ -297,13 +303,32 @@ const DIGITS: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
 /// Four digits hold 32⁴ = 1,048,576 numbers: 17 for each millisecond of a minute.
 const PER_MILLISECOND: u32 = 17;
 
-fn free_id(tx: &Transaction<'_>, started: Time) -> Result<RunId, Fault> {
-    let Some(start) = DateTime::from_timestamp_millis(started) else {
+impl RunId {
+    /// A name for a run that starts at a time, made without a store; `None` where that is no point in time. Processes that start
+    /// one in the same millisecond should not agree on it.
+    #[must_use]
+    pub fn proposed(started: Time) -> Option<Self> {
+        let (minute, within) = minute_and_number(started)?;
+        Some(Self(format!("{minute}-{}", digits(within + std::process::id() % PER_MILLISECOND))))
+    }
+}
+
+/// The minute as names begin with it, and the first number of the millisecond.
+fn minute_and_number(started: Time) -> Option<(String, u32)> {
+    let minute = DateTime::from_timestamp_millis(started)?.format("%Y%m%d-%H%M").to_string();
+    Some((minute, u32::try_from(started.rem_euclid(60_000)).unwrap_or(0) * PER_MILLISECOND))
+}
+
+fn free_id(tx: &Transaction<'_>, started: Time, wanted: Option<&RunId>) -> Result<RunId, Fault> {
+    let Some((minute, within)) = minute_and_number(started) else {
         return Err(StoreError::refused(format!("{started} is no point in time that a run can start at")).into());
     };
-    let minute = start.format("%Y%m%d-%H%M").to_string();
-    let within = u32::try_from(started.rem_euclid(60_000)).unwrap_or(0) * PER_MILLISECOND;
     let mut taken = tx.prepare_cached("SELECT 1 FROM runs WHERE id = ?1")?;
+    if let Some(wanted) = wanted
+        && !taken.exists([wanted.as_str()])?
+    {
+        return Ok(wanted.clone());
+    }
     for number in within..32_u32.pow(4) {
         let id = format!("{minute}-{}", digits(number));
         if !taken.exists([&id])? {
