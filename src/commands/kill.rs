@@ -189,7 +189,7 @@ impl<'a> Kill<'a> {
             return Err(because(Status::Wrong, &format!("{} has no kill switch {}", plan.rollout, self.args.switch)));
         };
         let backends = self.connected(plan, bindings)?;
-        let new = new_run(plan, bindings, policy, files, now());
+        let new = new_run(plan, bindings, policy, files, Vec::new(), now());
         let journal = Journal::of_new_run(Arc::clone(&self.store), new, lease, plan.check_every);
         let beginning = self.beginning(State::new(plan), switch);
         let plan = Arc::new(plan.clone());

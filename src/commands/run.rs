@@ -199,12 +199,11 @@ async fn real_run(args: &Args, compiled: &Compiled, lab: Option<&Lab>) -> Result
     let observer = observer(args.format, &compiled.bindings.environment);
     let run = match (unfinished, args.resume) {
         (Some(run), false) => {
-            let env = &compiled.bindings.environment;
             let message = format!(
-                "run {} of {} is not finished: `canary run {} --env {env} --resume` goes on with it, `canary abort {}{}` takes it back",
+                "run {} of {} is not finished: `{}` goes on with it, `canary abort {}{}` takes it back",
                 run.id,
                 run.rollout,
-                args.target.file.display(),
+                super::runs::to_resume(&store, &run),
                 run.rollout,
                 super::runs::at(&store)
             );
@@ -269,10 +268,11 @@ fn check_pinned(store: &Store, run: &Run, compiled: &Compiled) -> Result<(), Sta
     Err(because(
         Status::Refused,
         &format!(
-            "run {} began with another policy: {} changed. Resume with the files and `--set`s it began with, or take it back \
-             with `canary abort {}{}` and start anew",
+            "run {} began with another policy: {} changed. With the files of then it goes on by `{}`; \
+             `canary abort {}{}` takes it back",
             run.id,
             changed.join(" and "),
+            super::runs::to_resume(store, run),
             run.rollout,
             super::runs::at(store)
         ),
@@ -340,19 +340,34 @@ async fn fresh_run(
 
 fn create_run(args: &Args, compiled: &Compiled, store: &Store, started: Time) -> Result<Run, Status> {
     store
-        .create_run(&new_run(&compiled.plan, &compiled.bindings, &args.target.file, &compiled.files, started))
+        .create_run(&new_run(
+            &compiled.plan,
+            &compiled.bindings,
+            &args.target.file,
+            &compiled.files,
+            args.target.to_repeat(),
+            started,
+        ))
         .and_then(|id| store.run(&id))
         .map_err(|e| because(Status::Refused, &format!("nothing was changed: {e}")))
 }
 
 /// What the store is to know of a run that this process starts.
-pub fn new_run(plan: &Plan, bindings: &Bindings, policy: &Path, files: &[PathBuf], started: Time) -> NewRun {
+pub fn new_run(
+    plan: &Plan,
+    bindings: &Bindings,
+    policy: &Path,
+    files: &[PathBuf],
+    arguments: Vec<String>,
+    started: Time,
+) -> NewRun {
     let provenance = Provenance {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         user: user(),
         host: host(),
         pid: std::process::id(),
         files: files.iter().map(|f| f.display().to_string()).collect(),
+        arguments,
     };
     NewRun {
         rollout: plan.rollout.clone(),
@@ -404,14 +419,7 @@ pub async fn resume_with(
         Outcome::Stopped => {
             let env = &run.environment;
             eprintln!("\ncanary: stopped; the state of run {} is kept", run.id);
-            match args {
-                Some(a) => {
-                    let rollout = a.target.rollout.as_ref().map_or(String::new(), |r| format!(" --rollout {r}"));
-                    let sets: String = a.target.sets.iter().map(|(k, v)| format!(" --set '{k}={v}'")).collect();
-                    eprintln!("  go on     canary run {} --env {env}{rollout}{sets} --resume", a.target.file.display());
-                }
-                None => eprintln!("  go on     canary run POLICY --env {env} --resume"),
-            }
+            eprintln!("  go on     {}", super::runs::to_resume(store, run));
             eprintln!("  take back canary abort {}{}", run.rollout, super::runs::at(store));
             // the lab has gone with its process: there is nothing to set
             if env != "lab" {

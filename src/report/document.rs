@@ -31,6 +31,9 @@ pub struct Provenance {
     pub pid: u32,
     /// The policy files, as given.
     pub files: Vec<String>,
+    /// What has to be said again to go on with the plan: `--rollout NAME`, `--set NAME=VALUE`, as given.
+    #[serde(default)]
+    pub arguments: Vec<String>,
 }
 
 /// What a report is made of.
