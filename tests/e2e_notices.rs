@@ -422,7 +422,10 @@ fn a_kill_without_a_run_under_way_tells_where_and_of_which_run_and_only_once() {
     let text = std::fs::read_to_string(&policy).unwrap();
     let text = text.replace("rollout checkout \"", "killswitch stop { flag checkout = 0% }\n\nrollout checkout \"");
     std::fs::write(&policy, text.replace("pause, done: notify", "kill: notify")).unwrap();
-    f.work.canary(&["kill", "stop", "checkout.canary", "--env", "notices"]).exits(0).shows("`canary reset stop --env notices --why WHY`");
+    f.work
+        .canary(&["kill", "stop", "checkout.canary", "--env", "notices"])
+        .exits(0)
+        .shows("`canary reset stop --env notices --why WHY`");
     let history = f.work.canary(&["history", "--format", "json"]).exits(0);
     let history: Value = serde_json::from_str(&history.out).unwrap();
     let run = history["runs"][0]["run"].as_str().unwrap();
