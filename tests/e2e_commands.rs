@@ -179,3 +179,24 @@ fn a_rollback_to_a_phase_does_not_explain_a_promotion() {
     assert_eq!(why["decision"], "finished");
     assert_eq!(of_kind(&f.work.history(), "rollback").len(), 1);
 }
+
+/// What is offered to go on with goes on, word for word: without its `--set`s the plan would be another, and refused.
+#[test]
+fn the_command_that_goes_on_is_said_as_it_works() {
+    let f = Flagged::new(good);
+    let set = "watch=40s";
+    let mut live = f.work.start(&["run", "checkout.canary", "--env", "page", "--set", set]);
+    live.until("read back checkout = 5%", LONG);
+    live.signal(Signal::KILL);
+    live.end(LONG);
+    let command = "canary run checkout.canary --env page --set watch=40s --resume";
+    f.work.canary(&["status"]).exits(0).shows(command).shows("canary abort checkout");
+    f.work.canary(&["pause", "checkout"]).exits(3).says(command);
+    f.work.canary(&["run", "checkout.canary", "--env", "page"]).exits(3).says(command);
+    f.work.canary(&["run", "checkout.canary", "--env", "page", "--resume"]).exits(3).says(command);
+    let words: Vec<&str> = command.split(' ').skip(1).collect();
+    let mut live = f.work.start(&words);
+    live.until("goes on: in phase taste", LONG);
+    live.signal(Signal::INT);
+    live.end(LONG).exits(5).says(command);
+}

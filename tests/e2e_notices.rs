@@ -411,3 +411,31 @@ fn under_a_locked_store_it_is_taken_back_and_told_and_kept_behind_it() {
     );
     assert_eq!(count("SELECT count(*) FROM notices"), i64::try_from(slack.len() * 3).unwrap());
 }
+
+/// What a kill tells is told before its run is in the store: it bears that run's name and place all the same, and once delivered it
+/// is not delivered again.
+#[test]
+fn a_kill_without_a_run_under_way_tells_where_and_of_which_run_and_only_once() {
+    let sink = Sink::start(Mood::Takes);
+    let f = told(&sink, good);
+    let policy = f.work.path("checkout.canary");
+    let text = std::fs::read_to_string(&policy).unwrap();
+    let text = text.replace("rollout checkout \"", "killswitch stop { flag checkout = 0% }\n\nrollout checkout \"");
+    std::fs::write(&policy, text.replace("pause, done: notify", "kill: notify")).unwrap();
+    f.work
+        .canary(&["kill", "stop", "checkout.canary", "--env", "notices"])
+        .exits(0)
+        .shows("`canary reset stop --env notices --why WHY`");
+    let history = f.work.canary(&["history", "--format", "json"]).exits(0);
+    let history: Value = serde_json::from_str(&history.out).unwrap();
+    let run = history["runs"][0]["run"].as_str().unwrap();
+    for form in ["slack", "discord", "teams"] {
+        let texts = sink.texts(form);
+        assert_eq!(numbers(&texts), [1, 2], "{form}: {texts:#?}");
+        for text in &texts {
+            assert!(text.contains("checkout on notices: "), "{form}: {text}");
+            assert!(text.contains(&format!("canary why {run}")), "{form}: {text}");
+        }
+    }
+    assert_eq!(undelivered(&f.work), Vec::<Value>::new(), "delivered is delivered");
+}

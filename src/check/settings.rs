@@ -20,7 +20,7 @@ impl<'a> Cx<'a> {
             other => {
                 self.push(
                     Diagnostic::error("E0315", format!("a flag cannot be of type `{other}`"), f.ty.span, "")
-                        .help("it takes `bool`, `count` or `ratio`"),
+                        .help("it takes `bool`, `count` or `ratio`; a percentage is `ratio in [0%, 1%, 10%]`"),
                 );
                 return None;
             }

@@ -328,8 +328,10 @@ impl<'a> Kill<'a> {
         }
         let latches = self.store.latches(Some(environment)).unwrap_or_default();
         if latches.iter().any(|l| l.switch == *switch) {
-            if let (Status::Success, Some(rollout)) = (status, rollout) {
-                outln!("{rollout} on {environment}: killed; {switch} is latched until `canary reset {switch}`");
+            if status == Status::Success {
+                let killed = rollout.map_or(String::new(), |r| format!("{r} on {environment}: killed; "));
+                let at = at(&self.store);
+                outln!("{killed}{switch} is latched until `canary reset {switch} --env {environment} --why WHY{at}`");
             }
             return status;
         }

@@ -224,6 +224,16 @@ fn check_watch(target: &Target, loaded: &Loaded) -> Result<(), Status> {
     }
 }
 
+impl Target {
+    /// The arguments that decide which plan is made, as they would be said again.
+    #[must_use]
+    pub fn to_repeat(&self) -> Vec<String> {
+        let rollout = self.rollout.iter().flat_map(|r| [String::from("--rollout"), r.clone()]);
+        let sets = self.all_sets().into_iter().flat_map(|(k, v)| [String::from("--set"), format!("{k}={v}")]);
+        rollout.chain(sets).collect()
+    }
+}
+
 /// `NAME=VALUE`
 ///
 /// # Errors

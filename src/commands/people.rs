@@ -1,7 +1,7 @@
 //! `canary pause`, `canary resume`: a person's word to a live run, through the store.
 
 use super::exit::{Status, because};
-use super::runs::{StoreArg, at, find};
+use super::runs::{StoreArg, at, find, to_resume};
 use crate::runtime::clock::now;
 use crate::store::{Run, Store, host, user};
 use std::time::Duration;
@@ -37,13 +37,13 @@ fn tell(kind: &str, args: &Args) -> Result<Status, Status> {
     let store = open_to_write(&args.store.store)?;
     let run = unfinished(&store, &args.name)?;
     if runner(&store, &run).is_none() {
-        let (env, rollout) = (&run.environment, &run.rollout);
+        let rollout = &run.rollout;
         return Err(because(
             Status::Refused,
             &format!(
-                "no runner is alive for run {}: nothing moves until `canary run POLICY --env {env} --resume`; \
-                 `canary abort {rollout}{}` takes it back now",
+                "no runner is alive for run {}: nothing moves until `{}`; `canary abort {rollout}{}` takes it back now",
                 run.id,
+                to_resume(&store, &run),
                 at(&store)
             ),
         ));

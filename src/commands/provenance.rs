@@ -46,6 +46,7 @@ pub async fn collect(compiled: &Compiled) -> Provenance {
         host: host(),
         pid: std::process::id(),
         arguments: std::env::args_os().map(|a| shown(&a.to_string_lossy(), &secrets)).collect(),
+        again: Vec::new(),
         ci_job: job(&var).map(|url| shown(&url, &secrets)),
         files: compiled.files.iter().map(|f| f.display().to_string()).collect(),
         sources: compiled.sources.clone(),

@@ -186,12 +186,11 @@ async fn real_run(
     let observer = observer(args.format, &compiled.bindings.environment, aside);
     let run = match (unfinished, args.resume) {
         (Some(run), false) => {
-            let env = &compiled.bindings.environment;
             let message = format!(
-                "run {} of {} is not finished: `canary run {} --env {env} --resume` goes on with it, `canary abort {}{}` takes it back",
+                "run {} of {} is not finished: `{}` goes on with it, `canary abort {}{}` takes it back",
                 run.id,
                 run.rollout,
-                args.target.file.display(),
+                super::runs::to_resume(&store, &run),
                 run.rollout,
                 super::runs::at(&store)
             );
@@ -256,10 +255,11 @@ fn check_pinned(store: &Store, run: &Run, compiled: &Compiled) -> Result<(), Ref
         return Ok(());
     }
     Err(Refusal::one(format!(
-        "run {} began with another policy: {} changed. Resume with the files and `--set`s it began with, or take it back \
-         with `canary abort {}{}` and start anew",
+        "run {} began with another policy: {} changed. With the files of then it goes on by `{}`; \
+         `canary abort {}{}` takes it back",
         run.id,
         changed.join(" and "),
+        super::runs::to_resume(store, run),
         run.rollout,
         super::runs::at(store)
     )))
@@ -326,7 +326,13 @@ fn create_run(
     started: Time,
 ) -> Result<Run, Refusal> {
     store
-        .create_run(&new_run(&compiled.plan, &compiled.bindings, &args.target.file, provenance, started))
+        .create_run(&new_run(
+            &compiled.plan,
+            &compiled.bindings,
+            &args.target.file,
+            &Provenance { again: args.target.to_repeat(), ..provenance.clone() },
+            started,
+        ))
         .and_then(|id| store.run(&id))
         .map_err(|e| Refusal::one(format!("nothing was changed: {e}")))
 }
@@ -385,14 +391,7 @@ pub async fn resume_with(
         Outcome::Stopped => {
             let env = &run.environment;
             eprintln!("\ncanary: stopped; the state of run {} is kept", run.id);
-            match args {
-                Some(a) => {
-                    let rollout = a.target.rollout.as_ref().map_or(String::new(), |r| format!(" --rollout {r}"));
-                    let sets = a.target.typed_sets();
-                    eprintln!("  go on     canary run {} --env {env}{rollout}{sets} --resume", a.target.file.display());
-                }
-                None => eprintln!("  go on     canary run POLICY --env {env} --resume"),
-            }
+            eprintln!("  go on     {}", super::runs::to_resume(store, run));
             eprintln!("  take back canary abort {}{}", run.rollout, super::runs::at(store));
             // the lab has gone with its process: there is nothing to set
             if env != "lab" {

@@ -5,6 +5,7 @@ use crate::backend::quoted;
 use crate::engine::Record;
 use crate::plan::{Bindings, Plan};
 use crate::report::document::Happened;
+use crate::report::provenance::Provenance;
 use crate::store::{EventFilter, Run, RunFilter, Store, StoreError};
 use std::path::{Path, PathBuf};
 
@@ -35,6 +36,15 @@ pub fn at(store: &Store) -> String {
         return String::new();
     }
     format!(" --store {}", quoted(&store.path().display().to_string()))
+}
+
+/// The command that goes on with a run, as it began: without its `--set`s it would be another plan, and refused.
+#[must_use]
+pub fn to_resume(store: &Store, run: &Run) -> String {
+    let kept = store.documents(&run.id).ok();
+    let provenance = kept.and_then(|d| serde_json::from_str::<Provenance>(&d.provenance_json).ok());
+    let arguments: String = provenance.iter().flat_map(|p| &p.again).map(|a| format!(" {}", quoted(a))).collect();
+    format!("canary run {} --env {}{arguments} --resume", quoted(&run.policy_path), run.environment)
 }
 
 /// Opens a store to read.

@@ -3,7 +3,7 @@
 use super::Format;
 use super::exit::Status;
 use super::killswitch::thrown;
-use super::runs::{StoreArg, at, open, pinned};
+use super::runs::{StoreArg, at, open, pinned, to_resume};
 use super::switches::said;
 use crate::engine::{Stage, State, Word};
 use crate::plan::{Plan, show};
@@ -11,7 +11,7 @@ use crate::report::style::Style;
 use crate::report::text::{date_time, reading, rfc3339};
 use crate::runtime::clock::now;
 use crate::runtime::teller::title;
-use crate::store::{KeptNotice, Latch, Run, RunFilter};
+use crate::store::{KeptNotice, Latch, Run, RunFilter, Store};
 use serde_json::{Value, json};
 use std::io::IsTerminal;
 
@@ -60,7 +60,7 @@ fn print(args: &Args) -> Result<(), Status> {
             store.state(&run.id).ok().flatten().and_then(|(_, v)| serde_json::from_value(v).ok());
         let runner = store.lease_holder(&format!("rollout/{}", run.rollout)).ok().flatten();
         match args.format {
-            Format::Human => human(run, &plan, state.as_ref(), runner.as_deref(), &at(&store)),
+            Format::Human => human(&store, run, &plan, state.as_ref(), runner.as_deref()),
             Format::Json => list.push(machine(run, &plan, state.as_ref(), runner.as_deref())),
         }
     }
@@ -97,16 +97,12 @@ fn latches(latched: &[Latch]) -> Vec<Value> {
 fn human_untold(n: &KeptNotice) {
     let style = Style::for_terminal(std::io::stdout().is_terminal());
     let what = if n.given_up.is_some() { "given up" } else { "waiting" };
-    let why = n.error.as_ref().map_or(String::new(), |e| format!(": {e}"));
-    outln!(
-        "{} {}, run {}: {} of {} ({what}, {} tries{why})",
-        style.bad("not told"),
-        n.channel,
-        n.run,
-        title(&n.body),
-        date_time(n.at),
-        n.tries
-    );
+    let tries = if n.tries == 1 { "1 try" } else { &format!("{} tries", n.tries) };
+    outln!("{} {}: {}", style.bad("not told"), n.channel, title(&n.body));
+    outln!("  of {}, run {}; {what} after {tries}", date_time(n.at), n.run);
+    if let Some(e) = &n.error {
+        outln!("  {e}");
+    }
 }
 
 fn machine_untold(n: &KeptNotice) -> Value {
@@ -135,17 +131,16 @@ fn stage(plan: &Plan, state: &State) -> String {
     }
 }
 
-fn human(run: &Run, plan: &Plan, state: Option<&State>, runner: Option<&str>, at: &str) {
+fn human(store: &Store, run: &Run, plan: &Plan, state: Option<&State>, runner: Option<&str>) {
     let style = Style::for_terminal(std::io::stdout().is_terminal());
     outln!("{} on {}, run {}, began {}", style.bold(&run.rollout), run.environment, run.id, date_time(run.started));
     match runner {
         Some(r) => outln!("  runner    {r}"),
-        None => outln!(
-            "  runner    {}: `canary run POLICY --env {} --resume` goes on, `canary abort {}{at}` takes it back",
-            style.bad("none"),
-            run.environment,
-            run.rollout
-        ),
+        None => {
+            outln!("  runner    {}", style.bad("none"));
+            outln!("  go on     {}", to_resume(store, run));
+            outln!("  take back canary abort {}{}", run.rollout, at(store));
+        }
     }
     let Some(state) = state else {
         outln!("  state     not readable by this version");

@@ -22,6 +22,8 @@ pub struct Provenance {
     pub pid: u32,
     /// The command line, without secrets.
     pub arguments: Vec<String>,
+    /// What has to be said again to go on with the plan: `--rollout NAME`, `--set NAME=VALUE`, as given.
+    pub again: Vec<String>,
     /// The job of a CI system in which it was started.
     pub ci_job: Option<String>,
     /// The policy files, as given.

@@ -99,6 +99,7 @@ pub fn text(s: &Subject<'_>, style: Style) -> String {
         Some(Decided { index, at, kind, why: Decision::Explained(e) }) => {
             out.push_str(&format!("\n{} {kind}: {}\n", clock(at), style.bold(&e.summary)));
             out.push_str(&rule_text(s, e));
+            out.push_str(&output_text(s.events.get(..index).unwrap_or_default(), e));
             out.push_str(&effects_text(s.events.get(index..).unwrap_or_default()));
         }
     }
@@ -127,6 +128,28 @@ fn rule_text(s: &Subject<'_>, e: &Explanation) -> String {
     for (i, o) in others.iter().enumerate() {
         let head = if i == 0 { "not by " } else { "       " };
         out.push_str(&format!("{head}  {o}\n"));
+    }
+    out
+}
+
+/// How many lines of a failed action's output are shown; all of it that was kept stands in the report.
+const OUTPUT_LINES: usize = 12;
+
+/// The end of what the action said whose failure decided: why a smoke test failed is what people ask first.
+fn output_text(before: &[Happened], e: &Explanation) -> String {
+    if e.kind != "action" {
+        return String::new();
+    }
+    let output = before.iter().rev().find_map(|h| match &h.record {
+        Record::ActionEnded { action, ok: false, output, .. } if *action == e.rule => Some(output.as_str()),
+        _ => None,
+    });
+    let lines: Vec<&str> = output.unwrap_or("").lines().collect();
+    let end = lines.get(lines.len().saturating_sub(OUTPUT_LINES)..).unwrap_or_default();
+    let mut out = String::new();
+    for (i, line) in end.iter().enumerate() {
+        let head = if i == 0 { "output " } else { "       " };
+        out.push_str(&format!("{head}  | {line}\n"));
     }
     out
 }

@@ -168,6 +168,14 @@ impl Executor {
             Beginning::Recovered(state) => {
                 self.state = *state;
                 self.remember();
+                let (run, at) = (self.journal.run(), now());
+                let place = match self.state.stage {
+                    Stage::Idle => String::from("nothing was changed yet"),
+                    Stage::Phase(p) => format!("in phase {}", self.plan.phase_name(p)),
+                    Stage::RollingBack(_) => String::from("it was rolling back"),
+                    Stage::Done(v) => v.text().replace('_', " "),
+                };
+                self.watcher.remark(at, &format!("run {run} goes on: {place}"));
                 // what people said to the runner that stopped comes first: an abort must not wait for a raise
                 self.on_commands(true);
                 self.recover();

@@ -195,6 +195,10 @@ fn probe(store: &Path) -> Result<(), StoreError> {
     written.map_err(|e| StoreError::io(store, &e))
 }
 
+/// The way out where a store cannot be made or written: people start a run from wherever they are.
+const WRITABLE: &str = ": its folder must be writable, since a lock and a journal stand beside it; start in another folder, or name \
+    the file with `CANARY_STORE` or the environment's `store = sqlite(path: …)`";
+
 impl fmt::Display for StoreError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -235,7 +239,13 @@ impl fmt::Display for StoreError {
                 "{} was deleted or replaced while in use: put it back and start again with `--resume`",
                 path.display()
             ),
-            Self::Io { path, detail } => write!(f, "store {}: {detail}", path.display()),
+            Self::Io { path, detail } => {
+                write!(f, "store {}: {detail}", path.display())?;
+                if detail.contains("Permission denied") {
+                    f.write_str(WRITABLE)?;
+                }
+                Ok(())
+            }
             Self::Held { name, by } => {
                 write!(f, "{name} is held by another runner ({by}): wait for it, or end it first")
             }

@@ -129,3 +129,11 @@ fn a_store_can_be_shared_between_threads() {
     shared::<Store>();
     shared::<LeaseGuard>();
 }
+
+#[test]
+fn a_store_that_may_not_be_made_says_what_to_do() {
+    let denied = std::io::Error::from_raw_os_error(13);
+    let said = StoreError::io(std::path::Path::new(".canary/store.db"), &denied).to_string();
+    assert!(said.starts_with("store .canary/store.db: Permission denied"), "{said}");
+    assert!(said.contains("must be writable") && said.contains("CANARY_STORE"), "{said}");
+}

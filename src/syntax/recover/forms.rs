@@ -78,7 +78,7 @@ const TOP: &[Form] = &[
     form("let", &[Rule::let_], "let NAME = EXPRESSION"),
     form("metric", &[Rule::metric], "metric NAME: KIND = SOURCE(`QUERY`)"),
     form("traffic", &[Rule::traffic], "traffic NAME [about 40/s]"),
-    form("flag", &[Rule::flag], "flag NAME: bool, flag NAME: count in [0, 1, 2]"),
+    form("flag", &[Rule::flag], "flag NAME: bool`, `flag NAME: count in [0, 1, 2]`, a group `flags NAME: [one, two]"),
     form("action", &[Rule::action], "action NAME timeout 60s, undo none"),
     form("channel", &[Rule::channel], "channel NAME, NAME"),
     form("environment", &[Rule::environment], "environment NAME { … }"),
