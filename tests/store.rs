@@ -352,3 +352,15 @@ fn a_hundred_thousand_events() {
         walked.elapsed()
     );
 }
+
+#[test]
+fn a_run_that_was_told_of_before_keeps_its_name_unless_that_is_taken() {
+    let f = fixture();
+    let proposed = RunId::proposed(START, 7).unwrap();
+    assert_ne!(Some(&proposed), RunId::proposed(START, 8).as_ref(), "two processes in one millisecond");
+    assert_eq!(RunId::proposed(i64::MAX, 0), None);
+    assert_eq!(f.store.create_run_as(&proposed, &new_run("checkout", START)).unwrap(), proposed);
+    let other = f.store.create_run_as(&proposed, &new_run("checkout", START)).unwrap();
+    assert_ne!(other, proposed);
+    assert_eq!(f.store.runs(&RunFilter::default()).unwrap().len(), 2);
+}

@@ -46,6 +46,7 @@ impl<'a> Builder<'_, 'a> {
             if !(cx.scope().rollouts.len() == 1 || self.named_by_a_guard(k) || self.sets_a_port_of(k)) {
                 continue;
             }
+            cx.use_name(&k.name.node);
             if let Some(made) = self.lower_switch(k) {
                 self.switches.push(&k.name.node);
                 out.push(made);

@@ -4,7 +4,7 @@ use super::Cx;
 use super::scope::Decl;
 use crate::syntax::diagnostic::Diagnostic;
 
-/// Warns of metrics, params and lets that nothing reads. A file without a rollout is a part of something, and in
+/// Warns of metrics, params and lets that nothing reads, and of kill switches that no rollout has. A file without a rollout is a part of something, and in
 /// a policy with errors a use may not have been reached: nothing is said.
 pub(super) fn warn(cx: &Cx<'_>) {
     let broken = cx.found.borrow().iter().any(Diagnostic::is_error);
@@ -16,6 +16,13 @@ pub(super) fn warn(cx: &Cx<'_>) {
             Decl::Metric(_) => "metric",
             Decl::Param(_) => "param",
             Decl::Let(_) => "let",
+            // found at 3 am otherwise, by whoever has to throw it
+            Decl::Switch(k) if !cx.used.borrow().contains(*name) => {
+                let text = format!("kill switch `{name}` belongs to no rollout: it cannot be thrown");
+                let help = "name it in a guard (`else rollback, kill NAME`), or let it set what a rollout sets";
+                cx.push(Diagnostic::warning("W0601", text, k.name.span, "").help(help));
+                continue;
+            }
             _ => continue,
         };
         if !cx.used.borrow().contains(*name) {
