@@ -2,8 +2,8 @@
 
 use super::Format;
 use super::exit::Status;
+use super::findings::{github, junit, sarif};
 use super::load::{Loaded, declared_beside, first_causes, is_undeclared, load, policies, print_diagnostics};
-use crate::report::findings::{github, junit, sarif};
 use crate::syntax::ast::{EnvEntry, File, Item};
 use crate::syntax::diagnostic::{Diagnostic, Severity};
 use std::collections::{BTreeMap, BTreeSet};

@@ -22,6 +22,7 @@ pub mod connect;
 pub mod credentials;
 pub mod dry_run;
 pub mod exit;
+mod findings;
 pub mod fmt;
 mod git;
 pub mod history;

@@ -2,7 +2,6 @@
 
 pub mod deeds;
 pub mod document;
-pub mod findings;
 pub mod lines;
 pub mod live;
 pub mod observed;
