@@ -212,7 +212,7 @@ fn a_signal_keeps_the_state_and_says_how_to_go_on() {
         live.signal(signal);
         let done = live.end(LONG).exits(5);
         assert!(
-            done.err.contains("canary run checkout.canary --env page --set 'watch=2s' --resume"),
+            done.err.contains("canary run checkout.canary --env page --set watch=2s --resume"),
             "{signal:?}: {}",
             done.err
         );
@@ -366,7 +366,11 @@ fn one_rollout_has_one_runner() {
     live.signal(Signal::TERM);
     live.end(LONG).exits(5);
     // nobody holds it now, but it is not over
-    f.work.canary(&RUN).exits(3).says("canary run checkout.canary --env page --resume").says("canary abort checkout");
+    f.work
+        .canary(&RUN)
+        .exits(3)
+        .says("canary run checkout.canary --env page --set watch=20s --resume")
+        .says("canary abort checkout");
     assert_eq!(f.flag(), 0.05);
 }
 
