@@ -225,7 +225,7 @@ fn watch_is_short_for_the_param_of_that_name() {
     let mut live = f.work.start(&run);
     live.until("read back checkout = 5%", LONG);
     live.signal(Signal::TERM);
-    live.end(LONG).exits(5).says("--watch 1s --resume");
+    live.end(LONG).exits(5).says("--set watch=1s --resume");
     let resume = |watch: &'static [&'static str]| [&run[..4], watch, &["--resume"]].concat();
     f.work.canary(&resume(&[])).exits(3).says("the plan");
     f.work.canary(&resume(&["--watch", "1s"])).exits(0);

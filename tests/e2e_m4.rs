@@ -98,7 +98,11 @@ impl Stand {
     }
 
     fn start_run(&self, sets: &[&str], more: &[&str]) -> Live {
-        let mut args = vec!["run", "m4_flags.canary", "--env", "staging", "--report", "report.json"];
+        let mut args = vec!["run", "m4_flags.canary", "--env", "staging"];
+        // nothing is run by a dry run, so it has nothing to report
+        if !more.contains(&"--dry-run") {
+            args.extend(["--report", "report.json"]);
+        }
         // the last of two `--set`s of a name would be refused: the short one gives way
         let name = |s: &str| s.split('=').next().unwrap().to_owned();
         let taken: Vec<String> = sets.iter().map(|s| name(s)).collect();

@@ -167,13 +167,6 @@ impl Target {
         let watch = self.watch.iter().map(|w| (String::from(WATCH), w.clone()));
         self.sets.iter().cloned().chain(watch).collect()
     }
-
-    /// What sets them, as it would be typed again.
-    #[must_use]
-    pub fn typed_sets(&self) -> String {
-        let sets = self.sets.iter().map(|(k, v)| format!(" --set '{k}={v}'"));
-        sets.chain(self.watch.iter().map(|w| format!(" --watch {w}"))).collect()
-    }
 }
 
 /// The param that `--watch` sets.
