@@ -212,8 +212,9 @@ fn members_that_stood_differently_are_restored_one_by_one() {
     assert_eq!(read(&file), before);
     run(&["--dry-run"])
         .exits(0)
-        .shows("  m4.one = absent\n  m4.two = off\n")
-        .shows("  phase enable: m4.one absent → on, m4.two off → on\n");
+        .shows("  m4.one = absent ")
+        .shows("  m4.two = off ")
+        .shows("  phase enable\n    set m4.one absent → on\n    set m4.two off → on\n");
     run(&[]).exits(0);
     assert!(read(&file).contains("\"two\": true") && read(&file).contains("\"one\": true"), "{}", read(&file));
     // it is on already: refused, each flag by its name
