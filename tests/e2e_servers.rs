@@ -16,11 +16,20 @@ use serde_json::json;
 use std::time::Duration;
 use support::canary::{Work, at, of_kind, words};
 use support::page::{Dial, Page, flag, now};
-use support::servers::{Prometheus, Servers};
+use support::servers::{Prometheus, Servers, settled};
 
 const LONG: Duration = Duration::from_secs(30);
 /// `check every 1s`
 const CHECK: i64 = 1000;
+
+#[test]
+fn two_weights_set_one_after_the_other_are_one_change() {
+    let seen = [(0, 0.0), (9_000, 5.0), (12_000, 34.4828), (12_010, 50.0), (15_000, 0.0)];
+    assert_eq!(settled(&seen), [0.0, 5.0, 50.0, 0.0]);
+    // more than what was asked for, if only for a moment, is never left out; nor is what stands
+    assert_eq!(settled(&[(0, 5.0), (10, 60.0), (20, 50.0)]), [5.0, 60.0, 50.0]);
+    assert_eq!(settled(&[(0, 0.0), (10, 5.0), (3_000, 50.0)]), [0.0, 5.0, 50.0]);
+}
 
 #[test]
 fn a_healthy_canary_is_promoted() {

@@ -185,8 +185,7 @@ backend be_checkout
     }
 }
 
-/// One server's weight line is `256 (initial 100)`. Between the two weights of a change the share is not read: both are asked
-/// for in one line.
+/// One server's weight line is `256 (initial 100)`.
 fn share(socket: &Path) -> Option<f64> {
     let mut stream = UnixStream::connect(socket).ok()?;
     writeln!(stream, "get weight be_checkout/v1; get weight be_checkout/v2").ok()?;
@@ -199,6 +198,9 @@ fn share(socket: &Path) -> Option<f64> {
         _ => None,
     }
 }
+
+/// Milliseconds; a phase lasts a second at least.
+const A_MOMENT: i64 = 500;
 
 /// Shares that were seen.
 pub struct Shares {
@@ -213,10 +215,24 @@ impl Shares {
         self.seen.lock().unwrap().clone()
     }
 
-    /// The shares alone.
+    /// The shares alone, see [`settled`].
     pub fn values(&self) -> Vec<f64> {
-        self.so_far().into_iter().map(|(_, v)| v).collect()
+        settled(&self.so_far())
     }
+}
+
+/// The shares without their times. A share is made of two weights, which HAProxy sets and tells one after the other: what stood
+/// for a moment only, between the old share and the new one, is neither of them and is left out. What lies outside of the two stays.
+pub fn settled(seen: &[(i64, f64)]) -> Vec<f64> {
+    let on_the_way = |i: usize| {
+        let (Some((_, old)), Some((at, half)), Some((then, new))) =
+            (i.checked_sub(1).and_then(|i| seen.get(i)), seen.get(i), seen.get(i + 1))
+        else {
+            return false;
+        };
+        then - at < A_MOMENT && *half > old.min(*new) && *half < old.max(*new)
+    };
+    (0..seen.len()).filter(|i| !on_the_way(*i)).map(|i| seen[i].1).collect()
 }
 
 impl Drop for Shares {
