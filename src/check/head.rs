@@ -2,7 +2,7 @@
 
 use super::expr::Place;
 use super::rollout::Builder;
-use super::{Cx, EDITION};
+use super::{Cx, EDITION, later};
 use crate::plan::{Consequence, Millis, NoData, Require, Tolerance};
 use crate::syntax::ast::{self, ConsequenceKind, Item, Statement};
 use crate::syntax::diagnostic::Diagnostic;
@@ -123,6 +123,7 @@ impl<'a> Builder<'_, 'a> {
                 }
                 Statement::Unbuilt(u) => cx.not_built(u),
                 Statement::Guard(_) | Statement::Phase(_) | Statement::Reaction(_) | Statement::Junk(_) => {}
+                other => cx.later(later::statement(other)),
             }
         }
         head

@@ -19,6 +19,7 @@ mod guards;
 mod head;
 mod inputs;
 mod lab_environment;
+mod later;
 mod limits;
 mod metrics;
 mod nodes;
@@ -228,6 +229,13 @@ impl<'a> Cx<'a> {
         let key = (d.span(), d.code.clone(), d.message.clone());
         if self.told.borrow_mut().insert(key) {
             self.found.borrow_mut().push(d);
+        }
+    }
+
+    /// Refuses what [`later`] names.
+    fn later(&self, found: Option<(&str, Span)>) {
+        if let Some((what, span)) = found {
+            self.push(not_built(what, span, self.map));
         }
     }
 

@@ -1,6 +1,7 @@
 //! Phases: what is set, what is run, what is waited for.
 
 use super::expr::Place;
+use super::later;
 use super::rollout::Builder;
 use crate::plan::{Consequence, Phase, PortId, PortKind, Setting, Step};
 use crate::syntax::ast::{self, ConsequenceKind, Name, PhaseStatement};
@@ -39,6 +40,10 @@ impl<'a> Builder<'_, 'a> {
                     continue;
                 }
                 PhaseStatement::Junk(_) => continue,
+                other => {
+                    cx.later(later::phase(other));
+                    continue;
+                }
             };
             if let (Some(first), PhaseStatement::Set { .. }) = (step, s) {
                 cx.push(
@@ -110,7 +115,7 @@ impl<'a> Builder<'_, 'a> {
                         steps.push(Step::Promote { when: when_node, text: cx.as_written(when.span), within });
                     }
                 }
-                PhaseStatement::Unbuilt(_) | PhaseStatement::Junk(_) => {}
+                _ => {}
             }
         }
         let traffic = |id: PortId| self.ports.get(id.index()).is_some_and(|p| p.kind == PortKind::Traffic);

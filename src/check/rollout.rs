@@ -91,13 +91,13 @@ fn whole(cx: &Cx<'_>, r: &ast::Rollout, plan: &Plan) -> bool {
                 }
                 phases += 1;
             }
-            Statement::Junk(_) | Statement::Unbuilt(_) => return false,
             Statement::Owner(_)
             | Statement::Link { .. }
             | Statement::CheckEvery(..)
             | Statement::Settle(..)
             | Statement::Baseline(..)
             | Statement::NoData { .. } => {}
+            _ => return false,
         }
     }
     let switches_whole = plan.switches.iter().all(|made| {
@@ -231,6 +231,7 @@ impl<'c, 'a> Builder<'c, 'a> {
             channels: self.channels,
             reactions,
             switches,
+            unbuilt: Vec::new(),
             metrics,
             hash: String::new(),
         };

@@ -1,6 +1,6 @@
 //! Which names there are: all files of a run share one namespace.
 
-use super::{Cx, suggest};
+use super::{Cx, later, suggest};
 use crate::syntax::ast::{self, Item, Name};
 use crate::syntax::diagnostic::Diagnostic;
 use crate::syntax::source::Span;
@@ -25,6 +25,8 @@ pub(super) enum Decl<'a> {
     Switch(&'a ast::Killswitch),
     /// Declared by something that is not built yet: its uses are not reported again.
     Unbuilt(&'a ast::Unbuilt),
+    /// The same.
+    Later(&'a Name),
 }
 
 impl Decl<'_> {
@@ -40,7 +42,7 @@ impl Decl<'_> {
             Self::Action(_) => "an action",
             Self::Channel(_) => "a channel",
             Self::Switch(_) => "a kill switch",
-            Self::Unbuilt(_) => "not built yet",
+            Self::Unbuilt(_) | Self::Later(_) => "not built yet",
         }
     }
 
@@ -55,6 +57,7 @@ impl Decl<'_> {
             Self::Action(d) => d.name.span,
             Self::Channel(n) => n.span,
             Self::Switch(d) => d.name.span,
+            Self::Later(n) => n.span,
             Self::Unbuilt(u) => u.name.as_ref().map_or(u.span, |n| n.span),
         }
     }
@@ -97,6 +100,13 @@ impl<'a> Scope<'a> {
                     }
                 }
                 Item::Edition(_) | Item::Junk(_) => {}
+                other => {
+                    let Some((what, name, span)) = later::item(other) else { continue };
+                    cx.later(Some((what, span)));
+                    if let Some(n) = name {
+                        scope.names.entry(&n.node).or_insert(Decl::Later(n));
+                    }
+                }
             }
         }
         scope
@@ -171,7 +181,7 @@ impl<'a> Cx<'a> {
         self.use_name(&name.node);
         match self.scope().names.get(name.node.as_str()) {
             Some(d) if pick(d) => Some(*d),
-            Some(Decl::Unbuilt(_)) => None,
+            Some(Decl::Unbuilt(_) | Decl::Later(_)) => None,
             Some(d) => {
                 self.push(
                     Diagnostic::error(

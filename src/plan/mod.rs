@@ -119,10 +119,22 @@ pub struct Plan {
     /// Kill switches that concern the rollout.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub switches: Vec<KillSwitch>,
+    /// What the policy asks for and this version's engine cannot do: `check` and `plan` show it, nothing runs with it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unbuilt: Vec<Unbuilt>,
     /// Metrics by name, for `query` and for explanations.
     pub metrics: Vec<Metric>,
     /// SHA-256 over the canonical JSON of everything above, in hex; bindings have a hash of their own.
     pub hash: String,
+}
+
+/// Something that a plan carries and no engine does yet.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unbuilt {
+    /// The construct in the language's own words: `ramp`, `slice`.
+    pub what: String,
+    /// Where it stands: `file:line:column`.
+    pub place: String,
 }
 
 /// How long a request may stay unverified where nothing has to be reloaded.

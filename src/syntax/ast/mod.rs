@@ -1,8 +1,16 @@
 //! The tree of a `.canary` file: what was written, with its places, before any meaning.
 //!
-//! Every construct of the language has a node here or is an [`Item::Unbuilt`] / [`Statement::Unbuilt`] that carries the words
-//! for "not built yet". The tree is a value: nothing in it points outside, and an erroneous text still gives one (with
+//! Every construct of the language has a node here. The tree is a value: nothing in it points outside, and an erroneous text still gives one (with
 //! [`ExprKind::Hole`] and [`Item::Junk`] where nothing could be made of it).
+
+mod declared;
+mod test;
+
+pub use declared::{
+    CivilWindow, Hours, Load, Module, Objective, Part, Probe, ProbeStep, Score, Signoff, SignoffLine, Slice,
+    SliceValues, Slo, Use,
+};
+pub use test::{ActionFault, Expect, Given, OperatorAct, SourceFault, Test, TestLine, TestLineKind};
 
 use super::source::{Span, Spanned};
 use serde::{Deserialize, Serialize};
@@ -47,7 +55,25 @@ pub enum Item {
     Environment(Environment),
     /// `rollout n "title" { … }`
     Rollout(Rollout),
-    /// Parsed, but not built yet: `use`, `slice`, `probe`, `load`, `window`, `signoff`, `slo`, `score`, `test`.
+    /// `use std.http(service: "x") as http`
+    Use(Use),
+    /// `slice severity in […]`
+    Slice(Slice),
+    /// `probe n every d { … }`
+    Probe(Probe),
+    /// `load n = burst(…)`
+    Load(Load),
+    /// `window n = mon..fri 09:00..17:00 zone "…"`
+    Window(CivilWindow),
+    /// `signoff n { … }`
+    Signoff(Signoff),
+    /// `slo n { … }`
+    Slo(Slo),
+    /// `score n { … }`
+    Score(Score),
+    /// `test "…" for n { … }`
+    Test(Test),
+    /// Not yet given a node of its own.
     Unbuilt(Unbuilt),
     /// Text that no item could be made of; a diagnostic says why.
     Junk(Span),
@@ -114,7 +140,7 @@ pub struct Traffic {
     pub name: Name,
     /// `about 40/s`: how much traffic there is.
     pub about: Option<Expr>,
-    /// `per dims`: refused until slices are built.
+    /// `per dims`: one for each slice.
     pub per: Vec<Name>,
     /// The whole declaration.
     pub span: Span,
@@ -129,7 +155,7 @@ pub struct Flag {
     pub ty: Name,
     /// The values it may take.
     pub values: Option<Expr>,
-    /// `per dims`: refused until slices are built.
+    /// `per dims`: one for each slice.
     pub per: Vec<Name>,
     /// The whole declaration.
     pub span: Span,
@@ -144,7 +170,7 @@ pub struct Flags {
     pub members: Expr,
     /// The values that each may take; without them each is on or off.
     pub values: Option<Expr>,
-    /// `per dims`: refused until slices are built.
+    /// `per dims`: one for each slice.
     pub per: Vec<Name>,
     /// The whole declaration.
     pub span: Span,
@@ -178,7 +204,7 @@ pub enum Undo {
 pub struct Killswitch {
     /// Its name.
     pub name: Name,
-    /// `per dims`: refused until slices are built.
+    /// `per dims`: one for each slice.
     pub per: Vec<Name>,
     /// What stands in its braces, in order: settings and `run`s.
     pub body: Vec<PhaseStatement>,
@@ -219,7 +245,23 @@ pub enum EnvEntry {
         /// The line.
         span: Span,
     },
-    /// `labels { … }`, `people … = […]`: parsed, not built yet.
+    /// `labels { tenant = "tenant_id" }`: the label that tells a slice's value, where it is not called as the dimension.
+    Labels {
+        /// Dimension and label.
+        entries: Vec<(Name, Spanned<String>)>,
+        /// The line.
+        span: Span,
+    },
+    /// `people engineering = ["user-1"]`: who may approve.
+    People {
+        /// The group.
+        group: Name,
+        /// An [`ExprKind::List`] of texts.
+        people: Expr,
+        /// The line.
+        span: Span,
+    },
+    /// Not yet given a node of its own.
     Unbuilt(Unbuilt),
 }
 
@@ -230,7 +272,7 @@ pub struct Rollout {
     pub name: Name,
     /// Its title.
     pub title: Option<Spanned<String>>,
-    /// `per dims`: refused until slices are built.
+    /// `per dims`: one for each slice.
     pub per: Vec<Name>,
     /// What stands in its braces, in order.
     pub body: Vec<Statement>,
@@ -283,7 +325,62 @@ pub enum Statement {
     Phase(Phase),
     /// `on …: …`, `every d: …`, `at …: …`, `when C: …`
     Reaction(Reaction),
-    /// Parsed, but not built yet: `release`, `advance when`, `cooldown`, `start slices by`, `drift`, `route`, `after`.
+    /// `release canary "main" stable "r0.5" [proven by m]`
+    Release {
+        /// The canary's release.
+        canary: Spanned<String>,
+        /// The stable one.
+        stable: Option<Spanned<String>>,
+        /// The metric that tells which release answers.
+        proven_by: Option<Vec<Name>>,
+        /// The statement.
+        span: Span,
+    },
+    /// `advance when C`: a gate before each raise of exposure.
+    Advance(Expr, Span),
+    /// `cooldown 24h after rollback`
+    Cooldown {
+        /// How long.
+        length: Expr,
+        /// After what: `rollback`.
+        after: Name,
+        /// The statement.
+        span: Span,
+    },
+    /// `start slices by severity limit 200 per 1h`
+    StartSlices {
+        /// The dimension whose order counts.
+        by: Name,
+        /// At most n in any stretch of d.
+        limit: Option<(Expr, Expr)>,
+        /// The statement.
+        span: Span,
+    },
+    /// `drift pause|correct|tell`
+    Drift(Name, Span),
+    /// `route checkout = header "X-Canary" "1"`
+    Route {
+        /// The traffic port.
+        port: Name,
+        /// `header`, `cookie`.
+        by: Name,
+        /// The header's or cookie's name.
+        key: Spanned<String>,
+        /// Its value.
+        value: Option<Spanned<String>>,
+        /// The statement.
+        span: Span,
+    },
+    /// `after search_rollout promoted within 7d`
+    After {
+        /// The other rollout.
+        rollout: Name,
+        /// How long ago at most.
+        within: Expr,
+        /// The statement.
+        span: Span,
+    },
+    /// Not yet given a node of its own.
     Unbuilt(Unbuilt),
     /// Text that no statement could be made of; a diagnostic says why.
     Junk(Span),
@@ -399,7 +496,46 @@ pub enum PhaseStatement {
         /// The statement.
         span: Span,
     },
-    /// Parsed, but not built yet: `ramp`, `mirror`, `hold forever`, `hold until`, `irreversible`.
+    /// `ramp x from 5% to 50% by 5% every 10m`
+    Ramp {
+        /// The port.
+        port: Name,
+        /// First value.
+        from: Expr,
+        /// Last value.
+        to: Expr,
+        /// Step.
+        by: Expr,
+        /// Observed time between steps.
+        every: Expr,
+        /// The statement.
+        span: Span,
+    },
+    /// `mirror x = 20%`
+    Mirror {
+        /// The traffic port.
+        port: Name,
+        /// The mirrored share.
+        value: Expr,
+        /// The statement.
+        span: Span,
+    },
+    /// `hold forever`
+    HoldForever(Span),
+    /// `hold until 500 events of errors [within 6h else …]`
+    HoldUntil {
+        /// How many.
+        events: Expr,
+        /// Of which metric.
+        of: Option<Vec<Name>>,
+        /// How long to wait, and what then.
+        within: Option<(Expr, Consequence)>,
+        /// The statement.
+        span: Span,
+    },
+    /// `irreversible "why"`: first word of a phase that no rollback crosses.
+    Irreversible(Spanned<String>, Span),
+    /// Not yet given a node of its own.
     Unbuilt(Unbuilt),
     /// Text that no statement could be made of; a diagnostic says why.
     Junk(Span),
@@ -487,7 +623,7 @@ pub enum ExprKind {
         /// Its arguments.
         args: Vec<Arg>,
     },
-    /// `precision[tenant: "acme"]`: parsed, not built yet.
+    /// `precision[tenant: "acme"]`: one slice's.
     Index {
         /// What is indexed.
         base: Box<Expr>,
@@ -516,7 +652,7 @@ pub enum ExprKind {
         /// For how long.
         span: Box<ForSpan>,
     },
-    /// `comparison confidence C [or undecided]`: parsed, not built yet.
+    /// `comparison confidence C [or undecided]`
     Confidence {
         /// The comparison.
         of: Box<Expr>,
