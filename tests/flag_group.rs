@@ -66,7 +66,7 @@ impl Group {
     /// The n-th toggle: both flags and the counter in one write.
     async fn toggle(&self, n: i64) {
         let on = Setting::Bool(n % 2 == 1);
-        self.document.write(&[(0, on), (1, on), (2, Setting::Count(n))]).await.unwrap();
+        self.document.write(&[(0, on), (1, on), (2, Setting::Count(n))], false).await.unwrap();
     }
 }
 

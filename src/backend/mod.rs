@@ -176,9 +176,9 @@ pub struct Shared {
 /// Sets several ports at once: the values of one file.
 #[async_trait]
 pub trait SharedWrite: Send + Sync {
-    /// Sets members, all of them or none; only what is put back to what was first read, or exposes nothing, is set as far as
-    /// it can be.
-    async fn write(&self, settings: &[(usize, Setting)]) -> Result<(), BackendError>;
+    /// Sets members, all of them or none. What `lowers` exposure is set as far as it can be: one that cannot be set does not
+    /// keep the others exposed, and is the error.
+    async fn write(&self, settings: &[(usize, Setting)], lowers: bool) -> Result<(), BackendError>;
 
     /// Lets what runs read it anew, where that has to be done and was not done since the last write. It may be dropped at any
     /// await for a newer request; then it is done again after that one's write.

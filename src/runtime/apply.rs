@@ -179,23 +179,10 @@ async fn set_together(
     let settings: Vec<(usize, Setting)> =
         request.settings.iter().filter_map(|(port, to)| ours(port).map(|s| (s.member, *to))).collect();
     let late = |within: Duration| format!("{}: no answer within {}s", write.describe(), within.as_secs());
-    let put = async |settings: &[(usize, Setting)]| match tokio::time::timeout(CALL, write.write(settings)).await {
-        Ok(Ok(())) => Ok(()),
-        Ok(Err(e)) => Err((with_help(&e), e.transient)),
-        Err(_) => Err((late(CALL), true)),
-    };
-    let trouble = match put(&settings).await {
-        Ok(()) => None,
-        // one that cannot be set does not keep the others exposed
-        Err((_, false)) if request.lowers && settings.len() > 1 => {
-            let mut alone = Vec::new();
-            for setting in &settings {
-                alone.extend(put(std::slice::from_ref(setting)).await.err().map(|(text, _)| text));
-            }
-            alone.dedup();
-            (!alone.is_empty()).then(|| alone.join("; "))
-        }
-        Err((text, _)) => Some(text),
+    let trouble = match tokio::time::timeout(CALL, write.write(&settings, request.lowers)).await {
+        Ok(Ok(())) => None,
+        Ok(Err(e)) => Some(with_help(&e)),
+        Err(_) => Some(late(CALL)),
     };
     // what was put back in part is read anew as well
     if trouble.is_some() && !request.lowers {

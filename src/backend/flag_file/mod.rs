@@ -116,11 +116,11 @@ impl FlagDocument {
 
 #[async_trait]
 impl SharedWrite for FlagDocument {
-    async fn write(&self, settings: &[(usize, Setting)]) -> Result<(), BackendError> {
+    async fn write(&self, settings: &[(usize, Setting)], lowers: bool) -> Result<(), BackendError> {
         let settings = settings.to_vec();
         // whatever comes of it, also of a write that is given up while it waits, what runs may now differ from the file
         let before = self.stale.swap(true, Ordering::SeqCst);
-        let changed = self.blocking(move |inner, given_up| inner.change(&settings, given_up)).await;
+        let changed = self.blocking(move |inner, given_up| inner.change(&settings, lowers, given_up)).await;
         if matches!(changed, Ok(false)) {
             self.stale.store(before, Ordering::SeqCst);
         }
@@ -200,7 +200,7 @@ impl Port for FlagFile {
     }
 
     async fn set(&self, to: Setting) -> Result<(), BackendError> {
-        self.document.write(&[(self.index, to)]).await?;
+        self.document.write(&[(self.index, to)], false).await?;
         self.document.reload().await
     }
 
@@ -307,35 +307,32 @@ impl Inner {
     }
 
     /// Sets several keys in one write; whether the file had to be changed.
-    fn change(&self, settings: &[(usize, Setting)], given_up: &AtomicBool) -> Result<bool, BackendError> {
+    fn change(&self, settings: &[(usize, Setting)], lowers: bool, given_up: &AtomicBool) -> Result<bool, BackendError> {
         let all = self.members.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let mut ours: Vec<(Arc<Member>, Setting)> = Vec::new();
-        for (index, to) in settings {
-            let Some(member) = all.get(*index) else { continue };
-            self.accepts(member, *to)?;
-            ours.push((Arc::clone(member), *to));
-        }
-        let mut trouble = None;
+        let ours: Vec<(&Arc<Member>, Setting)> =
+            settings.iter().filter_map(|(index, to)| Some((all.get(*index)?, *to))).collect();
+        let mut troubles = Vec::new();
+        let mut set = Vec::new();
         let changed = self.file.change(given_up, |text| {
-            trouble = None;
+            (troubles, set) = (Vec::new(), Vec::new());
             let mut new = text.to_owned();
             for (member, to) in &ours {
-                match self.with(&new, member, *to) {
-                    Ok(text) => new = text,
-                    // what is taken back is taken back as far as it can be, also by a kill switch, which knows a setting of its
-                    // own; what is raised is raised whole or not at all
-                    Err(e) if ours.iter().all(|(m, to)| m.restores(*to) || !to.exposes()) => {
-                        trouble = Some(e);
+                match self.accepts(member, *to).and_then(|()| self.with(&new, member, *to)) {
+                    Ok(text) => {
+                        new = text;
+                        set.push((*member, *to));
                     }
+                    // what is raised is raised whole or not at all
+                    Err(e) if lowers => troubles.push(e),
                     Err(e) => return Err(e),
                 }
             }
             Ok(new)
         })?;
-        for (member, to) in &ours {
-            *member.set.lock().unwrap_or_else(PoisonError::into_inner) = Some(*to);
+        for (member, to) in set {
+            *member.set.lock().unwrap_or_else(PoisonError::into_inner) = Some(to);
         }
-        match trouble {
+        match together(troubles) {
             Some(e) => Err(e),
             None => Ok(changed),
         }
@@ -354,6 +351,18 @@ impl Inner {
         let value = member.written(self.format, to, like.as_deref());
         self.broken(self.format.edit(text, &member.key, value.as_deref()))
     }
+}
+
+/// Several errors as one: none of them is lost.
+fn together(mut errors: Vec<BackendError>) -> Option<BackendError> {
+    let mut first = if errors.is_empty() { return None } else { errors.remove(0) };
+    for e in errors {
+        if !first.message.contains(&e.message) {
+            first.message = format!("{}; {}", first.message, e.message);
+        }
+        first.transient |= e.transient;
+    }
+    Some(first)
 }
 
 #[cfg(test)]

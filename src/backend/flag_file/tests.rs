@@ -210,10 +210,10 @@ async fn a_group_is_one_write_or_none() {
         d.flag(key, FlagKind::Bool, None).unwrap();
     }
     let inode = std::fs::metadata(&f.path).unwrap().ino();
-    let e = d.write(&[(0, Setting::Bool(true)), (2, Setting::Bool(true))]).await.unwrap_err();
+    let e = d.write(&[(0, Setting::Bool(true)), (2, Setting::Bool(true))], false).await.unwrap_err();
     assert!(e.message.contains("true or false was expected at c, here is the string"), "{e}");
     assert_eq!(std::fs::metadata(&f.path).unwrap().ino(), inode, "nothing of it was written");
-    d.write(&[(0, Setting::Bool(true)), (1, Setting::Bool(true))]).await.unwrap();
+    d.write(&[(0, Setting::Bool(true)), (1, Setting::Bool(true))], false).await.unwrap();
     assert_eq!(f.text(), "{\"a\": true, \"b\": true, \"c\": \"no flag\"}");
 }
 
@@ -224,15 +224,15 @@ async fn what_is_put_back_is_put_back_over_anything() {
     let d = document(&f, None);
     let (a, b) = (d.flag("a", FlagKind::Bool, None).unwrap(), d.flag("b", FlagKind::Bool, None).unwrap());
     assert_eq!((a.read().await, b.read().await), (Ok(Setting::Bool(false)), Ok(Setting::Bool(false))));
-    d.write(&[(0, Setting::Bool(true)), (1, Setting::Bool(true))]).await.unwrap();
+    d.write(&[(0, Setting::Bool(true)), (1, Setting::Bool(true))], false).await.unwrap();
     std::fs::write(&f.path, "{\"a\": [\"gone mad\"], \"b\": true}").unwrap();
-    assert!(d.write(&[(0, Setting::Bool(true)), (1, Setting::Bool(true))]).await.is_err());
-    d.write(&[(0, Setting::Bool(false)), (1, Setting::Bool(false))]).await.unwrap();
+    assert!(d.write(&[(0, Setting::Bool(true)), (1, Setting::Bool(true))], false).await.is_err());
+    d.write(&[(0, Setting::Bool(false)), (1, Setting::Bool(false))], true).await.unwrap();
     assert_eq!(f.text(), "{\"a\": false, \"b\": false}");
     // where one cannot be put back, the others are
-    d.write(&[(0, Setting::Bool(true)), (1, Setting::Bool(true))]).await.unwrap();
+    d.write(&[(0, Setting::Bool(true)), (1, Setting::Bool(true))], false).await.unwrap();
     std::fs::write(&f.path, "{\"a\": true, \"a\": true, \"b\": true}").unwrap();
-    let e = d.write(&[(0, Setting::Bool(false)), (1, Setting::Bool(false))]).await.unwrap_err();
+    let e = d.write(&[(0, Setting::Bool(false)), (1, Setting::Bool(false))], true).await.unwrap_err();
     assert!(e.message.contains("a second time"), "{e}");
     assert_eq!(f.text(), "{\"a\": true, \"a\": true, \"b\": false}");
 }
@@ -310,7 +310,7 @@ async fn what_was_absent_is_taken_back_over_anything() {
     let d = document(&f, None);
     let (a, b) = (d.flag("a", FlagKind::Bool, None).unwrap(), d.flag("b", FlagKind::Bool, None).unwrap());
     assert_eq!((a.read().await, b.read().await), (Ok(Setting::Absent), Ok(Setting::Absent)));
-    d.write(&[(0, Setting::Bool(true)), (1, Setting::Bool(true))]).await.unwrap();
+    d.write(&[(0, Setting::Bool(true)), (1, Setting::Bool(true))], false).await.unwrap();
     assert_eq!((a.read().await, b.read().await), (Ok(Setting::Bool(true)), Ok(Setting::Bool(true))));
     std::fs::write(&f.path, "{\"a\": \"gone mad\", \"b\": true}").unwrap();
     let mementos = [a.memento().unwrap(), b.memento().unwrap()];
@@ -320,7 +320,7 @@ async fn what_was_absent_is_taken_back_over_anything() {
     }
     for d in [d, again] {
         std::fs::write(&f.path, "{\"a\": \"gone mad\", \"b\": true}").unwrap();
-        d.write(&[(0, Setting::Absent), (1, Setting::Absent)]).await.unwrap();
+        d.write(&[(0, Setting::Absent), (1, Setting::Absent)], true).await.unwrap();
         assert_eq!(f.text(), "{}");
     }
 }
@@ -335,7 +335,7 @@ async fn what_exposes_nothing_is_set_as_far_as_it_can_be() {
     }
     std::fs::write(&f.path, "{\"a\": \"gone mad\", \"b\": true, \"c\": 3}").unwrap();
     let off = [(0, Setting::Bool(false)), (1, Setting::Bool(false)), (2, Setting::Count(0))];
-    let e = d.write(&off).await.unwrap_err();
+    let e = d.write(&off, true).await.unwrap_err();
     assert!(e.message.contains("was expected at a, here is the string"), "{e}");
     assert_eq!(f.text(), "{\"a\": \"gone mad\", \"b\": false, \"c\": 0}");
 }
@@ -351,7 +351,9 @@ async fn a_reload_follows_a_write_that_was_given_up() {
     assert_eq!(log(), "read\n");
     let holder = File::create(f.folder.path().join(".x.json.lock")).unwrap();
     holder.lock().unwrap();
-    assert!(tokio::time::timeout(Duration::from_millis(30), d.write(&[(0, Setting::Bool(false))])).await.is_err());
+    assert!(
+        tokio::time::timeout(Duration::from_millis(30), d.write(&[(0, Setting::Bool(false))], true)).await.is_err()
+    );
     drop(holder);
     a.set(Setting::Bool(true)).await.unwrap();
     assert_eq!(log(), "read\nread\n");
