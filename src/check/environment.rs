@@ -100,12 +100,12 @@ impl<'a> Chosen<'a> {
     /// How often a source takes samples, if it is known.
     pub(super) fn scrape(&self, source: &str) -> Option<Millis> {
         if self.declared.is_none() {
-            return Some(lab::SCRAPE);
+            return Some(crate::plan::binding::LAB_SCRAPE);
         }
         let (binding, _) = self.bound.get(source)?;
         let binding = binding.as_ref()?;
         if binding.backend == "lab" {
-            return Some(lab::SCRAPE);
+            return Some(crate::plan::binding::LAB_SCRAPE);
         }
         match binding.arg("scrape").or_else(|| binding.arg("every")) {
             Some(Arg::Duration(ms)) => Some(*ms),

@@ -3,13 +3,12 @@
 use super::expr::Lower;
 use super::metrics::Source;
 use super::promql;
+use crate::plan::binding::SCRAPE;
 use crate::plan::{Ask, Input, InputId, Millis, Population, Selector, Window};
 use crate::syntax::diagnostic::Diagnostic;
 use crate::syntax::source::Span;
 use std::collections::{BTreeMap, HashMap};
 
-/// Scrape interval of a source that does not say.
-const SCRAPE: Millis = 15_000;
 /// Least window that is taken where none is named.
 const LEAST_WINDOW: Millis = 60_000;
 /// A window, or the age of a sample, is this many scrapes long where nothing else is said: one lost scrape is no gap.

@@ -2,14 +2,11 @@
 
 use super::signatures::Role;
 use crate::plan::binding::FLAG_NAME;
-use crate::plan::{Arg, Binding, Millis};
+use crate::plan::{Arg, Binding};
 use std::collections::BTreeMap;
 
 /// Its name.
 pub(super) const NAME: &str = "lab";
-
-/// How often the lab's pages are read.
-pub(super) const SCRAPE: Millis = 1000;
 
 /// The lab's backend for a name in a role; there is no store of its own. The flags of a group are told apart in its key.
 pub(super) fn binding(name: &str, role: Role, group: bool) -> Option<Binding> {

@@ -58,6 +58,26 @@ pub struct Secret(pub String);
 /// What stands for the name of a flag in the texts of its binding.
 pub const FLAG_NAME: &str = "${flag}";
 
+/// How often a source takes a sample that does not say, in milliseconds: Prometheus' own example.
+pub const SCRAPE: i64 = 15_000;
+/// The same of the built-in lab.
+pub const LAB_SCRAPE: i64 = 1_000;
+
+impl Bindings {
+    /// How often a source takes a sample, in milliseconds.
+    #[must_use]
+    pub fn scrape(&self, source: &str) -> i64 {
+        let Some(binding) = self.bindings.get(source) else { return SCRAPE };
+        if matches!(binding.backend.as_str(), "lab" | "lab_scrape") {
+            return LAB_SCRAPE;
+        }
+        match binding.arg("scrape").or_else(|| binding.arg("every")) {
+            Some(Arg::Duration(ms)) => *ms,
+            _ => SCRAPE,
+        }
+    }
+}
+
 impl Binding {
     /// An argument.
     #[must_use]

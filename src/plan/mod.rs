@@ -10,6 +10,7 @@ pub mod groups;
 pub mod hash;
 pub mod input;
 pub mod render;
+pub mod review;
 pub mod show;
 
 use serde::{Deserialize, Serialize};

@@ -1,11 +1,15 @@
 //! A plan for people: what will happen, in which order, what is asked, what is needed.
 
+use super::review::{self, Review};
 use super::{
-    Action, Arg, Ask, Binding, Bindings, Consequence, Guard, Input, Millis, PhaseId, Plan, Population, PortId, Step,
+    Action, Arg, Ask, Binding, Bindings, Consequence, Guard, Input, Millis, PhaseId, Plan, Population, PortId,
     Tolerance, Trigger, Window, show,
 };
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
+
+/// The name under which a signature keeps a command's list.
+const COMMAND: &str = "argv";
 
 /// A credential or address that a run reads when it starts, by name.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -54,59 +58,28 @@ fn outside(arg: &Arg, found: &mut dyn FnMut(&str, bool)) {
 /// when it overflows.
 #[must_use]
 pub fn earliest_end(plan: &Plan) -> Option<Millis> {
-    starts(plan).last().copied().flatten()
-}
-
-/// When each phase begins at the earliest, and, last, when the last one ends.
-fn starts(plan: &Plan) -> Vec<Option<Millis>> {
-    let mut at = Some(0_i64);
-    let mut out = vec![at];
-    for (i, phase) in plan.phases.iter().enumerate() {
-        let mut spent = plan.settle.unwrap_or(0).max(plan.check_every);
-        // hold stands still while a guard's window reaches back to before the settings
-        if !phase.settings.is_empty() {
-            spent = spent.saturating_add(warming(plan, PhaseId::at(i)));
-        }
-        for step in &phase.steps {
-            if let Step::Hold(d) = step {
-                spent = spent.saturating_add(*d);
-            }
-        }
-        at = at.and_then(|t| t.checked_add(spent));
-        out.push(at);
-    }
-    out
-}
-
-/// How long the guards of a phase are warming after its settings were verified.
-fn warming(plan: &Plan, phase: PhaseId) -> Millis {
-    plan.guards
-        .iter()
-        .filter(|g| watches(g, phase) && g.otherwise != Consequence::Tell)
-        .flat_map(|g| &g.inputs)
-        .filter_map(|i| plan.inputs.get(i.index()))
-        .map(|i| i.reach.saturating_add(i.lag))
-        .max()
-        .unwrap_or(0)
+    review::times(plan).last().and_then(|t| t.0)
 }
 
 /// The plan as `canary plan` prints it.
 #[must_use]
 pub fn text(plan: &Plan, bindings: &Bindings) -> String {
     let mut out = String::new();
-    head(plan, bindings, &mut out);
-    timeline(plan, &mut out);
+    let seen = review::review(plan, bindings);
+    head(plan, bindings, &seen, &mut out);
+    timeline(plan, &seen, &mut out);
     guards(plan, &mut out);
     switches(plan, &mut out);
     reactions(plan, &mut out);
     queries(plan, bindings, &mut out);
     rollback(plan, &mut out);
+    out.push_str(&review::text(&seen));
     bound(bindings, &mut out);
     let _ = write!(out, "\nplan      {}\nbindings  {}\n", plan.hash, bindings.hash);
     out
 }
 
-fn head(plan: &Plan, bindings: &Bindings, out: &mut String) {
+fn head(plan: &Plan, bindings: &Bindings, seen: &Review, out: &mut String) {
     let _ = writeln!(out, "{} ({})", plan.title, plan.rollout);
     let mut line = |what: &str, text: &str| {
         let _ = writeln!(out, "  {what:<12} {text}");
@@ -133,8 +106,12 @@ fn head(plan: &Plan, bindings: &Bindings, out: &mut String) {
         let params: Vec<String> = plan.params.iter().map(|(n, v)| format!("{n} = {v}")).collect();
         line("params", &params.join(", "));
     }
-    if let Some(end) = earliest_end(plan) {
+    if let Some(end) = seen.earliest_end_ms {
         line("earliest end", &format!("{} after the first check", show::duration(end)));
+    }
+    match seen.latest_end_ms {
+        Some(end) => line("latest end", &format!("{}, if no guard blocks and nobody pauses", show::duration(end))),
+        None => line("latest end", &format!("none: {}", seen.unlimited.join("; "))),
     }
     if !plan.requires.is_empty() {
         out.push_str("\nbefore the start\n");
@@ -147,52 +124,41 @@ fn head(plan: &Plan, bindings: &Bindings, out: &mut String) {
     }
 }
 
-fn timeline(plan: &Plan, out: &mut String) {
+fn timeline(plan: &Plan, seen: &Review, out: &mut String) {
     out.push_str("\ntimeline\n");
-    let starts = starts(plan);
-    for (i, phase) in plan.phases.iter().enumerate() {
-        let at = starts.get(i).copied().flatten().unwrap_or(0);
-        let _ = write!(out, "  T+{:<8} phase {}", show::duration(at), phase.name);
+    for (phase, seen) in plan.phases.iter().zip(&seen.phases) {
+        let _ = write!(out, "  T+{:<8} phase {}", show::duration(seen.earliest_ms.unwrap_or(0)), phase.name);
         if let Some(p) = &phase.purpose {
             let _ = write!(out, " \"{p}\"");
         }
         out.push('\n');
-        for (name, to) in plan.shown(&phase.settings) {
+        let set = plan.shown(&phase.settings);
+        for (name, to) in &set {
             let _ = writeln!(out, "             set {name} = {to}");
         }
-        for step in &phase.steps {
-            let line = match step {
-                Step::Run { action, otherwise } => {
-                    let timeout = plan.actions.get(action.index()).map_or(0, |a| a.timeout);
-                    format!(
-                        "run {} within {} else {}",
-                        plan.action_name(*action),
-                        show::duration(timeout),
-                        consequence(plan, *otherwise)
-                    )
-                }
-                Step::Hold(d) => format!("hold {}", show::duration(*d)),
-                Step::Promote { text, within, .. } => match within {
-                    Some((d, c)) => {
-                        format!("promote when {text} within {} else {}", show::duration(*d), consequence(plan, *c))
-                    }
-                    None => format!("promote when {text}"),
-                },
-            };
-            let _ = writeln!(out, "             {line}");
+        let still: Vec<String> =
+            seen.exposes.iter().filter(|e| !set.contains(e)).map(|(name, to)| format!("{name} = {to}")).collect();
+        if !still.is_empty() {
+            let _ = writeln!(out, "             still {}", still.join(", "));
         }
-        let watching: Vec<&str> =
-            plan.guards.iter().filter(|g| watches(g, PhaseId::at(i))).map(|g| g.name.as_str()).collect();
-        if !watching.is_empty() {
-            let _ = writeln!(out, "             watched by {}", watching.join(", "));
+        for gate in &seen.gates {
+            let _ = writeln!(out, "             {gate}");
+        }
+        if seen.guards.is_empty() {
+            out.push_str("             watched by nobody\n");
+        } else {
+            let _ = writeln!(out, "             watched by {}", seen.guards.join(", "));
+        }
+        if !seen.armed.is_empty() && seen.armed != seen.guards {
+            let _ = writeln!(out, "             newly armed: {}", seen.armed.join(", "));
         }
     }
-    if let Some(end) = earliest_end(plan) {
+    if let Some(end) = review::times(plan).last().and_then(|t| t.0) {
         let _ = writeln!(out, "  T+{:<8} done, at the earliest", show::duration(end));
     }
 }
 
-fn watches(g: &Guard, phase: PhaseId) -> bool {
+pub(super) fn watches(g: &Guard, phase: PhaseId) -> bool {
     g.from <= phase && g.until.is_none_or(|u| phase < u)
 }
 
@@ -364,7 +330,9 @@ fn bound(bindings: &Bindings, out: &mut String) {
 }
 
 fn backend(b: &Binding) -> String {
-    let args: Vec<String> = b.args.iter().map(|(n, a)| format!("{n}: {}", argument(a))).collect();
+    // a command is written without a name before its list
+    let named = |n: &str, a: &Arg| if n == COMMAND { argument(a) } else { format!("{n}: {}", argument(a)) };
+    let args: Vec<String> = b.args.iter().map(|(n, a)| named(n, a)).collect();
     format!("{}({})", b.backend, args.join(", "))
 }
 
@@ -391,7 +359,7 @@ fn tolerance(t: Tolerance) -> String {
     }
 }
 
-fn consequence(plan: &Plan, c: Consequence) -> String {
+pub(super) fn consequence(plan: &Plan, c: Consequence) -> String {
     match c {
         Consequence::Rollback(Some(p)) => format!("rollback to {}", plan.phase_name(p)),
         other => other.word().to_owned(),
