@@ -3,10 +3,11 @@
 use super::Format;
 use super::exit::{Status, because};
 use super::load::{plain, policies, print_diagnostics};
+use super::whole;
 use crate::syntax::format::{FormatError, format};
 use crate::syntax::read_source;
 use crate::syntax::source::SourceMap;
-use std::io::{IsTerminal, Read, Write};
+use std::io::{IsTerminal, Read};
 use std::path::{Path, PathBuf};
 
 /// Arguments of `canary fmt`.
@@ -91,7 +92,7 @@ fn file(path: &Path, args: &Args) -> Result<Done, Status> {
     } else if args.check {
         outln!("{name}");
     } else {
-        replace(path, &after).map_err(|e| cannot("write", &e))?;
+        whole::write(path, &after).map_err(|e| cannot("write", &e))?;
     }
     Ok(Done::Changed)
 }
@@ -113,25 +114,6 @@ fn formatted(bytes: Vec<u8>, name: &str) -> Result<(String, String), Status> {
             &format!("{name} is left as it is: {why}. This is a mistake of `fmt`: please report it"),
         )),
     }
-}
-
-/// Another file in its place, with its mode: a reader, and a full disk, leave the old text or the new one.
-fn replace(path: &Path, text: &str) -> std::io::Result<()> {
-    let target = std::fs::canonicalize(path)?;
-    let mode = std::fs::metadata(&target)?.permissions();
-    let mut beside = target.clone().into_os_string();
-    beside.push(".fmt");
-    let beside = PathBuf::from(beside);
-    let written = std::fs::File::create(&beside).and_then(|mut f| {
-        f.write_all(text.as_bytes())?;
-        f.set_permissions(mode)?;
-        f.sync_all()
-    });
-    let done = written.and_then(|()| std::fs::rename(&beside, &target));
-    if done.is_err() {
-        let _ = std::fs::remove_file(&beside);
-    }
-    done
 }
 
 fn print_diff(name: &str, before: &str, after: &str) {

@@ -6,6 +6,7 @@ use super::connect::connect_to_take_back;
 use super::exit::{Status, because};
 use super::load::{Compiled, Target, compile, rollouts};
 use super::people::{runner, who};
+use super::provenance::at_once;
 use super::run::{lease_names, new_run, stop_on_signals, store_path};
 use super::runs::{DEFAULT_STORE, at};
 use super::side_by_side::observer_of;
@@ -17,7 +18,7 @@ use crate::runtime::clock::now;
 use crate::runtime::executor::Beginning;
 use crate::runtime::journal::Journal;
 use crate::runtime::{Executor, Outcome};
-use crate::store::{Holder, LeaseGuard, Store, StoreError, host, user};
+use crate::store::{Holder, LeaseGuard, Store, StoreError};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -215,16 +216,8 @@ impl<'a> Kill<'a> {
         };
         let backends = self.connected(plan, bindings)?;
         // nothing but what is known at once: a kill waits for no git
-        let provenance = Provenance {
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            user: user(),
-            uid: Some(rustix::process::geteuid().as_raw()),
-            host: host(),
-            pid: std::process::id(),
-            files: files.iter().map(|f| f.display().to_string()).collect(),
-            git: Git { why: Some(String::from("not asked: a kill waits for nothing")), ..Git::default() },
-            ..Provenance::default()
-        };
+        let git = Git { why: Some(String::from("not asked: a kill waits for nothing")), ..Git::default() };
+        let provenance = Provenance { git, ..at_once(files) };
         let new = new_run(plan, bindings, policy, &provenance, now());
         let journal = Journal::of_new_run(Arc::clone(&self.store), new, lease, plan.check_every);
         let beginning = self.beginning(State::new(plan), switch);

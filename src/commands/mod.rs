@@ -43,6 +43,7 @@ pub mod runs;
 mod side_by_side;
 pub mod status;
 pub mod switches;
+mod whole;
 pub mod why;
 
 use clap::{Parser, Subcommand};

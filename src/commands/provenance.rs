@@ -5,6 +5,7 @@ use super::load::Compiled;
 use crate::backend::Secret;
 use crate::report::provenance::{Git, Provenance};
 use crate::store::{host, user};
+use std::path::PathBuf;
 use std::process::Stdio;
 
 /// Where a CI system says its job's page is.
@@ -38,20 +39,28 @@ pub async fn collect(compiled: &Compiled) -> Provenance {
     let (mut git, effective) = tokio::join!(git::look(&compiled.files), effective_user());
     name_branch(&mut git, &var);
     let secrets = super::credentials::secrets(&compiled.bindings);
+    let known = at_once(&compiled.files);
     Provenance {
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-        user: effective.unwrap_or_else(user),
-        uid: Some(rustix::process::geteuid().as_raw()),
+        user: effective.unwrap_or_else(|| known.user.clone()),
         sudo_user: var("SUDO_USER"),
-        host: host(),
-        pid: std::process::id(),
         arguments: std::env::args_os().map(|a| shown(&a.to_string_lossy(), &secrets)).collect(),
-        again: Vec::new(),
         ci_job: job(&var).map(|url| shown(&url, &secrets)),
-        files: compiled.files.iter().map(|f| f.display().to_string()).collect(),
         sources: compiled.sources.clone(),
         git,
-        baseline: None,
+        ..known
+    }
+}
+
+/// What is known without asking another program, of a run of these files.
+pub fn at_once(files: &[PathBuf]) -> Provenance {
+    Provenance {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        user: user(),
+        uid: Some(rustix::process::geteuid().as_raw()),
+        host: host(),
+        pid: std::process::id(),
+        files: files.iter().map(|f| f.display().to_string()).collect(),
+        ..Provenance::default()
     }
 }
 

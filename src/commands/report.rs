@@ -3,6 +3,7 @@
 use super::exit::{Status, because};
 use super::load::Compiled;
 use super::runs::{events, pinned};
+use super::whole;
 use crate::engine::State;
 use crate::plan::{Answer, Time};
 use crate::report::document::{Source, report};
@@ -11,19 +12,12 @@ use crate::report::provenance::Provenance;
 use crate::store::{Run, Store};
 use serde_json::Value;
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// Whether a report goes to standard output.
 #[must_use]
 pub fn is_out(file: &Path) -> bool {
     file.as_os_str() == "-"
-}
-
-/// The name under which a report is written before it is whole.
-fn part_of(report: &Path) -> PathBuf {
-    let mut part = report.as_os_str().to_owned();
-    part.push(".part");
-    PathBuf::from(part)
 }
 
 /// Whether a report could be written: a run may take hours, and its report is made at its end.
@@ -34,7 +28,7 @@ pub fn check(file: &Path) -> Result<(), Status> {
     if is_out(file) {
         return Ok(());
     }
-    let part = part_of(file);
+    let part = whole::part_of(file);
     let failed = |why: &str| {
         because(Status::Wrong, &format!("nothing was changed: no report can be written to {}: {why}", file.display()))
     };
@@ -60,8 +54,7 @@ pub fn write(document: &Value, file: &Path) -> std::io::Result<()> {
         let mut out = std::io::stdout();
         return out.write_all(text.as_bytes()).and_then(|()| out.flush());
     }
-    let part = part_of(file);
-    std::fs::write(&part, text).and_then(|()| std::fs::rename(&part, file))
+    whole::write(file, &text)
 }
 
 /// The report of a run, as far as it has come.

@@ -97,10 +97,10 @@ pub struct CredentialReview {
 pub fn review(plan: &Plan, bindings: &Bindings) -> Review {
     let mut unlimited = Vec::new();
     let phases = phases(plan, &mut unlimited);
-    let end = |pick: fn(&(Option<Millis>, Option<Millis>)) -> Option<Millis>| times(plan).last().and_then(pick);
+    let (earliest_end_ms, latest_end_ms) = times(plan).last().copied().unwrap_or_default();
     Review {
-        earliest_end_ms: end(|t| t.0),
-        latest_end_ms: end(|t| t.1),
+        earliest_end_ms,
+        latest_end_ms,
         unlimited,
         phases,
         worst_cases: plan.guards.iter().filter_map(|g| worst(plan, bindings, g)).collect(),
