@@ -43,6 +43,7 @@ pub const CODES: &[(&str, &str, &str)] = &[
     ("E0421", "kill-switch-exposes", "a kill switch would expose something"),
     ("E0422", "kill-switch-twice", "a kill switch sets a port or runs an action twice"),
     ("E0423", "kill-misplaced", "`kill` stands where no kill switch can be thrown"),
+    ("E0424", "approval-misplaced", "`approved` stands where no phase waits for it"),
     ("E0490", "not-built", "the language has it, this edition of the tool has not"),
     ("E0501", "unknown-backend", "no backend has this name"),
     ("E0502", "unknown-backend-argument", "the backend has no such argument"),

@@ -24,7 +24,6 @@ pub(super) fn statement(s: &Statement) -> Option<(&'static str, Span)> {
     Some(match s {
         Statement::Release { span, .. } => ("release", *span),
         Statement::Advance(_, span) => ("advance when", *span),
-        Statement::Cooldown { span, .. } => ("cooldown", *span),
         Statement::StartSlices { span, .. } => ("start slices by", *span),
         Statement::Drift(_, span) => ("drift", *span),
         Statement::Route { span, .. } => ("route", *span),

@@ -293,7 +293,7 @@ fn instead(what: &str) -> Option<&'static str> {
         }
         "slice" | "per" | "[…]" | "labels" => "one rollout is one population for now",
         "release" | "route" | "mirror" => "leave it to the balancer's own configuration",
-        "signoff" | "signed_off" | "approved" => {
+        "signoff" | "signed_off" => {
             "ask for it before the start: `require` with a metric, or a person who starts the run"
         }
         "test" => "run the policy in the lab: `--env lab`",

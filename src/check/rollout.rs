@@ -96,7 +96,8 @@ fn whole(cx: &Cx<'_>, r: &ast::Rollout, plan: &Plan) -> bool {
             | Statement::CheckEvery(..)
             | Statement::Settle(..)
             | Statement::Baseline(..)
-            | Statement::NoData { .. } => {}
+            | Statement::NoData { .. }
+            | Statement::Cooldown { .. } => {}
             _ => return false,
         }
     }
@@ -221,6 +222,7 @@ impl<'c, 'a> Builder<'c, 'a> {
             verify_within: plan::VERIFY_WITHIN,
             baseline,
             no_data: head.no_data.unwrap_or(NO_DATA),
+            cooldown: head.cooldown,
             requires: head.requires,
             ports: self.ports,
             inputs: self.lower.inputs.list,
@@ -229,6 +231,7 @@ impl<'c, 'a> Builder<'c, 'a> {
             phases,
             actions: self.actions,
             channels: self.channels,
+            groups: self.lower.groups,
             reactions,
             switches,
             unbuilt: Vec::new(),

@@ -79,6 +79,8 @@ pub enum Command {
     Pause(people::Args),
     /// Let a paused run go on
     Resume(people::Args),
+    /// Say yes, for a group of people, to the phase that a run is in
+    Approve(people::Approve),
     /// Take everything back and end the run
     Abort(people::Args),
     /// Throw a kill switch: take everything back, set what it sets, run what it runs, and latch it
@@ -105,6 +107,7 @@ pub fn main(cli: Cli) -> exit::Status {
         Command::Why(args) => why::main(&args),
         Command::Pause(args) => people::main("pause", &args),
         Command::Resume(args) => people::main("resume", &args),
+        Command::Approve(args) => people::approve(&args),
         Command::Abort(args) => abort::main(&args),
         Command::Kill(args) => kill::main(&args),
         Command::Reset(args) => reset::main(&args),
