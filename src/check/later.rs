@@ -14,7 +14,6 @@ pub(super) fn item(i: &Item) -> Option<(&'static str, Option<&Name>, Span)> {
         Item::Signoff(d) => ("signoff", Some(&d.name), d.span),
         Item::Slo(d) => ("slo", Some(&d.name), d.span),
         Item::Score(d) => ("score", Some(&d.name), d.span),
-        Item::Test(d) => ("test", None, d.span),
         _ => return None,
     })
 }

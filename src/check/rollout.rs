@@ -68,6 +68,16 @@ pub(super) fn compile<'a>(cx: &Cx<'a>, r: &'a ast::Rollout, env: Chosen<'a>) -> 
     Some((plan, bindings))
 }
 
+/// The plan of a rollout whatever the environment, for its tests; none where something is left out of it.
+pub(super) fn plan_alone<'a>(cx: &Cx<'a>, r: &'a ast::Rollout) -> Option<Plan> {
+    let (mut plan, _) = Builder::new(cx, r, None).plan();
+    if !whole(cx, r, &plan) {
+        return None;
+    }
+    plan.hash = hash_of(&plan)?;
+    Some(plan)
+}
+
 /// Whether everything that is written stands in the plan. What the parser could not take, or a hole in a condition, leaves
 /// something out, and a plan without one of its guards must never run.
 fn whole(cx: &Cx<'_>, r: &ast::Rollout, plan: &Plan) -> bool {

@@ -99,7 +99,8 @@ impl<'a> Scope<'a> {
                         scope.names.entry(&n.node).or_insert(Decl::Unbuilt(u));
                     }
                 }
-                Item::Edition(_) | Item::Junk(_) => {}
+                // no name of their own
+                Item::Edition(_) | Item::Test(_) | Item::Junk(_) => {}
                 other => {
                     let Some((what, name, span)) = later::item(other) else { continue };
                     cx.later(Some((what, span)));
