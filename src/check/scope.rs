@@ -24,8 +24,6 @@ pub(super) enum Decl<'a> {
     Channel(&'a Name),
     Switch(&'a ast::Killswitch),
     /// Declared by something that is not built yet: its uses are not reported again.
-    Unbuilt(&'a ast::Unbuilt),
-    /// The same.
     Later(&'a Name),
 }
 
@@ -42,7 +40,7 @@ impl Decl<'_> {
             Self::Action(_) => "an action",
             Self::Channel(_) => "a channel",
             Self::Switch(_) => "a kill switch",
-            Self::Unbuilt(_) | Self::Later(_) => "not built yet",
+            Self::Later(_) => "not built yet",
         }
     }
 
@@ -58,7 +56,6 @@ impl Decl<'_> {
             Self::Channel(n) => n.span,
             Self::Switch(d) => d.name.span,
             Self::Later(n) => n.span,
-            Self::Unbuilt(u) => u.name.as_ref().map_or(u.span, |n| n.span),
         }
     }
 }
@@ -93,13 +90,7 @@ impl<'a> Scope<'a> {
                 Item::Killswitch(d) => scope.declare(&d.name, Decl::Switch(d), cx),
                 Item::Environment(e) => scope.environment(e, cx),
                 Item::Rollout(r) => scope.rollout(r, cx),
-                Item::Unbuilt(u) => {
-                    cx.not_built(u);
-                    if let Some(n) = &u.name {
-                        scope.names.entry(&n.node).or_insert(Decl::Unbuilt(u));
-                    }
-                }
-                // no name of their own
+                // a test has no name of its own
                 Item::Edition(_) | Item::Test(_) | Item::Junk(_) => {}
                 other => {
                     let Some((what, name, span)) = later::item(other) else { continue };
@@ -182,7 +173,7 @@ impl<'a> Cx<'a> {
         self.use_name(&name.node);
         match self.scope().names.get(name.node.as_str()) {
             Some(d) if pick(d) => Some(*d),
-            Some(Decl::Unbuilt(_) | Decl::Later(_)) => None,
+            Some(Decl::Later(_)) => None,
             Some(d) => {
                 self.push(
                     Diagnostic::error(

@@ -109,8 +109,9 @@ impl<'t> World<'t> {
         self.granted.clear();
         if self.test.assume_healthy {
             let free = |g: &Ground| self.is_free(g, at, live);
-            self.assumed.extend(self.guards.iter().enumerate().filter(|(_, g)| free(g)).map(|(i, _)| GuardId::at(i)));
-            self.granted.extend(self.requires.iter().enumerate().filter(|(_, g)| free(g)).map(|(i, _)| i));
+            let guards = self.guards.iter().enumerate().filter(|(_, g)| free(g)).map(|(i, _)| GuardId::at(i)).collect();
+            let requires = self.requires.iter().enumerate().filter(|(_, g)| free(g)).map(|(i, _)| i).collect();
+            (self.assumed, self.granted) = (guards, requires);
         }
     }
 
