@@ -43,6 +43,7 @@ pub mod runs;
 mod side_by_side;
 pub mod status;
 pub mod switches;
+pub mod test;
 pub mod why;
 
 use clap::{Parser, Subcommand};
@@ -63,6 +64,8 @@ pub enum Command {
     Check(check::Args),
     /// Lay policies out in the one format
     Fmt(fmt::Args),
+    /// Run the tests of policies, on virtual time
+    Test(test::Args),
     /// Show the compiled plan of a rollout: timeline, gates, queries, credentials, hash
     Plan(plan::Args),
     /// Execute a rollout
@@ -99,6 +102,7 @@ pub fn main(cli: Cli) -> exit::Status {
     match cli.command {
         Command::Check(args) => check::main(&args),
         Command::Fmt(args) => fmt::main(&args),
+        Command::Test(args) => test::main(&args),
         Command::Plan(args) => plan::main(&args),
         Command::Run(args) => run::main(&args),
         Command::Query(args) => query::main(&args),

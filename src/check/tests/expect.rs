@@ -1,7 +1,7 @@
 //! `expect …`: every name looked up, every value typed, every time one of a check.
 
 use super::super::suggest;
-use super::compile::Compiler;
+use super::lines::Compiler;
 use super::{CAUSES, Expectation, Expected, WORDS};
 use crate::plan::{ChannelId, GuardId, Millis, PhaseId, show};
 use crate::syntax::ast::{self, ExprKind, Name, TestLine};

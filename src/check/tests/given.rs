@@ -1,7 +1,7 @@
 //! `given …`: what it stands for in the plan, and its values.
 
 use super::super::suggest;
-use super::compile::Compiler;
+use super::lines::Compiler;
 use super::{Course, Given, Replaced, Stretch, nodes, series};
 use crate::check::metrics::Body;
 use crate::check::scope::Decl;
@@ -75,15 +75,9 @@ impl<'a> Compiler<'_, 'a> {
                     );
                     return None;
                 }
-                if population == Population::Before {
-                    return None;
-                }
                 (Course::Ramp(self.number(&target, what, from)?, self.number(&target, what, to)?), None)
             }
         };
-        if let (Replaced::Counter { .. }, Course::Missing | Course::Truth(_)) = (&target.what, &course) {
-            // the counter has no readings: what is asked of it is missing, as without the line
-        }
         let during = match &course {
             // behind its last value a series says nothing
             Course::Series { values, step } => {

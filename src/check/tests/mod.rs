@@ -2,7 +2,7 @@
 //!
 //! A test is compiled against the plan of its rollout, without an environment: what it gives is given whatever answers it.
 
-mod compile;
+mod lines;
 mod expect;
 mod given;
 mod nodes;
@@ -10,7 +10,7 @@ mod series;
 
 use super::Cx;
 use super::rollout;
-use crate::plan::{GroupId, Millis, NodeId, Plan, Population, PortId, Setting, SwitchId, Time, Unit};
+use crate::plan::{GroupId, Millis, NodeId, Plan, Population, PortId, Setting, SwitchId, Time};
 use crate::plan::{ActionId, ChannelId, GuardId, PhaseId};
 use crate::syntax::ast;
 use crate::syntax::diagnostic::Diagnostic;
@@ -254,32 +254,34 @@ pub const WORDS: [&str; 8] = ["ok", "failing", "breached", "warming", "thin", "u
 /// What `because` may name beside guards, phases, actions and ports.
 pub const CAUSES: [&str; 3] = ["cooldown", "no_data", "operator"];
 
-/// Compiles all tests of some files that share one namespace. Without an error among the findings every test that is written is
-/// there, in the order of the text.
+/// The tests of some files, and the rollouts that they could be about.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Compiled {
+    /// Every test that is written, in the order of the text, unless one of the findings is an error.
+    pub tests: Vec<Test>,
+    /// Every rollout as it stands, in the order of the text.
+    pub rollouts: Vec<Plan>,
+    /// What is wrong, or worth a look.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+/// Compiles all tests of some files that share one namespace.
 #[must_use]
-pub fn compile_tests(files: &[ast::File], map: &SourceMap) -> (Vec<Test>, Vec<Diagnostic>) {
+pub fn compile(files: &[ast::File], map: &SourceMap) -> Compiled {
     let none = std::collections::BTreeSet::new();
     let cx = Cx::new(files, map, &[], &none);
     let tests = cx.check_all();
-    (tests, cx.finish())
-}
-
-/// Everything that a name of the plan could be, for "did you mean", and how a unit is shown.
-pub use nodes::readable;
-
-/// How a given value is shown.
-#[must_use]
-pub fn shown(v: f64, unit: Unit) -> String {
-    crate::plan::show::brief(v, unit)
+    let rollouts = cx.scope().rollouts.iter().filter_map(|r| plan_of(&cx, r)).collect();
+    Compiled { tests, rollouts, diagnostics: cx.finish() }
 }
 
 /// Checks every test, and returns those that could be compiled.
 pub(super) fn check<'a>(cx: &Cx<'a>) -> Vec<Test> {
-    let mut plans = compile::Plans::default();
+    let mut plans = lines::Plans::default();
     let mut out = Vec::new();
     for item in cx.files.iter().flat_map(|f| &f.items) {
         if let ast::Item::Test(t) = item {
-            out.extend(compile::test(cx, t, &mut plans));
+            out.extend(lines::test(cx, t, &mut plans));
         }
     }
     out
