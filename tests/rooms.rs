@@ -12,17 +12,18 @@
 use std::path::{Path, PathBuf};
 
 /// Each room with those it may import from.
-const ROOMS: [(&str, &[&str]); 10] = [
+const ROOMS: [(&str, &[&str]); 11] = [
     ("syntax", &[]),
     ("plan", &[]),
     ("check", &["syntax", "plan"]),
     ("engine", &["plan"]),
+    ("sim", &["syntax", "plan", "check", "engine"]),
     ("backend", &["plan"]),
     ("lab", &["plan", "backend"]),
     ("store", &["plan"]),
     ("runtime", &["plan", "engine", "backend", "store"]),
     ("report", &["plan", "engine", "runtime"]),
-    ("commands", &["syntax", "plan", "check", "engine", "backend", "lab", "store", "runtime", "report"]),
+    ("commands", &["syntax", "plan", "check", "engine", "sim", "backend", "lab", "store", "runtime", "report"]),
 ];
 
 /// What the engine may not name.

@@ -56,6 +56,8 @@ pub(super) struct Lower<'c, 'a> {
     pub(super) at_least_used: bool,
     /// New inputs are asked only for `query`.
     pub(super) auxiliary: bool,
+    /// Groups of people whose approval is asked for.
+    pub(super) groups: Vec<String>,
     /// Metrics that the rollout reads, in order of first use.
     pub(super) metrics: Vec<&'a str>,
 }
@@ -77,6 +79,7 @@ impl<'c, 'a> Lower<'c, 'a> {
             at_least: None,
             at_least_used: false,
             auxiliary: false,
+            groups: Vec::new(),
             metrics: Vec::new(),
         }
     }
@@ -119,6 +122,9 @@ impl<'c, 'a> Lower<'c, 'a> {
             ExprKind::Name(path) => self.condition_name(e, path),
             ExprKind::Call { callee, args } if matches!(callee.as_slice(), [n] if n.node == "missing") => {
                 self.missing(e, args)
+            }
+            ExprKind::Call { callee, args } if matches!(callee.as_slice(), [n] if n.node == "approved") => {
+                self.approved(e, args)
             }
             _ => self.truth(e),
         }

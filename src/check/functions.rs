@@ -6,7 +6,7 @@ use super::metrics::{Body, Source};
 use super::scope::Decl;
 use super::suggest;
 use super::types::{self, Ty, Value};
-use crate::plan::{Millis, Node, NodeId, Population, Window};
+use crate::plan::{GroupId, Millis, Node, NodeId, Population, Window};
 use crate::syntax::ast::{Arg, BinaryOp, Expr, ExprKind, Name};
 use crate::syntax::diagnostic::Diagnostic;
 use crate::syntax::source::Span;
@@ -26,12 +26,12 @@ const BUILT: [(&str, &str); 10] = [
 ];
 
 /// Functions of the language that are not built yet.
-const LATER: [&str; 11] =
-    ["avg", "max", "min", "sum", "rate", "delta", "stddev", "approved", "signed_off", "alert_firing", "silenced"];
+const LATER: [&str; 10] =
+    ["avg", "max", "min", "sum", "rate", "delta", "stddev", "signed_off", "alert_firing", "silenced"];
 
 /// Whether a name is a function, built or not (or `events`, which makes a metric).
 pub(super) fn is_function(name: &str) -> bool {
-    name == "events" || name == "rollbacks" || LATER.contains(&name) || BUILT.iter().any(|(n, _)| *n == name)
+    matches!(name, "events" | "rollbacks" | "approved") || LATER.contains(&name) || BUILT.iter().any(|(n, _)| *n == name)
 }
 
 /// Whether a function chooses between its arguments, so that a pronoun's metric may stand among them.
@@ -63,6 +63,18 @@ impl<'c, 'a> Lower<'c, 'a> {
             "quantile" => self.quantile(e, args, None),
             "increase" => self.increase(e, args),
             "greater" | "lesser" | "default" => self.choice(&name.node, e, args),
+            "approved" => {
+                self.cx.push(
+                    Diagnostic::error(
+                        "E0308",
+                        "a value is needed here, and `approved(…)` is a condition",
+                        e.span,
+                        "true or false",
+                    )
+                    .help("write it by itself: `promote when approved(\"engineering\", valid: 1h)`"),
+                );
+                None
+            }
             "missing" => {
                 self.cx.push(
                     Diagnostic::error(
@@ -383,6 +395,46 @@ impl<'c, 'a> Lower<'c, 'a> {
             return None;
         }
         Some(self.push(Node::Missing(v.node)))
+    }
+}
+
+impl<'a> Lower<'_, 'a> {
+    /// `approved("group", valid: 1h)`: never unknown, and only of the phase that the run is in.
+    pub(super) fn approved(&mut self, e: &'a Expr, args: &'a [Arg]) -> Option<NodeId> {
+        const SHAPE: &str = "approved(\"engineering\") or approved(\"engineering\", valid: 1h)";
+        let (group, valid) = match args {
+            [Arg { name: None, value }] => (value, None),
+            [Arg { name: None, value }, Arg { name: Some(n), value: valid }] if n.node == "valid" => (value, Some(valid)),
+            _ => {
+                self.wrong_shape(e, SHAPE);
+                return None;
+            }
+        };
+        let ExprKind::Text(name) = &group.kind else {
+            if !matches!(group.kind, ExprKind::Hole) {
+                self.wrong_shape(e, SHAPE);
+            }
+            return None;
+        };
+        let valid = match valid {
+            None => None,
+            Some(d) => Some(self.cx.duration(d, "`valid:`", 1)?),
+        };
+        if self.place != Place::Promote {
+            self.cx.push(
+                Diagnostic::error("E0424", "`approved` stands where no phase waits for it", e.span, "asked of whom?")
+                    .help("a person approves of the phase that a run is in: write it behind `promote when`"),
+            );
+            return None;
+        }
+        let group = match self.groups.iter().position(|g| g == name) {
+            Some(i) => i,
+            None => {
+                self.groups.push(name.clone());
+                self.groups.len() - 1
+            }
+        };
+        Some(self.push(Node::Approved { group: GroupId::at(group), valid }))
     }
 }
 

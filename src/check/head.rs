@@ -55,6 +55,7 @@ pub(super) struct Head<'a> {
     pub(super) check_every: Option<Millis>,
     pub(super) settle: Option<Millis>,
     pub(super) no_data: Option<NoData>,
+    pub(super) cooldown: Option<Millis>,
     pub(super) links: Vec<(String, String)>,
     pub(super) requires: Vec<Require>,
     seen: Vec<(&'static str, Span)>,
@@ -119,6 +120,18 @@ impl<'a> Builder<'_, 'a> {
                             why: why.as_ref().map_or_else(|| text.clone(), |w| w.node.clone()),
                             text,
                         });
+                    }
+                }
+                Statement::Cooldown { length, after, span } => {
+                    if after.node != "rollback" {
+                        cx.push(
+                            Diagnostic::error("E0201", format!("no cooldown after `{}`", after.node), after.span, "")
+                                .help("write `cooldown 24h after rollback`"),
+                        );
+                    }
+                    let cooldown = cx.duration(length, "`cooldown`", 1);
+                    if head.once(cx, "cooldown", *span) {
+                        head.cooldown = cooldown;
                     }
                 }
                 Statement::Guard(_) | Statement::Phase(_) | Statement::Reaction(_) | Statement::Junk(_) => {}

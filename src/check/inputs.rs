@@ -26,6 +26,19 @@ pub(super) struct Inputs {
     pub(super) separable: Option<Span>,
 }
 
+impl Inputs {
+    /// Those of a plan that is done.
+    pub(super) fn of(list: &[Input]) -> Self {
+        let known = list.iter().enumerate().map(|(i, input)| (key(input), InputId::at(i))).collect();
+        Self { list: list.to_vec(), known, ..Self::default() }
+    }
+}
+
+/// Inputs with one key are one.
+fn key(input: &Input) -> String {
+    format!("{} {:?} {:?}", input.metric, input.population, input.ask)
+}
+
 /// What is asked of a source.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum How {
@@ -127,7 +140,7 @@ impl<'a> Lower<'_, 'a> {
     }
 
     fn intern(&mut self, input: Input) -> InputId {
-        let key = format!("{} {:?} {:?}", input.metric, input.population, input.ask);
+        let key = key(&input);
         if let Some(id) = self.inputs.known.get(&key) {
             if let Some(i) = self.inputs.list.get_mut(id.index()) {
                 i.auxiliary &= input.auxiliary;

@@ -14,7 +14,6 @@ pub(super) fn item(i: &Item) -> Option<(&'static str, Option<&Name>, Span)> {
         Item::Signoff(d) => ("signoff", Some(&d.name), d.span),
         Item::Slo(d) => ("slo", Some(&d.name), d.span),
         Item::Score(d) => ("score", Some(&d.name), d.span),
-        Item::Test(d) => ("test", None, d.span),
         _ => return None,
     })
 }
@@ -24,7 +23,6 @@ pub(super) fn statement(s: &Statement) -> Option<(&'static str, Span)> {
     Some(match s {
         Statement::Release { span, .. } => ("release", *span),
         Statement::Advance(_, span) => ("advance when", *span),
-        Statement::Cooldown { span, .. } => ("cooldown", *span),
         Statement::StartSlices { span, .. } => ("start slices by", *span),
         Statement::Drift(_, span) => ("drift", *span),
         Statement::Route { span, .. } => ("route", *span),

@@ -37,6 +37,7 @@ pub mod signatures;
 mod suggest;
 mod switches;
 mod temporal;
+pub mod tests;
 mod types;
 mod units;
 mod unused;
@@ -176,13 +177,33 @@ impl<'a> Cx<'a> {
         sets: &'a [(String, String)],
         others: &'a BTreeSet<String>,
     ) -> Self {
+        Self::made(files, map, sets, others, Vec::new())
+    }
+
+    /// As [`Cx::new`], with the values of some params: they were checked already.
+    fn with_params(
+        files: &'a [ast::File],
+        map: &'a SourceMap,
+        others: &'a BTreeSet<String>,
+        values: Vec<(&'a str, types::Value)>,
+    ) -> Self {
+        Self::made(files, map, &[], others, values)
+    }
+
+    fn made(
+        files: &'a [ast::File],
+        map: &'a SourceMap,
+        sets: &'a [(String, String)],
+        others: &'a BTreeSet<String>,
+        values: Vec<(&'a str, types::Value)>,
+    ) -> Self {
         let cx = Self {
             files,
             map,
             sets,
             others,
             scope: OnceCell::new(),
-            params: RefCell::default(),
+            params: RefCell::new(values.into_iter().map(|(n, v)| (n, Some(v))).collect()),
             metrics: OnceCell::new(),
             open: RefCell::default(),
             circles: RefCell::default(),
@@ -201,7 +222,8 @@ impl<'a> Cx<'a> {
         cx
     }
 
-    fn check_all(&self) {
+    /// Finds everything that is wrong whatever the environment; the tests that could be compiled.
+    fn check_all(&self) -> Vec<tests::Test> {
         for file in self.files {
             head::edition(self, file);
         }
@@ -212,7 +234,10 @@ impl<'a> Cx<'a> {
         for e in self.scope().environments.values() {
             environment::check(self, e);
         }
+        // a test may be all that reads a param
+        let tests = tests::check(self);
         unused::warn(self);
+        tests
     }
 
     fn scope(&self) -> &Scope<'a> {
@@ -289,7 +314,7 @@ fn instead(what: &str) -> Option<&'static str> {
         }
         "slice" | "per" | "[…]" | "labels" => "one rollout is one population for now",
         "release" | "route" | "mirror" => "leave it to the balancer's own configuration",
-        "signoff" | "signed_off" | "approved" => {
+        "signoff" | "signed_off" => {
             "ask for it before the start: `require` with a metric, or a person who starts the run"
         }
         "test" => "run the policy in the lab: `--env lab`",
@@ -339,7 +364,7 @@ fn one_line(text: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+mod one_line_tests {
     use super::one_line;
 
     #[test]

@@ -77,6 +77,17 @@ impl<'a> Cx<'a> {
         self.within(p, &set, low.as_ref(), high.as_ref(), p.name.span, &how).then_some(set)
     }
 
+    /// The value that a test gives a param, within its bounds.
+    pub(super) fn param_set_to(&self, p: &'a ast::Param, e: &'a Expr) -> Option<Value> {
+        let ty = Ty::declared(&p.ty.node)?;
+        let what = format!("param `{}`", p.name.node);
+        let value = self.typed(e, ty, &what)?;
+        let low = self.bound(p.at_least.as_ref(), ty, &what);
+        let high = self.bound(p.at_most.as_ref(), ty, &what);
+        let how = format!("`with {} = {}`", p.name.node, value.show());
+        self.within(p, &value, low.as_ref(), high.as_ref(), e.span, &how).then_some(value)
+    }
+
     fn bound(&self, e: Option<&'a Expr>, ty: Ty, what: &str) -> Option<(Value, Span)> {
         let e = e?;
         Some((self.typed(e, ty, &format!("the bound of {what}"))?, e.span))

@@ -68,6 +68,16 @@ pub(super) fn compile<'a>(cx: &Cx<'a>, r: &'a ast::Rollout, env: Chosen<'a>) -> 
     Some((plan, bindings))
 }
 
+/// The plan of a rollout whatever the environment, for its tests; none where something is left out of it.
+pub(super) fn plan_alone<'a>(cx: &Cx<'a>, r: &'a ast::Rollout) -> Option<Plan> {
+    let (mut plan, _) = Builder::new(cx, r, None).plan();
+    if !whole(cx, r, &plan) {
+        return None;
+    }
+    plan.hash = hash_of(&plan)?;
+    Some(plan)
+}
+
 /// Whether everything that is written stands in the plan. What the parser could not take, or a hole in a condition, leaves
 /// something out, and a plan without one of its guards must never run.
 fn whole(cx: &Cx<'_>, r: &ast::Rollout, plan: &Plan) -> bool {
@@ -96,7 +106,8 @@ fn whole(cx: &Cx<'_>, r: &ast::Rollout, plan: &Plan) -> bool {
             | Statement::CheckEvery(..)
             | Statement::Settle(..)
             | Statement::Baseline(..)
-            | Statement::NoData { .. } => {}
+            | Statement::NoData { .. }
+            | Statement::Cooldown { .. } => {}
             _ => return false,
         }
     }
@@ -221,6 +232,7 @@ impl<'c, 'a> Builder<'c, 'a> {
             verify_within: plan::VERIFY_WITHIN,
             baseline,
             no_data: head.no_data.unwrap_or(NO_DATA),
+            cooldown: head.cooldown,
             requires: head.requires,
             ports: self.ports,
             inputs: self.lower.inputs.list,
@@ -229,6 +241,7 @@ impl<'c, 'a> Builder<'c, 'a> {
             phases,
             actions: self.actions,
             channels: self.channels,
+            groups: self.lower.groups,
             reactions,
             switches,
             unbuilt: Vec::new(),

@@ -90,7 +90,8 @@ impl<'a> Scope<'a> {
                 Item::Killswitch(d) => scope.declare(&d.name, Decl::Switch(d), cx),
                 Item::Environment(e) => scope.environment(e, cx),
                 Item::Rollout(r) => scope.rollout(r, cx),
-                Item::Edition(_) | Item::Junk(_) => {}
+                // a test has no name of its own
+                Item::Edition(_) | Item::Test(_) | Item::Junk(_) => {}
                 other => {
                     let Some((what, name, span)) = later::item(other) else { continue };
                     cx.later(Some((what, span)));

@@ -50,8 +50,15 @@ async fn read(compiled: &Compiled, lab: Option<&Lab>) -> Result<(Backends, Ready
     let backends = connect(plan, &compiled.bindings, lab)?;
     let mut observer = Lines::new(std::io::stderr(), Style::PLAIN);
     let (_stop, mut never) = watch::channel(false);
-    let ready = preflight::read(plan, &backends, &mut observer, &mut never, true).await?;
+    let ready = preflight::read(plan, &backends, &mut observer, &mut never, last_rollback(compiled), true).await?;
     ready.map(|r| (backends, r)).ok_or_else(|| vec![String::from("stopped")])
+}
+
+/// When this rollout was last rolled back, as far as its store can be read: what hinders that is told by [`of_store`].
+fn last_rollback(compiled: &Compiled) -> Option<crate::plan::Time> {
+    let path = store_path(&compiled.bindings);
+    let store = path.exists().then(|| Store::peek(&path).ok()).flatten()?;
+    super::run::last_rollback(&store, &compiled.plan).ok().flatten()
 }
 
 /// Why a run would be refused: by the rollout's own rules, or by what the store holds already.

@@ -44,6 +44,7 @@ mod side_by_side;
 pub mod status;
 pub mod switches;
 mod whole;
+pub mod test;
 pub mod why;
 
 use clap::{Parser, Subcommand};
@@ -64,6 +65,8 @@ pub enum Command {
     Check(check::Args),
     /// Lay policies out in the one format
     Fmt(fmt::Args),
+    /// Run the tests of policies, on virtual time
+    Test(test::Args),
     /// Show the compiled plan of a rollout: timeline, gates, queries, credentials, hash
     Plan(plan::Args),
     /// Execute a rollout
@@ -80,6 +83,8 @@ pub enum Command {
     Pause(people::Args),
     /// Let a paused run go on
     Resume(people::Args),
+    /// Say yes, for a group of people, to the phase that a run is in
+    Approve(people::Approve),
     /// Take everything back and end the run
     Abort(people::Args),
     /// Throw a kill switch: take everything back, set what it sets, run what it runs, and latch it
@@ -98,6 +103,7 @@ pub fn main(cli: Cli) -> exit::Status {
     match cli.command {
         Command::Check(args) => check::main(&args),
         Command::Fmt(args) => fmt::main(&args),
+        Command::Test(args) => test::main(&args),
         Command::Plan(args) => plan::main(&args),
         Command::Run(args) => run::main(&args),
         Command::Query(args) => query::main(&args),
@@ -106,6 +112,7 @@ pub fn main(cli: Cli) -> exit::Status {
         Command::Why(args) => why::main(&args),
         Command::Pause(args) => people::main("pause", &args),
         Command::Resume(args) => people::main("resume", &args),
+        Command::Approve(args) => people::approve(&args),
         Command::Abort(args) => abort::main(&args),
         Command::Kill(args) => kill::main(&args),
         Command::Reset(args) => reset::main(&args),

@@ -1,16 +1,16 @@
-//! `canary pause`, `canary resume`: a person's word to a live run, through the store.
+//! `canary pause`, `canary resume`, `canary approve`: a person's word to a live run, through the store.
 
 use super::exit::{Status, because};
 use super::runs::{StoreArg, at, find, to_resume};
 use crate::runtime::clock::now;
-use crate::store::{Run, Store, host, user};
+use crate::store::{Run, RunFilter, Store, host, user};
 use std::time::Duration;
 
 /// How long a live runner may take to answer.
 const ANSWER: Duration = Duration::from_secs(10);
 
 /// The answers after which a run is as it was asked to be. All others say why it is not.
-const DONE: [&str; 3] = ["paused", "it was paused already", "resumed"];
+const DONE: [&str; 4] = ["paused", "it was paused already", "resumed", "approved"];
 
 /// Arguments of `canary pause`, `resume` and `abort`.
 #[derive(Debug, clap::Args)]
@@ -23,6 +23,51 @@ pub struct Args {
     /// Where the run is kept
     #[command(flatten)]
     pub store: StoreArg,
+}
+
+/// Arguments of `canary approve`.
+#[derive(Debug, clap::Args)]
+pub struct Approve {
+    /// The group that you speak for, as the policy names it
+    group: String,
+    /// The rollout, or a run's id; not needed while one run is under way
+    name: Option<String>,
+    /// Why; kept in the journal
+    #[arg(long)]
+    why: String,
+    /// Where the run is kept
+    #[command(flatten)]
+    store: StoreArg,
+}
+
+/// Says yes, for a group, to the phase that a run is in.
+#[must_use]
+pub fn approve(args: &Approve) -> Status {
+    match tell_approval(args) {
+        Ok(status) | Err(status) => status,
+    }
+}
+
+fn tell_approval(args: &Approve) -> Result<Status, Status> {
+    let name = match &args.name {
+        Some(name) => name.clone(),
+        None => {
+            let store = Store::open_existing(&args.store.store).map_err(|e| because(Status::Wrong, &e.to_string()))?;
+            let filter = RunFilter { unfinished: true, ..RunFilter::default() };
+            let runs = store.runs(&filter).map_err(|e| because(Status::Wrong, &e.to_string()))?;
+            match runs.as_slice() {
+                [run] => run.id.to_string(),
+                [] => return Err(because(Status::Refused, "no run is under way: there is nothing to approve of")),
+                several => {
+                    let names: Vec<&str> = several.iter().map(|r| r.rollout.as_str()).collect();
+                    let text = format!("several runs are under way: say which of {}", names.join(", "));
+                    return Err(because(Status::Wrong, &text));
+                }
+            }
+        }
+    };
+    let asked = Args { name, why: args.why.clone(), store: args.store.clone() };
+    tell(&format!("approve {}", args.group), &asked)
 }
 
 /// Tells the live runner and waits for its answer.

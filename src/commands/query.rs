@@ -4,7 +4,7 @@ use super::Format;
 use super::connect::connect;
 use super::exit::{Status, because};
 use super::load::{Target, compile};
-use crate::engine::State;
+use crate::engine::{Given, State};
 use crate::engine::eval::{Check, Value, eval};
 use crate::engine::explain::{InputReport, input_reports};
 use crate::engine::state::Owner;
@@ -78,7 +78,7 @@ async fn answer(plan: &Plan, bindings: &Bindings, backends: &Backends, metric: &
     let answers = fetch::inputs(plan, backends, &sinces, at, Duration::from_secs(10), false).await;
     let mut state = State::new(plan);
     state.started = Some(at);
-    let check = Check { plan, at, answers: &answers };
+    let check = Check { plan, at, answers: &answers, given: Given::NONE };
     let inputs: Vec<InputId> = metric
         .inputs
         .iter()
@@ -162,7 +162,7 @@ fn input_line(r: &InputReport, answers: &[crate::plan::Answer]) -> String {
 pub fn inputs(plan: &Plan, bindings: &Bindings, ready: &Ready) -> Vec<Json> {
     let mut state = State::new(plan);
     state.baseline.clone_from(&ready.baseline);
-    let check = Check { plan, at: ready.at, answers: &ready.answers };
+    let check = Check { plan, at: ready.at, answers: &ready.answers, given: Given::NONE };
     let now = |i: &InputId| plan.inputs.get(i.index()).is_some_and(|x| x.population != Population::Before);
     let all: Vec<InputId> = (0..plan.inputs.len()).map(InputId::at).filter(now).collect();
     let reports = input_reports(check, &state, &all);

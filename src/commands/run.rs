@@ -14,8 +14,9 @@ use crate::report::style::Style;
 use crate::runtime::executor::Beginning;
 use crate::runtime::fetch::with_help;
 use crate::runtime::journal::Journal;
+use crate::runtime::preflight::Ready;
 use crate::runtime::{Executor, Observer, Outcome, clock::now, preflight};
-use crate::store::{Documents, Holder, LeaseGuard, NewRun, Run, Store};
+use crate::store::{Documents, Holder, LeaseGuard, NewRun, Run, RunFilter, Store};
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -294,7 +295,8 @@ async fn fresh_run(
     not_latched(store, compiled)?;
     let plan = Arc::new(compiled.plan.clone());
     let backends = connect(&plan, &compiled.bindings, lab).map_err(Refusal::all)?;
-    let ready = preflight::read(&plan, &backends, observer.as_mut(), &mut stop, false).await.map_err(Refusal::all)?;
+    let rolled_back = last_rollback(store, &plan)?;
+    let ready = preflight::read(&plan, &backends, observer.as_mut(), &mut stop, rolled_back, false).await.map_err(Refusal::all)?;
     let Some(ready) = ready.filter(|_| !*stop.borrow()) else {
         return Err(Refusal::one("stopped before anything was changed"));
     };
@@ -313,9 +315,31 @@ async fn fresh_run(
             create_run(args, compiled, &Provenance { baseline, ..provenance.clone() }, store, ready.at)?
         }
     };
-    let beginning =
-        Beginning::Start { at: ready.at, originals: ready.originals, answers: ready.answers, baseline: ready.baseline };
+    let Ready { at, originals, answers, baseline, .. } = ready;
+    let beginning = Beginning::Start { at, originals, answers, baseline, rolled_back };
     Ok(resume_with(store, &run, lease, plan, backends, beginning, stop, observer, Some(args)).await)
+}
+
+/// When a run of this rollout was last rolled back by a rule or a kill switch, where the policy asks for a cooldown.
+///
+/// # Errors
+/// The store cannot be read.
+pub fn last_rollback(store: &Store, plan: &Plan) -> Result<Option<Time>, Refusal> {
+    if plan.cooldown.is_none() {
+        return Ok(None);
+    }
+    let mut last = None;
+    for verdict in [Verdict::RolledBack, Verdict::Killed] {
+        let filter = RunFilter {
+            rollout: Some(plan.rollout.clone()),
+            verdict: Some(verdict.text().to_owned()),
+            ..RunFilter::default()
+        };
+        // the newest start need not be the newest end: a run may have been resumed long after another
+        let runs = store.runs(&filter).map_err(|e| Refusal::one(e.to_string()))?;
+        last = last.max(runs.iter().filter_map(|r| r.finished).max());
+    }
+    Ok(last)
 }
 
 fn create_run(

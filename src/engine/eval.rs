@@ -1,11 +1,12 @@
 //! Evaluates conditions at one check: answers in, truth and causes out.
 
+use super::given::Given;
 use super::monitor::Pace;
-use super::state::{Owner, Stage, State, Word};
+use super::state::{Approval, Owner, Stage, State, Word};
 use super::truth::Truth;
 use super::value::{Causes, Num, compare};
 use crate::plan::{
-    Answer, Bucket, Consequence, InputId, Millis, Missing, Node, NodeId, Plan, Population, Reading, Time, Tolerance,
+    Answer, Bucket, Consequence, GroupId, InputId, Millis, Missing, Node, NodeId, Plan, Population, Reading, Time, Tolerance,
 };
 
 /// What a node is at a check.
@@ -45,6 +46,8 @@ pub struct Check<'a> {
     pub at: Time,
     /// What was answered, by input. Inputs of the baseline are taken from the state.
     pub answers: &'a [Answer],
+    /// What is said instead of measured.
+    pub given: Given<'a>,
 }
 
 impl Check<'_> {
@@ -224,6 +227,9 @@ pub fn eval(check: Check<'_>, state: &mut State, id: NodeId, owner: Owner) -> Va
     let Some(node) = check.plan.program.nodes.get(id.index()) else {
         return Value::Truth(Truth::Unknown, Causes::BLIND);
     };
+    if let Some(value) = check.given.value(id) {
+        return value;
+    }
     let sub = |state: &mut State, id: NodeId| eval(check, state, id, owner);
     match *node {
         Node::Const(v) => Value::Num(Num::known(v)),
@@ -291,6 +297,7 @@ pub fn eval(check: Check<'_>, state: &mut State, id: NodeId, owner: Owner) -> Va
             Value::Truth(value, if value == Truth::Unknown { c } else { Causes::NONE })
         }
         Node::Healthy => Value::Truth(healthy(check.plan, state), Causes::NONE),
+        Node::Approved { group, valid } => Value::Truth(approved(state, check.at, group, valid), Causes::NONE),
     }
 }
 
@@ -322,6 +329,14 @@ fn accumulated(check: Check<'_>, state: &State, input: InputId, slot: u32) -> Nu
         Ok(_) => Causes::BLIND,
     };
     Num { lo: acc.sum * scale, hi: f64::INFINITY, events: None, causes }
+}
+
+/// Whether somebody of a group has said yes to the present phase, and not too long ago.
+fn approved(state: &State, at: Time, group: GroupId, valid: Option<Millis>) -> Truth {
+    let counts = |a: &Approval| {
+        a.group == group && a.phase == state.phase && a.at <= at && valid.is_none_or(|v| at - a.at < v)
+    };
+    Truth::from(state.approvals.iter().any(counts))
 }
 
 /// Whether every active guard is ok: false only if one is failing, breached or dark.

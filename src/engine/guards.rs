@@ -2,6 +2,7 @@
 
 use super::eval::{Check, eval, pace};
 use super::explain::{Explanation, guard_report};
+use super::given::read_below;
 use super::record::Record;
 use super::state::{GuardReading, Owner, State, Word, roots, subtree};
 use super::step::{Effect, Wish};
@@ -123,9 +124,15 @@ fn check_guard(check: Check<'_>, state: &mut State, id: GuardId, out: &mut Vec<E
         return false;
     };
     let owner = Owner::Guard(id);
-    let (truth, causes) = eval(check, state, guard.healthy, owner).truth();
-    let reading = read(check, state, id, owner);
-    let warming = warming(check, state, id);
+    let assumed = check.given.assumes(id);
+    let (truth, causes, reading, warming) = if assumed {
+        // ok without values: what its operators and sums have seen before says nothing of what comes after
+        restart(check.plan, state, owner, |_| true);
+        (Truth::True, Causes::NONE, GuardReading::default(), false)
+    } else {
+        let (truth, causes) = eval(check, state, guard.healthy, owner).truth();
+        (truth, causes, read(check, state, id, owner), warming(check, state, id))
+    };
     let (word, fed) = match truth {
         Truth::Unknown if causes.has(Causes::BLIND) => (Word::Blind, Truth::Unknown),
         Truth::Unknown if causes.has(Causes::DARK) => (Word::Dark, Truth::False),
@@ -154,7 +161,8 @@ fn check_guard(check: Check<'_>, state: &mut State, id: GuardId, out: &mut Vec<E
     if before != Some(word)
         && let Some(report) = guard_report(check.plan, state, id)
     {
-        let missing = guard.inputs.iter().find_map(|i| check.reading(state, *i).err()).map(|m| m.to_string());
+        let inputs = check.measured(guard.healthy, &guard.inputs);
+        let missing = inputs.iter().find_map(|i| check.reading(state, *i).err()).map(|m| m.to_string());
         let missing =
             missing.filter(|_| matches!(word, Word::Dark | Word::Blind | Word::Thin) || causes != Causes::NONE);
         out.push(Effect::record(Record::Guard { from: before, report, missing }));
@@ -164,7 +172,8 @@ fn check_guard(check: Check<'_>, state: &mut State, id: GuardId, out: &mut Vec<E
 
 /// Whether one of its inputs still reaches before the settings were verified.
 fn warming(check: Check<'_>, state: &State, id: GuardId) -> bool {
-    check.plan.guards.get(id.index()).is_some_and(|g| g.inputs.iter().any(|i| reaches_back(check, state, *i)))
+    let Some(guard) = check.plan.guards.get(id.index()) else { return false };
+    check.measured(guard.healthy, &guard.inputs).iter().any(|i| reaches_back(check, state, *i))
 }
 
 /// Whether an input's answer still reaches before the settings were verified: by its window, or, having none, by its newest
@@ -184,19 +193,7 @@ fn reaches_back(check: Check<'_>, state: &State, id: InputId) -> bool {
 
 /// Whether an answer anywhere below a condition still reaches before the settings were verified.
 pub(super) fn condition_warming(check: Check<'_>, state: &State, condition: NodeId) -> bool {
-    let mut found = false;
-    subtree(check.plan, condition, &mut |_, node| {
-        found |= match *node {
-            Node::Gauge(i)
-            | Node::Increase(i, _)
-            | Node::Accumulated { input: i, .. }
-            | Node::Share { buckets: i, .. }
-            | Node::Quantile { buckets: i, .. } => reaches_back(check, state, i),
-            Node::Events { bad, total } => reaches_back(check, state, bad) || reaches_back(check, state, total),
-            _ => false,
-        };
-    });
-    found
+    read_below(check.plan, check.given, condition).into_iter().any(|i| reaches_back(check, state, i))
 }
 
 /// Value, limit and margin of the comparison that the guard shows.
@@ -204,8 +201,8 @@ fn read(check: Check<'_>, state: &mut State, id: GuardId, owner: Owner) -> Guard
     let Some(guard) = check.plan.guards.get(id.index()) else {
         return GuardReading::default();
     };
-    let age = guard
-        .inputs
+    let age = check
+        .measured(guard.healthy, &guard.inputs)
         .iter()
         .filter(|i| check.plan.inputs.get(i.index()).is_some_and(|x| x.population != Population::Before))
         .filter_map(|i| check.age(state, *i))

@@ -7,6 +7,7 @@
 mod advance;
 pub mod eval;
 pub mod explain;
+pub mod given;
 mod guards;
 mod kill;
 pub mod monitor;
@@ -24,7 +25,8 @@ pub mod value;
 
 pub use advance::step_text;
 pub use explain::{Explanation, GuardReport, InputReport};
+pub use given::Given;
 pub use record::Record;
 pub use state::{RunCause, Stage, State, Verdict, Word};
-pub use step::{Effect, Input, Operator, step};
+pub use step::{Effect, Input, Operator, step, step_given};
 pub use tick::since;

@@ -7,7 +7,7 @@ use super::kill;
 use super::monitor::Stopwatch;
 use super::record::Record;
 use super::rollback::{next_undo, roll_back, undo_next, undone};
-use super::state::{Owner, RunCause, Stage, State, StepRun, Verdict};
+use super::state::{Approval, Owner, RunCause, Stage, State, StepRun, Verdict};
 use super::step::{Effect, Operator};
 use crate::plan::{Plan, Step, Time};
 
@@ -74,6 +74,16 @@ pub(super) fn operator(
         }
         // thrown above, at whatever stage
         Operator::Kill(_) => {}
+        Operator::Approve(group) => {
+            let phase = state.phase;
+            state.approvals.push(Approval { group, phase, at, who: who.to_owned() });
+            out.push(Effect::record(Record::Approved {
+                group: plan.group_name(group).to_owned(),
+                phase: plan.phase_name(phase).to_owned(),
+                who: who.to_owned(),
+                why: why.to_owned(),
+            }));
+        }
         Operator::Resume => {
             if state.paused.take().is_none() {
                 return;

@@ -100,6 +100,17 @@ pub enum Record {
         /// Why.
         why: String,
     },
+    /// A person said yes, for a group, to the phase that the run is in.
+    Approved {
+        /// The group.
+        group: String,
+        /// The phase.
+        phase: String,
+        /// Who.
+        who: String,
+        /// Why.
+        why: String,
+    },
     /// A port was read as something else than asked for.
     Drift {
         /// The port.
@@ -179,6 +190,7 @@ impl Record {
             Self::StepDone { .. } => "step_done",
             Self::Paused { .. } => "paused",
             Self::Resumed { .. } => "resumed",
+            Self::Approved { .. } => "approved",
             Self::Drift { .. } => "drift",
             Self::Passed { .. } => "passed",
             Self::KillSwitch { .. } => KILLED,

@@ -27,6 +27,7 @@ pub(super) fn roll_back(
     state.undo_ran = ran && !anew;
     state.stage = Stage::RollingBack(verdict);
     state.paused = None;
+    state.approvals.clear();
     state.slow_told = false;
     state.explanation = Some(why.clone());
     let summary = why.summary.clone();
@@ -78,6 +79,7 @@ pub(super) fn roll_back_to(
         }
     }
     plan.in_order_of_taking_back(&mut settings);
+    state.approvals.clear();
     state.stage = Stage::Phase(to);
     state.phase = to;
     state.entered = at;

@@ -2,24 +2,26 @@
 
 use super::advance::{enter, named};
 use super::eval::{Check, eval, is_finite};
+use super::given::read_below;
 use super::record::Record;
-use super::state::{Owner, Stage, State, Verdict};
+use super::state::{Owner, Stage, State, Verdict, roots};
 use super::step::Effect;
 use super::tick::accumulate;
 use super::truth::Truth;
 use crate::plan::{
     Answer, Consequence, GuardId, InputId, Missing, PhaseId, Plan, Population, PortId, PortKind, Setting, Time, show,
 };
+use std::collections::BTreeSet;
 
 pub(super) fn start(
-    plan: &Plan,
+    check: Check<'_>,
     state: &mut State,
-    at: Time,
     originals: Vec<(PortId, Setting)>,
-    answers: &[Answer],
     baseline: Vec<Option<Answer>>,
+    rolled_back: Option<Time>,
     out: &mut Vec<Effect>,
 ) {
+    let (plan, at) = (check.plan, check.at);
     if state.stage != Stage::Idle {
         return;
     }
@@ -33,12 +35,15 @@ pub(super) fn start(
     state.started = Some(at);
     state.last = Some(at);
     state.entered = at;
-    let check = Check { plan, at, answers };
     accumulate(check, state);
-    let mut reasons = exposed_already(plan, state);
+    let mut reasons = cooling(plan, at, rolled_back);
+    reasons.extend(exposed_already(plan, state));
     reasons.extend(outside_their_list(plan, state));
     reasons.extend(missing_baseline(check, state));
-    for r in &plan.requires {
+    for (i, r) in plan.requires.iter().enumerate() {
+        if check.given.grants(i) {
+            continue;
+        }
         let (truth, _) = eval(check, state, r.cond, Owner::Rollout).truth();
         let why = if r.why.is_empty() { String::new() } else { format!(" ({})", r.why) };
         match truth {
@@ -49,7 +54,7 @@ pub(super) fn start(
     }
     for (i, g) in plan.guards.iter().enumerate() {
         let rolls_back = matches!(g.otherwise, Consequence::Rollback(_) | Consequence::Halt);
-        if g.from == PhaseId(0) && rolls_back {
+        if g.from == PhaseId(0) && rolls_back && !check.given.assumes(GuardId::at(i)) {
             let owner = Owner::Guard(GuardId::at(i));
             if eval(check, state, g.healthy, owner).truth().0.is_false() {
                 reasons.push(format!("guard {} is false before anything was changed: `{}`", g.name, g.text));
@@ -64,6 +69,21 @@ pub(super) fn start(
     }
     out.push(Effect::record(Record::Started { originals: named(plan, &state.originals) }));
     enter(plan, state, PhaseId(0), at, out);
+}
+
+/// `cooldown d after rollback`: what was taken back is not put out again at once.
+fn cooling(plan: &Plan, at: Time, rolled_back: Option<Time>) -> Vec<String> {
+    let (Some(cooldown), Some(last)) = (plan.cooldown, rolled_back) else { return Vec::new() };
+    let left = last + cooldown - at;
+    if left <= 0 {
+        return Vec::new();
+    }
+    vec![format!(
+        "cooldown: rolled back {} ago, and `cooldown {} after rollback` lasts for another {}",
+        show::duration((at - last).max(0)),
+        show::duration(cooldown),
+        show::duration(left)
+    )]
 }
 
 /// Exposure above 0 before the first change is refused: a rollback could not tell what to go back to.
@@ -108,10 +128,35 @@ fn outside_their_list(plan: &Plan, state: &State) -> Vec<String> {
     state.originals.iter().filter_map(|(port, setting)| outside(*port, *setting)).collect()
 }
 
+/// The inputs that something reads which is not given; `None`: all of them.
+fn wanted(check: Check<'_>) -> Option<BTreeSet<InputId>> {
+    if check.given.is_none() {
+        return None;
+    }
+    let (plan, given) = (check.plan, check.given);
+    let mut out = BTreeSet::new();
+    let mut requires = 0;
+    for (root, owner) in roots(plan) {
+        let assumed = match owner {
+            Owner::Guard(g) => given.assumes(g),
+            Owner::Rollout => plan.requires.iter().any(|r| r.cond == root) && {
+                requires += 1;
+                given.grants(requires - 1)
+            },
+            Owner::Phase(_) => false,
+        };
+        if !assumed {
+            out.extend(read_below(plan, given, root));
+        }
+    }
+    Some(out)
+}
+
 pub(super) fn missing_baseline(check: Check<'_>, state: &State) -> Vec<String> {
     let mut out = Vec::new();
+    let wanted = wanted(check);
     for (i, input) in check.plan.inputs.iter().enumerate() {
-        if input.population != Population::Before {
+        if input.population != Population::Before || wanted.as_ref().is_some_and(|w| !w.contains(&InputId::at(i))) {
             continue;
         }
         if let Err(why) = check.reading(state, InputId::at(i)) {

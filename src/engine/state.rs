@@ -3,7 +3,7 @@
 use super::explain::Explanation;
 use super::monitor::{Monitor, Stopwatch};
 use crate::plan::{
-    ActionId, Answer, GuardId, Millis, Node, NodeId, PhaseId, Plan, PortId, Setting, Step, SwitchId, Time, Trigger,
+    ActionId, Answer, GroupId, GuardId, Millis, Node, NodeId, PhaseId, Plan, PortId, Setting, Step, SwitchId, Time, Trigger,
 };
 use serde::{Deserialize, Serialize};
 
@@ -187,6 +187,19 @@ pub struct Running {
     pub since: Time,
 }
 
+/// A person's yes to a phase.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Approval {
+    /// The group that the person speaks for.
+    pub group: GroupId,
+    /// The phase that it was given to.
+    pub phase: PhaseId,
+    /// When.
+    pub at: Time,
+    /// By whom.
+    pub who: String,
+}
+
 /// Why an action runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -312,6 +325,9 @@ pub struct State {
     /// Actions of thrown switches that did not succeed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub kill_failed: Vec<ActionId>,
+    /// What people have said yes to since the last rollback.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub approvals: Vec<Approval>,
     /// The next token.
     pub next_token: u32,
     /// The ports that were last read as something else than asked for, and are told about already.
@@ -379,6 +395,7 @@ impl State {
             kill_actions: Vec::new(),
             kill_tries: 0,
             kill_failed: Vec::new(),
+            approvals: Vec::new(),
             next_token: 1,
             drifted: Vec::new(),
             slow_told: false,

@@ -2,6 +2,7 @@
 
 use super::eval::Check;
 use super::explain::Explanation;
+use super::given::Given;
 use super::people::{action_ended, operator, recovered};
 use super::reactions;
 use super::record::Record;
@@ -10,7 +11,7 @@ use super::start::start;
 use super::state::{RunCause, State, Verdict};
 use super::tick::tick;
 use super::told;
-use crate::plan::{ActionId, Answer, ChannelId, Happening, PhaseId, Plan, PortId, Setting, SwitchId, Time};
+use crate::plan::{ActionId, Answer, ChannelId, GroupId, Happening, PhaseId, Plan, PortId, Setting, SwitchId, Time};
 use serde::{Deserialize, Serialize};
 
 /// What reaches the engine.
@@ -26,6 +27,8 @@ pub enum Input<'a> {
         answers: &'a [Answer],
         /// What every input of the baseline was answered; `None` for the others.
         baseline: Vec<Option<Answer>>,
+        /// When this rollout was last rolled back, by a run before this one; for `cooldown`.
+        rolled_back: Option<Time>,
     },
     /// A check.
     Tick {
@@ -90,6 +93,8 @@ pub enum Operator {
     Resume,
     /// Take everything back and end.
     Abort,
+    /// Say yes, for a group, to the phase that the run is in.
+    Approve(GroupId),
     /// Throw a kill switch: take everything back, with its settings over it, run its actions, and end. Also of a run that has
     /// not started (nothing but the switch's own settings is asked for then) and of one that is being taken back already.
     Kill(SwitchId),
@@ -158,10 +163,18 @@ pub(super) enum Wish {
 
 /// Takes one input, changes the state, and appends what is to be done to `out`.
 pub fn step(plan: &Plan, state: &mut State, input: Input<'_>, out: &mut Vec<Effect>) {
+    step_given(plan, state, input, Given::NONE, out);
+}
+
+/// [`step`] with values that are said instead of measured: the one path for both.
+pub fn step_given(plan: &Plan, state: &mut State, input: Input<'_>, given: Given<'_>, out: &mut Vec<Effect>) {
     match input {
-        Input::Start { at, originals, answers, baseline } => start(plan, state, at, originals, answers, baseline, out),
+        Input::Start { at, originals, answers, baseline, rolled_back } => {
+            let check = Check { plan, at, answers, given };
+            start(check, state, originals, baseline, rolled_back, out);
+        }
         Input::Tick { at, answers, ports, ports_epoch, live } => {
-            let check = Check { plan, at, answers };
+            let check = Check { plan, at, answers, given };
             tick(check, state, ports, ports_epoch, live, out);
         }
         Input::Verified { at, epoch, read } => verified(plan, state, at, epoch, &read, out),

@@ -137,7 +137,8 @@ fn blind_told(check: Check<'_>, state: &State) -> Vec<Wish> {
 
 /// Whether a guard is blind only because nobody asked: a back-filled check that its source keeps no history of.
 fn unasked(check: Check<'_>, state: &State, guard: &Guard) -> bool {
-    let mut missing = guard.inputs.iter().filter_map(|i| check.reading(state, *i).err()).peekable();
+    let inputs = check.measured(guard.healthy, &guard.inputs);
+    let mut missing = inputs.iter().filter_map(|i| check.reading(state, *i).err()).peekable();
     missing.peek().is_some() && missing.all(|m| m == Missing::NotAsked)
 }
 

@@ -1,6 +1,6 @@
 //! Conditions as flat code: nodes in an arena, each after its operands, so that one pass from front to back evaluates all.
 
-use super::{InputId, Millis, Unit, id};
+use super::{GroupId, InputId, Millis, Unit, id};
 use serde::{Deserialize, Serialize};
 
 id!(
@@ -114,6 +114,13 @@ pub enum Node {
     },
     /// Every active guard is ok.
     Healthy,
+    /// Somebody of a group has approved of the present phase, in this run, and not longer ago than `valid`; never unknown.
+    Approved {
+        /// Whose word.
+        group: GroupId,
+        /// For how long it counts; `None`: as long as the phase lasts.
+        valid: Option<Millis>,
+    },
 }
 
 impl Node {
@@ -130,7 +137,8 @@ impl Node {
             | Self::Quantile { .. }
             | Self::PhaseElapsed
             | Self::RolloutElapsed
-            | Self::Healthy => (None, None),
+            | Self::Healthy
+            | Self::Approved { .. } => (None, None),
             Self::Neg(a) | Self::Missing(a) | Self::Not(a) | Self::For { of: a, .. } => (Some(a), None),
             Self::Add(a, b)
             | Self::Sub(a, b)

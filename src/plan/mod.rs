@@ -67,6 +67,10 @@ id!(
     SwitchId
 );
 id!(
+    /// A group of people of [`Plan::groups`].
+    GroupId
+);
+id!(
     /// A reaction of [`Plan::reactions`].
     ReactionId
 );
@@ -99,6 +103,9 @@ pub struct Plan {
     pub baseline: Option<Millis>,
     /// What happens while a source is silent.
     pub no_data: NoData,
+    /// `cooldown d after rollback`: how long no new run begins after one that was rolled back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cooldown: Option<Millis>,
     /// Preflight conditions.
     pub requires: Vec<Require>,
     /// What is set: traffic and flags.
@@ -115,6 +122,9 @@ pub struct Plan {
     pub actions: Vec<Action>,
     /// Channels that the rollout can notify.
     pub channels: Vec<String>,
+    /// Groups of people whose approval is asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub groups: Vec<String>,
     /// Reactions in the order of the policy.
     pub reactions: Vec<Reaction>,
     /// Kill switches that concern the rollout.
@@ -543,6 +553,18 @@ impl Plan {
     #[must_use]
     pub fn switch(&self, name: &str) -> Option<SwitchId> {
         self.switches.iter().position(|s| s.name == name).map(SwitchId::at)
+    }
+
+    /// A group of people by name.
+    #[must_use]
+    pub fn group(&self, name: &str) -> Option<GroupId> {
+        self.groups.iter().position(|g| g == name).map(GroupId::at)
+    }
+
+    /// A group's name.
+    #[must_use]
+    pub fn group_name(&self, group: GroupId) -> &str {
+        self.groups.get(group.index()).map_or("?", String::as_str)
     }
 
     /// Puts settings into the order in which they are taken back: traffic first, then flags, the last declared first.

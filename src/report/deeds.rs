@@ -71,6 +71,14 @@ pub fn people(events: &[Happened]) -> Vec<Value> {
             Record::Paused { explanation } => said(e, "pause", explanation),
             Record::Rollback { explanation, .. } => said(e, "abort", explanation),
             Record::Resumed { who, why } => Some(act(e, "resume", who, why)),
+            Record::Approved { group, phase, who, why } => {
+                let mut approval = act(e, "approve", who, why);
+                if let Some(a) = approval.as_object_mut() {
+                    a.insert(String::from("group"), json!(group));
+                    a.insert(String::from("phase"), json!(phase));
+                }
+                Some(approval)
+            }
             _ => None,
         })
         .collect()

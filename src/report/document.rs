@@ -7,7 +7,7 @@ use super::provenance::{Provenance, config_hash};
 use super::text::rfc3339;
 use super::why;
 use crate::engine::explain::input_reports;
-use crate::engine::{Explanation, GuardReport, Record, State, eval::Check};
+use crate::engine::{Explanation, Given, GuardReport, Record, State, eval::Check};
 use crate::plan::{Answer, Bindings, InputId, Plan, Population, Setting, Time};
 use serde_json::{Map, Value, json};
 
@@ -213,7 +213,7 @@ pub fn baseline_values(plan: &Plan, bindings: &Bindings, answers: &[Option<Answe
     }
     let mut state = State::new(plan);
     state.baseline = answers.to_vec();
-    let check = Check { plan, at: 0, answers: &[] };
+    let check = Check { plan, at: 0, answers: &[], given: Given::NONE };
     let inputs = plan.inputs.iter().enumerate().filter(|(_, i)| i.population == Population::Before);
     let inputs: Vec<InputId> = inputs.map(|(n, _)| InputId::at(n)).collect();
     input_reports(check, &state, &inputs)

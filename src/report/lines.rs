@@ -49,6 +49,10 @@ pub fn line(record: &Record, style: Style) -> String {
         Record::Resumed { who, why } => {
             format!("resumed by {who}{}", if why.is_empty() { String::new() } else { format!(": {why}") })
         }
+        Record::Approved { group, phase, who, why } => {
+            let why = if why.is_empty() { String::new() } else { format!(": {why}") };
+            format!("phase {phase} approved for {group} by {who}{why}")
+        }
         Record::Drift { port, asked, read } => {
             format!("{}: {port} was read as {read}, asked for was {asked}", style.bad("drift"))
         }

@@ -56,6 +56,8 @@ pub enum Beginning {
         answers: Vec<Answer>,
         /// What every input of the baseline was answered.
         baseline: Vec<Option<Answer>>,
+        /// When this rollout was last rolled back, by an earlier run.
+        rolled_back: Option<Time>,
     },
     /// From a kept state.
     Recovered(Box<State>),
@@ -149,7 +151,7 @@ impl Executor {
         let left = self.teller.take_up(&self.journal);
         self.remarks(&left);
         match beginning {
-            Beginning::Start { at, originals, answers, baseline } => {
+            Beginning::Start { at, originals, answers, baseline, rolled_back } => {
                 let mementos = self.backends.ports.iter().enumerate();
                 self.state.mementos = mementos.filter_map(|(i, p)| Some((PortId::at(i), p.memento()?))).collect();
                 self.answers.clone_from(&answers);
@@ -158,7 +160,7 @@ impl Executor {
                         *slot = Some(*setting);
                     }
                 }
-                let input = Input::Start { at, originals, answers: &answers, baseline };
+                let input = Input::Start { at, originals, answers: &answers, baseline, rolled_back };
                 self.journal.wait_for_others(true);
                 self.feed(at, input, None);
                 if self.journal.trouble().is_none() {
@@ -441,7 +443,7 @@ impl Executor {
     fn on_commands(&mut self, late: bool) {
         for command in self.journal.commands() {
             let at = now();
-            if late && command.kind == "resume" {
+            if late && (command.kind == "resume" || command.kind.starts_with("approve ")) {
                 self.journal.acknowledge(
                     &command,
                     at,
@@ -453,6 +455,22 @@ impl Executor {
                 "pause" => Operator::Pause,
                 "resume" => Operator::Resume,
                 "abort" => Operator::Abort,
+                approve if approve.starts_with("approve ") => {
+                    let group = approve.trim_start_matches("approve ");
+                    match self.plan.group(group) {
+                        Some(id) => Operator::Approve(id),
+                        None => {
+                            let asked = self.plan.groups.join(", ");
+                            let text = if asked.is_empty() {
+                                String::from("its plan asks for nobody's approval")
+                            } else {
+                                format!("its plan asks for no approval of {group}, only of {asked}")
+                            };
+                            self.journal.acknowledge(&command, at, &text);
+                            continue;
+                        }
+                    }
+                }
                 other => match other.strip_prefix("kill ").map(|name| (name, self.plan.switch(name))) {
                     Some((_, Some(switch))) => Operator::Kill(switch),
                     Some((name, None)) => {
@@ -467,6 +485,7 @@ impl Executor {
             };
             let was = (self.state.stage, self.state.paused.is_some());
             let thrown = self.state.killed.len();
+            let approved = self.state.approvals.len();
             let input = Input::Operator { at, act, who: command.who.clone(), why: command.why.clone() };
             self.feed(at, input, None);
             let is = (self.state.stage, self.state.paused.is_some());
@@ -476,6 +495,7 @@ impl Executor {
                 (Operator::Resume, false) => "resumed",
                 (Operator::Resume, true) => "it was not paused",
                 (Operator::Abort, false) => "rolling back",
+                (Operator::Approve(_), _) if self.state.approvals.len() > approved => "approved",
                 (Operator::Kill(_), _) if self.state.killed.len() > thrown => "killed, rolling back",
                 (Operator::Kill(switch), _) if self.state.killed.contains(&switch) => "killed already, rolling back",
                 _ => "too late: it is being rolled back, or over",

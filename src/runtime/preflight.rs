@@ -84,12 +84,13 @@ fn unacceptable(plan: &Plan, backends: &Backends) -> Vec<String> {
 }
 
 /// Reads everything that the start needs. Unless it is a `dry` run, waits for the baseline where a source has no history; `None` when asked to stop
-/// meanwhile.
+/// meanwhile. `rolled_back` is when this rollout was last rolled back.
 pub async fn read(
     plan: &Plan,
     backends: &Backends,
     observer: &mut dyn Observer,
     stop: &mut watch::Receiver<bool>,
+    rolled_back: Option<Time>,
     dry: bool,
 ) -> Result<Option<Ready>, Vec<String>> {
     let mut warnings = reach(plan, backends, observer).await?;
@@ -115,7 +116,9 @@ pub async fn read(
     // ask the engine itself on a state that is thrown away: there is no second opinion
     let mut state = State::new(plan);
     let mut effects = Vec::new();
-    let input = Input::Start { at, originals: originals.clone(), answers: &answers, baseline: baseline.clone() };
+    let (originals_read, baseline_read) = (originals.clone(), baseline.clone());
+    let input =
+        Input::Start { at, originals: originals_read, answers: &answers, baseline: baseline_read, rolled_back };
     step(plan, &mut state, input, &mut effects);
     let refused = effects
         .into_iter()

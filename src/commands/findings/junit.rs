@@ -50,7 +50,7 @@ pub fn junit(sources: &SourceMap, diagnostics: &[Diagnostic], deny_warnings: boo
 }
 
 /// Text for XML 1.0: its five special characters, and a sign where a character cannot stand at all.
-fn escaped(text: &str) -> String {
+pub fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         match c {

@@ -1,0 +1,185 @@
+//! `canary test`: policies' own tests, by the real engine, on virtual time. Reads files and nothing else.
+
+mod coverage;
+mod junit;
+mod mutants;
+mod show;
+
+use super::exit::{Status, because};
+use super::load::{load, policies, print_diagnostics};
+use crate::check::tests::{Compiled, Test, compile};
+use crate::report::style::Style;
+use crate::sim::{self, Failure, Trace, judge};
+use crate::syntax::ast::{File, Item};
+use crate::syntax::diagnostic::Diagnostic;
+use crate::syntax::source::SourceMap;
+use serde_json::json;
+use std::io::IsTerminal;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+/// Arguments of `canary test`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Policy files, or folders that hold some
+    #[arg(required = true)]
+    paths: Vec<PathBuf>,
+    /// Run only the tests whose title contains this
+    #[arg(long, value_name = "TEXT")]
+    filter: Option<String>,
+    /// How to report
+    #[arg(long, value_enum, default_value_t)]
+    format: Output,
+    /// Say what of each rollout no test exercises
+    #[arg(long)]
+    coverage: bool,
+    /// As `--coverage`, and fail where less than this is exercised
+    #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u8).range(0..=100))]
+    coverage_min: Option<u8>,
+    /// Change each rule of each guard in turn and see that a test fails
+    #[arg(long)]
+    mutate: bool,
+}
+
+/// How results are reported.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+enum Output {
+    /// For people
+    #[default]
+    Human,
+    /// For programs: schema `canary.test/1`
+    Json,
+    /// JUnit's XML, for CI servers
+    Junit,
+}
+
+/// What came of one test.
+pub(super) struct Done {
+    pub(super) test: Test,
+    pub(super) trace: Trace,
+    pub(super) failures: Vec<Failure>,
+    /// How long it took, on a real clock.
+    pub(super) took: Duration,
+}
+
+/// One policy file with what came of its tests.
+pub(super) struct Policy {
+    pub(super) name: String,
+    pub(super) file: File,
+    pub(super) rollouts: Vec<crate::plan::Plan>,
+    pub(super) done: Vec<Done>,
+    /// Tests that cannot be run: each with what stands in the way.
+    pub(super) refused: Vec<(Test, Vec<String>)>,
+}
+
+/// Runs the tests.
+#[must_use]
+pub fn main(args: &Args) -> Status {
+    let begun = Instant::now();
+    let Ok(paths) = policies(&args.paths) else { return Status::Wrong };
+    let Ok(loaded) = load(&paths) else { return Status::Wrong };
+    let mut errors: Vec<Diagnostic> = loaded.diagnostics.iter().filter(|d| d.is_error()).cloned().collect();
+    let mut out = Vec::new();
+    for (path, file) in paths.iter().zip(&loaded.files) {
+        let broken = loaded.diagnostics.iter().any(|d| d.is_error() && d.span().file == file.span.file);
+        let policy = |i: &Item| matches!(i, Item::Rollout(_) | Item::Test(_));
+        if broken || !file.items.iter().any(policy) {
+            continue;
+        }
+        let compiled = compile(std::slice::from_ref(file), &loaded.map);
+        let wrong: Vec<Diagnostic> = compiled.diagnostics.iter().filter(|d| d.is_error()).cloned().collect();
+        if wrong.is_empty() {
+            out.push(run(path.display().to_string(), file, compiled, args));
+        }
+        errors.extend(wrong);
+    }
+    if !errors.is_empty() {
+        let err = &mut std::io::stderr();
+        print_diagnostics(&errors, &loaded.map, super::Format::Human, err, std::io::stderr().is_terminal());
+        return Status::Wrong;
+    }
+    if out.iter().all(|p| p.done.is_empty() && p.refused.is_empty()) {
+        return because(
+            Status::Wrong,
+            &match &args.filter {
+                Some(f) => format!("no test has `{f}` in its title"),
+                None => String::from("no test in these files: a test is `test \"what it shows\" for ROLLOUT { … }`"),
+            },
+        );
+    }
+    report(args, &out, &loaded.map, begun)
+}
+
+fn run(name: String, file: &File, compiled: Compiled, args: &Args) -> Policy {
+    let mut out =
+        Policy { name, file: file.clone(), rollouts: compiled.rollouts, done: Vec::new(), refused: Vec::new() };
+    for test in compiled.tests {
+        if args.filter.as_ref().is_some_and(|f| !test.title.contains(f.as_str())) {
+            continue;
+        }
+        if !test.plan.unbuilt.is_empty() {
+            let why = test.plan.unbuilt.iter().map(|u| format!("E0490: `{}` is not built yet ({})", u.what, u.place));
+            let why = why.collect();
+            out.refused.push((test, why));
+            continue;
+        }
+        let begun = Instant::now();
+        let trace = sim::run(&test, &test.plan);
+        let failures = judge(&test, &test.plan, &trace);
+        out.done.push(Done { test, trace, failures, took: begun.elapsed() });
+    }
+    out
+}
+
+fn report(args: &Args, policies: &[Policy], map: &SourceMap, begun: Instant) -> Status {
+    let style = Style::for_terminal(std::io::stdout().is_terminal());
+    let width = terminal_size::terminal_size().map_or(100, |(w, _)| usize::from(w.0).clamp(60, 160));
+    let failed = policies.iter().flat_map(|p| &p.done).filter(|d| !d.failures.is_empty()).count();
+    let refused = policies.iter().map(|p| p.refused.len()).sum::<usize>();
+    let covered = (args.coverage || args.coverage_min.is_some()).then(|| coverage::of(policies));
+    // a mutant that fails a test which fails anyway says nothing
+    let mutants = (args.mutate && failed == 0).then(|| mutants::of(policies, map));
+    match args.format {
+        Output::Human => {
+            for p in policies {
+                out!("{}", show::policy(p, map, style, width));
+            }
+            out!("{}", show::summary(policies, begun.elapsed(), style));
+            if let Some(c) = &covered {
+                out!("{}", coverage::text(c, style));
+            }
+            if let Some(m) = &mutants {
+                out!("{}", mutants::text(m, style));
+            }
+        }
+        Output::Json => {
+            let mut whole = json!({
+                "schema": "canary.test/1",
+                "tests": policies.iter().flat_map(|p| show::json(p, map)).collect::<Vec<_>>(),
+            });
+            if let Some(w) = whole.as_object_mut() {
+                w.extend(covered.as_ref().map(|c| (String::from("coverage"), coverage::json(c))));
+                w.extend(mutants.as_ref().map(|m| (String::from("mutants"), mutants::json(m))));
+            }
+            outln!("{whole:#}");
+        }
+        Output::Junit => out!("{}", junit::junit(policies, map, begun.elapsed())),
+    }
+    if args.mutate && failed > 0 {
+        let _ = because(Status::Bad, "no mutants were tried: a test fails as it is");
+    }
+    let low = args.coverage_min.zip(covered.as_ref()).is_some_and(|(min, c)| {
+        let below: Vec<_> = c.iter().filter(|r| r.percent() < f64::from(min)).collect();
+        for r in &below {
+            let text = format!("{}: {:.0} % of its rules are exercised, {min} % are asked", r.rollout, r.percent());
+            let _ = because(Status::Bad, &text);
+        }
+        !below.is_empty()
+    });
+    let survived = mutants.as_ref().is_some_and(|m| m.iter().any(|r| !r.survivors.is_empty()));
+    match (failed, refused) {
+        (0, 0) if !low && !survived => Status::Success,
+        (0, 1..) => Status::Wrong,
+        _ => Status::Bad,
+    }
+}

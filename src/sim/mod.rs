@@ -1,0 +1,16 @@
+//! Policy tests on virtual time: the world that a test tells of, the real [`crate::engine`] in it, and what came of it.
+//!
+//! Nothing here decides anything: every decision is the engine's, by the same step that `run` drives. The clock, the answers of
+//! the sources and the performer of effects are made of the test's lines.
+
+pub mod coverage;
+pub mod judge;
+pub mod mutate;
+mod runner;
+pub mod strip;
+pub mod trace;
+mod world;
+
+pub use judge::{Failure, judge};
+pub use runner::{look, run};
+pub use trace::{Cause, Event, Trace};
