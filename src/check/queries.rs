@@ -157,6 +157,7 @@ impl<'a> Cx<'a> {
                 self.use_name(name);
                 self.constant(&l.value, "a value in a query")
             }
+            _ if self.of_broken_module(name) => None,
             _ => {
                 let here = home(name);
                 let params = self.scope().of_kind(|d| matches!(d, Decl::Param(_)));

@@ -32,6 +32,7 @@ pub mod killswitch;
 pub mod lab;
 pub mod left;
 pub mod load;
+pub mod modules;
 pub mod people;
 pub mod plan;
 pub mod provenance;

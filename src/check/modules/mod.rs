@@ -199,7 +199,12 @@ impl<'f> Modules<'f> {
         };
         inner.path.push((key, module.name.clone()));
         let name = shown(&u.module);
-        let bound = bind::arguments(u, &name, &module.tree.items, &mut |d| self.push(d, &at.uses));
+        let bound = bind::arguments(u, &name, &module.tree.items, &mut |d| {
+            // in a broken text a param may be there and not have been understood
+            if !module.broken {
+                self.push(d, &at.uses);
+            }
+        });
         let mut items = self.instance(map, module.tree.items, &inner);
         bind::put(&mut items, &inner.prefix, bound);
         items
@@ -235,7 +240,7 @@ impl<'f> Modules<'f> {
             self.push(d, &at.uses);
             return None;
         }
-        let known = self.parsed(map, source, span, at);
+        let known = self.parsed(map, source, u.span, at);
         self.instances += 1;
         self.bytes += u64::from(known.tree.span.end);
         let much = if at.path.len() >= DEEPEST {
@@ -269,11 +274,11 @@ impl<'f> Modules<'f> {
     }
 
     /// A module's tree: parsed once, its own findings told once.
-    fn parsed(&mut self, map: &mut SourceMap, source: Source, span: Span, at: &At) -> Known {
+    fn parsed(&mut self, map: &mut SourceMap, source: Source, import: Span, at: &At) -> Known {
         if let Some(known) = self.known.get(&source.key) {
             return known.clone();
         }
-        let uses: Vec<Span> = std::iter::once(span).chain(at.uses.iter().copied()).collect();
+        let uses: Vec<Span> = std::iter::once(import).chain(at.uses.iter().copied()).collect();
         let known = match source.text {
             Err(e) => {
                 let id = map.add(source.name.clone(), "");

@@ -206,11 +206,11 @@ impl Builder<'_> {
         }
     }
 
-    fn path(&self, p: P<'_>) -> Vec<Name> {
+    pub(super) fn path(&self, p: P<'_>) -> Vec<Name> {
         p.into_inner().filter(|q| matches!(q.as_rule(), Rule::name | Rule::member)).map(|q| self.name(&q)).collect()
     }
 
-    fn arg(&mut self, p: P<'_>, operators: &mut usize) -> Arg {
+    pub(super) fn arg(&mut self, p: P<'_>, operators: &mut usize) -> Arg {
         let at = self.span(&p);
         let (mut name, mut value) = (None, None);
         for q in p.into_inner() {

@@ -1,7 +1,7 @@
 //! Top-level items.
 
 use super::{Builder, P};
-use crate::syntax::ast::{Action, File, Flag, Flags, Item, Let, Metric, Name, Param, Traffic, Undo};
+use crate::syntax::ast::{Action, File, Flag, Flags, Item, Let, Metric, Module, Name, Param, Traffic, Undo, Use};
 use crate::syntax::codes;
 use crate::syntax::diagnostic::Diagnostic;
 use crate::syntax::grammar::Rule;
@@ -42,7 +42,7 @@ impl Builder<'_> {
             Rule::killswitch => self.killswitch(p).map(Item::Killswitch),
             Rule::environment => Some(Item::Environment(self.environment(p)?)),
             Rule::rollout => Some(Item::Rollout(self.rollout(p)?)),
-            Rule::use_ => unbuilt(self, p, "use", true),
+            Rule::use_ => self.use_(p).map(Item::Use),
             Rule::slice => unbuilt(self, p, "slice", true),
             Rule::flags => self.flags(p).map(Item::Flags),
             Rule::probe => unbuilt(self, p, "probe", true),
@@ -92,7 +92,10 @@ impl Builder<'_> {
                 _ => {}
             }
         }
-        Some(Param { name: name?, ty: ty?, default: default?, at_least, at_most, doc, span })
+        let ty: Name = ty?;
+        // left out: it must be given
+        let default = default.unwrap_or_else(|| Self::hole(ty.span.tail()));
+        Some(Param { name: name?, ty, default, at_least, at_most, doc, span })
     }
 
     /// Puts a tail in its place, or reports the second one.
@@ -106,6 +109,26 @@ impl Builder<'_> {
         } else {
             *slot = Some(value);
         }
+    }
+
+    fn use_(&mut self, p: P<'_>) -> Option<Use> {
+        let span = self.span(&p);
+        let (mut module, mut args, mut alias) = (None, Vec::new(), None);
+        for q in p.into_inner() {
+            match q.as_rule() {
+                Rule::text => module = Some(Module::File(self.text(&q))),
+                Rule::path => module = Some(Module::Library(self.path(q))),
+                Rule::call_args => {
+                    let mut operators = 0;
+                    for a in q.into_inner().filter(|a| a.as_rule() == Rule::arg) {
+                        args.push(self.arg(a, &mut operators));
+                    }
+                }
+                Rule::name => alias = Some(self.name(&q)),
+                _ => {}
+            }
+        }
+        Some(Use { module: module?, args, alias: alias?, span })
     }
 
     fn let_(&mut self, p: P<'_>) -> Option<Let> {
