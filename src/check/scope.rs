@@ -26,8 +26,6 @@ pub(super) enum Decl<'a> {
     /// The alias of a module, which stands in front of what it declares.
     Module(&'a ast::Imported),
     /// Declared by something that is not built yet: its uses are not reported again.
-    Unbuilt(&'a ast::Unbuilt),
-    /// The same.
     Later(&'a Name),
 }
 
@@ -45,7 +43,7 @@ impl Decl<'_> {
             Self::Channel(_) => "a channel",
             Self::Switch(_) => "a kill switch",
             Self::Module(_) => "a module",
-            Self::Unbuilt(_) | Self::Later(_) => "not built yet",
+            Self::Later(_) => "not built yet",
         }
     }
 
@@ -62,7 +60,6 @@ impl Decl<'_> {
             Self::Switch(d) => d.name.span,
             Self::Module(m) => m.alias.span,
             Self::Later(n) => n.span,
-            Self::Unbuilt(u) => u.name.as_ref().map_or(u.span, |n| n.span),
         }
     }
 }
@@ -98,12 +95,6 @@ impl<'a> Scope<'a> {
                 Item::Imported(m) => scope.declare(&m.alias, Decl::Module(m), cx),
                 Item::Environment(e) => scope.environment(e, cx),
                 Item::Rollout(r) => scope.rollout(r, cx),
-                Item::Unbuilt(u) => {
-                    cx.not_built(u);
-                    if let Some(n) = &u.name {
-                        scope.names.entry(&n.node).or_insert(Decl::Unbuilt(u));
-                    }
-                }
                 Item::Edition(_) | Item::Junk(_) => {}
                 other => {
                     let Some((what, name, span)) = later::item(other) else { continue };
@@ -191,7 +182,7 @@ impl<'a> Cx<'a> {
         self.use_name(&name.node);
         match self.scope().names.get(name.node.as_str()) {
             Some(d) if pick(d) => Some(*d),
-            Some(Decl::Unbuilt(_) | Decl::Later(_)) => None,
+            Some(Decl::Later(_)) => None,
             Some(d) => {
                 self.push(
                     Diagnostic::error(

@@ -22,7 +22,6 @@ pub(super) fn of_item(item: &Item) -> Vec<&Name> {
         Item::Signoff(d) => vec![&d.name],
         Item::Slo(d) => vec![&d.name],
         Item::Score(d) => vec![&d.name],
-        Item::Unbuilt(u) => u.name.iter().collect(),
         Item::Edition(_)
         | Item::Environment(_)
         | Item::Rollout(_)

@@ -144,11 +144,6 @@ impl<'p> Renamer<'p> {
                     self.some(&mut p.weight);
                 }
             }
-            Item::Unbuilt(u) => {
-                if let Some(n) = &mut u.name {
-                    self.own(n);
-                }
-            }
             Item::Environment(e) => e.entries.iter_mut().for_each(|entry| self.entry(entry)),
             Item::Rollout(r) => {
                 self.names(&mut r.per);
@@ -172,7 +167,7 @@ impl<'p> Renamer<'p> {
             EnvEntry::Bind { name, .. } => self.name(name),
             EnvEntry::Variants { port, .. } => self.name(port),
             EnvEntry::Labels { entries, .. } => entries.iter_mut().for_each(|(n, _)| self.name(n)),
-            EnvEntry::People { .. } | EnvEntry::Unbuilt(_) => {}
+            EnvEntry::People { .. } => {}
         }
     }
 
@@ -221,7 +216,6 @@ impl<'p> Renamer<'p> {
             Statement::Owner(_)
             | Statement::Link { .. }
             | Statement::Drift(..)
-            | Statement::Unbuilt(_)
             | Statement::Junk(_) => {}
         }
     }
@@ -256,7 +250,6 @@ impl<'p> Renamer<'p> {
             }
             PhaseStatement::HoldForever(_)
             | PhaseStatement::Irreversible(..)
-            | PhaseStatement::Unbuilt(_)
             | PhaseStatement::Junk(_) => {}
         }
     }

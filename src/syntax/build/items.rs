@@ -1,7 +1,7 @@
 //! Top-level items.
 
 use super::{Builder, P};
-use crate::syntax::ast::{Action, File, Flag, Flags, Item, Let, Metric, Module, Name, Param, Traffic, Undo, Use};
+use crate::syntax::ast::{Action, File, Flag, Flags, Item, Let, Metric, Name, Param, Traffic, Undo};
 use crate::syntax::codes;
 use crate::syntax::diagnostic::Diagnostic;
 use crate::syntax::grammar::Rule;
@@ -26,7 +26,6 @@ impl Builder<'_> {
 
     /// One item; nothing for the end of the file.
     pub fn item(&mut self, p: P<'_>) -> Option<Item> {
-        let unbuilt = |b: &Self, p, what, declares| Some(Item::Unbuilt(b.unbuilt(p, what, declares)));
         match p.as_rule() {
             Rule::edition => Some(self.edition(p)),
             Rule::param => self.param(p).map(Item::Param),
@@ -43,15 +42,15 @@ impl Builder<'_> {
             Rule::environment => Some(Item::Environment(self.environment(p)?)),
             Rule::rollout => Some(Item::Rollout(self.rollout(p)?)),
             Rule::use_ => self.use_(p).map(Item::Use),
-            Rule::slice => unbuilt(self, p, "slice", true),
+            Rule::slice => self.slice(p).map(Item::Slice),
             Rule::flags => self.flags(p).map(Item::Flags),
-            Rule::probe => unbuilt(self, p, "probe", true),
-            Rule::load => unbuilt(self, p, "load", true),
-            Rule::window => unbuilt(self, p, "window", true),
-            Rule::signoff => unbuilt(self, p, "signoff", true),
-            Rule::slo => unbuilt(self, p, "slo", true),
-            Rule::score => unbuilt(self, p, "score", true),
-            Rule::test => unbuilt(self, p, "test", false),
+            Rule::probe => self.probe(p).map(Item::Probe),
+            Rule::load => self.load(p).map(Item::Load),
+            Rule::window => self.window(p).map(Item::Window),
+            Rule::signoff => self.signoff(p).map(Item::Signoff),
+            Rule::slo => self.slo(p).map(Item::Slo),
+            Rule::score => self.score(p).map(Item::Score),
+            Rule::test => self.test(p).map(Item::Test),
             _ => None,
         }
     }
@@ -109,26 +108,6 @@ impl Builder<'_> {
         } else {
             *slot = Some(value);
         }
-    }
-
-    fn use_(&mut self, p: P<'_>) -> Option<Use> {
-        let span = self.span(&p);
-        let (mut module, mut args, mut alias) = (None, Vec::new(), None);
-        for q in p.into_inner() {
-            match q.as_rule() {
-                Rule::text => module = Some(Module::File(self.text(&q))),
-                Rule::path => module = Some(Module::Library(self.path(q))),
-                Rule::call_args => {
-                    let mut operators = 0;
-                    for a in q.into_inner().filter(|a| a.as_rule() == Rule::arg) {
-                        args.push(self.arg(a, &mut operators));
-                    }
-                }
-                Rule::name => alias = Some(self.name(&q)),
-                _ => {}
-            }
-        }
-        Some(Use { module: module?, args, alias: alias?, span })
     }
 
     fn let_(&mut self, p: P<'_>) -> Option<Let> {
