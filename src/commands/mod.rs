@@ -20,6 +20,7 @@ pub mod abort;
 pub mod check;
 pub mod connect;
 pub mod credentials;
+pub mod doc;
 pub mod dry_run;
 pub mod exit;
 mod findings;
@@ -64,6 +65,8 @@ pub enum Command {
     Check(check::Args),
     /// Lay policies out in the one format
     Fmt(fmt::Args),
+    /// Show what a module is for, what it wants and what it brings
+    Doc(doc::Args),
     /// Show the compiled plan of a rollout: timeline, gates, queries, credentials, hash
     Plan(plan::Args),
     /// Execute a rollout
@@ -98,6 +101,7 @@ pub fn main(cli: Cli) -> exit::Status {
     match cli.command {
         Command::Check(args) => check::main(&args),
         Command::Fmt(args) => fmt::main(&args),
+        Command::Doc(args) => doc::main(&args),
         Command::Plan(args) => plan::main(&args),
         Command::Run(args) => run::main(&args),
         Command::Query(args) => query::main(&args),
