@@ -49,7 +49,7 @@ impl<'a> Cx<'a> {
             None | Some(Decl::Param(_) | Decl::Let(_) | Decl::Metric(_)) if self.others.contains(&name.node) => {
                 return at_its_word();
             }
-            Some(d @ (Decl::Param(_) | Decl::Let(_) | Decl::Metric(_) | Decl::Switch(_))) => {
+            Some(d @ (Decl::Param(_) | Decl::Let(_) | Decl::Metric(_) | Decl::Switch(_) | Decl::Module(_))) => {
                 self.push(
                     Diagnostic::error(
                         "E0507",
@@ -62,6 +62,7 @@ impl<'a> Cx<'a> {
                 );
                 return None;
             }
+            None if self.of_broken_module(&name.node) => return None,
             None if self.is_source(&name.node) => Role::Metrics,
             // an environment beside no policy: each name is taken at its word
             None if self.scope().rollouts.is_empty() => return at_its_word(),

@@ -80,6 +80,10 @@ impl<'a> Cx<'a> {
             }
             ExprKind::Name(path) => match path.as_slice() {
                 [n] => self.constant_name(e, &n.node, what),
+                [root, ..] if matches!(self.scope().names.get(root.node.as_str()), Some(Decl::Module(_))) => {
+                    self.module_path(root, e.span);
+                    None
+                }
                 _ => self.not_const(e, what),
             },
             ExprKind::Hole => {
@@ -108,6 +112,10 @@ impl<'a> Cx<'a> {
             }
             Some(Decl::Later(_)) => {
                 self.use_name(name);
+                None
+            }
+            Some(Decl::Module(m)) => {
+                self.not_in_module(m, e.span);
                 None
             }
             Some(_) => self.not_const(e, what),
@@ -258,6 +266,11 @@ impl<'a> Cx<'a> {
 
     /// A constant of the wrong type, with the one-token fix where there is one.
     pub(super) fn wants(&self, e: &Expr, got: &Value, want: Ty, what: &str) {
+        self.push(self.not_of_type(e, got, want, what));
+    }
+
+    /// As [`Cx::wants`], not yet reported.
+    pub(super) fn not_of_type(&self, e: &Expr, got: &Value, want: Ty, what: &str) -> Diagnostic {
         let code = if want == Ty::Ratio { "E0302" } else { "E0301" };
         let d = Diagnostic::error(
             code,
@@ -269,14 +282,14 @@ impl<'a> Cx<'a> {
             Value::Num(v, Ty::Number) if want != Ty::Duration => types::with_unit(*v, want),
             _ => None,
         };
-        self.push(match (token, got) {
+        match (token, got) {
             (Some(t), _) => d.help(format!("write `{t}`")).fix(e.span, t),
             (None, Value::Num(v, Ty::Number)) if want == Ty::Duration => {
                 let n = crate::plan::show::number(*v);
                 d.help(format!("say its unit: `{n}s` or `{n}m`"))
             }
             _ => d.help(format!("for example `{}`", want.example())),
-        });
+        }
     }
 }
 

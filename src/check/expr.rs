@@ -364,6 +364,10 @@ impl<'c, 'a> Lower<'c, 'a> {
                 self.cx.use_name(&n.node);
                 None
             }
+            Some(Decl::Module(m)) => {
+                self.cx.not_in_module(m, e.span);
+                None
+            }
             Some(d) => {
                 self.cx.use_name(&n.node);
                 self.cx.push(

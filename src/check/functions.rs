@@ -31,7 +31,9 @@ const LATER: [&str; 10] =
 
 /// Whether a name is a function, built or not (or `events`, which makes a metric).
 pub(super) fn is_function(name: &str) -> bool {
-    matches!(name, "events" | "rollbacks" | "approved") || LATER.contains(&name) || BUILT.iter().any(|(n, _)| *n == name)
+    matches!(name, "events" | "rollbacks" | "approved")
+        || LATER.contains(&name)
+        || BUILT.iter().any(|(n, _)| *n == name)
 }
 
 /// Whether a function chooses between its arguments, so that a pronoun's metric may stand among them.
@@ -404,7 +406,9 @@ impl<'a> Lower<'_, 'a> {
         const SHAPE: &str = "approved(\"engineering\") or approved(\"engineering\", valid: 1h)";
         let (group, valid) = match args {
             [Arg { name: None, value }] => (value, None),
-            [Arg { name: None, value }, Arg { name: Some(n), value: valid }] if n.node == "valid" => (value, Some(valid)),
+            [Arg { name: None, value }, Arg { name: Some(n), value: valid }] if n.node == "valid" => {
+                (value, Some(valid))
+            }
             _ => {
                 self.wrong_shape(e, SHAPE);
                 return None;

@@ -17,11 +17,19 @@ pub(super) const NO_DATA: NoData = NoData { tolerate: Tolerance::Checks(4), othe
 
 /// Every file says its edition.
 pub(super) fn edition(cx: &Cx<'_>, file: &ast::File) {
+    for d in edition_of(file) {
+        cx.push(d);
+    }
+}
+
+/// What is wrong with a file's edition.
+pub(super) fn edition_of(file: &ast::File) -> Vec<Diagnostic> {
+    let mut found = Vec::new();
     let mut first: Option<Span> = None;
     for item in &file.items {
         let Item::Edition(e) = item else { continue };
         if let Some(span) = first {
-            cx.push(
+            found.push(
                 Diagnostic::error("E0401", "the edition is given twice", e.span, "")
                     .also(span, "first given here")
                     .help("keep one of them"),
@@ -30,7 +38,7 @@ pub(super) fn edition(cx: &Cx<'_>, file: &ast::File) {
         }
         first = Some(e.span);
         if e.node != EDITION {
-            cx.push(
+            found.push(
                 Diagnostic::error("E0401", format!("edition {} is not known", e.node), e.span, "")
                     .help(format!("this tool reads edition {EDITION}"))
                     .fix(e.span, format!("{EDITION}")),
@@ -40,12 +48,13 @@ pub(super) fn edition(cx: &Cx<'_>, file: &ast::File) {
     // in a broken text the line may be there and not have been understood
     let broken = file.items.iter().any(|i| matches!(i, Item::Junk(_)));
     if first.is_none() && !broken {
-        cx.push(
+        found.push(
             Diagnostic::error("E0401", "the edition is missing", file.span.head(), "the first line of every file")
                 .help(format!("write `edition {EDITION}` at the top"))
                 .fix(file.span.head(), format!("edition {EDITION}\n\n")),
         );
     }
+    found
 }
 
 /// The statements of which a rollout has one.

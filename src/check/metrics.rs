@@ -1,7 +1,7 @@
 //! Metric declarations: where a number comes from, of what kind it is, and which query asks for it.
 
 use super::promql::{Inspected, Template};
-use super::scope::Decl;
+use super::scope::{Decl, home};
 use super::types::{Ty, Value};
 use super::{Cx, suggest};
 use crate::plan::Millis;
@@ -147,7 +147,7 @@ impl<'a> Cx<'a> {
         args: &'a [Arg],
         factor: Option<&'a Expr>,
     ) -> Option<Metric<'a>> {
-        let (mut source, unit) = self.source(port, args, m.value.span)?;
+        let (mut source, unit) = self.source(port, args, m.value.span, home(&m.name.node))?;
         let unit = factor.or(unit);
         let asked = &source.asked;
         if !asked.numbers {
@@ -177,7 +177,7 @@ impl<'a> Cx<'a> {
 
     /// A counter or a histogram: a bare selector.
     fn counted(&self, m: &'a ast::Metric, port: &'a Name, args: &'a [Arg]) -> Option<Metric<'a>> {
-        let (mut source, unit) = self.source(port, args, m.value.span)?;
+        let (mut source, unit) = self.source(port, args, m.value.span, home(&m.name.node))?;
         let asked = &source.asked;
         let histogram = m.kind.node == "histogram";
         if !asked.bare {
@@ -298,12 +298,13 @@ impl<'a> Cx<'a> {
         }
     }
 
-    /// `http.errors`: modules are not built.
+    /// `pool.errors`, where nothing has this name as a whole.
     pub(super) fn module_path(&self, first: &Name, span: Span) {
         self.use_name(&first.node);
         match self.scope().names.get(first.node.as_str()) {
             // reported where it stands
             Some(Decl::Later(_)) => {}
+            Some(Decl::Module(m)) => self.not_in_module(m, span),
             Some(d) => self.push(
                 Diagnostic::error("E0204", format!("`{}` is {}, it has no fields", first.node, d.a()), span, "")
                     .also(d.span(), "declared here"),

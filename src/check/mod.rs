@@ -22,6 +22,7 @@ mod lab_environment;
 mod later;
 mod limits;
 mod metrics;
+pub mod modules;
 mod nodes;
 mod params;
 mod phases;
@@ -46,8 +47,8 @@ mod variants;
 
 use crate::plan::{Bindings, Plan};
 use crate::syntax::ast;
-use crate::syntax::diagnostic::Diagnostic;
-use crate::syntax::source::{SourceMap, Span};
+use crate::syntax::diagnostic::{Diagnostic, Label};
+use crate::syntax::source::{FileId, SourceMap, Span};
 use scope::Scope;
 use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
@@ -139,8 +140,8 @@ pub fn bindable(file: &ast::File, map: &SourceMap) -> BTreeSet<String> {
     let none = BTreeSet::new();
     let cx = Cx::new(std::slice::from_ref(file), map, &[], &none);
     let known = cx.scope().of_kind(|d| {
-        use scope::Decl::{Let, Metric, Param, Switch};
-        !matches!(d, Param(_) | Let(_) | Metric(_) | Switch(_))
+        use scope::Decl::{Let, Metric, Module, Param, Switch};
+        !matches!(d, Param(_) | Let(_) | Metric(_) | Switch(_) | Module(_))
     });
     known.into_iter().map(str::to_owned).collect()
 }
@@ -165,6 +166,8 @@ pub(crate) struct Cx<'a> {
     /// A constant was left out by the parser: what is made with a default in its place must not run.
     holes: Cell<bool>,
     found: RefCell<Vec<Diagnostic>>,
+    /// The texts of modules, each with a `use` that leads to it.
+    imports: BTreeMap<FileId, Span>,
     /// Place, code and message of everything in `found`.
     told: RefCell<BTreeSet<(Span, String, String)>>,
     effort: limits::Effort,
@@ -210,6 +213,7 @@ impl<'a> Cx<'a> {
             used: RefCell::default(),
             holes: Cell::new(false),
             found: RefCell::default(),
+            imports: imports(files),
             told: RefCell::default(),
             effort: limits::Effort::for_texts(files),
         };
@@ -250,8 +254,10 @@ impl<'a> Cx<'a> {
     }
 
     fn push(&self, d: Diagnostic) {
-        // a rollout is walked once to check it and once to compile it: what both find is said once
-        let key = (d.span(), d.code.clone(), d.message.clone());
+        // a rollout is walked once to check it and once to compile it: what both find is said once; a mistake in a module that is
+        // imported twice is one as well, though it is about `a.errors` and `b.errors`
+        let message = if self.imports.contains_key(&d.span().file) { String::new() } else { d.message.clone() };
+        let key = (d.span(), d.code.clone(), message);
         if self.told.borrow_mut().insert(key) {
             self.found.borrow_mut().push(d);
         }
@@ -273,11 +279,41 @@ impl<'a> Cx<'a> {
         one_line(self.map.slice(span))
     }
 
+    /// A finding inside a module names the `use`s that lead to it, unless it does already.
+    fn say_who_imports(&self, d: &mut Diagnostic) {
+        let mut at = d.span();
+        // modules import each other in no circle, or they would not be here; the bound is for what is made by hand
+        for _ in 0..self.imports.len() {
+            let Some(span) = self.imports.get(&at.file) else { return };
+            at = *span;
+            if !d.labels.iter().any(|l| l.span == at) {
+                d.labels.push(Label { span: at, text: String::from(modules::IMPORTED) });
+            }
+        }
+    }
+
     fn finish(&self) -> Vec<Diagnostic> {
         let mut all = std::mem::take(&mut *self.found.borrow_mut());
+        for d in &mut all {
+            self.say_who_imports(d);
+        }
         all.sort_by_key(|d| (d.span().file, d.span().start));
         all
     }
+}
+
+/// The texts of modules in these files, each with the first `use` that leads to it. A text that is checked by itself as well is
+/// no module here.
+fn imports(files: &[ast::File]) -> BTreeMap<FileId, Span> {
+    let mut out = BTreeMap::new();
+    for item in files.iter().flat_map(|f| &f.items) {
+        if let ast::Item::Imported(m) = item
+            && let Some(file) = m.file.filter(|f| !files.iter().any(|g| g.span.file == *f))
+        {
+            out.entry(file).or_insert(m.span);
+        }
+    }
+    out
 }
 
 /// "not built yet", under the construct's first line only.
@@ -302,7 +338,7 @@ fn instead(what: &str) -> Option<&'static str> {
         "${…} in an environment" => {
             "write the value out; `${percent}` stands in the `set:` of a command only, `${flag}` in what binds a flag"
         }
-        "use" => "copy the declarations of the module into this file",
+        "use" => "this text is in no file, from which a module could be looked for",
         "ramp" => "write one phase a step, each with its own `hold`",
         "hold until" => "say `at least n events` in the guard, and `hold` a time",
         "hold forever" => "give the last phase a `hold` of the length you want to watch",

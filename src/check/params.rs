@@ -1,7 +1,7 @@
 //! Params: a typed constant with bounds, which the command line may set.
 
 use super::Cx;
-use super::scope::Decl;
+use super::scope::{Decl, home};
 use super::suggest;
 use super::types::{self, Ty, Value};
 use crate::syntax;
@@ -11,13 +11,20 @@ use crate::syntax::source::{FileId, Span};
 
 /// Evaluates every param, so that all problems are reported together, and finds `--set`s that set nothing.
 pub(super) fn check(cx: &Cx<'_>) {
-    let names = cx.scope().of_kind(|d| matches!(d, Decl::Param(_)));
+    let mut names = cx.scope().of_kind(|d| matches!(d, Decl::Param(_)));
     for name in &names {
         let _ = cx.param(name);
     }
+    // those of modules are bound where they are imported
+    let (inside, own): (Vec<&str>, Vec<&str>) = names.iter().partition(|n| !home(n).is_empty());
+    names = own;
     for (i, (name, value)) in cx.sets.iter().enumerate() {
         let span = cx.files.first().map_or_else(Span::default, |f| f.span.head());
-        if !names.contains(&name.as_str()) {
+        if inside.contains(&name.as_str()) {
+            let text = format!("`--set {name}={value}`: a param of a module is bound by its `use`");
+            let help = "declare a param in the policy, give that to the module, and set it";
+            cx.push(Diagnostic::error("E0317", text, span, "").help(help));
+        } else if !names.contains(&name.as_str()) {
             cx.push(
                 Diagnostic::error("E0317", format!("`--set {name}={value}`: no param `{name}`"), span, "")
                     .help(suggest::help(name, &names, "the params of this policy", "this policy has no params")),
@@ -65,11 +72,27 @@ impl<'a> Cx<'a> {
             return None;
         };
         let what = format!("param `{}`", p.name.node);
-        let default = self.typed(&p.default, ty, &what);
+        let given = self.sets.iter().find(|(n, _)| *n == p.name.node);
+        if ty == Ty::Text
+            && let Some(bound) = p.at_least.as_ref().or(p.at_most.as_ref())
+        {
+            self.push(
+                Diagnostic::error("E0301", format!("{what} is a string, and strings have no order"), bound.span, "")
+                    .help("leave the bound out"),
+            );
+            return None;
+        }
+        let default = if p.is_required() {
+            self.wants_value(p, ty, given.is_some());
+            None
+        } else {
+            self.typed_for(p, ty, &what)
+        };
         let low = self.bound(p.at_least.as_ref(), ty, &what);
         let high = self.bound(p.at_most.as_ref(), ty, &what);
-        let default = default.filter(|v| self.within(p, v, low.as_ref(), high.as_ref(), p.default.span, "the default"));
-        let Some((_, text)) = self.sets.iter().find(|(n, _)| *n == p.name.node) else {
+        let how = if is_argument(p) { "the value given" } else { "the default" };
+        let default = default.filter(|v| self.within(p, v, low.as_ref(), high.as_ref(), p.default.span, how));
+        let Some((_, text)) = given else {
             return default;
         };
         let set = self.parse_set(p, text, ty)?;
@@ -86,6 +109,34 @@ impl<'a> Cx<'a> {
         let high = self.bound(p.at_most.as_ref(), ty, &what);
         let how = format!("`with {} = {}`", p.name.node, value.show());
         self.within(p, &value, low.as_ref(), high.as_ref(), e.span, &how).then_some(value)
+    }
+
+    /// A param without default in a policy: a file that is only imported leaves the value to who imports it.
+    fn wants_value(&self, p: &ast::Param, ty: Ty, given: bool) {
+        // where a module's is missing, that was said at its `use`
+        if given || !home(&p.name.node).is_empty() || self.scope().rollouts.is_empty() {
+            return;
+        }
+        let name = &p.name.node;
+        self.push(
+            Diagnostic::error("E0319", format!("param `{name}` has no value"), p.name.span, "no default")
+                .help(format!("give it one: `param {name}: {} = {}`, or `--set {name}=…`", p.ty.node, ty.example())),
+        );
+    }
+
+    /// The default, or what a `use` gives in its place.
+    fn typed_for(&self, p: &'a ast::Param, ty: Ty, what: &str) -> Option<Value> {
+        if !is_argument(p) {
+            return self.typed(&p.default, ty, what);
+        }
+        let v = self.constant(&p.default, what)?;
+        let fitting = accept(&v, ty);
+        if fitting.is_none() {
+            let mut d = self.not_of_type(&p.default, &v, ty, what);
+            d = d.also(p.name.span, format!("declared as {} here", ty.a()));
+            self.push(d);
+        }
+        fitting
     }
 
     fn bound(&self, e: Option<&'a Expr>, ty: Ty, what: &str) -> Option<(Value, Span)> {
@@ -139,6 +190,10 @@ impl<'a> Cx<'a> {
 
     /// A value given on the command line, read by the parser of expressions.
     fn parse_set(&self, p: &ast::Param, text: &str, ty: Ty) -> Option<Value> {
+        if ty == Ty::Text && !text.starts_with('"') {
+            // a shell takes the quotes away
+            return Some(Value::Text(text.to_owned()));
+        }
         // a text of its own, outside the map: its places mean nothing, so only the words are kept
         let (file, found) = syntax::parse(FileId(u32::MAX), &format!("let value = {text}\n"));
         let bad = |message: String| {
@@ -167,6 +222,12 @@ impl<'a> Cx<'a> {
         };
         Some(v)
     }
+}
+
+/// Whether the value of a param stands in the `use` of its module, not at the param itself.
+fn is_argument(p: &ast::Param) -> bool {
+    let (own, value) = (p.span, p.default.span);
+    !home(&p.name.node).is_empty() && !(own.file == value.file && own.start <= value.start && value.end <= own.end)
 }
 
 /// A literal, possibly negative or a list: what a command line can say.

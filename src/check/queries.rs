@@ -3,7 +3,7 @@
 use super::Cx;
 use super::metrics::Source;
 use super::promql::{self, Filled, Stand, Template};
-use super::scope::Decl;
+use super::scope::{Decl, home};
 use super::suggest;
 use super::types::{Ty, Value};
 use crate::plan::{Millis, show};
@@ -15,9 +15,19 @@ use std::ops::Range;
 /// The window while a query is checked without one being asked for.
 const SOME_WINDOW: Millis = 60_000;
 
+/// What is filled in everywhere, beside params.
+const FILLED: [&str; 3] = ["where", "by", "window"];
+
 impl<'a> Cx<'a> {
-    /// A call of a source port: the query and its settings; the `unit:` is left to the caller.
-    pub(super) fn source(&self, port: &'a Name, args: &'a [Arg], span: Span) -> Option<(Source<'a>, Option<&'a Expr>)> {
+    /// A call of a source port: the query and its settings; the `unit:` is left to the caller. `home` is the module in which it
+    /// stands: what `${…}` means is decided there.
+    pub(super) fn source(
+        &self,
+        port: &'a Name,
+        args: &'a [Arg],
+        span: Span,
+        home: &str,
+    ) -> Option<(Source<'a>, Option<&'a Expr>)> {
         const KNOWN: [&str; 4] = ["max_age", "lag", "unit", "window"];
         let mut query = None;
         let mut unit = None;
@@ -79,7 +89,7 @@ impl<'a> Cx<'a> {
             return None;
         };
         let template = match Template::scan(raw) {
-            Ok(t) => t,
+            Ok(t) => t.within(home, &FILLED),
             Err(p) => {
                 self.template_problem(&p, raw_span);
                 return None;
@@ -147,9 +157,14 @@ impl<'a> Cx<'a> {
                 self.use_name(name);
                 self.constant(&l.value, "a value in a query")
             }
+            _ if self.of_broken_module(name) => None,
             _ => {
-                let mut known = self.scope().of_kind(|d| matches!(d, Decl::Param(_)));
-                known.extend(["where", "by", "window"]);
+                let here = home(name);
+                let params = self.scope().of_kind(|d| matches!(d, Decl::Param(_)));
+                let mut known: Vec<&str> =
+                    params.into_iter().filter(|p| home(p) == here).filter_map(|p| p.get(here.len()..)).collect();
+                known.extend(FILLED);
+                let name = name.get(here.len()..).unwrap_or(name);
                 return Err((
                     format!("unknown `${{{name}}}` in a query"),
                     match suggest::nearest(name, known.iter().copied()) {
@@ -161,6 +176,7 @@ impl<'a> Cx<'a> {
                 ));
             }
         };
+        let name = name.get(home(name).len()..).unwrap_or(name);
         // a poisoned param was reported where it is declared
         let Some(value) = value else {
             return Ok(String::from("1"));

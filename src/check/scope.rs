@@ -23,6 +23,8 @@ pub(super) enum Decl<'a> {
     Action(&'a ast::Action),
     Channel(&'a Name),
     Switch(&'a ast::Killswitch),
+    /// The alias of a module, which stands in front of what it declares.
+    Module(&'a ast::Imported),
     /// Declared by something that is not built yet: its uses are not reported again.
     Later(&'a Name),
 }
@@ -40,6 +42,7 @@ impl Decl<'_> {
             Self::Action(_) => "an action",
             Self::Channel(_) => "a channel",
             Self::Switch(_) => "a kill switch",
+            Self::Module(_) => "a module",
             Self::Later(_) => "not built yet",
         }
     }
@@ -55,6 +58,7 @@ impl Decl<'_> {
             Self::Action(d) => d.name.span,
             Self::Channel(n) => n.span,
             Self::Switch(d) => d.name.span,
+            Self::Module(m) => m.alias.span,
             Self::Later(n) => n.span,
         }
     }
@@ -88,6 +92,7 @@ impl<'a> Scope<'a> {
                     }
                 }
                 Item::Killswitch(d) => scope.declare(&d.name, Decl::Switch(d), cx),
+                Item::Imported(m) => scope.declare(&m.alias, Decl::Module(m), cx),
                 Item::Environment(e) => scope.environment(e, cx),
                 Item::Rollout(r) => scope.rollout(r, cx),
                 // a test has no name of its own
@@ -153,6 +158,11 @@ impl<'a> Scope<'a> {
     }
 }
 
+/// The module that a name is of: `http.` of `http.errors`, nothing of a name that the file declares itself.
+pub(super) fn home(name: &str) -> &str {
+    name.rfind('.').and_then(|i| name.get(..=i)).unwrap_or("")
+}
+
 /// The same name declared twice.
 pub(super) fn duplicate(name: &str, here: Span, first: Span) -> Diagnostic {
     Diagnostic::error("E0202", format!("`{name}` is declared twice"), here, "declared again here")
@@ -186,6 +196,7 @@ impl<'a> Cx<'a> {
                 );
                 None
             }
+            None if self.of_broken_module(&name.node) => None,
             None => {
                 let known = self.scope().of_kind(pick);
                 self.push(
@@ -195,5 +206,45 @@ impl<'a> Cx<'a> {
                 None
             }
         }
+    }
+
+    /// Whether a name would be of a module that could not be read, or not in whole: that was reported.
+    pub(super) fn of_broken_module(&self, name: &str) -> bool {
+        let alias = home(name).trim_end_matches('.');
+        !alias.is_empty() && matches!(self.scope().names.get(alias), Some(Decl::Module(m)) if m.broken)
+    }
+
+    /// `http.erors`: a name that a module does not declare. `span` begins with the path.
+    pub(super) fn not_in_module(&self, m: &ast::Imported, span: Span) {
+        if m.broken {
+            return;
+        }
+        let alias = m.alias.node.as_str();
+        let path = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '.';
+        let written: String = self.map.slice(span).chars().take_while(|c| path(*c)).collect();
+        let inside = format!("{alias}.");
+        let known: Vec<&str> = self.scope().of_kind(|d| !matches!(d, Decl::Module(_)));
+        let known: Vec<&str> = known.into_iter().filter(|n| home(n) == inside).collect();
+        let said = alias.rsplit('.').next().unwrap_or(alias);
+        if !written.contains('.') {
+            let d = Diagnostic::error("E0204", format!("`{alias}` is a module, and has no value"), span, "");
+            let help = suggest::help("", &known, "it brings", "it declares nothing");
+            self.push(d.also(m.span, "imported here").help(help));
+            return;
+        }
+        let name = written.split('.').nth(1).unwrap_or("");
+        let tails: Vec<&str> = known.iter().filter_map(|n| n.get(inside.len()..)).collect();
+        let help = match suggest::nearest(name, tails.iter().copied()) {
+            Some(near) => format!("did you mean `{said}.{near}`?"),
+            None if known.is_empty() => String::from("it declares nothing that can be imported"),
+            None => {
+                let rest = "its rollouts, environments, tests and own imports do not come along";
+                format!("it brings {}; {rest}", suggest::list(&tails))
+            }
+        };
+        let end = span.start.saturating_add(u32::try_from(written.len()).unwrap_or(0)).min(span.end);
+        let span = Span { end, ..span };
+        let d = Diagnostic::error("E0201", format!("module `{said}` has no `{name}`"), span, "not declared there");
+        self.push(d.also(m.span, "imported here").help(help));
     }
 }

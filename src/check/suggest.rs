@@ -1,14 +1,24 @@
 //! "Did you mean": the nearest known word, if it is near enough to be a slip.
 
-/// The known word nearest to `word`; `None` when even that one is further away than a third of the word.
+/// The known word nearest to `word`; `None` when even that one is further away than a third of the word. A name that a module
+/// brings is near when it is the same behind its alias: `errors` for `http.errors`.
 pub(super) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let known: Vec<&str> = known.into_iter().collect();
+    let behind_alias = |k: &&&str| k.strip_suffix(word).is_some_and(|alias| alias.ends_with('.'));
+    if let Some(same) = known.iter().find(behind_alias).filter(|_| !word.is_empty()) {
+        return Some(same);
+    }
+    let home = super::scope::home(word);
+    let (word, known) = (
+        word.get(home.len()..).unwrap_or(word),
+        known.into_iter().filter(|k| super::scope::home(k) == home).map(|k| (k.get(home.len()..).unwrap_or(k), k)),
+    );
     let cutoff = (word.chars().count() / 3).max(1);
     known
-        .into_iter()
-        .map(|k| (strsim::damerau_levenshtein(word, k), k))
-        .filter(|(d, k)| *d <= cutoff && *d < k.chars().count())
+        .map(|(tail, k)| (strsim::damerau_levenshtein(word, tail), tail, k))
+        .filter(|(d, tail, _)| *d <= cutoff && *d < tail.chars().count())
         .min_by(|a, b| a.0.cmp(&b.0).then_with(|| a.1.cmp(b.1)))
-        .map(|(_, k)| k)
+        .map(|(_, _, k)| k)
 }
 
 /// `did you mean …` with the nearest word, else the list of known ones under `kinds`, else `otherwise`.
@@ -44,5 +54,9 @@ mod tests {
         assert_eq!(nearest("onclal", known), Some("oncall"));
         assert_eq!(nearest("saturation", known), None);
         assert_eq!(nearest("x", ["y"]), None);
+        let known = ["http.errors", "errors_total", "grpc.latency"];
+        assert_eq!(nearest("errors", known), Some("http.errors"));
+        assert_eq!(nearest("http.erors", known), Some("http.errors"));
+        assert_eq!(nearest("http.latency", known), None);
     }
 }

@@ -88,6 +88,9 @@ impl Cx<'_> {
 
     /// A name that nothing declares, in an expression.
     pub(super) fn unknown_name(&self, name: &str, span: Span) {
+        if self.of_broken_module(name) {
+            return;
+        }
         let mut known = self.scope().of_kind(|d| {
             use super::scope::Decl;
             matches!(d, Decl::Param(_) | Decl::Let(_) | Decl::Metric(_))

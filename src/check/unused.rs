@@ -12,10 +12,19 @@ pub(super) fn warn(cx: &Cx<'_>) {
         return;
     }
     for (name, decl) in &cx.scope().names {
+        if super::scope::home(name) != "" {
+            // a module brings what others may need
+            continue;
+        }
         let what = match decl {
             Decl::Metric(_) => "metric",
             Decl::Param(_) => "param",
             Decl::Let(_) => "let",
+            Decl::Module(m) if !m.used => {
+                let d = Diagnostic::warning("W0601", format!("module `{name}` is not used"), m.span, "");
+                cx.push(d.help("use what it declares, or remove the line"));
+                continue;
+            }
             // found at 3 am otherwise, by whoever has to throw it
             Decl::Switch(k) if !cx.used.borrow().contains(*name) => {
                 let text = format!("kill switch `{name}` belongs to no rollout: it cannot be thrown");

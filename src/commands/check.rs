@@ -50,7 +50,7 @@ pub fn main(args: &Args) -> Status {
     let mut neighbours = BTreeMap::new();
     for d in groups(&paths, &loaded).iter().flat_map(|group| check_group(group, &paths, &loaded, &mut neighbours)) {
         // an environment that several policies share is reported once
-        if !diagnostics.contains(&d) {
+        if !loaded.repeats(&d, &diagnostics) {
             diagnostics.push(d);
         }
     }

@@ -2,7 +2,8 @@
 
 use super::Format;
 use super::exit::{Status, because};
-use crate::check;
+use super::modules::Disk;
+use crate::check::{self, modules::Modules};
 use crate::plan::hash::sha256_hex;
 use crate::plan::{Bindings, Plan};
 use crate::report::provenance::SourceFile;
@@ -22,16 +23,27 @@ pub struct Loaded {
     pub files: Vec<ast::File>,
     /// Findings of the parser.
     pub diagnostics: Vec<Diagnostic>,
-    /// What was read, byte for byte.
+    /// What was read, byte for byte: the files that were given, then the modules that they import.
     pub sources: Vec<SourceFile>,
+    /// The files of those modules, as they are shown.
+    pub modules: Vec<PathBuf>,
+    /// The texts of modules.
+    pub imported: BTreeSet<FileId>,
 }
 
-/// Reads and parses files. An unreadable one is said on standard error.
+/// Reads and parses files, and puts the modules that they import in place. An unreadable one is said on standard error.
 ///
 /// # Errors
 /// The exit status when a file cannot be read at all.
 pub fn load(paths: &[PathBuf]) -> Result<Loaded, Status> {
-    let mut out = Loaded { map: SourceMap::default(), files: Vec::new(), diagnostics: Vec::new(), sources: Vec::new() };
+    let mut out = Loaded {
+        map: SourceMap::default(),
+        files: Vec::new(),
+        diagnostics: Vec::new(),
+        sources: Vec::new(),
+        modules: Vec::new(),
+        imported: BTreeSet::new(),
+    };
     let mut failed = false;
     for path in paths {
         let name = path.display().to_string();
@@ -59,7 +71,46 @@ pub fn load(paths: &[PathBuf]) -> Result<Loaded, Status> {
             }
         }
     }
-    if failed { Err(Status::Wrong) } else { Ok(out) }
+    if failed {
+        return Err(Status::Wrong);
+    }
+    import(paths, &mut out);
+    Ok(out)
+}
+
+/// Puts modules in place of the `use`s of all files.
+fn import(paths: &[PathBuf], loaded: &mut Loaded) {
+    let mut disk = Disk::default();
+    let named: Vec<(String, String)> = paths.iter().map(|p| (disk.key(p), p.display().to_string())).collect();
+    let mut modules = Modules::new(&mut disk);
+    for ((key, name), file) in named.iter().zip(&loaded.files) {
+        modules.know(key, name, file);
+    }
+    let files = std::mem::take(&mut loaded.files);
+    for ((key, name), file) in named.iter().zip(files) {
+        loaded.files.push(modules.expand(&mut loaded.map, key, name, file));
+    }
+    loaded.diagnostics.extend(modules.finish());
+    loaded.sources.append(&mut disk.sources);
+    loaded.modules.append(&mut disk.paths);
+    loaded.imported = loaded
+        .files
+        .iter()
+        .flat_map(|f| &f.items)
+        .filter_map(|i| match i {
+            ast::Item::Imported(m) => m.file,
+            _ => None,
+        })
+        .collect();
+}
+
+impl Loaded {
+    /// Whether a finding says again what another one says of a module: each policy that imports it finds the same mistake.
+    #[must_use]
+    pub fn repeats(&self, d: &Diagnostic, said: &[Diagnostic]) -> bool {
+        said.contains(d)
+            || (self.imported.contains(&d.span().file) && said.iter().any(|s| s.span() == d.span() && s.code == d.code))
+    }
 }
 
 /// An I/O error without Rust's `(os error 2)`.
@@ -283,8 +334,8 @@ pub fn compile(target: &Target, format: Format) -> Result<Compiled, Status> {
         // a name that this policy does not have may be that of another one
         (made, found) = compiled(&declared_beside(environment));
     }
-    let mut diagnostics = loaded.diagnostics;
-    diagnostics.extend(found);
+    let mut diagnostics = loaded.diagnostics.clone();
+    diagnostics.extend(found.into_iter().filter(|d| !loaded.repeats(d, &loaded.diagnostics)));
     let diagnostics = first_causes(diagnostics);
     let broken = diagnostics.iter().any(Diagnostic::is_error);
     if !diagnostics.is_empty() {
@@ -299,6 +350,7 @@ pub fn compile(target: &Target, format: Format) -> Result<Compiled, Status> {
     match made {
         Some((plan, bindings)) if !broken => {
             let bindings = anchored(bindings);
+            paths.extend(loaded.modules);
             Ok(Compiled { plan, bindings, files: paths, sources: loaded.sources })
         }
         _ => Err(Status::Wrong),
@@ -323,8 +375,12 @@ pub fn declared_beside(environment: &Path) -> BTreeSet<String> {
         }
         let Some(text) = std::fs::read(&path).ok().and_then(|bytes| read_source(bytes, "").ok()) else { continue };
         let mut map = SourceMap::default();
-        let id = map.add(path.display().to_string(), text.clone());
-        out.extend(check::bindable(&parse(id, &text).0, &map));
+        let name = path.display().to_string();
+        let id = map.add(name.clone(), text.clone());
+        let mut disk = Disk::default();
+        let key = disk.key(&path);
+        let whole = Modules::new(&mut disk).expand(&mut map, &key, &name, parse(id, &text).0);
+        out.extend(check::bindable(&whole, &map));
     }
     out
 }

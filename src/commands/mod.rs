@@ -20,6 +20,7 @@ pub mod abort;
 pub mod check;
 pub mod connect;
 pub mod credentials;
+pub mod doc;
 pub mod dry_run;
 pub mod exit;
 mod findings;
@@ -32,6 +33,7 @@ pub mod killswitch;
 pub mod lab;
 pub mod left;
 pub mod load;
+pub mod modules;
 pub mod people;
 pub mod plan;
 pub mod provenance;
@@ -43,8 +45,8 @@ pub mod runs;
 mod side_by_side;
 pub mod status;
 pub mod switches;
-mod whole;
 pub mod test;
+mod whole;
 pub mod why;
 
 use clap::{Parser, Subcommand};
@@ -67,6 +69,8 @@ pub enum Command {
     Fmt(fmt::Args),
     /// Run the tests of policies, on virtual time
     Test(test::Args),
+    /// Show what a module is for, what it wants and what it brings
+    Doc(doc::Args),
     /// Show the compiled plan of a rollout: timeline, gates, queries, credentials, hash
     Plan(plan::Args),
     /// Execute a rollout
@@ -104,6 +108,7 @@ pub fn main(cli: Cli) -> exit::Status {
         Command::Check(args) => check::main(&args),
         Command::Fmt(args) => fmt::main(&args),
         Command::Test(args) => test::main(&args),
+        Command::Doc(args) => doc::main(&args),
         Command::Plan(args) => plan::main(&args),
         Command::Run(args) => run::main(&args),
         Command::Query(args) => query::main(&args),

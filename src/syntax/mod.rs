@@ -7,6 +7,7 @@ pub mod ast;
 mod build;
 pub mod codes;
 pub mod diagnostic;
+pub mod docs;
 pub mod format;
 mod grammar;
 pub mod parser;

@@ -160,6 +160,18 @@ impl Template {
         Ok(Self { raw: raw.to_owned(), pieces })
     }
 
+    /// With the names of params called as outside of the module in which the query stands: `http.` in front of all but `common`.
+    pub(crate) fn within(mut self, home: &str, common: &[&str]) -> Self {
+        for piece in &mut self.pieces {
+            if let Piece::Hole { name, .. } = piece
+                && !common.contains(&name.as_str())
+            {
+                name.insert_str(0, home);
+            }
+        }
+        self
+    }
+
     /// Whether a placeholder is there.
     pub(crate) fn has(&self, wanted: &str) -> bool {
         self.pieces.iter().any(|p| matches!(p, Piece::Hole { name, .. } if name == wanted))

@@ -1,7 +1,7 @@
 //! Declarations beside metrics, ports and rollouts: modules, slices, probes, loads, windows, signoffs, objectives, scores.
 
 use super::{Arg, Expr, Name};
-use crate::syntax::source::{Span, Spanned};
+use crate::syntax::source::{FileId, Span, Spanned};
 use serde::{Deserialize, Serialize};
 
 /// `use std.http(service: "x") as http` · `use "./team.canary" as team`
@@ -25,6 +25,22 @@ pub enum Module {
     File(Spanned<String>),
     /// `std.http`: the path's words.
     Library(Vec<Name>),
+}
+
+/// A module that was put in place of its `use`; its declarations follow as items of their own, called `http.errors`. No text has
+/// it: the checker makes it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Imported {
+    /// The name in front of what the module declares, with those of the modules around it: `team.http`.
+    pub alias: Name,
+    /// The module's text; none where it could not be had.
+    pub file: Option<FileId>,
+    /// Something is missing from what follows, and was reported: names that are not there are no second mistake.
+    pub broken: bool,
+    /// Whether the file that imports it says the alias anywhere.
+    pub used: bool,
+    /// The `use`.
+    pub span: Span,
 }
 
 /// `slice severity in ["low", "high"]` · `slice tenant of agreement label "tenant_id"`

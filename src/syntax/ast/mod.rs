@@ -7,7 +7,7 @@ mod declared;
 mod test;
 
 pub use declared::{
-    CivilWindow, Hours, Load, Module, Objective, Part, Probe, ProbeStep, Score, Signoff, SignoffLine, Slice,
+    CivilWindow, Hours, Imported, Load, Module, Objective, Part, Probe, ProbeStep, Score, Signoff, SignoffLine, Slice,
     SliceValues, Slo, Use,
 };
 pub use test::{ActionFault, Expect, Given, OperatorAct, SourceFault, Test, TestLine, TestLineKind};
@@ -57,6 +57,8 @@ pub enum Item {
     Rollout(Rollout),
     /// `use std.http(service: "x") as http`
     Use(Use),
+    /// A module in place of its `use`; made by the checker, never by the parser.
+    Imported(Imported),
     /// `slice severity in […]`
     Slice(Slice),
     /// `probe n every d { … }`
@@ -84,7 +86,7 @@ pub struct Param {
     pub name: Name,
     /// Its declared type: `ratio`, `duration`, `count`, …
     pub ty: Name,
-    /// Its value unless one is given with `--set`.
+    /// Its value unless one is given with `--set`; an empty [`ExprKind::Hole`] where it must be given (see [`Param::is_required`]).
     pub default: Expr,
     /// Lower bound.
     pub at_least: Option<Expr>,
@@ -94,6 +96,14 @@ pub struct Param {
     pub doc: Option<Spanned<String>>,
     /// The whole declaration.
     pub span: Span,
+}
+
+impl Param {
+    /// Whether a value must be given: the default is left out.
+    #[must_use]
+    pub fn is_required(&self) -> bool {
+        matches!(self.default.kind, ExprKind::Hole) && self.default.span.start == self.default.span.end
+    }
 }
 
 /// `let n = expr`

@@ -91,7 +91,10 @@ impl Builder<'_> {
                 _ => {}
             }
         }
-        Some(Param { name: name?, ty: ty?, default: default?, at_least, at_most, doc, span })
+        let ty: Name = ty?;
+        // left out: it must be given
+        let default = default.unwrap_or_else(|| Self::hole(ty.span.tail()));
+        Some(Param { name: name?, ty, default, at_least, at_most, doc, span })
     }
 
     /// Puts a tail in its place, or reports the second one.

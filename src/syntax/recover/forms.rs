@@ -109,7 +109,7 @@ const fn form(keyword: &'static str, rules: &'static [Rule], shape: &'static str
 
 const TOP: &[Form] = &[
     form("edition", &[Rule::edition], "edition 2026"),
-    form("param", &[Rule::param], "param NAME: TYPE = VALUE [at least V] [at most V] [\"doc\"]"),
+    form("param", &[Rule::param], "param NAME: TYPE [= VALUE] [at least V] [at most V] [\"doc\"]"),
     form("let", &[Rule::let_], "let NAME = EXPRESSION"),
     form("metric", &[Rule::metric], "metric NAME: KIND = SOURCE(`QUERY`)"),
     form("traffic", &[Rule::traffic], "traffic NAME [about 40/s]"),
