@@ -22,6 +22,7 @@ pub mod connect;
 pub mod credentials;
 pub mod dry_run;
 pub mod exit;
+pub mod explain;
 mod findings;
 pub mod fmt;
 mod git;
@@ -61,6 +62,8 @@ pub struct Cli {
 pub enum Command {
     /// Check policies: syntax, names, types, units, PromQL, environments
     Check(check::Args),
+    /// Say what a finding means, with a wrong and a right example
+    Explain(explain::Args),
     /// Lay policies out in the one format
     Fmt(fmt::Args),
     /// Show the compiled plan of a rollout: timeline, gates, queries, credentials, hash
@@ -96,6 +99,7 @@ pub enum Command {
 pub fn main(cli: Cli) -> exit::Status {
     match cli.command {
         Command::Check(args) => check::main(&args),
+        Command::Explain(args) => explain::main(&args),
         Command::Fmt(args) => fmt::main(&args),
         Command::Plan(args) => plan::main(&args),
         Command::Run(args) => run::main(&args),
