@@ -44,7 +44,7 @@ impl<'a> Cx<'a> {
             Some(Decl::Flag(_) | Decl::Flags(_)) => Role::Flag,
             Some(Decl::Action(_)) => Role::Action,
             Some(Decl::Channel(_)) => Role::Channel,
-            Some(Decl::Unbuilt(_) | Decl::Later(_)) => return None,
+            Some(Decl::Unbuilt(_) | Decl::Later(_) | Decl::Poisoned(_)) => return None,
             // bound for another policy that shares this environment
             None | Some(Decl::Param(_) | Decl::Let(_) | Decl::Metric(_)) if self.others.contains(&name.node) => {
                 return at_its_word();
@@ -65,6 +65,8 @@ impl<'a> Cx<'a> {
             None if self.is_source(&name.node) => Role::Metrics,
             // an environment beside no policy: each name is taken at its word
             None if self.scope().rollouts.is_empty() => return at_its_word(),
+            // what a declaration that could not be read needs is not known
+            None if self.scope().mentions(&name.node) => return None,
             // a source that no metric of this policy reads
             None if signatures::of_role(Role::Metrics).any(|s| s.backend == backend) => Role::Metrics,
             None => {

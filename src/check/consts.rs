@@ -106,7 +106,7 @@ impl<'a> Cx<'a> {
                     }
                 }
             }
-            Some(Decl::Unbuilt(_) | Decl::Later(_)) => {
+            Some(Decl::Unbuilt(_) | Decl::Later(_) | Decl::Poisoned(_)) => {
                 self.use_name(name);
                 None
             }
@@ -274,6 +274,9 @@ impl<'a> Cx<'a> {
             (None, Value::Num(v, Ty::Number)) if want == Ty::Duration => {
                 let n = crate::plan::show::number(*v);
                 d.help(format!("say its unit: `{n}s` or `{n}m`"))
+            }
+            (None, Value::Text(t)) if t.starts_with(|c: char| c.is_ascii_digit()) && !t.contains(' ') => {
+                d.help(format!("a value stands without quotes: `{t}`")).fix(e.span, t.clone())
             }
             _ => d.help(format!("for example `{}`", want.example())),
         });

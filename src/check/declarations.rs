@@ -50,7 +50,12 @@ impl<'a> Cx<'a> {
                     }
                 }
                 Decl::Switch(k) => self.check_switch(k),
-                Decl::Let(_) | Decl::Param(_) | Decl::Channel(_) | Decl::Unbuilt(_) | Decl::Later(_) => {}
+                Decl::Let(_)
+                | Decl::Param(_)
+                | Decl::Channel(_)
+                | Decl::Unbuilt(_)
+                | Decl::Later(_)
+                | Decl::Poisoned(_) => {}
             }
         }
     }

@@ -354,7 +354,7 @@ impl<'c, 'a> Lower<'c, 'a> {
                     }
                 }
             }
-            Some(Decl::Unbuilt(_) | Decl::Later(_)) => {
+            Some(Decl::Unbuilt(_) | Decl::Later(_) | Decl::Poisoned(_)) => {
                 self.cx.use_name(&n.node);
                 None
             }

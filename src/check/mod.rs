@@ -47,7 +47,7 @@ mod variants;
 
 use crate::plan::{Bindings, Plan};
 use crate::syntax::ast;
-use crate::syntax::diagnostic::Diagnostic;
+use crate::syntax::diagnostic::{Diagnostic, Fix};
 use crate::syntax::source::{SourceMap, Span};
 use scope::Scope;
 use std::cell::{Cell, OnceCell, RefCell};
@@ -226,7 +226,15 @@ impl<'a> Cx<'a> {
         self.metrics.get()?.get(name)?.as_ref()
     }
 
-    fn push(&self, d: Diagnostic) {
+    fn push(&self, mut d: Diagnostic) {
+        // a suggestion is an edit as well, where the place is the one word that it replaces
+        let one_word = |s: &str| !s.is_empty() && s.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+        if d.fix.is_none()
+            && let Some(near) = d.help.as_deref().and_then(suggest::meant)
+            && one_word(self.map.slice(d.span()))
+        {
+            d.fix = Some(Fix { span: d.span(), replacement: near.to_owned() });
+        }
         // a rollout is walked once to check it and once to compile it: what both find is said once
         let key = (d.span(), d.code.clone(), d.message.clone());
         if self.told.borrow_mut().insert(key) {

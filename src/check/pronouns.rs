@@ -177,7 +177,7 @@ impl<'a> Lower<'_, 'a> {
             ExprKind::Name(path) => match path.as_slice() {
                 [n] => !matches!(
                     self.cx.scope().names.get(n.node.as_str()),
-                    None | Some(Decl::Unbuilt(_) | Decl::Later(_))
+                    None | Some(Decl::Unbuilt(_) | Decl::Later(_) | Decl::Poisoned(_))
                 ),
                 [root, ..] => matches!(root.node.as_str(), "phase" | "rollout"),
                 [] => false,

@@ -3,8 +3,8 @@
 use super::{Cx, later, suggest};
 use crate::syntax::ast::{self, Item, Name};
 use crate::syntax::diagnostic::Diagnostic;
-use crate::syntax::source::Span;
-use std::collections::BTreeMap;
+use crate::syntax::source::{SourceMap, Span};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Names that the language gives a meaning; `canary` may name a phase.
 pub(super) const PREDECLARED: [&str; 8] =
@@ -27,6 +27,8 @@ pub(super) enum Decl<'a> {
     Unbuilt(&'a ast::Unbuilt),
     /// The same.
     Later(&'a Name),
+    /// Perhaps declared by text that could not be read, which the parser has told of.
+    Poisoned(Span),
 }
 
 impl Decl<'_> {
@@ -43,6 +45,7 @@ impl Decl<'_> {
             Self::Channel(_) => "a channel",
             Self::Switch(_) => "a kill switch",
             Self::Unbuilt(_) | Self::Later(_) => "not built yet",
+            Self::Poisoned(_) => "not readable",
         }
     }
 
@@ -58,6 +61,7 @@ impl Decl<'_> {
             Self::Channel(n) => n.span,
             Self::Switch(d) => d.name.span,
             Self::Later(n) => n.span,
+            Self::Poisoned(span) => *span,
             Self::Unbuilt(u) => u.name.as_ref().map_or(u.span, |n| n.span),
         }
     }
@@ -70,6 +74,10 @@ pub(super) struct Scope<'a> {
     pub(super) names: BTreeMap<&'a str, Decl<'a>>,
     pub(super) environments: BTreeMap<&'a str, &'a ast::Environment>,
     pub(super) rollouts: Vec<&'a ast::Rollout>,
+    /// Text between declarations of which nothing could be made.
+    junk: Vec<Span>,
+    /// All words of that text.
+    mentioned: BTreeSet<&'a str>,
 }
 
 impl<'a> Scope<'a> {
@@ -99,7 +107,8 @@ impl<'a> Scope<'a> {
                         scope.names.entry(&n.node).or_insert(Decl::Unbuilt(u));
                     }
                 }
-                Item::Edition(_) | Item::Junk(_) => {}
+                Item::Edition(_) => {}
+                Item::Junk(span) => scope.junk.push(*span),
                 other => {
                     let Some((what, name, span)) = later::item(other) else { continue };
                     cx.later(Some((what, span)));
@@ -109,7 +118,30 @@ impl<'a> Scope<'a> {
                 }
             }
         }
+        scope.poison(cx.map);
         scope
+    }
+
+    /// What stands before the first `:`, `=`, bracket or quote of a line that could not be read was perhaps declared there: its
+    /// uses are silent.
+    fn poison(&mut self, map: &'a SourceMap) {
+        for span in std::mem::take(&mut self.junk) {
+            let text = map.slice(span);
+            for line in text.lines() {
+                let head = line.split(['#', ':', '=', '(', '[', '{', '"', '`']).next().unwrap_or("");
+                // `traffic "checkout"`
+                let quoted = line.get(head.len()..).and_then(|rest| rest.strip_prefix('"')?.split('"').next());
+                for name in words(head).chain(quoted.into_iter().flat_map(words)) {
+                    self.names.entry(name).or_insert(Decl::Poisoned(span));
+                }
+            }
+            self.mentioned.extend(words(text));
+        }
+    }
+
+    /// Whether a word stands in text of which nothing could be made.
+    pub(super) fn mentions(&self, word: &str) -> bool {
+        self.mentioned.contains(word)
     }
 
     fn declare(&mut self, name: &'a Name, decl: Decl<'a>, cx: &Cx<'a>) {
@@ -161,6 +193,11 @@ impl<'a> Scope<'a> {
     }
 }
 
+fn words(text: &str) -> impl Iterator<Item = &str> {
+    text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'))
+        .filter(|w| w.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_'))
+}
+
 /// The same name declared twice.
 pub(super) fn duplicate(name: &str, here: Span, first: Span) -> Diagnostic {
     Diagnostic::error("E0202", format!("`{name}` is declared twice"), here, "declared again here")
@@ -181,7 +218,7 @@ impl<'a> Cx<'a> {
         self.use_name(&name.node);
         match self.scope().names.get(name.node.as_str()) {
             Some(d) if pick(d) => Some(*d),
-            Some(Decl::Unbuilt(_) | Decl::Later(_)) => None,
+            Some(Decl::Unbuilt(_) | Decl::Later(_) | Decl::Poisoned(_)) => None,
             Some(d) => {
                 self.push(
                     Diagnostic::error(

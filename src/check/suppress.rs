@@ -48,21 +48,27 @@ struct Allow {
 #[must_use]
 pub fn apply(files: &[File], map: &SourceMap, found: Vec<Diagnostic>, today: Day) -> Judged {
     let mut out = Judged::default();
-    let mut allows = Vec::new();
+    let (mut allows, mut unclear) = (Vec::new(), Vec::new());
     for file in files {
-        let found = directives(file, map);
-        allows.extend(found.0);
-        out.diagnostics.extend(found.1);
+        for comment in directives(file, map) {
+            match comment {
+                Ok(allow) => allows.push(allow),
+                Err((d, target)) => {
+                    out.diagnostics.push(*d);
+                    unclear.extend(target);
+                }
+            }
+        }
     }
     let broken = out.diagnostics.iter().chain(&found).any(Diagnostic::is_error);
     let mut expired = Vec::new();
     for d in found {
+        // what a comment that is not understood speaks of is told when the comment is
+        if d.severity == Severity::Warning && unclear.iter().any(|t| covers(*t, d.span())) {
+            continue;
+        }
         let hit = allows.iter_mut().find_map(|a| {
-            let speaks = d.severity == Severity::Warning
-                && a.target.is_some_and(|t| {
-                    let at = d.span();
-                    at.file == t.file && t.start <= at.start && at.start <= t.end
-                });
+            let speaks = d.severity == Severity::Warning && a.target.is_some_and(|t| covers(t, d.span()));
             let code = a.codes.iter_mut().find(|c| speaks && c.0 == d.code)?;
             code.1 = true;
             Some((a.until, a.reason.clone(), a.comment))
@@ -102,27 +108,28 @@ pub fn apply(files: &[File], map: &SourceMap, found: Vec<Diagnostic>, today: Day
     out
 }
 
-/// The comments of a file that let something pass, and what is wrong with those that are none.
-fn directives(file: &File, map: &SourceMap) -> (Vec<Allow>, Vec<Diagnostic>) {
+fn covers(target: Span, at: Span) -> bool {
+    at.file == target.file && target.start <= at.start && at.start <= target.end
+}
+
+/// A comment that lets something pass; or what is wrong with it, and what it speaks of.
+type Heard = Result<Allow, (Box<Diagnostic>, Option<Span>)>;
+
+/// The comments of a file that mean to let something pass.
+fn directives(file: &File, map: &SourceMap) -> Vec<Heard> {
     let id = file.span.file;
     let text = map.get(id).map_or("", |f| f.text.as_str());
-    let (mut allows, mut wrong) = (Vec::new(), Vec::new());
     if !text.contains("canary:") {
-        return (allows, wrong);
+        return Vec::new();
     }
     let mut spans = Vec::new();
     places(&serde_json::to_value(&file.items).unwrap_or_default(), &mut spans);
-    for (start, end) in comments(text) {
-        match directive(id, text, start, end) {
-            None => {}
-            Some(Err(d)) => wrong.push(*d),
-            Some(Ok(mut allow)) => {
-                allow.target = target(text, start, end, &spans).map(|(s, e)| Span::new(id, s, e));
-                allows.push(allow);
-            }
-        }
-    }
-    (allows, wrong)
+    let heard = |(start, end)| {
+        let said = directive(id, text, start, end)?;
+        let target = target(text, start, end, &spans).map(|(s, e)| Span::new(id, s, e));
+        Some(said.map(|allow| Allow { target, ..allow }).map_err(|d| (d, target)))
+    };
+    comments(text).into_iter().filter_map(heard).collect()
 }
 
 /// Every comment, from its `#` to the end of its line; those signs in strings and between backticks are none.
