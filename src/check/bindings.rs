@@ -44,7 +44,7 @@ impl<'a> Cx<'a> {
             Some(Decl::Flag(_) | Decl::Flags(_)) => Role::Flag,
             Some(Decl::Action(_)) => Role::Action,
             Some(Decl::Channel(_)) => Role::Channel,
-            Some(Decl::Unbuilt(_) | Decl::Later(_) | Decl::Poisoned(_)) => return None,
+            Some(Decl::Later(_)) => return None,
             // bound for another policy that shares this environment
             None | Some(Decl::Param(_) | Decl::Let(_) | Decl::Metric(_)) if self.others.contains(&name.node) => {
                 return at_its_word();

@@ -50,12 +50,7 @@ impl<'a> Cx<'a> {
                     }
                 }
                 Decl::Switch(k) => self.check_switch(k),
-                Decl::Let(_)
-                | Decl::Param(_)
-                | Decl::Channel(_)
-                | Decl::Unbuilt(_)
-                | Decl::Later(_)
-                | Decl::Poisoned(_) => {}
+                Decl::Let(_) | Decl::Param(_) | Decl::Channel(_) | Decl::Later(_) => {}
             }
         }
     }

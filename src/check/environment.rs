@@ -3,9 +3,9 @@
 use super::lab_environment as lab;
 use super::signatures::{self, Role, Signature};
 use super::variants::Variants;
-use super::{Cx, rollout, suggest};
+use super::{Cx, later, rollout, suggest};
 use crate::plan::{Arg, Binding, Bindings, Millis};
-use crate::syntax::ast::{self, EnvEntry};
+use crate::syntax::ast;
 use crate::syntax::diagnostic::Diagnostic;
 use crate::syntax::source::Span;
 use std::collections::BTreeMap;
@@ -88,9 +88,7 @@ pub(super) fn choose<'a>(cx: &Cx<'a>, name: Option<&str>) -> Option<Chosen<'a>> 
 /// Finds everything that is wrong with an environment by itself.
 pub(super) fn check<'a>(cx: &Cx<'a>, e: &'a ast::Environment) {
     for entry in &e.entries {
-        if let EnvEntry::Unbuilt(u) = entry {
-            cx.not_built(u);
-        }
+        cx.later(later::entry(entry));
     }
     let _ = cx.bindings(e);
     let _ = cx.variants(e);

@@ -354,7 +354,7 @@ impl<'c, 'a> Lower<'c, 'a> {
                     }
                 }
             }
-            Some(Decl::Unbuilt(_) | Decl::Later(_) | Decl::Poisoned(_)) => {
+            Some(Decl::Later(_)) => {
                 self.cx.use_name(&n.node);
                 None
             }

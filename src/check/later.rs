@@ -1,6 +1,6 @@
 //! What parses and has no meaning in the plan yet: refused by name, never ignored.
 
-use crate::syntax::ast::{Item, Name, PhaseStatement, Statement};
+use crate::syntax::ast::{EnvEntry, Item, Name, PhaseStatement, Statement};
 use crate::syntax::source::Span;
 
 /// An item's own word, the name that it declares, and where it stands.
@@ -30,6 +30,15 @@ pub(super) fn statement(s: &Statement) -> Option<(&'static str, Span)> {
         Statement::Route { span, .. } => ("route", *span),
         Statement::After { span, .. } => ("after", *span),
         _ => return None,
+    })
+}
+
+/// An environment's line in its own word, and where it stands.
+pub(super) fn entry(e: &EnvEntry) -> Option<(&'static str, Span)> {
+    Some(match e {
+        EnvEntry::Labels { span, .. } => ("labels", *span),
+        EnvEntry::People { span, .. } => ("people", *span),
+        EnvEntry::Bind { .. } | EnvEntry::Variants { .. } => return None,
     })
 }
 

@@ -35,10 +35,6 @@ impl<'a> Builder<'_, 'a> {
                 | PhaseStatement::Run { span, .. }
                 | PhaseStatement::Hold(_, span)
                 | PhaseStatement::Promote { span, .. } => *span,
-                PhaseStatement::Unbuilt(u) => {
-                    cx.not_built(u);
-                    continue;
-                }
                 PhaseStatement::Junk(_) => continue,
                 other => {
                     cx.later(later::phase(other));

@@ -23,12 +23,9 @@ pub(super) enum Decl<'a> {
     Action(&'a ast::Action),
     Channel(&'a Name),
     Switch(&'a ast::Killswitch),
-    /// Declared by something that is not built yet: its uses are not reported again.
-    Unbuilt(&'a ast::Unbuilt),
-    /// The same.
-    Later(&'a Name),
-    /// Perhaps declared by text that could not be read, which the parser has told of.
-    Poisoned(Span),
+    /// Declared by something that is not built yet, so that its uses are not reported again;
+    /// or declared, perhaps, by text that could not be read, which the parser has told of.
+    Later(Span),
 }
 
 impl Decl<'_> {
@@ -44,8 +41,7 @@ impl Decl<'_> {
             Self::Action(_) => "an action",
             Self::Channel(_) => "a channel",
             Self::Switch(_) => "a kill switch",
-            Self::Unbuilt(_) | Self::Later(_) => "not built yet",
-            Self::Poisoned(_) => "not readable",
+            Self::Later(_) => "not built yet",
         }
     }
 
@@ -60,9 +56,7 @@ impl Decl<'_> {
             Self::Action(d) => d.name.span,
             Self::Channel(n) => n.span,
             Self::Switch(d) => d.name.span,
-            Self::Later(n) => n.span,
-            Self::Poisoned(span) => *span,
-            Self::Unbuilt(u) => u.name.as_ref().map_or(u.span, |n| n.span),
+            Self::Later(span) => *span,
         }
     }
 }
@@ -101,19 +95,13 @@ impl<'a> Scope<'a> {
                 Item::Killswitch(d) => scope.declare(&d.name, Decl::Switch(d), cx),
                 Item::Environment(e) => scope.environment(e, cx),
                 Item::Rollout(r) => scope.rollout(r, cx),
-                Item::Unbuilt(u) => {
-                    cx.not_built(u);
-                    if let Some(n) = &u.name {
-                        scope.names.entry(&n.node).or_insert(Decl::Unbuilt(u));
-                    }
-                }
                 Item::Edition(_) => {}
                 Item::Junk(span) => scope.junk.push(*span),
                 other => {
                     let Some((what, name, span)) = later::item(other) else { continue };
                     cx.later(Some((what, span)));
                     if let Some(n) = name {
-                        scope.names.entry(&n.node).or_insert(Decl::Later(n));
+                        scope.names.entry(&n.node).or_insert(Decl::Later(n.span));
                     }
                 }
             }
@@ -132,7 +120,7 @@ impl<'a> Scope<'a> {
                 // `traffic "checkout"`
                 let quoted = line.get(head.len()..).and_then(|rest| rest.strip_prefix('"')?.split('"').next());
                 for name in words(head).chain(quoted.into_iter().flat_map(words)) {
-                    self.names.entry(name).or_insert(Decl::Poisoned(span));
+                    self.names.entry(name).or_insert(Decl::Later(span));
                 }
             }
             self.mentioned.extend(words(text));
@@ -218,7 +206,7 @@ impl<'a> Cx<'a> {
         self.use_name(&name.node);
         match self.scope().names.get(name.node.as_str()) {
             Some(d) if pick(d) => Some(*d),
-            Some(Decl::Unbuilt(_) | Decl::Later(_) | Decl::Poisoned(_)) => None,
+            Some(Decl::Later(_)) => None,
             Some(d) => {
                 self.push(
                     Diagnostic::error(
