@@ -77,7 +77,10 @@ pub fn main(args: &Args) -> Status {
     }
     if args.format == Output::Human && !suppressed.is_empty() {
         let n = suppressed.len();
-        let _ = writeln!(out, "{n} warning{} let pass by comments", if n == 1 { "" } else { "s" });
+        let _ = match n {
+            1 => writeln!(out, "1 warning let pass by a comment"),
+            _ => writeln!(out, "{n} warnings let pass by comments"),
+        };
     }
     if diagnostics.iter().any(Diagnostic::is_error) || (deny && warnings > 0) { Status::Bad } else { Status::Success }
 }
