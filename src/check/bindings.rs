@@ -66,6 +66,8 @@ impl<'a> Cx<'a> {
             None if self.is_source(&name.node) => Role::Metrics,
             // an environment beside no policy: each name is taken at its word
             None if self.scope().rollouts.is_empty() => return at_its_word(),
+            // what a declaration that could not be read needs is not known
+            None if self.scope().mentions(&name.node) => return None,
             // a source that no metric of this policy reads
             None if signatures::of_role(Role::Metrics).any(|s| s.backend == backend) => Role::Metrics,
             None => {

@@ -75,6 +75,8 @@ pub const CODES: &[(&str, &str, &str)] = &[
     ("W0601", "unused", "a name that nothing reads"),
     ("W0602", "lowers-exposure", "a phase lowers what an earlier one exposed"),
     ("W0613", "no-floor", "a multiple of a baseline that can be zero, without a floor"),
+    ("W0690", "unused-suppression", "a comment lets a warning pass that is not there"),
+    ("W0691", "expired-suppression", "a comment let a warning pass until a day that is over"),
 ];
 
 #[cfg(test)]

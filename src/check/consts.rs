@@ -288,6 +288,9 @@ impl<'a> Cx<'a> {
                 let n = crate::plan::show::number(*v);
                 d.help(format!("say its unit: `{n}s` or `{n}m`"))
             }
+            (None, Value::Text(t)) if t.starts_with(|c: char| c.is_ascii_digit()) && !t.contains(' ') => {
+                d.help(format!("a value stands without quotes: `{t}`")).fix(e.span, t.clone())
+            }
             _ => d.help(format!("for example `{}`", want.example())),
         }
     }

@@ -31,11 +31,13 @@ mod promql;
 mod pronouns;
 mod queries;
 mod reactions;
+pub mod registry;
 mod rollout;
 mod scope;
 mod settings;
 pub mod signatures;
 mod suggest;
+pub mod suppress;
 mod switches;
 mod temporal;
 pub mod tests;
@@ -47,7 +49,7 @@ mod variants;
 
 use crate::plan::{Bindings, Plan};
 use crate::syntax::ast;
-use crate::syntax::diagnostic::{Diagnostic, Label};
+use crate::syntax::diagnostic::{Diagnostic, Fix, Label};
 use crate::syntax::source::{FileId, SourceMap, Span};
 use scope::Scope;
 use std::cell::{Cell, OnceCell, RefCell};
@@ -253,7 +255,15 @@ impl<'a> Cx<'a> {
         self.metrics.get()?.get(name)?.as_ref()
     }
 
-    fn push(&self, d: Diagnostic) {
+    fn push(&self, mut d: Diagnostic) {
+        // a suggestion is an edit as well, where the place is the one word that it replaces
+        let one_word = |s: &str| !s.is_empty() && s.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+        if d.fix.is_none()
+            && let Some(near) = d.help.as_deref().and_then(suggest::meant)
+            && one_word(self.map.slice(d.span()))
+        {
+            d.fix = Some(Fix { span: d.span(), replacement: near.to_owned() });
+        }
         // a rollout is walked once to check it and once to compile it: what both find is said once; a mistake in a module that is
         // imported twice is one as well, though it is about `a.errors` and `b.errors`
         let message = if self.imports.contains_key(&d.span().file) { String::new() } else { d.message.clone() };

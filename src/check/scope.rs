@@ -3,8 +3,8 @@
 use super::{Cx, later, suggest};
 use crate::syntax::ast::{self, Item, Name};
 use crate::syntax::diagnostic::Diagnostic;
-use crate::syntax::source::Span;
-use std::collections::BTreeMap;
+use crate::syntax::source::{SourceMap, Span};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Names that the language gives a meaning; `canary` may name a phase.
 pub(super) const PREDECLARED: [&str; 8] =
@@ -25,8 +25,9 @@ pub(super) enum Decl<'a> {
     Switch(&'a ast::Killswitch),
     /// The alias of a module, which stands in front of what it declares.
     Module(&'a ast::Imported),
-    /// Declared by something that is not built yet: its uses are not reported again.
-    Later(&'a Name),
+    /// Declared by something that is not built yet, so that its uses are not reported again;
+    /// or declared, perhaps, by text that could not be read, which the parser has told of.
+    Later(Span),
 }
 
 impl Decl<'_> {
@@ -59,7 +60,7 @@ impl Decl<'_> {
             Self::Channel(n) => n.span,
             Self::Switch(d) => d.name.span,
             Self::Module(m) => m.alias.span,
-            Self::Later(n) => n.span,
+            Self::Later(span) => *span,
         }
     }
 }
@@ -71,6 +72,10 @@ pub(super) struct Scope<'a> {
     pub(super) names: BTreeMap<&'a str, Decl<'a>>,
     pub(super) environments: BTreeMap<&'a str, &'a ast::Environment>,
     pub(super) rollouts: Vec<&'a ast::Rollout>,
+    /// Text between declarations of which nothing could be made.
+    junk: Vec<Span>,
+    /// All words of that text.
+    mentioned: BTreeSet<&'a str>,
 }
 
 impl<'a> Scope<'a> {
@@ -96,17 +101,41 @@ impl<'a> Scope<'a> {
                 Item::Environment(e) => scope.environment(e, cx),
                 Item::Rollout(r) => scope.rollout(r, cx),
                 // a test has no name of its own
-                Item::Edition(_) | Item::Test(_) | Item::Junk(_) => {}
+                Item::Edition(_) | Item::Test(_) => {}
+                Item::Junk(span) => scope.junk.push(*span),
                 other => {
                     let Some((what, name, span)) = later::item(other) else { continue };
                     cx.later(Some((what, span)));
                     if let Some(n) = name {
-                        scope.names.entry(&n.node).or_insert(Decl::Later(n));
+                        scope.names.entry(&n.node).or_insert(Decl::Later(n.span));
                     }
                 }
             }
         }
+        scope.poison(cx.map);
         scope
+    }
+
+    /// What stands before the first `:`, `=`, bracket or quote of a line that could not be read was perhaps declared there: its
+    /// uses are silent.
+    fn poison(&mut self, map: &'a SourceMap) {
+        for span in std::mem::take(&mut self.junk) {
+            let text = map.slice(span);
+            for line in text.lines() {
+                let head = line.split(['#', ':', '=', '(', '[', '{', '"', '`']).next().unwrap_or("");
+                // `traffic "checkout"`
+                let quoted = line.get(head.len()..).and_then(|rest| rest.strip_prefix('"')?.split('"').next());
+                for name in words(head).chain(quoted.into_iter().flat_map(words)) {
+                    self.names.entry(name).or_insert(Decl::Later(span));
+                }
+            }
+            self.mentioned.extend(words(text));
+        }
+    }
+
+    /// Whether a word stands in text of which nothing could be made.
+    pub(super) fn mentions(&self, word: &str) -> bool {
+        self.mentioned.contains(word)
     }
 
     fn declare(&mut self, name: &'a Name, decl: Decl<'a>, cx: &Cx<'a>) {
@@ -161,6 +190,11 @@ impl<'a> Scope<'a> {
 /// The module that a name is of: `http.` of `http.errors`, nothing of a name that the file declares itself.
 pub(super) fn home(name: &str) -> &str {
     name.rfind('.').and_then(|i| name.get(..=i)).unwrap_or("")
+}
+
+fn words(text: &str) -> impl Iterator<Item = &str> {
+    text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'))
+        .filter(|w| w.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_'))
 }
 
 /// The same name declared twice.

@@ -32,6 +32,26 @@ pub(super) fn help(word: &str, known: &[&str], kinds: &str, otherwise: &str) -> 
     format!("{kinds}: {}", list(known))
 }
 
+/// A value's name in other languages: message, help, and the word that mends it.
+pub(super) fn habit(word: &str) -> Option<(String, String, Option<&'static str>)> {
+    let own = match word {
+        "True" | "TRUE" | "yes" | "Yes" | "YES" | "enabled" | "enable" | "On" | "ON" => "on",
+        "False" | "FALSE" | "no" | "No" | "NO" | "disabled" | "disable" | "Off" | "OFF" => "off",
+        "null" | "nil" | "None" | "undefined" | "none" | "NaN" => {
+            let help = "what is missing is unknown by itself; `missing(m)` asks, `default(m, 0)` stands in";
+            return Some((format!("there is no `{word}`"), String::from(help), None));
+        }
+        _ => return None,
+    };
+    Some((format!("`{word}` is written `{own}` here"), format!("write `{own}`"), Some(own)))
+}
+
+/// The word of `` did you mean `word`? ``.
+pub(super) fn meant(help: &str) -> Option<&str> {
+    let near = help.strip_prefix("did you mean `")?.split('`').next()?;
+    near.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_').then_some(near)
+}
+
 /// `` `a`, `b` `` for messages.
 pub(super) fn list(words: &[&str]) -> String {
     let mut words: Vec<_> = words.iter().map(|w| format!("`{w}`")).collect();

@@ -4,6 +4,7 @@ use super::types::{self, Ty};
 use super::{Cx, suggest};
 use crate::plan::show;
 use crate::syntax::ast::{BinaryOp, Expr, ExprKind, Literal};
+use crate::syntax::codes;
 use crate::syntax::diagnostic::Diagnostic;
 use crate::syntax::source::Span;
 
@@ -89,6 +90,14 @@ impl Cx<'_> {
     /// A name that nothing declares, in an expression.
     pub(super) fn unknown_name(&self, name: &str, span: Span) {
         if self.of_broken_module(name) {
+            return;
+        }
+        if let Some((message, help, fix)) = suggest::habit(name) {
+            let d = Diagnostic::error(codes::HABIT, message, span, "a word of other languages").help(help);
+            self.push(match fix {
+                Some(word) => d.fix(span, word),
+                None => d,
+            });
             return;
         }
         let mut known = self.scope().of_kind(|d| {

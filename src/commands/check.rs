@@ -4,8 +4,12 @@ use super::Format;
 use super::exit::Status;
 use super::findings::{github, junit, sarif};
 use super::load::{Loaded, declared_beside, first_causes, is_undeclared, load, policies, print_diagnostics};
+use crate::check::suppress::{self, Suppressed};
 use crate::syntax::ast::{EnvEntry, File, Item};
 use crate::syntax::diagnostic::{Diagnostic, Severity};
+use crate::syntax::render;
+use crate::syntax::source::SourceMap;
+use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
@@ -54,15 +58,15 @@ pub fn main(args: &Args) -> Status {
             diagnostics.push(d);
         }
     }
-    let mut diagnostics = first_causes(diagnostics);
-    diagnostics.sort_by_key(|d| (d.span().file, d.span().start));
+    let judged = suppress::apply(&loaded.files, &loaded.map, first_causes(diagnostics), super::load::today());
+    let (diagnostics, suppressed) = (judged.diagnostics, judged.suppressed);
     let out = &mut std::io::stdout();
     let deny = args.deny.is_some();
     let map = &loaded.map;
     match args.format {
         Output::Human => print_diagnostics(&diagnostics, map, Format::Human, out, std::io::stdout().is_terminal()),
-        Output::Json => print_diagnostics(&diagnostics, map, Format::Json, out, false),
-        Output::Sarif => outln!("{:#}", sarif::sarif(map, &diagnostics)),
+        Output::Json => outln!("{}", json_with(&suppressed, map, &diagnostics)),
+        Output::Sarif => outln!("{:#}", sarif::sarif(map, &diagnostics, &suppressed)),
         Output::Github => out!("{}", github::github(map, &diagnostics)),
         Output::Junit => out!("{}", junit::junit(map, &diagnostics, deny)),
     }
@@ -71,7 +75,36 @@ pub fn main(args: &Args) -> Status {
         let files = asked.len();
         let _ = writeln!(out, "{files} file{} checked, nothing to say", if files == 1 { "" } else { "s" });
     }
+    if args.format == Output::Human && !suppressed.is_empty() {
+        let n = suppressed.len();
+        let _ = match n {
+            1 => writeln!(out, "1 warning let pass by a comment"),
+            _ => writeln!(out, "{n} warnings let pass by comments"),
+        };
+    }
     if diagnostics.iter().any(Diagnostic::is_error) || (deny && warnings > 0) { Status::Bad } else { Status::Success }
+}
+
+/// Schema `canary.check/1`, with what comments let pass.
+fn json_with(suppressed: &[Suppressed], map: &SourceMap, diagnostics: &[Diagnostic]) -> Value {
+    let passed: Vec<Value> = suppressed
+        .iter()
+        .map(|s| {
+            json!({
+                "code": s.finding.code,
+                "message": s.finding.message,
+                "place": map.place(s.finding.span()),
+                "comment": map.place(s.comment),
+                "reason": s.reason,
+                "until": s.until.map(|d| d.to_string()),
+            })
+        })
+        .collect();
+    let mut report = render::json(map, diagnostics);
+    if let Some(o) = report.as_object_mut() {
+        o.insert(String::from("suppressed"), json!(passed));
+    }
+    report
 }
 
 /// What the policies of a folder declare together, by the folder of their environments: read when it is needed, and once.

@@ -3,7 +3,7 @@
 use super::Format;
 use super::exit::{Status, because};
 use super::modules::Disk;
-use crate::check::{self, modules::Modules};
+use crate::check::{self, modules::Modules, suppress};
 use crate::plan::hash::sha256_hex;
 use crate::plan::{Bindings, Plan};
 use crate::report::provenance::SourceFile;
@@ -336,7 +336,9 @@ pub fn compile(target: &Target, format: Format) -> Result<Compiled, Status> {
     }
     let mut diagnostics = loaded.diagnostics.clone();
     diagnostics.extend(found.into_iter().filter(|d| !loaded.repeats(d, &loaded.diagnostics)));
-    let diagnostics = first_causes(diagnostics);
+    let mut diagnostics = suppress::apply(&loaded.files, &loaded.map, first_causes(diagnostics), today()).diagnostics;
+    // one rollout does not show what a comment of another lets pass; `check` tells of those that are not needed
+    diagnostics.retain(|d| d.code != "W0690");
     let broken = diagnostics.iter().any(Diagnostic::is_error);
     if !diagnostics.is_empty() {
         print_diagnostics(&diagnostics, &loaded.map, format, &mut std::io::stderr(), std::io::stderr().is_terminal());
@@ -355,6 +357,12 @@ pub fn compile(target: &Target, format: Format) -> Result<Compiled, Status> {
         }
         _ => Err(Status::Wrong),
     }
+}
+
+/// Today in UTC: until when a comment lets a warning pass is a matter of whole days.
+#[must_use]
+pub fn today() -> suppress::Day {
+    chrono::Utc::now().date_naive()
 }
 
 /// Whether a finding says that an environment binds a name that nobody declares: a binding, or a line of `variants`.

@@ -23,6 +23,7 @@ pub mod credentials;
 pub mod doc;
 pub mod dry_run;
 pub mod exit;
+pub mod explain;
 mod findings;
 pub mod fmt;
 mod git;
@@ -65,6 +66,8 @@ pub struct Cli {
 pub enum Command {
     /// Check policies: syntax, names, types, units, PromQL, environments
     Check(check::Args),
+    /// Say what a finding means, with a wrong and a right example
+    Explain(explain::Args),
     /// Lay policies out in the one format
     Fmt(fmt::Args),
     /// Run the tests of policies, on virtual time
@@ -106,6 +109,7 @@ pub enum Command {
 pub fn main(cli: Cli) -> exit::Status {
     match cli.command {
         Command::Check(args) => check::main(&args),
+        Command::Explain(args) => explain::main(&args),
         Command::Fmt(args) => fmt::main(&args),
         Command::Test(args) => test::main(&args),
         Command::Doc(args) => doc::main(&args),

@@ -45,6 +45,8 @@ pub const AMBIGUOUS_FOR: &str = "E0118";
 pub const CHAINED: &str = "E0119";
 /// Further errors were not looked for.
 pub const TOO_MANY: &str = "E0120";
+/// A comment that would let a warning pass, and does not say which, why or until when.
+pub const SUPPRESSION: &str = "E0130";
 
 /// Every code of the product.
 pub const CODES: &[Code] = &[
@@ -68,6 +70,7 @@ pub const CODES: &[Code] = &[
     (AMBIGUOUS_FOR, "ambiguous-for", "`for` under `and`, `or`, `not` needs parentheses"),
     (CHAINED, "chained-comparison", "comparisons cannot be chained"),
     (TOO_MANY, "too-many-errors", "further errors were not looked for"),
+    (SUPPRESSION, "bad-suppression", "a comment cannot let a warning pass like this"),
 ];
 
 /// The entry of a code.

@@ -8,8 +8,7 @@ use crate::syntax::diagnostic::Diagnostic;
 
 /// What a code stands for: its slug, and one line.
 fn meaning(code: &str) -> (&'static str, &'static str) {
-    let all = crate::syntax::codes::CODES.iter().chain(crate::check::codes::CODES);
-    all.into_iter().find(|c| c.0 == code).map_or(("unknown", "not registered"), |c| (c.1, c.2))
+    crate::check::registry::find(code).map_or(("unknown", "not registered"), |c| (c.1, c.2))
 }
 
 /// A finding in words: what is wrong, and on the next line what to do.

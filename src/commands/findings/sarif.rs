@@ -1,6 +1,7 @@
 //! SARIF 2.1.0 (OASIS Standard, errata 01), as GitHub's code scanning and most editors read it.
 
 use super::{meaning, words};
+use crate::check::suppress::Suppressed;
 use crate::syntax::diagnostic::{Diagnostic, Severity};
 use crate::syntax::source::{SourceMap, Span};
 use serde_json::{Value, json};
@@ -10,8 +11,9 @@ const SCHEMA: &str = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os
 
 /// The log of one run. Columns count characters (`unicodeCodePoints`), from 1.
 #[must_use]
-pub fn sarif(sources: &SourceMap, diagnostics: &[Diagnostic]) -> Value {
-    let codes: Vec<&str> = diagnostics.iter().map(|d| d.code.as_str()).collect::<BTreeSet<_>>().into_iter().collect();
+pub fn sarif(sources: &SourceMap, diagnostics: &[Diagnostic], suppressed: &[Suppressed]) -> Value {
+    let found = || diagnostics.iter().chain(suppressed.iter().map(|s| &s.finding));
+    let codes: Vec<&str> = found().map(|d| d.code.as_str()).collect::<BTreeSet<_>>().into_iter().collect();
     let rules: Vec<Value> = codes
         .iter()
         .map(|code| {
@@ -21,11 +23,25 @@ pub fn sarif(sources: &SourceMap, diagnostics: &[Diagnostic]) -> Value {
                 "id": code,
                 "name": slug,
                 "shortDescription": { "text": text },
+                "fullDescription": { "text": description(code, text) },
                 "defaultConfiguration": { "level": level },
             })
         })
         .collect();
-    let results: Vec<Value> = diagnostics.iter().map(|d| result(sources, d, &codes)).collect();
+    let mut results: Vec<Value> = diagnostics.iter().map(|d| result(sources, d, &codes)).collect();
+    results.extend(suppressed.iter().map(|s| {
+        let mut out = result(sources, &s.finding, &codes);
+        if let Some(o) = out.as_object_mut() {
+            let suppression = json!({
+                "kind": "inSource",
+                "status": "accepted",
+                "justification": s.reason,
+                "location": { "physicalLocation": place(sources, s.comment) },
+            });
+            o.insert(String::from("suppressions"), json!([suppression]));
+        }
+        out
+    }));
     json!({
         "$schema": SCHEMA,
         "version": "2.1.0",
@@ -39,6 +55,13 @@ pub fn sarif(sources: &SourceMap, diagnostics: &[Diagnostic]) -> Value {
             "results": results,
         }],
     })
+}
+
+/// What the page of a code says before its examples, in one paragraph.
+fn description(code: &str, meaning: &str) -> String {
+    let page = crate::check::registry::page(code).unwrap_or("");
+    let prose: Vec<&str> = page.lines().skip(1).take_while(|l| *l != "Wrong:").filter(|l| !l.is_empty()).collect();
+    if prose.is_empty() { meaning.to_owned() } else { prose.join(" ") }
 }
 
 fn result(sources: &SourceMap, d: &Diagnostic, codes: &[&str]) -> Value {

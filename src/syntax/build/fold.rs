@@ -100,7 +100,10 @@ impl Builder<'_> {
                     (format!("{other} {word} ({inner} {tail})"), format!("({other} {word} {inner}) {tail}"))
                 });
             }
-            _ if level(op) == COMPARISON => self.chained(&left, at, &right),
+            // what it says is not known, so nothing follows from it
+            _ if level(op) == COMPARISON && self.chained(&left, at, &right) => {
+                return Self::hole(left.span.to(right.span));
+            }
             _ => {}
         }
         Expr {
@@ -110,12 +113,12 @@ impl Builder<'_> {
     }
 
     /// `a < b < c` says nothing: the first comparison is not a value that could be compared.
-    fn chained(&mut self, left: &Expr, at: Span, right: &Expr) {
+    fn chained(&mut self, left: &Expr, at: Span, right: &Expr) -> bool {
         let ExprKind::Binary { op, op_span, left: first, right: middle } = &left.kind else {
-            return;
+            return false;
         };
         if level(*op) != COMPARISON {
-            return;
+            return false;
         }
         let (a, b, c) = (self.excerpt(first.span), self.excerpt(middle.span), self.excerpt(right.span));
         let second = self.excerpt(at);
@@ -124,6 +127,7 @@ impl Builder<'_> {
                 .also(*op_span, "the first")
                 .help(format!("write `{a} {} {b} and {b} {second} {c}`", op.text())),
         );
+        true
     }
 
     /// `for` whose reach a reader could take in two ways.

@@ -37,11 +37,13 @@ pub(crate) struct Builder<'a> {
     pub diagnostics: Vec<Diagnostic>,
     /// Places of the original in which nothing more need be said.
     pub poisoned: Vec<(usize, usize)>,
+    /// Where the last `key: value` line that was met ends in the mended text.
+    pub keys_end: usize,
 }
 
 impl<'a> Builder<'a> {
     pub fn new(patched: &'a Patched, source: &'a str) -> Self {
-        Self { patched, source, base: 0, diagnostics: Vec::new(), poisoned: Vec::new() }
+        Self { patched, source, base: 0, diagnostics: Vec::new(), poisoned: Vec::new(), keys_end: usize::MAX }
     }
 
     /// The original place of a pair.

@@ -35,6 +35,9 @@ pub(super) fn explain(
     let site = Site { b, context, form, range, at, rules, found };
     site.touching_call()
         .or_else(|| site.reserved())
+        .or_else(|| site.promql())
+        .or_else(|| site.quoted_name())
+        .or_else(|| site.hyphen())
         .or_else(|| site.colon_or_equals())
         .or_else(|| site.filler())
         .or_else(|| site.no_else())
@@ -155,6 +158,70 @@ impl<'a> Site<'_, 'a> {
         matches!(next, "notify" | "run" | "snapshot")
     }
 
+    /// A query that does not stand between backticks.
+    fn promql(&self) -> Option<Diagnostic> {
+        let before = self.before();
+        let grouping = matches!(self.found.text, "by" | "without" | "offset" | "ignoring" | "group_left");
+        let matchers =
+            self.found.text == "{" && before.ends_with(|c: char| c.is_ascii_alphanumeric() || c == '_' || c == ':');
+        let range = before.ends_with('[') && self.found.text.starts_with(|c: char| c.is_ascii_digit());
+        if !matches!(self.form.keyword, "metric" | "guard" | "let" | "promote" | "require" | "when")
+            || !(grouping || matchers || range)
+        {
+            return None;
+        }
+        let help = match self.form.keyword {
+            "metric" => {
+                "write it as one text behind its source: ``prometheus(`sum by (job) (rate(requests_total[5m]))`)``"
+            }
+            _ => "declare a metric for it: ``metric NAME: KIND = prometheus(`…`)``, and compare that",
+        };
+        Some(
+            Diagnostic::error(
+                codes::HABIT,
+                "PromQL stands between backticks",
+                self.found.span,
+                "a query without backticks",
+            )
+            .help(help),
+        )
+    }
+
+    /// `traffic "checkout"`
+    fn quoted_name(&self) -> Option<Diagnostic> {
+        let name = self.found.text.strip_prefix('"')?.strip_suffix('"')?;
+        let plain = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+            && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+        if !plain || !(self.expects(Rule::name) || self.expects(Rule::names)) || self.expects(Rule::text) {
+            return None;
+        }
+        Some(
+            Diagnostic::error(codes::HABIT, "a name stands without quotes", self.found.span, "not a text here")
+                .help(format!("write `{name}`"))
+                .fix(self.found.span, name),
+        )
+    }
+
+    /// `traffic check-out`
+    fn hyphen(&self) -> Option<Diagnostic> {
+        let rest = self.b.patched.text.get(self.at..self.range.1).unwrap_or("");
+        let behind = word(rest.strip_prefix('-')?);
+        let before = self.before();
+        let name = self.last_word();
+        let touches = self.range.0 + before.len() == self.at && before.ends_with(name);
+        if name.is_empty() || !touches || behind.is_empty() || before.len() == name.len() {
+            return None;
+        }
+        let from = self.at - name.len();
+        let whole = self.b.patched.span(from, self.at + 1 + behind.len());
+        let mended = format!("{name}_{behind}");
+        Some(
+            Diagnostic::error(codes::HABIT, "a name has no `-`", whole, "not one name")
+                .help(format!("write `{mended}`, here and wherever it is named"))
+                .fix(whole, mended),
+        )
+    }
+
     /// A reserved word where a name belongs.
     fn reserved(&self) -> Option<Diagnostic> {
         let text = self.found.text;
@@ -184,7 +251,7 @@ impl<'a> Site<'_, 'a> {
         let text = self.found.text;
         let other = match text {
             "=" | "==" if self.expects(Rule::colon) => ":",
-            ":" if self.expects(Rule::equals) => "=",
+            ":" | "==" if self.expects(Rule::equals) => "=",
             ":" | "=" if !self.act_follows() && (self.wants_value() || self.expects(Rule::kw_every)) => {
                 let word = self.last_word();
                 return Some(
@@ -246,6 +313,8 @@ impl<'a> Site<'_, 'a> {
                 "a guard states what is true while all is well: `guard NAME: HEALTHY else CONSEQUENCE`",
             ),
             "is" | "equals" => ("comparisons are written with signs", "write `==`, `<`, `<=`, `>`, `>=` or `!=`"),
+            "between" => ("there is no `between`", "write both comparisons: `pool >= 10% and pool <= 80%`"),
+            "unless" => ("there is no `unless`", "write `or`: the condition says what is true while all is well"),
             "do" => ("there is no `do`", "what happens stands behind the colon: `on breach: notify CHANNEL`"),
             _ => return None,
         };
@@ -348,6 +417,15 @@ impl<'a> Site<'_, 'a> {
             format!("expected {wanted}, found {found}")
         };
         let d = Diagnostic::error(codes::EXPECTED, message, span, label);
+        // a sign that is missing between two words
+        let sign = match wanted.as_str() {
+            "`:`" => ":",
+            "`=`" => " =",
+            _ => "",
+        };
+        if !sign.is_empty() && self.found.text.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '`') {
+            return self.shape(d).fix(self.behind(), sign);
+        }
         let keywords: Vec<&str> = self
             .rules
             .iter()

@@ -6,6 +6,7 @@
 
 mod explain;
 mod forms;
+mod habits;
 mod saved;
 mod stranger;
 mod text;
@@ -180,8 +181,16 @@ impl Builder<'_> {
         out: &mut Vec<T>,
     ) -> Option<(usize, usize)> {
         let text = self.patched.text.get(range.0..range.1).unwrap_or("");
-        let d = stranger::stranger(self, first, text, range.0, context);
-        self.report_at(d, range.0);
+        let key = stranger::is_key(first, text);
+        // of the lines of a YAML file one is enough to be told of
+        let told = key && self.patched.text.get(self.keys_end..range.0).is_some_and(|t| t.trim().is_empty());
+        if key {
+            self.keys_end = range.1;
+        }
+        if !told {
+            let d = stranger::stranger(self, first, text, range.0, context);
+            self.report_at(d, range.0);
+        }
         let near = nearest(first, context.forms().iter().map(|f| f.keyword));
         if let (Some(keyword), Some((head, open, close))) = (near, block_of(text)) {
             // a misspelt block is a block

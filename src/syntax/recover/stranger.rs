@@ -2,6 +2,7 @@
 
 use super::explain::quoted;
 use super::forms::{CONTEXTS, Context, nearest};
+use super::habits;
 use crate::syntax::build::Builder;
 use crate::syntax::codes;
 use crate::syntax::diagnostic::Diagnostic;
@@ -27,20 +28,11 @@ pub(super) fn stranger(b: &Builder<'_>, first: &str, text: &str, at: usize, cont
     if let Some(near) = nearest(first, context.forms().iter().map(|f| f.keyword)) {
         return unknown("unknown word").help(format!("did you mean `{near}`?")).fix(place, near);
     }
+    let behind = text.get(first.len()..).unwrap_or("").trim_start();
+    if let Some(h) = habits::of(first, behind, context) {
+        return Diagnostic::error(codes::HABIT, h.message, place, h.label).help(h.help);
+    }
     match (first, context) {
-        ("if" | "unless" | "while", _) => {
-            return Diagnostic::error(codes::HABIT, format!("there is no {shown}"), place, "not a word of the language")
-                .help("a guard states what is true while all is well: `guard NAME: HEALTHY else CONSEQUENCE`; a chore stands in `when CONDITION: run ACTION`");
-        }
-        ("import" | "include", Context::Top) => {
-            return Diagnostic::error(
-                codes::HABIT,
-                format!("there is no {shown}"),
-                place,
-                "not a word of the language",
-            )
-            .help("modules are imported with `use \"./team.canary\" as team`");
-        }
         ("notify" | "snapshot", Context::Rollout | Context::Phase) => {
             return unknown("an act without its occasion")
                 .help("say when: `on breach, rollback: notify CHANNEL`, `at 15m: snapshot`");
@@ -48,17 +40,45 @@ pub(super) fn stranger(b: &Builder<'_>, first: &str, text: &str, at: usize, cont
         ("wait" | "sleep" | "bake", Context::Phase) => {
             return unknown("unknown word").help("a phase lasts with `hold 30m`");
         }
-        ("weight" | "setWeight" | "percent", Context::Phase) => {
+        ("weight" | "setWeight" | "percent", Context::Phase) if !behind.starts_with(':') => {
             return unknown("unknown word").help("exposure is set with `traffic PORT = 5%`");
+        }
+        ("stage" | "step" | "wave" | "ring" | "stages" | "steps", Context::Rollout) if !behind.starts_with(':') => {
+            return unknown("unknown word").help("a stretch of constant exposure is a `phase NAME { … }`");
+        }
+        ("rule" | "alert" | "assert" | "ensure" | "expect" | "monitor", Context::Rollout) => {
+            return unknown("unknown word")
+                .help("what must be true is said by a guard: `guard NAME: CONDITION else CONSEQUENCE`");
+        }
+        ("rollback" | "pause", Context::Rollout) => {
+            return unknown("a consequence without its cause")
+                .help(format!("a consequence stands behind what it follows from: `guard NAME: HEALTHY else {first}`"));
         }
         _ => {}
     }
-    let behind = text.get(first.len()..).unwrap_or("").trim_start();
-    if !first.is_empty() && (behind.starts_with(':') || behind.starts_with('=')) {
+    if is_key(first, text) {
+        let line = "a line begins with its keyword, there are no `key: value` pairs";
+        let d = Diagnostic::error(
+            codes::HABIT,
+            format!("{shown} does not begin {}", context.wants()),
+            place,
+            "written as in YAML",
+        );
+        return match habits::of_key(first, context) {
+            Some(help) => d.help(format!("{line}; {help}")),
+            None => d.help(format!("{line}; {}", list(context))),
+        };
+    }
+    if !first.is_empty() && behind.starts_with('=') {
         return unknown("unknown word")
-            .help(format!("a line begins with its keyword, there are no `key: value` pairs; {}", list(context)));
+            .help(format!("a line begins with its keyword, there are no `key = value` pairs; {}", list(context)));
     }
     unknown("unknown word").help(list(context))
+}
+
+/// `key: value`, or `key:` with lines below it.
+pub(super) fn is_key(first: &str, text: &str) -> bool {
+    !first.is_empty() && text.get(first.len()..).is_some_and(|behind| behind.trim_start().starts_with(':'))
 }
 
 fn list(context: Context) -> String {

@@ -92,6 +92,15 @@ impl Scan<'_> {
                 );
                 self.edit(at, at + 1, " ");
             }
+            '$' if rest.get(1..).is_some_and(|r| r.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')) => {
+                let place = self.span(at, at + 1);
+                self.diagnostics.push(
+                    Diagnostic::error(codes::HABIT, "a name stands without `$`", place, "not needed")
+                        .help("remove it; `${name}` is filled in between backticks only")
+                        .fix(place, ""),
+                );
+                self.edit(at, at + 1, "");
+            }
             _ => return self.unknown(at, c),
         }
         at + c.len_utf8()
@@ -192,8 +201,14 @@ impl Scan<'_> {
             if self.poisoned.last().is_none_or(|p| p.1 < at) {
                 self.poisoned.push((at, at + line_length(self.rest(at))));
             }
-            Diagnostic::error(codes::CHARACTER, format!("`{c}` means nothing in a policy"), place, number)
-                .help("remove it, or put the text it belongs to in quotes")
+            let d = Diagnostic::error(codes::CHARACTER, format!("`{c}` means nothing in a policy"), place, number);
+            match c {
+                '?' => d.help(
+                    "there is no `? :`: write two guards, or take `greater(a, b)`, `lesser(a, b)`, `default(a, b)`",
+                ),
+                '|' | '&' => d.help("conditions are joined by `and` and `or`"),
+                _ => d.help("remove it, or put the text it belongs to in quotes"),
+            }
         };
         self.diagnostics.push(d);
         self.edit(at, end, stand_in);
