@@ -8,10 +8,12 @@ mod arguments;
 mod bindings;
 pub mod codes;
 mod comparison;
+mod confidence;
 mod consts;
 mod declarations;
 mod environment;
 mod expr;
+mod fields;
 mod floors;
 mod functions;
 mod groups;
@@ -23,17 +25,27 @@ mod later;
 mod limits;
 mod metrics;
 mod nodes;
+mod objectives;
+mod outside;
+mod over_time;
 mod params;
+mod people;
 mod phases;
 mod placeholders;
 mod promql;
 mod pronouns;
 mod queries;
 mod reactions;
+mod requests;
 mod rollout;
 mod scope;
+mod scores;
 mod settings;
 pub mod signatures;
+mod signoffs;
+mod slices;
+mod statements;
+mod steps;
 mod suggest;
 mod switches;
 mod temporal;
@@ -42,11 +54,13 @@ mod units;
 mod unused;
 mod uses;
 mod variants;
+mod windows;
 
 use crate::plan::{Bindings, Plan};
 use crate::syntax::ast;
 use crate::syntax::diagnostic::Diagnostic;
 use crate::syntax::source::{SourceMap, Span};
+pub use later::{cannot_bind, cannot_run};
 use scope::Scope;
 use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
@@ -138,8 +152,9 @@ pub fn bindable(file: &ast::File, map: &SourceMap) -> BTreeSet<String> {
     let none = BTreeSet::new();
     let cx = Cx::new(std::slice::from_ref(file), map, &[], &none);
     let known = cx.scope().of_kind(|d| {
-        use scope::Decl::{Let, Metric, Param, Switch};
-        !matches!(d, Param(_) | Let(_) | Metric(_) | Switch(_))
+        use scope::Decl::{Let, Metric, Param, Score, Signoff, Slo, Switch, Window};
+        // a slice is not bound itself, and an environment says its label
+        !matches!(d, Param(_) | Let(_) | Metric(_) | Switch(_) | Window(_) | Signoff(_) | Slo(_) | Score(_))
     });
     known.into_iter().map(str::to_owned).collect()
 }

@@ -172,12 +172,13 @@ fn timeline(plan: &Plan, out: &mut String) {
                     )
                 }
                 Step::Hold(d) => format!("hold {}", show::duration(*d)),
-                Step::Promote { text, within, .. } => match within {
-                    Some((d, c)) => {
-                        format!("promote when {text} within {} else {}", show::duration(*d), consequence(plan, *c))
-                    }
-                    None => format!("promote when {text}"),
-                },
+                Step::Promote { text, within, .. } => format!("promote when {text}{}", until(plan, *within)),
+                Step::HoldUntil { text, within, .. } => format!("hold until {text}{}", until(plan, *within)),
+                Step::HoldForever => String::from("hold forever"),
+                Step::Ramp { port, from, to, by, every } => {
+                    let (port, every) = (plan.port_name(*port), show::duration(*every));
+                    format!("ramp {port} from {from} to {to} by {by} every {every}")
+                }
             };
             let _ = writeln!(out, "             {line}");
         }
@@ -190,6 +191,11 @@ fn timeline(plan: &Plan, out: &mut String) {
     if let Some(end) = earliest_end(plan) {
         let _ = writeln!(out, "  T+{:<8} done, at the earliest", show::duration(end));
     }
+}
+
+/// ` within d else …`
+fn until(plan: &Plan, within: Option<(Millis, Consequence)>) -> String {
+    within.map_or(String::new(), |(d, c)| format!(" within {} else {}", show::duration(d), consequence(plan, c)))
 }
 
 fn watches(g: &Guard, phase: PhaseId) -> bool {
