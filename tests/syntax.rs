@@ -56,28 +56,12 @@ fn wrong_texts_are_explained() {
     }
 }
 
-/// A tree without places; what is not built yet is compared by its text.
-fn plain(value: Value, source: &str) -> Value {
+/// A tree without places.
+fn plain(value: Value) -> Value {
     match value {
-        Value::Object(map) => {
-            let is_span = map.len() == 3 && map.contains_key("file") && map.contains_key("start");
-            if is_span {
-                return Value::Null;
-            }
-            let text = match (map.get("what"), map.get("span")) {
-                (Some(_), Some(span)) => {
-                    let at = |k: &str| usize::try_from(span[k].as_u64().unwrap()).unwrap();
-                    Some(source[at("start")..at("end")].to_owned())
-                }
-                _ => None,
-            };
-            let mut out: serde_json::Map<String, Value> = map.into_iter().map(|(k, v)| (k, plain(v, source))).collect();
-            if let Some(text) = text {
-                out.insert(String::from("text"), Value::String(text));
-            }
-            Value::Object(out)
-        }
-        Value::Array(list) => Value::Array(list.into_iter().map(|v| plain(v, source)).collect()),
+        Value::Object(map) if map.len() == 3 && map.contains_key("file") && map.contains_key("start") => Value::Null,
+        Value::Object(map) => Value::Object(map.into_iter().map(|(k, v)| (k, plain(v))).collect()),
+        Value::Array(list) => Value::Array(list.into_iter().map(plain).collect()),
         other => other,
     }
 }
@@ -105,23 +89,30 @@ const TOP: &[&str] = &[
     "rollout r { }",
     "rollout r \"title\" per tenant { phase a { hold 5m } }",
     "use std.http(service: \"x\") as http",
+    "use std.http as http",
     "use \"./team.canary\" as team",
+    "use \"./team.canary\"(max: 2%) as team",
     "slice severity in [\"low\", \"high\"]",
+    "slice severity in []",
     "slice tenant of agreement",
+    "slice tenant of http.errors",
     "slice tenant of agreement label \"tenant_id\"",
     "flags all: [a, b]",
     "flags all: []",
     "flags all: [\"a-b\", c] in [0%, 10%] per tenant, severity",
     "probe p every 30s timeout 10s { step a = get(\"/\", status: 200) }",
+    "probe p every 30s { }",
     "load burst = burst(get: \"/q\", requests: 100)",
     "killswitch k { flag a = off run stop }",
     "killswitch k per tenant { traffic b = 0%, flag a = off }",
     "window office = mon..fri 09:00..17:00 zone \"Europe/Berlin\"",
+    "window weekend = sat, sun 00:00..12:00, 13:00..24:00 zone \"Europe/Berlin\"",
     "signoff m4 { artifact \"a.json\" }",
     "slo target { objective errors <= 0.1% over 30d }",
     "score health { part a = b bad 2% good 0.1% }",
     "test \"t\" for r { expect rollback }",
     "test \"t\" for r with max = 2% { expect rollback }",
+    "test \"t\" for r with max = 2%, min = n { }",
 ];
 
 const ROLLOUT: &[&str] = &[
@@ -149,13 +140,17 @@ const ROLLOUT: &[&str] = &[
     "when x > 500: run a limit 4 per 1h",
     "when x: notify live",
     "release canary \"main\"",
+    "release canary \"main\" stable \"r0.5\"",
+    "release canary \"main\" proven by http.release",
     "release canary \"main\" stable \"r0.5\" proven by shadow",
     "advance when now in office and not (now in freeze)",
+    "advance when now not in freeze",
     "cooldown 24h after rollback",
     "start slices by severity",
     "start slices by severity limit 200 per 1h",
     "drift pause",
     "route checkout = header \"X-Canary\" \"1\"",
+    "route checkout = cookie \"canary\"",
     "after search promoted within 7d",
 ];
 
@@ -174,6 +169,8 @@ const PHASE: &[&str] = &[
     "mirror x = 20%",
     "hold forever",
     "hold until 500 events",
+    "hold until n events of http.errors",
+    "hold until 500 events within 6h else rollback to p",
     "hold until 500 events of errors within 6h else pause",
     "irreversible \"why\"",
 ];
@@ -189,7 +186,102 @@ const ENVIRONMENT: &[&str] = &[
     "labels = y(b: 2)",
     "variants checkout { canary = `version=\"v2\"`   all = `` }",
     "labels { tenant = \"tenant_id\" }",
+    "labels { tenant = \"tenant_id\"   severity = \"sev\" }",
+    "labels { }",
     "people engineering = [\"user-1\", \"user-2\"]",
+];
+
+const PROBE: &[&str] = &[
+    "step login = post(\"/login\", json: `{\"user\": \"probe\"}`, status: 200, capture: token(\"$.token\"))",
+    "step basket = get(\"/basket\", bearer: token, within: 800ms)",
+    "step step = step(step)",
+];
+
+const SIGNOFF: &[&str] = &[
+    "artifact \"signoffs/m4.json\"",
+    "require shadow_runs >= 100 \"shadow run complete\"",
+    "require golden == 0",
+    "by \"quality\"",
+    "expires 14d",
+    "expires lifetime",
+];
+
+const SLO: &[&str] = &["objective errors <= 0.1% over 30d", "objective http.errors <= limit over period"];
+
+const SCORE: &[&str] = &[
+    "part errors = errors bad 2% good 0.1% weight 3",
+    "part speed = share(latency < 300ms) bad 90% good 99%",
+    "part part = part bad bad good good",
+];
+
+const TEST: &[&str] = &[
+    "assume healthy",
+    "starts at 2026-10-25T00:30Z",
+    "given errors = 2%",
+    "given errors = 2% of 100/s from 3m to 5m",
+    "given errors = 2% of rate",
+    "given stable errors = 0.5% of 900/s",
+    "given before latency_p95 = 400ms to 5m",
+    "given canary errors = missing from 2m",
+    "given share(latency < 300ms) = 80% from 12m",
+    "given used / all = 80%",
+    "given pool ramps 70% to 90%",
+    "given pool ramps 70% to 90% to 10m",
+    "given pool ramps 70% to high from 5m to 10m",
+    "given pool = series(`70 70 _x3 stale 70+2x10`, step: 1m, unit: 1%)",
+    "given precision[tenant: \"acme\", severity: \"low\"] = 90% from 2d",
+    "given http.errors = missing",
+    "given approved(\"engineering\") = true",
+    "given rolled back 3h ago",
+    "given rolled = 3",
+    "source prometheus fails",
+    "source prometheus fails from 5m to 9m",
+    "source prometheus lacks canary",
+    "source prometheus lacks canary from 5m",
+    "source prometheus keeps no history",
+    "runner stops from 3m to 5m",
+    "runner stops",
+    "action smoke fails",
+    "action smoke hangs from 3m",
+    "operator approves \"engineering\" at 20m",
+    "operator approves \"engineering\" as \"user-1\" at 20m",
+    "operator pauses at 25m",
+    "operator resumes at 25m",
+    "operator aborts at 25m",
+    "operator kills autonomy_off at 25m",
+    "port checkout drifts to 20% at 10m",
+    "port checkout fails",
+    "port checkout fails from 5m to 6m",
+    "expect rollback",
+    "expect rollback at 17m because slow",
+    "expect rollback to half because slow",
+    "expect promoted",
+    "expect promoted at 1h45m",
+    "expect no rollback",
+    "expect not promoted",
+    "expect paused at 3m",
+    "expect refused",
+    "expect refused because cooldown",
+    "expect phase half at 15m",
+    "expect phase half",
+    "expect guard slow is failing at 12m",
+    "expect guard slow is ok",
+    "expect checkout is 50% at 16m",
+    "expect autonomy[tenant: \"acme\"] is on",
+    "expect not checkout is 50%",
+    "expect promoted is 50%",
+    "expect guard is 50%",
+    "expect no is 50%",
+    "expect notified oncall at 17m",
+    "expect notified oncall",
+    "expect ran smoke",
+    "expect ran smoke 3 times",
+    "expect ran smoke 3 times at 3m",
+    "expect not ran smoke",
+    "expect killed autonomy_off",
+    "expect killed autonomy_off[tenant: \"acme\"] at 2d",
+    "expect snapshot at 15m",
+    "expect no snapshot",
 ];
 
 /// The statements of a context, alone, as trees without places.
@@ -197,7 +289,7 @@ fn statements(head: &str, pointer: &str, inner: &str) -> Vec<Value> {
     let text = format!("{head}{inner}{}", " }".repeat(head.matches('{').count()));
     let (tree, found) = canary::syntax::parse(FileId(0), &text);
     assert!(found.is_empty(), "{text}\n{found:#?}");
-    let value = plain(serde_json::to_value(tree).unwrap(), &text);
+    let value = plain(serde_json::to_value(tree).unwrap());
     value.pointer(pointer).unwrap().as_array().unwrap().clone()
 }
 
@@ -209,7 +301,14 @@ fn any_two_statements_on_one_line_come_back_as_the_same_two() {
         ("rollout r { phase p { ", "/items/0/rollout/body/0/phase/body", PHASE),
         ("killswitch k { ", "/items/0/killswitch/body", SWITCH),
         ("environment e { ", "/items/0/environment/entries", ENVIRONMENT),
+        ("probe p every 30s { ", "/items/0/probe/steps", PROBE),
+        ("signoff m4 { ", "/items/0/signoff/body", SIGNOFF),
+        ("slo target { ", "/items/0/slo/objectives", SLO),
+        ("score health { ", "/items/0/score/parts", SCORE),
+        ("test \"t\" for r { ", "/items/0/test/body", TEST),
     ];
+    let forms: usize = contexts.iter().map(|c| c.2.len()).sum();
+    assert!(forms >= 150, "{forms}");
     let mut pairs = 0;
     for (head, pointer, forms) in contexts {
         let alone: Vec<_> = forms.iter().map(|f| statements(head, pointer, f)).collect();
@@ -223,7 +322,7 @@ fn any_two_statements_on_one_line_come_back_as_the_same_two() {
             }
         }
     }
-    assert_eq!(pairs, 39 * 39 + 32 * 32 + 16 * 16 + 5 * 5 + 8 * 8);
+    assert_eq!(pairs, contexts.iter().map(|c| c.2.len() * c.2.len()).sum::<usize>());
 }
 
 /// The tree of `let x = …`, without places.

@@ -44,7 +44,7 @@ impl<'a> Cx<'a> {
             Some(Decl::Action(_)) => Role::Action,
             Some(Decl::Channel(_)) => Role::Channel,
             Some(Decl::Probe(_) | Decl::Load(_)) => Role::Requests,
-            Some(Decl::Unbuilt(_) | Decl::Later(_)) => return None,
+            Some(Decl::Later(_)) => return None,
             // bound for another policy that shares this environment
             None
             | Some(

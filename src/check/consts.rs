@@ -106,7 +106,7 @@ impl<'a> Cx<'a> {
                     }
                 }
             }
-            Some(Decl::Unbuilt(_) | Decl::Later(_)) => {
+            Some(Decl::Later(_)) => {
                 self.use_name(name);
                 None
             }

@@ -70,7 +70,7 @@ impl<'a> Cx<'a> {
                         self.used.borrow_mut().remove(*name);
                     }
                 }
-                Decl::Let(_) | Decl::Param(_) | Decl::Channel(_) | Decl::Unbuilt(_) | Decl::Later(_) => {}
+                Decl::Let(_) | Decl::Param(_) | Decl::Channel(_) | Decl::Later(_) => {}
             }
         }
     }

@@ -5,7 +5,7 @@ use super::signatures::{self, Role, Signature};
 use super::variants::Variants;
 use super::{Cx, rollout, suggest};
 use crate::plan::{Arg, Binding, Bindings, Millis, Release};
-use crate::syntax::ast::{self, EnvEntry};
+use crate::syntax::ast;
 use crate::syntax::diagnostic::Diagnostic;
 use crate::syntax::source::Span;
 use std::collections::BTreeMap;
@@ -94,11 +94,6 @@ pub(super) fn choose<'a>(cx: &Cx<'a>, name: Option<&str>) -> Option<Chosen<'a>> 
 
 /// Finds everything that is wrong with an environment by itself.
 pub(super) fn check<'a>(cx: &Cx<'a>, e: &'a ast::Environment) {
-    for entry in &e.entries {
-        if let EnvEntry::Unbuilt(u) = entry {
-            cx.not_built(u);
-        }
-    }
     let _ = cx.bindings(e);
     let _ = cx.variants(e);
     let _ = cx.people(e);

@@ -373,7 +373,7 @@ impl<'c, 'a> Lower<'c, 'a> {
                 }
             }
             Some(Decl::Score(s)) => self.score(s),
-            Some(Decl::Unbuilt(_) | Decl::Later(_)) => {
+            Some(Decl::Later(_)) => {
                 self.cx.use_name(&n.node);
                 None
             }

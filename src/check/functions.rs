@@ -107,7 +107,7 @@ impl<'c, 'a> Lower<'c, 'a> {
                 let w = self.cx.duration(window, "a window", 1)?;
                 self.metric(&m.name.node, Some(w), e.span)
             }
-            Some(Decl::Unbuilt(_) | Decl::Later(_)) => {
+            Some(Decl::Later(_)) => {
                 self.cx.use_name(&name.node);
                 None
             }

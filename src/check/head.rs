@@ -129,7 +129,6 @@ impl<'a> Builder<'_, 'a> {
                         });
                     }
                 }
-                Statement::Unbuilt(u) => cx.not_built(u),
                 Statement::Guard(_) | Statement::Phase(_) | Statement::Reaction(_) | Statement::Junk(_) => {}
                 other => {
                     self.head_statement(other, &mut head);

@@ -303,7 +303,7 @@ impl<'a> Cx<'a> {
         self.use_name(&first.node);
         match self.scope().names.get(first.node.as_str()) {
             // reported where it stands
-            Some(Decl::Unbuilt(_) | Decl::Later(_)) => {}
+            Some(Decl::Later(_)) => {}
             Some(d) => self.push(
                 Diagnostic::error("E0204", format!("`{}` is {}, it has no fields", first.node, d.a()), span, "")
                     .also(d.span(), "declared here"),

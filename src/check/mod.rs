@@ -254,10 +254,6 @@ impl<'a> Cx<'a> {
         }
     }
 
-    fn not_built(&self, u: &ast::Unbuilt) {
-        self.push(not_built(&u.what, u.span, self.map));
-    }
-
     fn use_name(&self, name: &str) {
         self.used.borrow_mut().insert(name.to_owned());
     }

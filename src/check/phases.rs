@@ -43,10 +43,6 @@ impl<'a> Builder<'_, 'a> {
                 | PhaseStatement::HoldForever(span)
                 | PhaseStatement::HoldUntil { span, .. }
                 | PhaseStatement::Irreversible(_, span) => *span,
-                PhaseStatement::Unbuilt(u) => {
-                    cx.not_built(u);
-                    continue;
-                }
                 PhaseStatement::Junk(_) => continue,
             };
             let begins = std::mem::replace(&mut first_word, false);
@@ -184,7 +180,7 @@ impl<'a> Builder<'_, 'a> {
                         steps.push(Step::HoldUntil { when, text, within });
                     }
                 }
-                PhaseStatement::Irreversible(..) | PhaseStatement::Unbuilt(_) | PhaseStatement::Junk(_) => {}
+                PhaseStatement::Irreversible(..) | PhaseStatement::Junk(_) => {}
             }
         }
         let traffic = |id: PortId| self.ports.get(id.index()).is_some_and(|p| p.kind == PortKind::Traffic);

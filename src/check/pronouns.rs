@@ -180,10 +180,7 @@ impl<'a> Lower<'_, 'a> {
         match &e.kind {
             ExprKind::Hole => false,
             ExprKind::Name(path) => match path.as_slice() {
-                [n] => !matches!(
-                    self.cx.scope().names.get(n.node.as_str()),
-                    None | Some(Decl::Unbuilt(_) | Decl::Later(_))
-                ),
+                [n] => !matches!(self.cx.scope().names.get(n.node.as_str()), None | Some(Decl::Later(_))),
                 [root, ..] => matches!(root.node.as_str(), "phase" | "rollout"),
                 [] => false,
             },

@@ -31,8 +31,6 @@ pub(super) enum Decl<'a> {
     Slo(&'a ast::Slo),
     Score(&'a ast::Score),
     /// Declared by something that is not built yet: its uses are not reported again.
-    Unbuilt(&'a ast::Unbuilt),
-    /// The same.
     Later(&'a Name),
 }
 
@@ -56,7 +54,7 @@ impl Decl<'_> {
             Self::Signoff(_) => "a signoff",
             Self::Slo(_) => "an objective",
             Self::Score(_) => "a score",
-            Self::Unbuilt(_) | Self::Later(_) => "not built yet",
+            Self::Later(_) => "not built yet",
         }
     }
 
@@ -79,7 +77,6 @@ impl Decl<'_> {
             Self::Slo(d) => d.name.span,
             Self::Score(d) => d.name.span,
             Self::Later(n) => n.span,
-            Self::Unbuilt(u) => u.name.as_ref().map_or(u.span, |n| n.span),
         }
     }
 }
@@ -121,12 +118,6 @@ impl<'a> Scope<'a> {
                 Item::Score(d) => scope.declare(&d.name, Decl::Score(d), cx),
                 Item::Environment(e) => scope.environment(e, cx),
                 Item::Rollout(r) => scope.rollout(r, cx),
-                Item::Unbuilt(u) => {
-                    cx.not_built(u);
-                    if let Some(n) = &u.name {
-                        scope.names.entry(&n.node).or_insert(Decl::Unbuilt(u));
-                    }
-                }
                 Item::Edition(_) | Item::Junk(_) => {}
                 other => {
                     let Some((what, name, span)) = later::item(other) else { continue };
@@ -209,7 +200,7 @@ impl<'a> Cx<'a> {
         self.use_name(&name.node);
         match self.scope().names.get(name.node.as_str()) {
             Some(d) if pick(d) => Some(*d),
-            Some(Decl::Unbuilt(_) | Decl::Later(_)) => None,
+            Some(Decl::Later(_)) => None,
             Some(d) => {
                 self.push(
                     Diagnostic::error(

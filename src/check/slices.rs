@@ -97,7 +97,7 @@ impl<'a> Cx<'a> {
             [first, .., last] => {
                 let span = first.span.to(last.span);
                 match self.scope().names.get(first.node.as_str()) {
-                    Some(Decl::Unbuilt(_) | Decl::Later(_)) => self.use_name(&first.node),
+                    Some(Decl::Later(_)) => self.use_name(&first.node),
                     _ => self.push(
                         Diagnostic::error("E0204", format!("{what} is needed here, by its name"), span, "")
                             .help("name it with `metric name: kind = …`"),

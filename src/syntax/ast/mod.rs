@@ -73,21 +73,8 @@ pub enum Item {
     Score(Score),
     /// `test "…" for n { … }`
     Test(Test),
-    /// Not yet given a node of its own.
-    Unbuilt(Unbuilt),
     /// Text that no item could be made of; a diagnostic says why.
     Junk(Span),
-}
-
-/// Something that parses and is refused by a clear "not built yet".
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Unbuilt {
-    /// The construct in the language's own word: `ramp`, `slice`.
-    pub what: String,
-    /// The name it declares, if it declares one (so that its uses do not become unknown names).
-    pub name: Option<Name>,
-    /// The whole construct.
-    pub span: Span,
 }
 
 /// `param max_errors: ratio = 1% at most 2% "doc"`
@@ -261,8 +248,6 @@ pub enum EnvEntry {
         /// The line.
         span: Span,
     },
-    /// Not yet given a node of its own.
-    Unbuilt(Unbuilt),
 }
 
 /// `rollout n "title" { … }`
@@ -380,8 +365,6 @@ pub enum Statement {
         /// The statement.
         span: Span,
     },
-    /// Not yet given a node of its own.
-    Unbuilt(Unbuilt),
     /// Text that no statement could be made of; a diagnostic says why.
     Junk(Span),
 }
@@ -535,8 +518,6 @@ pub enum PhaseStatement {
     },
     /// `irreversible "why"`: first word of a phase that no rollback crosses.
     Irreversible(Spanned<String>, Span),
-    /// Not yet given a node of its own.
-    Unbuilt(Unbuilt),
     /// Text that no statement could be made of; a diagnostic says why.
     Junk(Span),
 }

@@ -70,8 +70,18 @@ impl Builder<'_> {
                 }
                 Some(EnvEntry::Variants { port: port?, entries, span })
             }
-            Rule::labels => Some(EnvEntry::Unbuilt(self.unbuilt(p, "labels", false))),
-            Rule::people => Some(EnvEntry::Unbuilt(self.unbuilt(p, "people", true))),
+            Rule::labels => Some(EnvEntry::Labels { entries: self.labels(p), span }),
+            Rule::people => {
+                let (mut group, mut people) = (None, None);
+                for q in p.into_inner() {
+                    match q.as_rule() {
+                        Rule::name => group = Some(self.name(&q)),
+                        Rule::list => people = Some(self.list(q)),
+                        _ => {}
+                    }
+                }
+                Some(EnvEntry::People { group: group?, people: people?, span })
+            }
             _ => None,
         }
     }

@@ -55,7 +55,7 @@ impl Builder<'_> {
                     tokens.push(Token::Not(at));
                 }
                 Rule::primary => tokens.push(Token::Operand(self.primary(q, operators))),
-                Rule::infix => {
+                Rule::infix | Rule::arithmetic => {
                     *operators += 1;
                     let token = self.infix(q.as_str(), at);
                     tokens.push(token);
@@ -170,7 +170,7 @@ impl Builder<'_> {
         p.into_inner().filter(|e| e.as_rule() == Rule::expr).map(|e| self.expr(e, operators)).collect()
     }
 
-    fn reference(&mut self, p: P<'_>, operators: &mut usize) -> Expr {
+    pub fn reference(&mut self, p: P<'_>, operators: &mut usize) -> Expr {
         let span = self.span(&p);
         let (mut path, mut args, mut dims, mut base_end) = (Vec::new(), None, None, span);
         for q in p.into_inner() {
@@ -182,12 +182,7 @@ impl Builder<'_> {
                 }
                 Rule::call_args => {
                     base_end = at;
-                    args = Some(
-                        q.into_inner()
-                            .filter(|a| a.as_rule() == Rule::arg)
-                            .map(|a| self.arg(a, operators))
-                            .collect::<Vec<_>>(),
-                    );
+                    args = Some(self.args(q, operators));
                 }
                 Rule::index => dims = Some(self.dims(q, operators)),
                 _ => {}
@@ -206,8 +201,13 @@ impl Builder<'_> {
         }
     }
 
-    fn path(&self, p: P<'_>) -> Vec<Name> {
+    pub fn path(&self, p: P<'_>) -> Vec<Name> {
         p.into_inner().filter(|q| matches!(q.as_rule(), Rule::name | Rule::member)).map(|q| self.name(&q)).collect()
+    }
+
+    /// The arguments of a `call_args`.
+    pub fn args(&mut self, p: P<'_>, operators: &mut usize) -> Vec<Arg> {
+        p.into_inner().filter(|a| a.as_rule() == Rule::arg).map(|a| self.arg(a, operators)).collect()
     }
 
     fn arg(&mut self, p: P<'_>, operators: &mut usize) -> Arg {

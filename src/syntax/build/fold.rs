@@ -75,10 +75,7 @@ impl Builder<'_> {
                 Some(Token::NotIn(at)) => {
                     let right = self.climb(tokens, strength + 1, whole);
                     let within = self.binary(BinaryOp::In, at, left, right);
-                    let span = within.span;
-                    // in parentheses, so that it stays one operand whatever stands around it
-                    let not = Expr { kind: ExprKind::Not(Box::new(within)), span };
-                    left = Expr { kind: ExprKind::Paren(Box::new(not)), span };
+                    left = Expr { span: within.span, kind: ExprKind::Not(Box::new(within)) };
                 }
                 Some(Token::For(tail, at)) => left = self.temporal(left, tail, at),
                 Some(Token::Confidence(level, or_undecided, at)) => {

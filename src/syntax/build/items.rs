@@ -26,7 +26,6 @@ impl Builder<'_> {
 
     /// One item; nothing for the end of the file.
     pub fn item(&mut self, p: P<'_>) -> Option<Item> {
-        let unbuilt = |b: &Self, p, what, declares| Some(Item::Unbuilt(b.unbuilt(p, what, declares)));
         match p.as_rule() {
             Rule::edition => Some(self.edition(p)),
             Rule::param => self.param(p).map(Item::Param),
@@ -42,16 +41,16 @@ impl Builder<'_> {
             Rule::killswitch => self.killswitch(p).map(Item::Killswitch),
             Rule::environment => Some(Item::Environment(self.environment(p)?)),
             Rule::rollout => Some(Item::Rollout(self.rollout(p)?)),
-            Rule::use_ => unbuilt(self, p, "use", true),
-            Rule::slice => unbuilt(self, p, "slice", true),
+            Rule::use_ => self.use_(p).map(Item::Use),
+            Rule::slice => self.slice(p).map(Item::Slice),
             Rule::flags => self.flags(p).map(Item::Flags),
-            Rule::probe => unbuilt(self, p, "probe", true),
-            Rule::load => unbuilt(self, p, "load", true),
-            Rule::window => unbuilt(self, p, "window", true),
-            Rule::signoff => unbuilt(self, p, "signoff", true),
-            Rule::slo => unbuilt(self, p, "slo", true),
-            Rule::score => unbuilt(self, p, "score", true),
-            Rule::test => unbuilt(self, p, "test", false),
+            Rule::probe => self.probe(p).map(Item::Probe),
+            Rule::load => self.load(p).map(Item::Load),
+            Rule::window => self.window(p).map(Item::Window),
+            Rule::signoff => self.signoff(p).map(Item::Signoff),
+            Rule::slo => self.slo(p).map(Item::Slo),
+            Rule::score => self.score(p).map(Item::Score),
+            Rule::test => self.test(p).map(Item::Test),
             _ => None,
         }
     }

@@ -1,6 +1,9 @@
 //! From pest's pairs to the tree. One file a part of the grammar; nothing here can fail: what the grammar let through and
 //! the tree cannot say becomes a hole and a diagnostic.
 
+mod blocks;
+mod course;
+mod declared;
 mod environment;
 mod expr;
 mod fold;
@@ -10,9 +13,10 @@ mod order;
 mod phase;
 mod rollout;
 mod slips;
+mod test;
 mod text;
 
-use super::ast::{Expr, ExprKind, Name, Unbuilt};
+use super::ast::{Expr, ExprKind, Name};
 use super::diagnostic::Diagnostic;
 use super::grammar::Rule;
 use super::patch::Patched;
@@ -69,15 +73,6 @@ impl<'a> Builder<'a> {
                 _ => Vec::new(),
             })
             .collect()
-    }
-
-    /// A form that the tree only names. Its name is its first `name`, unless the form declares none.
-    pub fn unbuilt(&self, p: P<'_>, what: &str, declares: bool) -> Unbuilt {
-        let span = self.span(&p);
-        let name = declares
-            .then(|| p.into_inner().filter(|q| q.as_rule() == Rule::name).last().map(|q| self.name(&q)))
-            .flatten();
-        Unbuilt { what: what.to_owned(), name, span }
     }
 
     /// An expression that could not be read; the reason is told elsewhere.

@@ -1,7 +1,7 @@
 //! Phases and their statements; kill switches, which are made of the same ones.
 
-use super::{Builder, P};
-use crate::syntax::ast::{Killswitch, Phase, PhaseStatement, SetKeyword};
+use super::{Builder, P, child};
+use crate::syntax::ast::{Consequence, Expr, Killswitch, Phase, PhaseStatement, SetKeyword};
 use crate::syntax::grammar::Rule;
 use crate::syntax::recover::Context;
 
@@ -89,7 +89,6 @@ impl Builder<'_> {
 
     fn phase_statement(&mut self, p: P<'_>) -> Option<PhaseStatement> {
         let span = self.span(&p);
-        let unbuilt = |b: &Self, p, what| Some(PhaseStatement::Unbuilt(b.unbuilt(p, what, false)));
         match p.as_rule() {
             Rule::run => {
                 let (mut action, mut otherwise) = (None, None);
@@ -108,28 +107,55 @@ impl Builder<'_> {
                 for q in p.into_inner() {
                     match q.as_rule() {
                         Rule::cond => when = Some(self.value(q)),
-                        Rule::within => {
-                            let (mut limit, mut otherwise) = (None, None);
-                            for r in q.into_inner() {
-                                match r.as_rule() {
-                                    Rule::dur => limit = Some(self.value(r)),
-                                    Rule::otherwise => otherwise = self.otherwise(r),
-                                    _ => {}
-                                }
-                            }
-                            within = limit.zip(otherwise);
-                        }
+                        Rule::within => within = self.within(q),
                         _ => {}
                     }
                 }
                 Some(PhaseStatement::Promote { when: when?, within, span })
             }
-            Rule::hold_forever => unbuilt(self, p, "hold forever"),
-            Rule::hold_until => unbuilt(self, p, "hold until"),
-            Rule::ramp => unbuilt(self, p, "ramp"),
-            Rule::mirror => unbuilt(self, p, "mirror"),
-            Rule::irreversible => unbuilt(self, p, "irreversible"),
+            Rule::hold_forever => Some(PhaseStatement::HoldForever(span)),
+            Rule::hold_until => {
+                let (mut events, mut of, mut within) = (None, None, None);
+                for q in p.into_inner() {
+                    match q.as_rule() {
+                        Rule::value => events = Some(self.value(q)),
+                        Rule::path => of = Some(self.path(q)),
+                        Rule::within => within = self.within(q),
+                        _ => {}
+                    }
+                }
+                Some(PhaseStatement::HoldUntil { events: events?, of, within, span })
+            }
+            Rule::ramp => {
+                let (mut port, mut values, mut every) = (None, Vec::new(), None);
+                for q in p.into_inner() {
+                    match q.as_rule() {
+                        Rule::name => port = Some(self.name(&q)),
+                        Rule::value => values.push(self.value(q)),
+                        Rule::dur => every = Some(self.value(q)),
+                        _ => {}
+                    }
+                }
+                let mut values = values.into_iter();
+                let (from, to, by) = (values.next()?, values.next()?, values.next()?);
+                Some(PhaseStatement::Ramp { port: port?, from, to, by, every: every?, span })
+            }
+            Rule::mirror => self.named_value(p).map(|(port, value)| PhaseStatement::Mirror { port, value, span }),
+            Rule::irreversible => child(p, Rule::text).map(|t| PhaseStatement::Irreversible(self.text(&t), span)),
             _ => None,
         }
+    }
+
+    /// The time and the consequence of a `within`.
+    fn within(&mut self, p: P<'_>) -> Option<(Expr, Consequence)> {
+        let (mut limit, mut otherwise) = (None, None);
+        for q in p.into_inner() {
+            match q.as_rule() {
+                Rule::dur => limit = Some(self.value(q)),
+                Rule::otherwise => otherwise = self.otherwise(q),
+                _ => {}
+            }
+        }
+        limit.zip(otherwise)
     }
 }

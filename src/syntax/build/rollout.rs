@@ -6,7 +6,7 @@ use crate::syntax::ast::{
 };
 use crate::syntax::grammar::Rule;
 use crate::syntax::recover::Context;
-use crate::syntax::source::Span;
+use crate::syntax::source::{Span, Spanned};
 
 impl Builder<'_> {
     pub fn rollout(&mut self, p: P<'_>) -> Option<Rollout> {
@@ -41,7 +41,6 @@ impl Builder<'_> {
     /// One statement; nothing for pairs that are none.
     pub fn statement(&mut self, p: P<'_>) -> Option<Statement> {
         let span = self.span(&p);
-        let unbuilt = |b: &Self, p, what| Some(Statement::Unbuilt(b.unbuilt(p, what, false)));
         match p.as_rule() {
             Rule::owner => child(p, Rule::text).map(|t| Statement::Owner(self.text(&t))),
             Rule::link => {
@@ -59,14 +58,7 @@ impl Builder<'_> {
             Rule::settle => Some(Statement::Settle(self.value_in(p, span), span)),
             Rule::baseline => Some(Statement::Baseline(self.value_in(p, span), span)),
             Rule::require => {
-                let (mut cond, mut why) = (None, None);
-                for q in p.into_inner() {
-                    match q.as_rule() {
-                        Rule::cond => cond = Some(self.value(q)),
-                        Rule::text => why = Some(self.text(&q)),
-                        _ => {}
-                    }
-                }
+                let (cond, why) = self.required(p);
                 Some(Statement::Require { cond: cond?, why, span })
             }
             Rule::no_data => {
@@ -83,15 +75,21 @@ impl Builder<'_> {
             Rule::guard => self.guard(p).map(Statement::Guard),
             Rule::phase => self.phase(p).map(Statement::Phase),
             Rule::reaction => self.reaction(p).map(Statement::Reaction),
-            Rule::release => unbuilt(self, p, "release"),
-            Rule::advance => unbuilt(self, p, "advance when"),
-            Rule::cooldown => unbuilt(self, p, "cooldown"),
-            Rule::start_slices => unbuilt(self, p, "start slices by"),
-            Rule::drift => unbuilt(self, p, "drift"),
-            Rule::route => unbuilt(self, p, "route"),
-            Rule::after => unbuilt(self, p, "after"),
-            _ => None,
+            _ => self.course(p),
         }
+    }
+
+    /// The condition of a `require`, and why it is asked.
+    pub fn required(&mut self, p: P<'_>) -> (Option<Expr>, Option<Spanned<String>>) {
+        let (mut cond, mut why) = (None, None);
+        for q in p.into_inner() {
+            match q.as_rule() {
+                Rule::cond => cond = Some(self.value(q)),
+                Rule::text => why = Some(self.text(&q)),
+                _ => {}
+            }
+        }
+        (cond, why)
     }
 
     fn guard(&mut self, p: P<'_>) -> Option<Guard> {
@@ -222,7 +220,7 @@ impl Builder<'_> {
         }
     }
 
-    fn limit(&mut self, p: P<'_>) -> Option<(Expr, Expr)> {
+    pub fn limit(&mut self, p: P<'_>) -> Option<(Expr, Expr)> {
         let (mut n, mut per) = (None, None);
         for q in p.into_inner() {
             match q.as_rule() {

@@ -1,6 +1,6 @@
 //! The one layout: two blanks a level, a statement a line, neighbours of a kind aligned, what is too long broken.
 
-use super::outline::{Block, Body, Cell, Node, Statement};
+use super::outline::{Block, Cell, Node, Statement};
 use super::tokens::{Kind, Token, line};
 use super::wrap::{as_written, broken};
 use crate::syntax::grammar::Rule;
@@ -161,54 +161,12 @@ impl Lines<'_> {
         } else {
             head.push(' ');
         }
-        match &b.body {
-            Body::Kept(text) => self.kept(b, &head, text, indent),
-            Body::Nodes(nodes) if nodes.is_empty() && b.head_comment.is_none() => {
-                self.push(indent, &format!("{head}{{ }}"), b.comment.as_deref());
-            }
-            Body::Nodes(nodes) => {
-                self.push(indent, &format!("{head}{{"), b.head_comment.as_deref());
-                self.nodes(nodes, indent + STEP);
-                self.push(indent, "}", b.comment.as_deref());
-            }
-        }
-    }
-
-    /// A block whose statements are not known: its lines as they are, moved as one.
-    fn kept(&mut self, b: &Block, head: &str, text: &str, indent: usize) {
-        if b.on_one_line {
-            let text = text.trim();
-            let inside = if text.is_empty() { String::from("{ }") } else { format!("{{ {text} }}") };
-            self.push(indent, &format!("{head}{inside}"), b.comment.as_deref());
+        if b.body.is_empty() && b.head_comment.is_none() {
+            self.push(indent, &format!("{head}{{ }}"), b.comment.as_deref());
             return;
         }
-        self.text.push_str(&" ".repeat(indent));
-        self.text.push_str(head);
-        self.text.push('{');
-        let mut lines = text.split('\n');
-        let first = lines.next().unwrap_or("").trim();
-        if !first.is_empty() {
-            self.text.push(' ');
-            self.text.push_str(first);
-        }
-        self.text.push('\n');
-        let lines: Vec<&str> = lines.collect();
-        let (last, lines) = lines.split_last().unwrap_or((&"", &[]));
-        let by = lines.iter().filter(|l| !l.trim().is_empty()).map(|l| l.len() - l.trim_start().len()).min();
-        // a raw text that goes over several lines must stay as it is
-        let moves =
-            text.matches('`').count().is_multiple_of(2) && !lines.iter().any(|l| l.matches('`').count() % 2 == 1);
-        for l in lines {
-            match l.get(by.unwrap_or(0)..) {
-                Some(rest) if moves && !rest.trim().is_empty() => self.push(indent + STEP, rest.trim_end(), None),
-                _ if moves => self.text.push('\n'),
-                _ => self.push(0, l, None),
-            }
-        }
-        let last = last.trim();
-        if !last.is_empty() {
-            self.push(indent + STEP, last, None);
-        }
+        self.push(indent, &format!("{head}{{"), b.head_comment.as_deref());
+        self.nodes(&b.body, indent + STEP);
         self.push(indent, "}", b.comment.as_deref());
     }
 }
@@ -218,12 +176,11 @@ fn row(node: &Node, indent: usize) -> Option<Row<'_>> {
     let row = match node {
         Node::Statement(s) => Row { kind: s.kind, cells: flat(&s.cells)?, comment: s.comment.as_deref() },
         Node::Block(b) => {
-            let Body::Nodes(nodes) = &b.body else { return None };
-            if !b.on_one_line || b.head_comment.is_some() || nodes.is_empty() {
+            if !b.on_one_line || b.head_comment.is_some() || b.body.is_empty() {
                 return None;
             }
             let mut inside = Vec::new();
-            for n in nodes {
+            for n in &b.body {
                 let Node::Statement(s) = n else { return None };
                 let text = row(n, 0)?;
                 inside.push(aligned(&text, &[]));
@@ -263,26 +220,27 @@ fn flat(cells: &[Cell]) -> Option<Vec<(usize, String)>> {
 /// A row's text; `widths` by column, empty for a row that stands for itself.
 fn aligned(row: &Row<'_>, widths: &[usize]) -> String {
     let mut out = String::new();
-    let mut at = 0;
-    let mut edge = 0;
     for (column, text) in &row.cells {
-        // up to this column's place: the columns before it, whether this row has them or not
-        while at < *column {
-            let width = widths.get(at).copied().unwrap_or(0);
-            edge += width;
-            if width > 0 && (at + 1..=*column).any(|c| c == *column || widths.get(c).copied().unwrap_or(0) > 0) {
-                let next = (at + 1..=*column).find(|c| *c == *column || widths.get(*c).copied().unwrap_or(0) > 0);
-                edge += separator(row.kind, next.unwrap_or(*column)).len();
-            }
-            at += 1;
-        }
         if !out.is_empty() {
             out.push_str(separator(row.kind, *column));
         }
-        out.push_str(&" ".repeat(edge.saturating_sub(out.width())));
+        let place = edge(row.kind, widths, *column);
+        out.push_str(&" ".repeat(place.saturating_sub(out.width())));
         out.push_str(text);
     }
     out
+}
+
+/// Where a column begins: behind the columns before it that any row has, each with what stands before the next.
+fn edge(kind: Rule, widths: &[usize], column: usize) -> usize {
+    let used = |c: &usize| widths.get(*c).is_some_and(|w| *w > 0);
+    (0..column)
+        .filter(used)
+        .map(|c| {
+            let next = (c + 1..column).find(used).unwrap_or(column);
+            widths.get(c).copied().unwrap_or(0) + separator(kind, next).len()
+        })
+        .sum()
 }
 
 /// What stands before a column.
@@ -290,8 +248,21 @@ fn separator(kind: Rule, column: usize) -> &'static str {
     match (kind, column) {
         (Rule::param, 1 | 2) | (Rule::guard | Rule::reaction, 1) => " ",
         (Rule::param | Rule::guard, _) => "  ",
-        (Rule::phase, 3) => BETWEEN,
-        (Rule::variants | Rule::rollout | Rule::environment | Rule::killswitch, 3) => BETWEEN,
+        // the second statement of a block on one line
+        (
+            Rule::variants
+            | Rule::labels
+            | Rule::rollout
+            | Rule::environment
+            | Rule::killswitch
+            | Rule::phase
+            | Rule::probe
+            | Rule::signoff
+            | Rule::slo
+            | Rule::score
+            | Rule::test,
+            3,
+        ) => BETWEEN,
         _ => " ",
     }
 }

@@ -41,20 +41,11 @@ pub(super) struct Block {
     pub head: Vec<Cell>,
     /// The comment behind the opening brace.
     pub head_comment: Option<String>,
-    pub body: Body,
+    pub body: Vec<Node>,
     /// The comment behind the closing brace.
     pub comment: Option<String>,
     /// Whether it was written on one line.
     pub on_one_line: bool,
-}
-
-/// What stands in a block.
-#[derive(Debug)]
-pub(super) enum Body {
-    /// Statements.
-    Nodes(Vec<Node>),
-    /// Text whose statements the grammar does not know yet, as it was written.
-    Kept(String),
 }
 
 /// The outline of a whole file.
@@ -138,7 +129,15 @@ fn node(p: P<'_>, source: &str) -> Node {
     let block = inner.iter().position(|q| {
         matches!(
             q.as_rule(),
-            Rule::rollout_block | Rule::phase_block | Rule::env_block | Rule::switch_block | Rule::block
+            Rule::rollout_block
+                | Rule::phase_block
+                | Rule::env_block
+                | Rule::switch_block
+                | Rule::probe_block
+                | Rule::signoff_block
+                | Rule::slo_block
+                | Rule::score_block
+                | Rule::test_block
         )
     });
     match block.and_then(|i| inner.get(i).map(|b| (i, b.clone()))) {
@@ -151,7 +150,8 @@ fn node(p: P<'_>, source: &str) -> Node {
             }
             with_block(kind, head, block, source)
         }
-        None if kind == Rule::variants => variants(&p, &inner, source),
+        None if kind == Rule::variants => braced(&p, &inner, 2, source),
+        None if kind == Rule::labels => braced(&p, &inner, 1, source),
         None => Node::Statement(Statement { kind, cells: cells(kind, &inner, source), comment: None }),
     }
 }
@@ -160,32 +160,26 @@ fn with_block(kind: Rule, head: Vec<Cell>, block: P<'_>, source: &str) -> Node {
     let span = block.as_span();
     let on_one_line = !block.as_str().contains('\n');
     let inside = (span.start() + 1, span.end().saturating_sub(1));
-    let (head_comment, body) = if block.as_rule() == Rule::block {
-        (None, Body::Kept(source.get(inside.0..inside.1).unwrap_or("").to_owned()))
-    } else {
-        let body = block.clone().into_inner().next();
-        let (comment, nodes) = match body {
-            Some(b) => children(b, inside, source),
-            None => (None, Vec::new()),
-        };
-        (comment, Body::Nodes(nodes))
+    let (head_comment, body) = match block.clone().into_inner().next() {
+        Some(b) => children(b, inside, source),
+        None => (None, Vec::new()),
     };
     Node::Block(Block { kind, head, head_comment, body, comment: None, on_one_line })
 }
 
-/// ``variants x { canary = `…` }``: its block is no rule of its own.
-fn variants(p: &P<'_>, inner: &[P<'_>], source: &str) -> Node {
+/// ``variants x { canary = `…` }``, `labels { … }`: the block is no rule of its own, and stands behind `words` parts.
+fn braced(p: &P<'_>, inner: &[P<'_>], words: usize, source: &str) -> Node {
     let span = p.as_span();
-    let name = inner.get(1).map_or(span.start(), |name| name.as_span().end());
-    let mut head = cells(Rule::variants, inner.get(..2).unwrap_or(&[]), source);
-    let (before, brace) = up_to_brace(source, name, span.end());
+    let parts = inner.get(..words).unwrap_or(&[]);
+    let mut head = cells(p.as_rule(), parts, source);
+    let (before, brace) = up_to_brace(source, parts.last().map_or(span.start(), |q| q.as_span().end()), span.end());
     if let Some(cell) = head.last_mut() {
         cell.tokens.extend(before);
     }
     let open = brace + 1;
     let mut nodes = Vec::new();
     let (mut first, mut previous, mut at) = (None, None, open);
-    for v in inner.iter().filter(|q| q.as_rule() == Rule::variant) {
+    for v in inner.iter().filter(|q| matches!(q.as_rule(), Rule::variant | Rule::label)) {
         let behind = gap(source, at, v.as_span().start(), &mut nodes);
         attach(behind, previous, &mut first, &mut nodes);
         at = v.as_span().end();
@@ -196,10 +190,10 @@ fn variants(p: &P<'_>, inner: &[P<'_>], source: &str) -> Node {
     attach(behind, previous, &mut first, &mut nodes);
     nodes.retain(|n| !matches!(n, Node::Blank));
     Node::Block(Block {
-        kind: Rule::variants,
+        kind: p.as_rule(),
         head,
         head_comment: first,
-        body: Body::Nodes(nodes),
+        body: nodes,
         comment: None,
         on_one_line: !p.as_str().contains('\n'),
     })
@@ -254,9 +248,10 @@ fn column(kind: Rule, part: Rule) -> Option<usize> {
             &[Rule::kw_param, Rule::type_name, Rule::equals, Rule::bound_least, Rule::bound_most, Rule::text]
         }
         Rule::metric => &[Rule::kw_metric, Rule::type_name, Rule::equals],
-        Rule::let_ => &[Rule::kw_let, Rule::equals],
+        Rule::let_ | Rule::load | Rule::window | Rule::step | Rule::people => &[Rule::name, Rule::equals],
+        Rule::score_part => &[Rule::name, Rule::equals, Rule::part_bad, Rule::part_good, Rule::part_weight],
         Rule::flag => &[Rule::kw_flag, Rule::type_name],
-        Rule::bind | Rule::variant => &[Rule::name, Rule::equals],
+        Rule::bind | Rule::variant | Rule::label => &[Rule::name, Rule::equals],
         Rule::guard => &[
             Rule::kw_guard,
             Rule::cond,

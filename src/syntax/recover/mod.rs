@@ -6,11 +6,12 @@
 
 mod explain;
 mod forms;
+mod saved;
 mod stranger;
 mod text;
 mod words;
 
-use super::ast::{EnvEntry, Environment, Item, Killswitch, Name, Phase, PhaseStatement, Rollout, Statement};
+use super::ast::Name;
 use super::build::Builder;
 use super::diagnostic::Diagnostic;
 use super::grammar::{self, Rule};
@@ -18,119 +19,9 @@ use super::parser::ENOUGH;
 pub(crate) use forms::Context;
 use forms::{Form, nearest};
 use pest::iterators::Pair;
+use saved::Broken;
+pub(crate) use saved::Saved;
 use text::{begins_something, blank_trimmed, block_of, is_binding, outer_lines, word};
-
-/// What can be saved from a piece of text.
-pub(crate) trait Saved: Sized {
-    /// From a rule that matched.
-    fn built(b: &mut Builder<'_>, p: Pair<'_, Rule>) -> Vec<Self>;
-    /// Text of which nothing can be made, if the place has a node for it.
-    fn junk(b: &Builder<'_>, start: usize, end: usize) -> Option<Self>;
-    /// A block whose head is broken and whose body was read.
-    fn block(
-        b: &mut Builder<'_>,
-        keyword: &str,
-        name: Name,
-        range: (usize, usize),
-        body: (usize, usize),
-    ) -> Option<Self>;
-}
-
-impl Saved for Item {
-    fn built(b: &mut Builder<'_>, p: Pair<'_, Rule>) -> Vec<Self> {
-        b.item(p).into_iter().collect()
-    }
-
-    fn junk(b: &Builder<'_>, start: usize, end: usize) -> Option<Self> {
-        Some(Self::Junk(b.patched.span(start, end)))
-    }
-
-    fn block(
-        b: &mut Builder<'_>,
-        keyword: &str,
-        name: Name,
-        range: (usize, usize),
-        body: (usize, usize),
-    ) -> Option<Self> {
-        let span = b.patched.span(range.0, range.1);
-        match keyword {
-            "rollout" => Some(Self::Rollout(Rollout {
-                name,
-                title: None,
-                per: Vec::new(),
-                body: b.inside(body, Rule::rollout_only, Builder::rollout_body),
-                span,
-            })),
-            "environment" => Some(Self::Environment(Environment {
-                name,
-                entries: b.inside(body, Rule::env_only, Builder::env_body),
-                span,
-            })),
-            "killswitch" => Some(Self::Killswitch(Killswitch {
-                name,
-                per: Vec::new(),
-                body: b.inside(body, Rule::switch_only, Builder::switch_body),
-                span,
-            })),
-            _ => None,
-        }
-    }
-}
-
-impl Saved for Statement {
-    fn built(b: &mut Builder<'_>, p: Pair<'_, Rule>) -> Vec<Self> {
-        b.statement(p).into_iter().collect()
-    }
-
-    fn junk(b: &Builder<'_>, start: usize, end: usize) -> Option<Self> {
-        Some(Self::Junk(b.patched.span(start, end)))
-    }
-
-    fn block(
-        b: &mut Builder<'_>,
-        keyword: &str,
-        name: Name,
-        range: (usize, usize),
-        body: (usize, usize),
-    ) -> Option<Self> {
-        (keyword == "phase").then(|| {
-            Self::Phase(Phase {
-                name,
-                purpose: None,
-                body: b.inside(body, Rule::phase_only, Builder::phase_body),
-                span: b.patched.span(range.0, range.1),
-            })
-        })
-    }
-}
-
-impl Saved for PhaseStatement {
-    fn built(b: &mut Builder<'_>, p: Pair<'_, Rule>) -> Vec<Self> {
-        b.phase_statements(p)
-    }
-
-    fn junk(b: &Builder<'_>, start: usize, end: usize) -> Option<Self> {
-        Some(Self::Junk(b.patched.span(start, end)))
-    }
-
-    fn block(_: &mut Builder<'_>, _: &str, _: Name, _: (usize, usize), _: (usize, usize)) -> Option<Self> {
-        None
-    }
-}
-
-impl Saved for EnvEntry {
-    fn built(b: &mut Builder<'_>, p: Pair<'_, Rule>) -> Vec<Self> {
-        b.env_entry(p).into_iter().collect()
-    }
-
-    fn junk(_: &Builder<'_>, _: usize, _: usize) -> Option<Self> {
-        None
-    }
-
-    fn block(_: &mut Builder<'_>, _: &str, _: Name, _: (usize, usize), _: (usize, usize)) -> Option<Self> {
-        None
-    }
-}
 
 impl Builder<'_> {
     /// Makes what can be made of a junk slice (a range of the mended text), and says what is wrong with it.
@@ -155,7 +46,7 @@ impl Builder<'_> {
     }
 
     /// Parses the inside of a block and builds its statements.
-    fn inside<T>(
+    pub(super) fn inside<T>(
         &mut self,
         range: (usize, usize),
         rule: Rule,
@@ -260,7 +151,8 @@ impl Builder<'_> {
             let body = (range.0 + open + 1, range.0 + close);
             let whole = (range.0, range.0 + close + 1);
             let named = !name.node.is_empty();
-            if let Some(node) = T::block(self, form.keyword, name, whole, body) {
+            let broken = Broken { keyword: form.keyword, name, range: whole, body };
+            if let Some(node) = T::block(self, broken) {
                 // a block without a name is read for its errors only
                 out.extend(if named { Some(node) } else { T::junk(self, whole.0, whole.1) });
                 return Some((whole.1, range.1));
@@ -297,7 +189,7 @@ impl Builder<'_> {
             let whole = (range.0, range.0 + close + 1);
             let body = (range.0 + open + 1, range.0 + close);
             if let Some(name) = name
-                && let Some(node) = T::block(self, keyword, name, whole, body)
+                && let Some(node) = T::block(self, Broken { keyword, name, range: whole, body })
             {
                 out.push(node);
                 return Some((whole.1, range.1));

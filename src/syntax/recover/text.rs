@@ -87,7 +87,10 @@ pub(super) fn outer_lines(text: &str) -> Vec<usize> {
 /// any two words that stand no deeper than the piece before (`level`).
 pub(super) fn begins_something(rest: &str, context: Context, level: bool) -> bool {
     let first = word(rest);
-    if first.is_empty() || first.starts_with(|c: char| c.is_ascii_digit()) || CONTINUATIONS.contains(&first) {
+    if first.is_empty()
+        || first.starts_with(|c: char| c.is_ascii_digit())
+        || (CONTINUATIONS.contains(&first) && context.form(first).is_none())
+    {
         return false;
     }
     let behind = rest.get(first.len()..).unwrap_or("");
@@ -125,6 +128,11 @@ pub(super) const CONTINUATIONS: &[&str] = &[
     "undo",
     "timeout",
     "about",
+    "because",
+    "over",
+    "bad",
+    "good",
+    "weight",
 ];
 
 /// The first block of a piece: its head, and the offsets of its braces.

@@ -27,6 +27,11 @@ pub(crate) fn said(rule: Rule) -> Said {
         Rule::env_end => End("the next line of the environment"),
         Rule::rollout_end => End("the next statement of the rollout"),
         Rule::phase_end => End("the next statement of the phase"),
+        Rule::probe_end => End("the next step of the probe"),
+        Rule::signoff_end => End("the next line of the signoff"),
+        Rule::slo_end => End("the end of the objective"),
+        Rule::score_end => End("the next part of the score"),
+        Rule::test_end => End("the next line of the test"),
         Rule::number => Thing("a number"),
         Rule::value
         | Rule::primary
@@ -57,9 +62,15 @@ pub(crate) fn said(rule: Rule) -> Said {
         Rule::close_bracket => Thing("`]`"),
         Rule::close_brace => Thing("`}`"),
         Rule::list => Thing("a list in `[ ]`"),
-        Rule::block | Rule::env_block | Rule::rollout_block | Rule::phase_block | Rule::switch_block => {
-            Thing("a block in `{ }`")
-        }
+        Rule::env_block
+        | Rule::rollout_block
+        | Rule::phase_block
+        | Rule::switch_block
+        | Rule::probe_block
+        | Rule::signoff_block
+        | Rule::slo_block
+        | Rule::score_block
+        | Rule::test_block => Thing("a block in `{ }`"),
         Rule::consequence | Rule::consequence_word => Thing("a consequence"),
         Rule::act => Thing("`notify`, `run` or `snapshot`"),
         Rule::days | Rule::day_span => Thing("days such as `mon..fri`"),
@@ -72,6 +83,54 @@ pub(crate) fn said(rule: Rule) -> Said {
         Rule::junk_rollout | Rule::rollout_body => Thing("a statement of a rollout"),
         Rule::junk_phase | Rule::phase_body => Thing("a statement of a phase"),
         Rule::junk_switch | Rule::switch_body => Thing("a statement of a kill switch"),
+        Rule::junk_probe | Rule::probe_body | Rule::step => Thing("a step of a probe"),
+        Rule::junk_signoff
+        | Rule::signoff_body
+        | Rule::artifact
+        | Rule::sign_require
+        | Rule::sign_by
+        | Rule::expires => Thing("a line of a signoff"),
+        Rule::junk_slo | Rule::slo_body | Rule::objective => Thing("an objective"),
+        Rule::junk_score | Rule::score_body | Rule::score_part => Thing("a part of a score"),
+        Rule::junk_test
+        | Rule::test_body
+        | Rule::assume
+        | Rule::starts
+        | Rule::given
+        | Rule::source_line
+        | Rule::runner_line
+        | Rule::action_line
+        | Rule::operator_line
+        | Rule::port_line
+        | Rule::expect => Thing("a line of a test"),
+        Rule::label => Thing("a dimension and its label"),
+        Rule::slice_of => Keyword("`of`"),
+        Rule::part_bad => Keyword("`bad`"),
+        Rule::part_good => Keyword("`good`"),
+        Rule::part_weight => Keyword("`weight`"),
+        Rule::given_rolled => Keyword("`rolled back`"),
+        Rule::population => Keyword("`stable`"),
+        Rule::given_what => Thing("a metric or a call of the policy"),
+        Rule::given_value => Thing("`= VALUE`"),
+        Rule::given_ramp => Keyword("`ramps`"),
+        Rule::lacks => Keyword("`lacks`"),
+        Rule::no_history => Keyword("`keeps no history`"),
+        Rule::approves => Keyword("`approves`"),
+        Rule::kills => Keyword("`kills`"),
+        Rule::drifts => Keyword("`drifts to`"),
+        Rule::expect_not => Keyword("`no`"),
+        Rule::expect_rollback => Keyword("`rollback`"),
+        Rule::expect_phase => Keyword("`phase`"),
+        Rule::expect_guard => Keyword("`guard`"),
+        Rule::expect_port => Thing("a port and `is VALUE`"),
+        Rule::expect_notified => Keyword("`notified`"),
+        Rule::expect_ran => Keyword("`ran`"),
+        Rule::expect_killed => Keyword("`killed`"),
+        Rule::times => Thing("a number and `times`"),
+        Rule::from_time => Keyword("`from`"),
+        Rule::to_time => Keyword("`to`"),
+        Rule::at_time => Keyword("`at`"),
+        Rule::because => Keyword("`because`"),
         Rule::time => Thing("a time"),
         Rule::within | Rule::kw_within => Keyword("`within`"),
         Rule::otherwise | Rule::kw_else => Keyword("`else`"),
@@ -168,6 +227,49 @@ pub(crate) fn said(rule: Rule) -> Said {
         Rule::kw_window => Keyword("`window`"),
         Rule::kw_with => Keyword("`with`"),
         Rule::kw_zone => Keyword("`zone`"),
+        Rule::kw_aborts => Keyword("`aborts`"),
+        Rule::kw_ago => Keyword("`ago`"),
+        Rule::kw_approves => Keyword("`approves`"),
+        Rule::kw_artifact => Keyword("`artifact`"),
+        Rule::kw_assume => Keyword("`assume`"),
+        Rule::kw_back => Keyword("`back`"),
+        Rule::kw_bad => Keyword("`bad`"),
+        Rule::kw_because => Keyword("`because`"),
+        Rule::kw_drifts => Keyword("`drifts`"),
+        Rule::kw_expect => Keyword("`expect`"),
+        Rule::kw_expires => Keyword("`expires`"),
+        Rule::kw_fails => Keyword("`fails`"),
+        Rule::kw_given => Keyword("`given`"),
+        Rule::kw_good => Keyword("`good`"),
+        Rule::kw_hangs => Keyword("`hangs`"),
+        Rule::kw_healthy => Keyword("`healthy`"),
+        Rule::kw_history => Keyword("`history`"),
+        Rule::kw_is => Keyword("`is`"),
+        Rule::kw_keeps => Keyword("`keeps`"),
+        Rule::kw_killed => Keyword("`killed`"),
+        Rule::kw_kills => Keyword("`kills`"),
+        Rule::kw_lacks => Keyword("`lacks`"),
+        Rule::kw_notified => Keyword("`notified`"),
+        Rule::kw_objective => Keyword("`objective`"),
+        Rule::kw_operator => Keyword("`operator`"),
+        Rule::kw_over => Keyword("`over`"),
+        Rule::kw_part => Keyword("`part`"),
+        Rule::kw_paused => Keyword("`paused`"),
+        Rule::kw_pauses => Keyword("`pauses`"),
+        Rule::kw_port => Keyword("`port`"),
+        Rule::kw_ramps => Keyword("`ramps`"),
+        Rule::kw_ran => Keyword("`ran`"),
+        Rule::kw_refused => Keyword("`refused`"),
+        Rule::kw_resumes => Keyword("`resumes`"),
+        Rule::kw_rolled => Keyword("`rolled`"),
+        Rule::kw_rollback => Keyword("`rollback`"),
+        Rule::kw_runner => Keyword("`runner`"),
+        Rule::kw_source => Keyword("`source`"),
+        Rule::kw_starts => Keyword("`starts`"),
+        Rule::kw_step => Keyword("`step`"),
+        Rule::kw_stops => Keyword("`stops`"),
+        Rule::kw_times => Keyword("`times`"),
+        Rule::kw_weight => Keyword("`weight`"),
         Rule::edition
         | Rule::param
         | Rule::let_
@@ -221,6 +323,7 @@ pub(crate) fn said(rule: Rule) -> Said {
         | Rule::irreversible => Thing("a statement of a phase"),
         Rule::bind | Rule::variants | Rule::labels | Rule::people => Thing("a line of an environment"),
         Rule::infix
+        | Rule::arithmetic
         | Rule::kw_for
         | Rule::kw_confidence
         | Rule::for_tail
@@ -260,6 +363,20 @@ pub(crate) fn said(rule: Rule) -> Said {
         | Rule::env_only
         | Rule::rollout_only
         | Rule::phase_only
-        | Rule::switch_only => Silent,
+        | Rule::switch_only
+        | Rule::probe_only
+        | Rule::probe_start
+        | Rule::signoff_only
+        | Rule::signoff_line
+        | Rule::signoff_start
+        | Rule::slo_only
+        | Rule::slo_start
+        | Rule::score_only
+        | Rule::score_start
+        | Rule::test_only
+        | Rule::test_line
+        | Rule::test_start
+        | Rule::given_that
+        | Rule::expected => Silent,
     }
 }

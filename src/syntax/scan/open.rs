@@ -66,6 +66,19 @@ const STATEMENTS: &[&str] = &[
     "irreversible",
     "action",
     "flags",
+    "step",
+    "artifact",
+    "expires",
+    "objective",
+    "part",
+    "given",
+    "expect",
+    "source",
+    "runner",
+    "operator",
+    "port",
+    "starts",
+    "assume",
 ];
 
 /// Whether a line begins a declaration, without indentation.
