@@ -171,18 +171,6 @@ impl<'a> Cx<'a> {
     }
 }
 
-/// What is filled in today: what a port is set to, where it is set, and a flag's name, when it is connected.
-const FILLED: [&str; 3] = ["${percent}", "${value}", FLAG_NAME];
-
-/// Whether an argument holds a placeholder that is checked and nobody fills in yet: a slice's value, a port's share.
-pub(super) fn fills_later(arg: &Arg) -> bool {
-    match arg {
-        Arg::Text(t) => FILLED.iter().fold(t.clone(), |t, f| t.replace(f, "")).contains("${"),
-        Arg::List(items) => items.iter().any(fills_later),
-        Arg::Env(_) | Arg::Secret(_) | Arg::Duration(_) | Arg::Number(_) | Arg::Bool(_) => false,
-    }
-}
-
 impl Cx<'_> {
     /// A placeholder that stands for nothing here; it is reported.
     fn stranger(&self, text: &str, of: &Signature, e: &Expr) -> Option<()> {

@@ -3,7 +3,7 @@
 
 use super::expr::Lower;
 use super::signatures;
-use crate::plan::{Bindings, Plan, Unbuilt};
+use crate::plan::{Arg, Bindings, Plan, Unbuilt};
 use crate::syntax::ast::{Item, Name};
 use crate::syntax::diagnostic::Diagnostic;
 use crate::syntax::source::{SourceMap, Span};
@@ -48,7 +48,7 @@ pub fn cannot_bind(bindings: &Bindings, map: &SourceMap) -> Vec<Diagnostic> {
     for (name, b) in all.chain(bindings.evidence.iter().map(|b| ("evidence", b))) {
         if !signatures::is_built(&b.backend) {
             out.push(refused(&format!("{} = {}(…)", name, b.backend), &b.place, map));
-        } else if b.args.values().any(super::arguments::fills_later) {
+        } else if b.args.values().any(Arg::is_unfilled) {
             out.push(refused("${…} in an environment", &b.place, map));
         }
     }

@@ -288,25 +288,37 @@ fn not_built(what: &str, span: Span, map: &SourceMap) -> Diagnostic {
 
 /// What can be written today in place of something that is not built yet.
 fn instead(what: &str) -> Option<&'static str> {
-    Some(match what {
+    // an environment's line: `oncall = pagerduty(…)`
+    let backend = what.split_once(" = ").map(|(_, b)| b.trim_end_matches("(…)"));
+    Some(match backend.unwrap_or(what) {
         "${…} in an environment" => {
             "write the value out; `${percent}` stands in the `set:` of a command only, `${flag}` in what binds a flag"
         }
         "use" => "copy the declarations of the module into this file",
         "ramp" => "write one phase a step, each with its own `hold`",
-        "hold until" => "say `at least n events` in the guard, and `hold` a time",
         "hold forever" => "give the last phase a `hold` of the length you want to watch",
+        "irreversible" => "leave it out, and let the guards behind it say `else pause`: then no rollback crosses it",
         "rollback to …, kill" => "a kill takes everything back: write `rollback, kill NAME`",
         "confidence" => "compare with a margin and a minimum sample: `errors <= stable + 0.5pp at least 500 events`",
-        "in" => "write comparisons joined by `or`",
-        "avg" | "max" | "min" | "sum" | "stddev" | "rate" | "delta" => {
+        "avg" | "max" | "min" | "sum" | "stddev" | "rate" | "delta" | "quantile" => {
             "take the window inside the query: `avg_over_time(…[5m])`"
         }
-        "slice" | "per" | "[…]" | "labels" => "one rollout is one population for now",
-        "release" | "route" | "mirror" => "leave it to the balancer's own configuration",
-        "signoff" | "signed_off" | "approved" => {
+        "per" | "[…]" | "start slices by" => "one rollout is one population for now: one environment and one run a slice",
+        "release … proven by" => "leave `proven by` out, and `require` a metric that counts the release's processes",
+        "advance when" => "ask for it in the phase before: `promote when C`",
+        "drift correct" | "drift tell" => "leave it out: the run pauses and tells, and a person sets the port back",
+        "after" => "`require` a metric that says so, or let a person start the run",
+        "route" | "mirror" => "leave it to the balancer's own configuration",
+        "signed_off" | "approved" => {
             "ask for it before the start: `require` with a metric, or a person who starts the run"
         }
+        "alert_firing" => "read the source's own series: `sum(ALERTS{alertname=\"…\", alertstate=\"firing\"}) or vector(0)`",
+        "silenced" => "let a person start the run",
+        "rollbacks" => "`cooldown 24h after rollback` waits after the last one",
+        "probe" => "let another tool probe, and read what it exports",
+        "pagerduty" => "bind the channel to `slack`, `discord` or `teams`",
+        "http" => "bind the numbers of a load tool's own page, and `run` an action that starts it",
+        "folder" => "leave it out: `--report FILE` keeps the report of a run",
         "test" => "run the policy in the lab: `--env lab`",
         _ => return None,
     })

@@ -64,6 +64,21 @@ pub struct Secret(pub String);
 /// What stands for the name of a flag in the texts of its binding.
 pub const FLAG_NAME: &str = "${flag}";
 
+/// What is filled in today: what a port is set to, where it is set, and a flag's name, when it is connected.
+const FILLED: [&str; 3] = ["${percent}", "${value}", FLAG_NAME];
+
+impl Arg {
+    /// Whether it holds a placeholder that nobody fills in yet: a slice's value, another port's share.
+    #[must_use]
+    pub fn is_unfilled(&self) -> bool {
+        match self {
+            Self::Text(t) => FILLED.iter().fold(t.clone(), |t, f| t.replace(f, "")).contains("${"),
+            Self::List(items) => items.iter().any(Self::is_unfilled),
+            Self::Env(_) | Self::Secret(_) | Self::Duration(_) | Self::Number(_) | Self::Bool(_) => false,
+        }
+    }
+}
+
 impl Binding {
     /// An argument.
     #[must_use]
