@@ -4,7 +4,6 @@ use super::Cx;
 use super::scope::Decl;
 use super::signatures::{ArgSignature, ArgType, Role, Signature};
 use super::types::{Ty, Value};
-use crate::plan::binding::FLAG_NAME;
 use crate::plan::{Arg, Secret};
 use crate::syntax::ast::{self, Expr, ExprKind};
 use crate::syntax::diagnostic::Diagnostic;

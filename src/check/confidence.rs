@@ -8,12 +8,21 @@ use crate::syntax::diagnostic::Diagnostic;
 const SHAPE: &str = "for example `errors <= stable + 0.5pp confidence 99% or undecided`";
 
 impl<'a> Lower<'_, 'a> {
-    pub(super) fn confidence(&mut self, e: &'a Expr, of: &'a Expr, level: &'a Expr, or_undecided: bool) -> Option<NodeId> {
+    pub(super) fn confidence(
+        &mut self,
+        e: &'a Expr,
+        of: &'a Expr,
+        level: &'a Expr,
+        or_undecided: bool,
+    ) -> Option<NodeId> {
         let cx = self.cx;
         let share = cx.ratio(level, "`confidence`", 0.5, 0.999_999);
         if !is_comparison(of) {
             let what = "a condition that is no comparison";
-            cx.push(Diagnostic::error("E0319", format!("`confidence` tests a comparison, and this is {what}"), of.span, "").help(SHAPE));
+            cx.push(
+                Diagnostic::error("E0319", format!("`confidence` tests a comparison, and this is {what}"), of.span, "")
+                    .help(SHAPE),
+            );
             return None;
         }
         let node = self.condition(of)?;
@@ -23,8 +32,13 @@ impl<'a> Lower<'_, 'a> {
         };
         if at_least.is_some() {
             cx.push(
-                Diagnostic::error("E0319", "`at least n events` beside `confidence`", e.span, "the test itself knows when it has seen enough")
-                    .help("leave `at least` out"),
+                Diagnostic::error(
+                    "E0319",
+                    "`at least n events` beside `confidence`",
+                    e.span,
+                    "the test itself knows when it has seen enough",
+                )
+                .help("leave `at least` out"),
             );
             return None;
         }
@@ -53,7 +67,8 @@ impl<'a> Lower<'_, 'a> {
             n.inputs().all(|i| self.inputs.list.get(i.index()).is_some_and(|i| i.population == Population::Canary))
         };
         self.program.nodes.get(id.index()).is_some_and(|n| {
-            matches!(n, Node::Events { .. } | Node::Share { .. } | Node::Increase(..) | Node::Accumulated { .. }) && of_canary(n)
+            matches!(n, Node::Events { .. } | Node::Share { .. } | Node::Increase(..) | Node::Accumulated { .. })
+                && of_canary(n)
         })
     }
 

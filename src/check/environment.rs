@@ -144,7 +144,13 @@ impl<'a> Chosen<'a> {
     }
 
     /// All bindings that a rollout needs; everything that is missing is reported together.
-    pub(super) fn bind(&self, cx: &Cx<'a>, r: &'a ast::Rollout, needs: &Needs, release: Option<&Release>) -> Option<Bindings> {
+    pub(super) fn bind(
+        &self,
+        cx: &Cx<'a>,
+        r: &'a ast::Rollout,
+        needs: &Needs,
+        release: Option<&Release>,
+    ) -> Option<Bindings> {
         let mut out = Bindings { environment: self.name.clone(), ..Bindings::default() };
         let mut missing: Vec<(Role, &str, Span)> = Vec::new();
         let mut bad = ["store", "evidence"].iter().any(|n| matches!(self.bound.get(n), Some((None, _))));
@@ -233,12 +239,7 @@ impl<'a> Chosen<'a> {
     }
 
     /// What `${where}` is for the ports of a rollout.
-    fn variants_of(
-        &self,
-        cx: &Cx<'a>,
-        needs: &Needs,
-        release: Option<&Release>,
-    ) -> Option<BTreeMap<String, String>> {
+    fn variants_of(&self, cx: &Cx<'a>, needs: &Needs, release: Option<&Release>) -> Option<BTreeMap<String, String>> {
         if self.declared.is_none() {
             return Some(lab::variants());
         }

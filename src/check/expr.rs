@@ -132,8 +132,7 @@ impl<'c, 'a> Lower<'c, 'a> {
             ExprKind::Call { callee, args } if matches!(callee.as_slice(), [n] if n.node == "signed_off") => {
                 self.signed_off(e, args)
             }
-            ExprKind::Call { callee, args }
-                if matches!(callee.as_slice(), [n] if n.node == "alert_firing" || n.node == "silenced") =>
+            ExprKind::Call { callee, args } if matches!(callee.as_slice(), [n] if n.node == "alert_firing" || n.node == "silenced") =>
             {
                 let word = callee.first().map_or("", |n| n.node.as_str());
                 self.alert(word, e, args)
@@ -389,7 +388,9 @@ impl<'c, 'a> Lower<'c, 'a> {
                 self.cx.push(match d {
                     Decl::Window(_) => found.help(format!("write `now in {}`", n.node)),
                     Decl::Signoff(_) => found.help(format!("write `signed_off({})`", n.node)),
-                    Decl::Probe(_) => found.help(format!("it has `{0}.success`, `{0}.latency`, `{0}.availability(7d)`", n.node)),
+                    Decl::Probe(_) => {
+                        found.help(format!("it has `{0}.success`, `{0}.latency`, `{0}.availability(7d)`", n.node))
+                    }
                     Decl::Load(_) => found.help(format!("it has `{0}.success`, `{0}.latency`", n.node)),
                     Decl::Slo(_) => found.help(format!("it has `{0}.burn(1h)`, `{0}.spent`", n.node)),
                     _ => found,

@@ -69,7 +69,13 @@ impl<'a> Cx<'a> {
 
 impl<'a> Lower<'_, 'a> {
     /// `n.field` or `n.field(window)` as a value; `None` where it was reported.
-    pub(super) fn field(&mut self, e: &ast::Expr, root: &'a Name, field: &'a Name, args: Option<&'a [Arg]>) -> Option<Val> {
+    pub(super) fn field(
+        &mut self,
+        e: &ast::Expr,
+        root: &'a Name,
+        field: &'a Name,
+        args: Option<&'a [Arg]>,
+    ) -> Option<Val> {
         let cx = self.cx;
         cx.use_name(&root.node);
         let of = cx.root(root)?;
@@ -102,8 +108,13 @@ impl<'a> Lower<'_, 'a> {
             (Root::Probe(_) | Root::Load(_), "latency", _) => {
                 let name = format!("{}.latency", root.node);
                 cx.push(
-                    Diagnostic::error("E0309", format!("`{name}` is a histogram, not one number"), e.span, "ask for a share or a quantile")
-                        .help(format!("`share({name} < 300ms)` or `p95({name})`")),
+                    Diagnostic::error(
+                        "E0309",
+                        format!("`{name}` is a histogram, not one number"),
+                        e.span,
+                        "ask for a share or a quantile",
+                    )
+                    .help(format!("`share({name} < 300ms)` or `p95({name})`")),
                 );
                 return None;
             }
@@ -137,7 +148,13 @@ impl<'a> Lower<'_, 'a> {
     }
 
     /// Failed and all flows or requests, over a window.
-    fn counted_field(&mut self, of: Root<'a>, root: &Name, window: Option<Millis>, at: Span) -> Option<(InputId, InputId)> {
+    fn counted_field(
+        &mut self,
+        of: Root<'a>,
+        root: &Name,
+        window: Option<Millis>,
+        at: Span,
+    ) -> Option<(InputId, InputId)> {
         let bad = self.field_input(of, root, "success", FAILED, window, at, How::Increase);
         let total = self.field_input(of, root, "success", ALL, window, at, How::Increase);
         Some((bad?, total?))
@@ -157,8 +174,13 @@ impl<'a> Lower<'_, 'a> {
         let cx = self.cx;
         if self.population == Population::Stable {
             cx.push(
-                Diagnostic::error("E0313", format!("`{}` has one population: there is no `stable` of it", root.node), self.pronoun.unwrap_or(at), "")
-                    .help("compare it with a constant, or with `before`"),
+                Diagnostic::error(
+                    "E0313",
+                    format!("`{}` has one population: there is no `stable` of it", root.node),
+                    self.pronoun.unwrap_or(at),
+                    "",
+                )
+                .help("compare it with a constant, or with `before`"),
             );
             return None;
         }
@@ -185,7 +207,13 @@ impl<'a> Lower<'_, 'a> {
     }
 
     /// The buckets of `n.latency`, for a share or a quantile: with their name.
-    pub(super) fn latency_field(&mut self, root: &'a Name, field: &'a Name, window: Option<Millis>, at: Span) -> Option<InputId> {
+    pub(super) fn latency_field(
+        &mut self,
+        root: &'a Name,
+        field: &'a Name,
+        window: Option<Millis>,
+        at: Span,
+    ) -> Option<InputId> {
         self.cx.use_name(&root.node);
         let of = self.cx.root(root)?;
         match (of, field.node.as_str()) {

@@ -147,7 +147,12 @@ impl<'c, 'a> Lower<'c, 'a> {
     }
 
     /// A histogram or counter named by an expression.
-    pub(super) fn named(&mut self, e: &'a Expr, kind: &str, kinds: &str) -> Option<(&'a str, &'c super::metrics::Metric<'a>)> {
+    pub(super) fn named(
+        &mut self,
+        e: &'a Expr,
+        kind: &str,
+        kinds: &str,
+    ) -> Option<(&'a str, &'c super::metrics::Metric<'a>)> {
         let name = match &e.kind {
             ExprKind::Hole => return None,
             ExprKind::Paren(x) => return self.named(x, kind, kinds),

@@ -303,7 +303,9 @@ fn instead(what: &str) -> Option<&'static str> {
         "avg" | "max" | "min" | "sum" | "stddev" | "rate" | "delta" | "quantile" => {
             "take the window inside the query: `avg_over_time(…[5m])`"
         }
-        "per" | "[…]" | "start slices by" => "one rollout is one population for now: one environment and one run a slice",
+        "per" | "[…]" | "start slices by" => {
+            "one rollout is one population for now: one environment and one run a slice"
+        }
         "release … proven by" => "leave `proven by` out, and `require` a metric that counts the release's processes",
         "advance when" => "ask for it in the phase before: `promote when C`",
         "drift correct" | "drift tell" => "leave it out: the run pauses and tells, and a person sets the port back",
@@ -312,7 +314,9 @@ fn instead(what: &str) -> Option<&'static str> {
         "signed_off" | "approved" => {
             "ask for it before the start: `require` with a metric, or a person who starts the run"
         }
-        "alert_firing" => "read the source's own series: `sum(ALERTS{alertname=\"…\", alertstate=\"firing\"}) or vector(0)`",
+        "alert_firing" => {
+            "read the source's own series: `sum(ALERTS{alertname=\"…\", alertstate=\"firing\"}) or vector(0)`"
+        }
         "silenced" => "let a person start the run",
         "rollbacks" => "`cooldown 24h after rollback` waits after the last one",
         "probe" => "let another tool probe, and read what it exports",

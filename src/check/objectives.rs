@@ -32,9 +32,14 @@ impl<'a> Cx<'a> {
             }
             [first, second, ..] => {
                 self.push(
-                    Diagnostic::error("E0444", format!("`{}` has two objectives", s.name.node), second.span, "again here")
-                        .also(first.span, "the first")
-                        .help("give each a `slo` of its own"),
+                    Diagnostic::error(
+                        "E0444",
+                        format!("`{}` has two objectives", s.name.node),
+                        second.span,
+                        "again here",
+                    )
+                    .also(first.span, "the first")
+                    .help("give each a `slo` of its own"),
                 );
                 return None;
             }
@@ -57,12 +62,22 @@ impl<'a> Cx<'a> {
             }
         };
         let is_events = |d: &Decl<'_>| matches!(d, Decl::Metric(m) if m.kind.node == "events");
-        self.expect_decl(metric, "`events` metrics", "declare it with `metric name: events = events(bad: …, total: …)`", is_events)?;
+        self.expect_decl(
+            metric,
+            "`events` metrics",
+            "declare it with `metric name: events = events(bad: …, total: …)`",
+            is_events,
+        )?;
         let limit = self.ratio(right, "the limit of an objective", 0.0, 1.0)?;
         if limit <= 0.0 {
             self.push(
-                Diagnostic::error("E0444", "an objective without a budget: nothing can be spent of it", right.span, "0%")
-                    .help("give it a budget, or write a guard: `increase(failed) == 0`"),
+                Diagnostic::error(
+                    "E0444",
+                    "an objective without a budget: nothing can be spent of it",
+                    right.span,
+                    "0%",
+                )
+                .help("give it a budget, or write a guard: `increase(failed) == 0`"),
             );
             return None;
         }
@@ -77,8 +92,13 @@ impl<'a> Lower<'_, 'a> {
         let cx = self.cx;
         if self.population == Population::Before {
             cx.push(
-                Diagnostic::error("E0313", format!("`{}` has no `before`", s.name.node), self.pronoun.unwrap_or(at), "")
-                    .help("compare what is burnt with a constant: `burn(1h) < 14`"),
+                Diagnostic::error(
+                    "E0313",
+                    format!("`{}` has no `before`", s.name.node),
+                    self.pronoun.unwrap_or(at),
+                    "",
+                )
+                .help("compare what is burnt with a constant: `burn(1h) < 14`"),
             );
             return None;
         }

@@ -12,14 +12,18 @@ impl<'a> Lower<'_, 'a> {
         let cx = self.cx;
         let [Arg { name: None, value }] = args else {
             cx.push(
-                Diagnostic::error("E0207", "wrong arguments", e.span, "").help(format!("write `{word}(\"NAME\")`, with a name in quotes")),
+                Diagnostic::error("E0207", "wrong arguments", e.span, "")
+                    .help(format!("write `{word}(\"NAME\")`, with a name in quotes")),
             );
             return None;
         };
         let name = match cx.constant(value, &format!("`{word}`"))? {
             Value::Text(t) if !t.is_empty() => t,
             Value::Text(_) => {
-                cx.push(Diagnostic::error("E0207", "an empty name", value.span, "").help(format!("write `{word}(\"NAME\")`")));
+                cx.push(
+                    Diagnostic::error("E0207", "an empty name", value.span, "")
+                        .help(format!("write `{word}(\"NAME\")`")),
+                );
                 return None;
             }
             other => {
@@ -37,7 +41,9 @@ impl<'a> Lower<'_, 'a> {
         let within = match args {
             [Arg { name: Some(n), value }] if n.node == "within" => self.cx.duration(value, "`within:`", 1)?,
             _ => {
-                self.cx.push(Diagnostic::error("E0207", "wrong arguments", e.span, "").help("write `rollbacks(within: 1d)`"));
+                self.cx.push(
+                    Diagnostic::error("E0207", "wrong arguments", e.span, "").help("write `rollbacks(within: 1d)`"),
+                );
                 return None;
             }
         };

@@ -54,8 +54,13 @@ impl<'a> Lower<'_, 'a> {
         }
         if self.sized(value.node) {
             cx.push(
-                Diagnostic::error("E0309", format!("`{word}` is taken of a gauge, and this counts events"), of.span, "")
-                    .help("give it its window: `errors(10m)`, `share(latency < 300ms, 10m)`"),
+                Diagnostic::error(
+                    "E0309",
+                    format!("`{word}` is taken of a gauge, and this counts events"),
+                    of.span,
+                    "",
+                )
+                .help("give it its window: `errors(10m)`, `share(latency < 300ms, 10m)`"),
             );
             return None;
         }
@@ -70,8 +75,17 @@ impl<'a> Lower<'_, 'a> {
         };
         let Some(ty) = ty else {
             cx.push(
-                Diagnostic::error("E0301", format!("`{word}` of {} has no meaning", value.ty.a()), of.span, format!("this is {}", value.ty.a()))
-                    .help(if word == "rate" { "how much it changes is `delta(m, 5m)`" } else { "compare it as it is" }),
+                Diagnostic::error(
+                    "E0301",
+                    format!("`{word}` of {} has no meaning", value.ty.a()),
+                    of.span,
+                    format!("this is {}", value.ty.a()),
+                )
+                .help(if word == "rate" {
+                    "how much it changes is `delta(m, 5m)`"
+                } else {
+                    "compare it as it is"
+                }),
             );
             return None;
         };
@@ -81,8 +95,13 @@ impl<'a> Lower<'_, 'a> {
             value.node
         } else if self.population == Population::Before {
             cx.push(
-                Diagnostic::error("E0313", format!("`before` is one value, and `{word}` wants many"), self.pronoun.unwrap_or(e.span), "")
-                    .help("compare with a constant, or `avg(…)` with `before`"),
+                Diagnostic::error(
+                    "E0313",
+                    format!("`before` is one value, and `{word}` wants many"),
+                    self.pronoun.unwrap_or(e.span),
+                    "",
+                )
+                .help("compare with a constant, or `avg(…)` with `before`"),
             );
             return None;
         } else {

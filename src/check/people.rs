@@ -25,7 +25,9 @@ impl<'a> Cx<'a> {
             let problem = match value {
                 Value::List(items) if items.is_empty() => Some(format!("group `{}` is nobody", group.node)),
                 Value::List(items) => items.into_iter().find_map(|i| match i {
-                    Value::Text(t) if t.trim().is_empty() => Some(format!("somebody in group `{}` has no name", group.node)),
+                    Value::Text(t) if t.trim().is_empty() => {
+                        Some(format!("somebody in group `{}` has no name", group.node))
+                    }
                     Value::Text(t) if names.contains(&t) => Some(format!("{t:?} is twice in group `{}`", group.node)),
                     Value::Text(t) => {
                         names.push(t);
@@ -36,10 +38,9 @@ impl<'a> Cx<'a> {
                 other => Some(format!("a list of people is needed, and this is {}", other.a())),
             };
             if let Some(message) = problem {
-                self.push(
-                    Diagnostic::error("E0519", message, people.span, "")
-                        .help("for example `people engineering = [\"ada\", \"grace\"]`: names as the operating system knows them"),
-                );
+                self.push(Diagnostic::error("E0519", message, people.span, "").help(
+                    "for example `people engineering = [\"ada\", \"grace\"]`: names as the operating system knows them",
+                ));
                 continue;
             }
             out.insert(&group.node, names);
@@ -71,15 +72,25 @@ impl<'a> Cx<'a> {
             }
             if let Some((other, _)) = out.iter().find(|(d, l)| **l == label.node && **d != dim.node) {
                 self.push(
-                    Diagnostic::error("E0520", format!("`{other}` and `{}` are told by one label", dim.node), label.span, "")
-                        .help("each dimension has a label of its own"),
+                    Diagnostic::error(
+                        "E0520",
+                        format!("`{other}` and `{}` are told by one label", dim.node),
+                        label.span,
+                        "",
+                    )
+                    .help("each dimension has a label of its own"),
                 );
                 continue;
             }
             if out.insert(&dim.node, &label.node).is_some() {
                 self.push(
-                    Diagnostic::error("E0520", format!("the label of `{}` is given twice", dim.node), dim.span, "again here")
-                        .help("keep one of them"),
+                    Diagnostic::error(
+                        "E0520",
+                        format!("the label of `{}` is given twice", dim.node),
+                        dim.span,
+                        "again here",
+                    )
+                    .help("keep one of them"),
                 );
             }
         }

@@ -52,8 +52,13 @@ impl<'a> Builder<'_, 'a> {
                     self.lower.later("irreversible", span);
                 } else {
                     cx.push(
-                        Diagnostic::error("E0427", "`irreversible` is the first word of a phase", span, "comes too late")
-                            .help("move it up: from the moment the phase's settings are asked for no rollback leads back"),
+                        Diagnostic::error(
+                            "E0427",
+                            "`irreversible` is the first word of a phase",
+                            span,
+                            "comes too late",
+                        )
+                        .help("move it up: from the moment the phase's settings are asked for no rollback leads back"),
                     );
                 }
                 continue;
@@ -158,8 +163,13 @@ impl<'a> Builder<'_, 'a> {
                     forever = Some(span);
                     if index + 1 < self.phases.len() {
                         cx.push(
-                            Diagnostic::error("E0426", "`hold forever` in a phase that is not the last", span, "the next one never begins")
-                                .help("give the hold an end, or remove the phases behind it"),
+                            Diagnostic::error(
+                                "E0426",
+                                "`hold forever` in a phase that is not the last",
+                                span,
+                                "the next one never begins",
+                            )
+                            .help("give the hold an end, or remove the phases behind it"),
                         );
                     }
                     self.lower.later("hold forever", span);

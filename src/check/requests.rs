@@ -17,8 +17,10 @@ const BURST: Millis = 120_000;
 const PARALLEL: u32 = 10;
 
 const METHODS: [&str; 6] = ["get", "head", "post", "put", "patch", "delete"];
-const STEP: &str = "for example `step basket = get(\"/basket\", bearer: token, status: 200, within: 800ms, json: `$.items[0].id`)`";
-const LOAD: &str = "for example `burst(get: \"/search?q=${n}\", requests: 100, users: 5, parallel: 10, within: 2m, via: canary)`";
+const STEP: &str =
+    "for example `step basket = get(\"/basket\", bearer: token, status: 200, within: 800ms, json: `$.items[0].id`)`";
+const LOAD: &str =
+    "for example `burst(get: \"/search?q=${n}\", requests: 100, users: 5, parallel: 10, within: 2m, via: canary)`";
 
 impl<'a> Cx<'a> {
     /// A probe; what is wrong with it is reported.
@@ -32,16 +34,26 @@ impl<'a> Cx<'a> {
             && t > e
         {
             self.push(
-                Diagnostic::error("E0440", "a flow may take longer than the next one waits", at.span, "longer than `every`")
-                    .also(p.every.span, "the next flow begins")
-                    .help("let `timeout` be at most `every`: flows of one probe do not overlap"),
+                Diagnostic::error(
+                    "E0440",
+                    "a flow may take longer than the next one waits",
+                    at.span,
+                    "longer than `every`",
+                )
+                .also(p.every.span, "the next flow begins")
+                .help("let `timeout` be at most `every`: flows of one probe do not overlap"),
             );
             return None;
         }
         if p.steps.is_empty() {
             self.push(
-                Diagnostic::error("E0440", format!("probe `{}` has no step", p.name.node), p.name.span, "would ask nothing")
-                    .help(STEP),
+                Diagnostic::error(
+                    "E0440",
+                    format!("probe `{}` has no step", p.name.node),
+                    p.name.span,
+                    "would ask nothing",
+                )
+                .help(STEP),
             );
             return None;
         }
@@ -72,7 +84,9 @@ impl<'a> Cx<'a> {
             ExprKind::Hole => return None,
             ExprKind::Call { callee, args } if callee.len() == 1 => (callee.first()?, args),
             _ => {
-                self.push(Diagnostic::error("E0440", "a step sends a request", s.call.span, "not a request").help(STEP));
+                self.push(
+                    Diagnostic::error("E0440", "a step sends a request", s.call.span, "not a request").help(STEP),
+                );
                 return None;
             }
         };
@@ -154,7 +168,9 @@ impl<'a> Cx<'a> {
             };
         }
         let Some(path) = path else {
-            self.push(Diagnostic::error("E0440", format!("`{}` needs a path", method.node), s.call.span, "").help(STEP));
+            self.push(
+                Diagnostic::error("E0440", format!("`{}` needs a path", method.node), s.call.span, "").help(STEP),
+            );
             return None;
         };
         request.path = path?;
@@ -199,14 +215,14 @@ impl<'a> Cx<'a> {
             let name = part.split('}').next().unwrap_or("").trim();
             if !part.contains('}') || !known.iter().any(|k| k == name) {
                 let known: Vec<&str> = known.iter().map(String::as_str).collect();
-                self.push(
-                    Diagnostic::error("E0440", format!("nothing fills `${{{name}}}`"), e.span, "").help(suggest::help(
+                self.push(Diagnostic::error("E0440", format!("nothing fills `${{{name}}}`"), e.span, "").help(
+                    suggest::help(
                         name,
                         &known,
                         "can be filled in",
                         "an earlier step captures it: `capture: token(\"$.token\")`",
-                    )),
-                );
+                    ),
+                ));
                 return None;
             }
         }
@@ -234,7 +250,8 @@ impl<'a> Cx<'a> {
         let text = self.request_text(e, "a JSON path")?;
         if !text.starts_with('$') {
             self.push(
-                Diagnostic::error("E0440", "a JSON path begins with `$`", e.span, "").help("for example ``json: `$.items[0].id` ``"),
+                Diagnostic::error("E0440", "a JSON path begins with `$`", e.span, "")
+                    .help("for example ``json: `$.items[0].id` ``"),
             );
             return None;
         }
@@ -272,9 +289,10 @@ impl<'a> Cx<'a> {
         let [n] = path.as_slice() else { return self.no_capture(e) };
         if !known.contains(&n.node) {
             let known: Vec<&str> = known.iter().map(String::as_str).collect();
-            self.push(Diagnostic::error("E0440", format!("no earlier step captures `{}`", n.node), n.span, "").help(
-                suggest::help(&n.node, &known, "captured are", "capture it: `capture: token(\"$.token\")`"),
-            ));
+            self.push(
+                Diagnostic::error("E0440", format!("no earlier step captures `{}`", n.node), n.span, "")
+                    .help(suggest::help(&n.node, &known, "captured are", "capture it: `capture: token(\"$.token\")`")),
+            );
             return None;
         }
         Some(n.node.clone())
@@ -286,7 +304,9 @@ impl<'a> Cx<'a> {
         self.filled_with(&text, e, known)?;
         let token = |n: &str| !n.is_empty() && n.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_');
         match text.split_once(':').map(|(n, v)| (n.trim(), v.trim())) {
-            Some((n, v)) if token(n) && !v.is_empty() && !v.contains(['\r', '\n']) => Some((n.to_owned(), v.to_owned())),
+            Some((n, v)) if token(n) && !v.is_empty() && !v.contains(['\r', '\n']) => {
+                Some((n.to_owned(), v.to_owned()))
+            }
             _ => {
                 self.push(
                     Diagnostic::error("E0440", "a header has a name and a value", e.span, "")
@@ -303,7 +323,8 @@ impl<'a> Cx<'a> {
             Ok(s) if s < 600 => Some(s),
             _ => {
                 self.push(
-                    Diagnostic::error("E0440", format!("{n} is no status of HTTP"), e.span, "").help("between 100 and 599"),
+                    Diagnostic::error("E0440", format!("{n} is no status of HTTP"), e.span, "")
+                        .help("between 100 and 599"),
                 );
                 None
             }
@@ -321,8 +342,15 @@ impl<'a> Cx<'a> {
             }
         };
         let known = [String::from("n")];
-        let mut out =
-            Load { method: String::new(), path: String::new(), body: None, requests: 0, users: 1, parallel: PARALLEL, via: None };
+        let mut out = Load {
+            method: String::new(),
+            path: String::new(),
+            body: None,
+            requests: 0,
+            users: 1,
+            parallel: PARALLEL,
+            via: None,
+        };
         let (mut within, mut seen, mut ok) = (BURST, Vec::new(), true);
         for arg in args {
             let Some(name) = &arg.name else {
@@ -332,7 +360,10 @@ impl<'a> Cx<'a> {
             };
             if seen.contains(&name.node.as_str()) {
                 ok = false;
-                self.push(Diagnostic::error("E0441", format!("`{}` is given twice", name.node), name.span, "again here").help(LOAD));
+                self.push(
+                    Diagnostic::error("E0441", format!("`{}` is given twice", name.node), name.span, "again here")
+                        .help(LOAD),
+                );
             }
             seen.push(&name.node);
             let mut whole = |slot: &mut u32, what| match self.count(&arg.value, what, 1) {

@@ -8,7 +8,8 @@ use crate::syntax::ast::{self, Arg, Expr, ExprKind, SignoffLine};
 use crate::syntax::diagnostic::Diagnostic;
 use crate::syntax::source::Span;
 
-const SHAPE: &str = "for example `signoff m4 { artifact \"signoffs/m4.json\"   require shadow_runs >= 100   expires 14d }`";
+const SHAPE: &str =
+    "for example `signoff m4 { artifact \"signoffs/m4.json\"   require shadow_runs >= 100   expires 14d }`";
 
 impl<'a> Cx<'a> {
     fn once_in(&self, seen: &mut Vec<(&'static str, Span)>, what: &'static str, here: Span) -> bool {
@@ -29,8 +30,13 @@ impl<'a> Lower<'_, 'a> {
     /// A signoff; what is wrong with it is reported.
     pub(super) fn signoff(&mut self, s: &'a ast::Signoff) -> Option<Signoff> {
         let cx = self.cx;
-        let mut out =
-            Signoff { name: s.name.node.clone(), artifact: String::new(), requires: Vec::new(), by: None, expires: None };
+        let mut out = Signoff {
+            name: s.name.node.clone(),
+            artifact: String::new(),
+            requires: Vec::new(),
+            by: None,
+            expires: None,
+        };
         let mut seen = Vec::new();
         let mut whole = true;
         // asked when the signoff is made, not at each check
@@ -91,7 +97,10 @@ impl<'a> Lower<'_, 'a> {
             [Arg { name: None, value: Expr { kind: ExprKind::Name(path), .. } }] => cx.one_name(path, "a signoff")?,
             [Arg { value: Expr { kind: ExprKind::Hole, .. }, .. }] => return None,
             _ => {
-                cx.push(Diagnostic::error("E0207", "wrong arguments", e.span, "").help("write `signed_off(m4)`, with the name of a signoff"));
+                cx.push(
+                    Diagnostic::error("E0207", "wrong arguments", e.span, "")
+                        .help("write `signed_off(m4)`, with the name of a signoff"),
+                );
                 return None;
             }
         };

@@ -38,7 +38,10 @@ impl<'a> Cx<'a> {
                         }
                         Value::Text(t) => out.push(t),
                         other => {
-                            self.bad_slice(list.span, &format!("the values of a slice are texts, and this is {}", other.a()));
+                            self.bad_slice(
+                                list.span,
+                                &format!("the values of a slice are texts, and this is {}", other.a()),
+                            );
                             return None;
                         }
                     }
@@ -65,10 +68,9 @@ impl<'a> Cx<'a> {
     }
 
     fn bad_slice(&self, span: crate::syntax::source::Span, message: &str) {
-        self.push(
-            Diagnostic::error("E0431", message, span, "")
-                .help("for example `slice severity in [\"low\", \"high\"]`, or `slice tenant of agreement label \"tenant_id\"`"),
-        );
+        self.push(Diagnostic::error("E0431", message, span, "").help(
+            "for example `slice severity in [\"low\", \"high\"]`, or `slice tenant of agreement label \"tenant_id\"`",
+        ));
     }
 
     /// The dimensions behind a `per`, each declared, each once.
@@ -80,8 +82,13 @@ impl<'a> Cx<'a> {
             let Some(Decl::Slice(s)) = self.expect_decl(name, "slices", how, is_slice) else { continue };
             if out.iter().any(|o| o.name.node == s.name.node) {
                 self.push(
-                    Diagnostic::error("E0430", format!("`{}` stands twice behind `per`", name.node), name.span, "again here")
-                        .help("keep one of them"),
+                    Diagnostic::error(
+                        "E0430",
+                        format!("`{}` stands twice behind `per`", name.node),
+                        name.span,
+                        "again here",
+                    )
+                    .help("keep one of them"),
                 );
                 continue;
             }
@@ -113,7 +120,8 @@ impl<'a> Cx<'a> {
 /// What a label may be called.
 pub(super) fn is_label(name: &str) -> bool {
     let mut chars = name.chars();
-    chars.next().is_some_and(|c| c.is_ascii_alphabetic() || c == '_') && chars.all(|c| c.is_ascii_alphanumeric() || c == '_')
+    chars.next().is_some_and(|c| c.is_ascii_alphabetic() || c == '_')
+        && chars.all(|c| c.is_ascii_alphanumeric() || c == '_')
 }
 
 impl<'a> Builder<'_, 'a> {

@@ -33,9 +33,14 @@ impl<'a> Builder<'_, 'a> {
                 let d = cx.duration(length, "`cooldown`", 1);
                 if after.node != "rollback" {
                     cx.push(
-                        Diagnostic::error("E0434", format!("no cooldown after `{}`", after.node), after.span, "only after `rollback`")
-                            .help("write `cooldown 24h after rollback`")
-                            .fix(after.span, "rollback"),
+                        Diagnostic::error(
+                            "E0434",
+                            format!("no cooldown after `{}`", after.node),
+                            after.span,
+                            "only after `rollback`",
+                        )
+                        .help("write `cooldown 24h after rollback`")
+                        .fix(after.span, "rollback"),
                     );
                 }
                 if head.once(cx, "cooldown", *span) {
@@ -62,7 +67,10 @@ impl<'a> Builder<'_, 'a> {
                 self.lower.later("route", *span);
                 if let Some((name, by)) = self.route(port, by) {
                     let known = head.routes.iter().any(|(n, b, k, v, _)| {
-                        n.node == name.node && *b == by && *k == key.node && *v == value.as_ref().map(|v| v.node.clone())
+                        n.node == name.node
+                            && *b == by
+                            && *k == key.node
+                            && *v == value.as_ref().map(|v| v.node.clone())
                     });
                     if known {
                         let what = format!("this route of `{}` stands here twice", name.node);
@@ -76,8 +84,13 @@ impl<'a> Builder<'_, 'a> {
                 let within = cx.duration(within, "`within`", 1);
                 if rollout.node == self.rollout.name.node {
                     cx.push(
-                        Diagnostic::error("E0437", format!("rollout `{}` waits for itself", rollout.node), rollout.span, "never promoted before")
-                            .help("name another rollout; after a failed try there is `cooldown 24h after rollback`"),
+                        Diagnostic::error(
+                            "E0437",
+                            format!("rollout `{}` waits for itself", rollout.node),
+                            rollout.span,
+                            "never promoted before",
+                        )
+                        .help("name another rollout; after a failed try there is `cooldown 24h after rollback`"),
                     );
                 } else if head.after.iter().any(|a| a.rollout == rollout.node) {
                     let what = format!("`after {}` stands here twice", rollout.node);
@@ -113,8 +126,13 @@ impl<'a> Builder<'_, 'a> {
             let plain = |c: char| !c.is_control() && !matches!(c, '"' | '\\' | '`' | '$');
             if text.node.is_empty() || !text.node.chars().all(plain) {
                 cx.push(
-                    Diagnostic::error("E0438", format!("{:?} cannot be the name of a release", text.node), text.span, "")
-                        .help("the name of a branch, tag or version, without quotes, `\\`, `$` and line breaks"),
+                    Diagnostic::error(
+                        "E0438",
+                        format!("{:?} cannot be the name of a release", text.node),
+                        text.span,
+                        "",
+                    )
+                    .help("the name of a branch, tag or version, without quotes, `\\`, `$` and line breaks"),
                 );
                 return None;
             }
@@ -152,12 +170,9 @@ impl<'a> Builder<'_, 'a> {
         let dims: Vec<&str> = self.rollout.per.iter().map(|n| n.node.as_str()).collect();
         if !dims.contains(&by.node.as_str()) {
             cx.push(
-                Diagnostic::error("E0433", format!("`{}` is no dimension of this rollout", by.node), by.span, "").help(suggest::help(
-                    &by.node,
-                    &dims,
-                    "its dimensions",
-                    "it has no slices: write `per` behind its name",
-                )),
+                Diagnostic::error("E0433", format!("`{}` is no dimension of this rollout", by.node), by.span, "").help(
+                    suggest::help(&by.node, &dims, "its dimensions", "it has no slices: write `per` behind its name"),
+                ),
             );
             return None;
         }
@@ -205,8 +220,13 @@ impl<'a> Builder<'_, 'a> {
         for (name, by, key, value, span) in &head.routes {
             let Some(port) = self.ports.iter().position(|p| p.name == name.node) else {
                 self.cx.push(
-                    Diagnostic::error("E0436", format!("`{}` is routed, and no phase sets it", name.node), *span, "leads nowhere")
-                        .help("set it in a phase, or remove the route"),
+                    Diagnostic::error(
+                        "E0436",
+                        format!("`{}` is routed, and no phase sets it", name.node),
+                        *span,
+                        "leads nowhere",
+                    )
+                    .help("set it in a phase, or remove the route"),
                 );
                 continue;
             };

@@ -15,16 +15,27 @@ const MOST_STEPS: f64 = 1000.0;
 
 impl<'a> Builder<'_, 'a> {
     /// `ramp x from 5% to 50% by 5% every 10m`
-    pub(super) fn ramp(&mut self, port: &'a Name, [from, to, by]: [&'a Expr; 3], every: &'a Expr, span: Span) -> Option<Step> {
+    pub(super) fn ramp(
+        &mut self,
+        port: &'a Name,
+        [from, to, by]: [&'a Expr; 3],
+        every: &'a Expr,
+        span: Span,
+    ) -> Option<Step> {
         let cx = self.cx;
         let every = cx.duration(every, "`every` of a ramp", 1);
         let is_port = |d: &Decl<'_>| matches!(d, Decl::Traffic(_) | Decl::Flag(_) | Decl::Flags(_));
         let decl = cx.expect_decl(port, "ports", "declare it with `traffic name` or `flag name: ratio`", is_port)?;
         if let Decl::Flags(_) = decl {
             cx.push(
-                Diagnostic::error("E0424", format!("`{}` is a group, and a ramp raises one port", port.node), port.span, "")
-                    .also(decl.span(), "declared here")
-                    .help("write a phase for each step: a group is set as one"),
+                Diagnostic::error(
+                    "E0424",
+                    format!("`{}` is a group, and a ramp raises one port", port.node),
+                    port.span,
+                    "",
+                )
+                .also(decl.span(), "declared here")
+                .help("write a phase for each step: a group is set as one"),
             );
             return None;
         }
@@ -36,9 +47,14 @@ impl<'a> Builder<'_, 'a> {
         let step = match kind {
             PortKind::BoolFlag => {
                 cx.push(
-                    Diagnostic::error("E0424", format!("`{}` is on or off: nothing lies between", port.node), port.span, "")
-                        .also(decl.span(), "declared here")
-                        .help(format!("write `flag {} = on`", port.node)),
+                    Diagnostic::error(
+                        "E0424",
+                        format!("`{}` is on or off: nothing lies between", port.node),
+                        port.span,
+                        "",
+                    )
+                    .also(decl.span(), "declared here")
+                    .help(format!("write `flag {} = on`", port.node)),
                 );
                 return None;
             }
@@ -71,8 +87,13 @@ impl<'a> Builder<'_, 'a> {
         {
             let words: Vec<String> = listed.iter().map(ToString::to_string).collect();
             cx.push(
-                Diagnostic::error("E0424", format!("this ramp comes to {stray}, and `{}` cannot be that", port.node), span, "")
-                    .help(format!("it takes {}: write a phase for each", words.join(", "))),
+                Diagnostic::error(
+                    "E0424",
+                    format!("this ramp comes to {stray}, and `{}` cannot be that", port.node),
+                    span,
+                    "",
+                )
+                .help(format!("it takes {}: write a phase for each", words.join(", "))),
             );
             return None;
         }
@@ -97,7 +118,12 @@ impl<'a> Builder<'_, 'a> {
 
 impl<'a> Lower<'_, 'a> {
     /// `500 events of errors`, counted since the phase's settings were verified.
-    pub(super) fn events_counted(&mut self, n: &'a Expr, of: Option<&'a [Name]>, span: Span) -> Option<(NodeId, String)> {
+    pub(super) fn events_counted(
+        &mut self,
+        n: &'a Expr,
+        of: Option<&'a [Name]>,
+        span: Span,
+    ) -> Option<(NodeId, String)> {
         let cx = self.cx;
         let least = cx.count(n, "`hold until … events`", 1);
         let metric = match of {

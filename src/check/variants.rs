@@ -104,7 +104,11 @@ impl<'a> Cx<'a> {
             let filled = text.node.replace(RELEASE, "r");
             if filled.contains("${") || (population.node == "all" && filled != text.node) {
                 ok = false;
-                let what = if population.node == "all" { "all releases have no name" } else { "only `${release}` is filled in here" };
+                let what = if population.node == "all" {
+                    "all releases have no name"
+                } else {
+                    "only `${release}` is filled in here"
+                };
                 self.push(
                     Diagnostic::error("E0518", what, text.span, "")
                         .help("`${release}` is the name behind `release canary` or `stable`; write the rest out"),

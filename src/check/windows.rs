@@ -34,10 +34,16 @@ impl<'a> Cx<'a> {
         {
             ok = false;
             let span = w.days.last().map_or(first.span, |(from, to)| first.span.to(to.as_ref().unwrap_or(from).span));
-            self.push(Diagnostic::error("E0442", "a day stands here twice", span, "").help("name each day once: `mon..fri, sun`"));
+            self.push(
+                Diagnostic::error("E0442", "a day stands here twice", span, "")
+                    .help("name each day once: `mon..fri, sun`"),
+            );
         }
         if days.is_empty() && ok {
-            self.push(Diagnostic::error("E0442", format!("window `{}` has no day", w.name.node), w.name.span, "").help(shape()));
+            self.push(
+                Diagnostic::error("E0442", format!("window `{}` has no day", w.name.node), w.name.span, "")
+                    .help(shape()),
+            );
             ok = false;
         }
         for (i, h) in w.hours.iter().enumerate() {
@@ -57,7 +63,10 @@ impl<'a> Cx<'a> {
             }
         }
         if w.hours.is_empty() && ok {
-            self.push(Diagnostic::error("E0442", format!("window `{}` has no hours", w.name.node), w.name.span, "").help(shape()));
+            self.push(
+                Diagnostic::error("E0442", format!("window `{}` has no hours", w.name.node), w.name.span, "")
+                    .help(shape()),
+            );
             ok = false;
         }
         if !is_zone(&w.zone.node) {
@@ -66,7 +75,9 @@ impl<'a> Cx<'a> {
             let message = format!("no time zone {:?}", w.zone.node);
             let help = match suggest::nearest(&w.zone.node, all.iter().copied()) {
                 Some(near) => format!("did you mean {near:?}?"),
-                None => String::from("a name of the IANA time zone database, such as \"Europe/Berlin\" or \"UTC\": it knows when clocks change"),
+                None => String::from(
+                    "a name of the IANA time zone database, such as \"Europe/Berlin\" or \"UTC\": it knows when clocks change",
+                ),
             };
             self.push(Diagnostic::error("E0442", message, w.zone.span, "").help(help));
         }
@@ -79,7 +90,10 @@ impl<'a> Cx<'a> {
             Some(i) => u8::try_from(i).ok(),
             None => {
                 let message = format!("no day `{}`", name.node);
-                self.push(Diagnostic::error("E0442", message, name.span, "").help(suggest::help(&name.node, &DAYS, "days", "")));
+                self.push(
+                    Diagnostic::error("E0442", message, name.span, "")
+                        .help(suggest::help(&name.node, &DAYS, "days", "")),
+                );
                 None
             }
         }
@@ -121,13 +135,21 @@ impl<'a> Lower<'_, 'a> {
             return None;
         };
         if items.is_empty() {
-            cx.push(Diagnostic::error("E0321", "nothing is in an empty list", right.span, "always false").help("name the values"));
+            cx.push(
+                Diagnostic::error("E0321", "nothing is in an empty list", right.span, "always false")
+                    .help("name the values"),
+            );
             return None;
         }
         if cx.is_const(left) {
             cx.push(
-                Diagnostic::error("E0305", "a constant is looked for among constants", e.span, "always the same answer")
-                    .help("the left side must be measured"),
+                Diagnostic::error(
+                    "E0305",
+                    "a constant is looked for among constants",
+                    e.span,
+                    "always the same answer",
+                )
+                .help("the left side must be measured"),
             );
             return None;
         }
@@ -146,7 +168,8 @@ impl<'a> Lower<'_, 'a> {
             };
             let constant = self.push(Node::Const(n));
             let unit = ty.unit();
-            let same = self.push(Node::Compare { op: Compare::Eq, left: value.node, right: constant, at_least: None, unit });
+            let same =
+                self.push(Node::Compare { op: Compare::Eq, left: value.node, right: constant, at_least: None, unit });
             any = Some(match any {
                 None => same,
                 Some(before) => self.push(Node::Or(before, same)),

@@ -4,6 +4,7 @@
 //! what remains as text is there to be shown. All times are whole milliseconds, all values are in base units: ratios as
 //! fractions of one, durations in seconds, rates per second, bytes in bytes, booleans as 0 and 1.
 
+mod also;
 pub mod binding;
 pub mod expr;
 pub mod groups;
