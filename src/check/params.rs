@@ -119,7 +119,7 @@ impl<'a> Cx<'a> {
         }
         let name = &p.name.node;
         self.push(
-            Diagnostic::error("E0319", format!("param `{name}` has no value"), p.name.span, "no default")
+            Diagnostic::error("E0320", format!("param `{name}` has no value"), p.name.span, "no default")
                 .help(format!("give it one: `param {name}: {} = {}`, or `--set {name}=…`", p.ty.node, ty.example())),
         );
     }

@@ -3,7 +3,7 @@
 use super::review::{self, Review};
 use super::{
     Action, Arg, Ask, Binding, Bindings, Consequence, Guard, Input, Millis, PhaseId, Plan, Population, PortId,
-    Tolerance, Trigger, Window, show,
+    Tolerance, Trigger, Window, also, show,
 };
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -26,8 +26,7 @@ pub struct Credential {
 #[must_use]
 pub fn credentials(bindings: &Bindings) -> Vec<Credential> {
     let mut found: BTreeSet<(String, bool, String)> = BTreeSet::new();
-    let all = bindings.bindings.iter().map(|(n, b)| (n.as_str(), b)).chain(bindings.store.iter().map(|b| ("store", b)));
-    for (name, binding) in all {
+    for (name, binding) in all(bindings) {
         for arg in binding.args.values() {
             outside(arg, &mut |variable, secret| {
                 found.insert((variable.to_owned(), secret, name.to_owned()));
@@ -42,6 +41,13 @@ pub fn credentials(bindings: &Bindings) -> Vec<Credential> {
         }
     }
     out
+}
+
+/// Everything that an environment binds for a plan.
+fn all(bindings: &Bindings) -> impl Iterator<Item = (&str, &Binding)> {
+    let ports = bindings.bindings.iter().map(|(n, b)| (n.as_str(), b));
+    let store = bindings.store.iter().map(|b| ("store", b));
+    ports.chain(store).chain(bindings.evidence.iter().map(|b| ("evidence", b)))
 }
 
 fn outside(arg: &Arg, found: &mut dyn FnMut(&str, bool)) {
@@ -71,10 +77,12 @@ pub fn text(plan: &Plan, bindings: &Bindings) -> String {
     guards(plan, &mut out);
     switches(plan, &mut out);
     reactions(plan, &mut out);
+    also::declared(plan, &mut out);
     queries(plan, bindings, &mut out);
     rollback(plan, &mut out);
     out.push_str(&review::text(&seen));
     bound(bindings, &mut out);
+    also::unbuilt(plan, &mut out);
     let _ = write!(out, "\nplan      {}\nbindings  {}\n", plan.hash, bindings.hash);
     out
 }
@@ -105,6 +113,9 @@ fn head(plan: &Plan, bindings: &Bindings, seen: &Review, out: &mut String) {
     if !plan.params.is_empty() {
         let params: Vec<String> = plan.params.iter().map(|(n, v)| format!("{n} = {v}")).collect();
         line("params", &params.join(", "));
+    }
+    for (what, text) in also::head(plan) {
+        line(what, &text);
     }
     if let Some(end) = seen.earliest_end_ms {
         line("earliest end", &format!("{} after the first check", show::duration(end)));
@@ -141,6 +152,10 @@ fn timeline(plan: &Plan, seen: &Review, out: &mut String) {
         if !still.is_empty() {
             let _ = writeln!(out, "             still {}", still.join(", "));
         }
+        also::mirrors(plan, &phase.mirrors, out);
+        if let Some(why) = &phase.irreversible {
+            let _ = writeln!(out, "             no rollback crosses its beginning: {why}");
+        }
         for gate in &seen.gates {
             let _ = writeln!(out, "             {gate}");
         }
@@ -156,6 +171,11 @@ fn timeline(plan: &Plan, seen: &Review, out: &mut String) {
     if let Some(end) = review::times(plan).last().and_then(|t| t.0) {
         let _ = writeln!(out, "  T+{:<8} done, at the earliest", show::duration(end));
     }
+}
+
+/// ` within d else …`
+pub(super) fn until(plan: &Plan, within: Option<(Millis, Consequence)>) -> String {
+    within.map_or(String::new(), |(d, c)| format!(" within {} else {}", show::duration(d), consequence(plan, c)))
 }
 
 pub(super) fn watches(g: &Guard, phase: PhaseId) -> bool {
@@ -281,8 +301,9 @@ fn query(input: &Input, bindings: &Bindings) -> String {
         Ask::Buckets(s, w) => format!("sum by (le) (increase({}[{}]))", s.0, range(w)),
     };
     let who = if input.separable { population } else { "all" };
+    let by = if input.by.is_empty() { String::new() } else { format!("  (by {})", input.by.join(", ")) };
     let note = if input.auxiliary { "  (to tell a silent canary from a silent source)" } else { "" };
-    format!("{:<10} {who:<7} {text}{note}", input.metric)
+    format!("{:<10} {who:<7} {text}{by}{note}", input.metric)
 }
 
 fn rollback(plan: &Plan, out: &mut String) {
@@ -310,8 +331,7 @@ fn rollback(plan: &Plan, out: &mut String) {
 
 fn bound(bindings: &Bindings, out: &mut String) {
     let _ = writeln!(out, "\nbound by environment {}", bindings.environment);
-    let all = bindings.bindings.iter().map(|(n, b)| (n.as_str(), b)).chain(bindings.store.iter().map(|b| ("store", b)));
-    for (name, b) in all {
+    for (name, b) in all(bindings) {
         let _ = writeln!(out, "  {name} = {}", backend(b));
     }
     for (population, matchers) in &bindings.variants {
@@ -319,6 +339,7 @@ fn bound(bindings: &Bindings, out: &mut String) {
             let _ = writeln!(out, "  {population} is {{{matchers}}}");
         }
     }
+    also::named(bindings, out);
     let needed = credentials(bindings);
     if !needed.is_empty() {
         out.push_str("\nread when the run starts\n");

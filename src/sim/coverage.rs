@@ -56,12 +56,12 @@ pub fn points(plan: &Plan) -> Vec<Point> {
         out.push(Point::Entered(i));
         for (j, step) in phase.steps.iter().enumerate() {
             match step {
-                Step::Promote { within, .. } => {
+                Step::Promote { within, .. } | Step::HoldUntil { within, .. } => {
                     out.extend([Point::Met(i), Point::NotMet(i)]);
                     out.extend(within.map(|_| Point::Within(i)));
                 }
                 Step::Run { .. } => out.push(Point::RunFailed(i, j)),
-                Step::Hold(_) => {}
+                Step::Hold(_) | Step::HoldForever | Step::Ramp { .. } => {}
             }
         }
         out.push(Point::Passed(i));

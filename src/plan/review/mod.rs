@@ -5,8 +5,8 @@ pub mod mermaid;
 mod text;
 mod worst;
 
-use super::render::{Credential, credentials, watches};
-use super::{Act, Bindings, Consequence, Millis, Node, PhaseId, Plan, Population, Setting, Step, show};
+use super::render::{Credential, credentials, until, watches};
+use super::{Act, Bindings, Consequence, Millis, Node, PhaseId, Plan, Population, Setting, Step, also, show};
 use serde::Serialize;
 
 pub use text::write as text;
@@ -158,7 +158,16 @@ fn span(plan: &Plan, step: &Step) -> (Millis, Option<Millis>) {
             (0, plan.actions.get(action.index()).map(|a| a.timeout.saturating_add(plan.check_every)))
         }
         Step::Hold(d) => (*d, Some(*d)),
-        Step::Promote { within, .. } => (0, within.map(|(d, _)| d.saturating_add(plan.check_every))),
+        Step::Promote { within, .. } | Step::HoldUntil { within, .. } => {
+            (0, within.map(|(d, _)| d.saturating_add(plan.check_every)))
+        }
+        Step::Ramp { every, .. } => {
+            // each step waits for all guards besides
+            let d = every.saturating_mul(also::ramp_steps(step));
+            (d, Some(d))
+        }
+        // there is no end
+        Step::HoldForever => (Millis::MAX, None),
     }
 }
 
@@ -170,8 +179,15 @@ fn phases(plan: &Plan, unlimited: &mut Vec<String>) -> Vec<PhaseReview> {
         let guards: Vec<String> =
             plan.guards.iter().filter(|g| watches(g, PhaseId::at(i))).map(|g| g.name.clone()).collect();
         for step in &phase.steps {
-            if let Step::Promote { text, within: None, .. } = step {
-                unlimited.push(format!("phase {}: `promote when {text}` has no `within`", phase.name));
+            match step {
+                Step::Promote { text, within: None, .. } => {
+                    unlimited.push(format!("phase {}: `promote when {text}` has no `within`", phase.name));
+                }
+                Step::HoldUntil { text, within: None, .. } => {
+                    unlimited.push(format!("phase {}: `hold until {text}` has no `within`", phase.name));
+                }
+                Step::HoldForever => unlimited.push(format!("phase {} holds forever", phase.name)),
+                _ => {}
             }
         }
         let (earliest_ms, latest_ms) = times.get(i).copied().unwrap_or((None, None));
@@ -203,14 +219,12 @@ pub fn gate(plan: &Plan, step: &Step) -> String {
             )
         }
         Step::Hold(d) => format!("hold {}", show::duration(*d)),
-        Step::Promote { text, within, .. } => match within {
-            Some((d, c)) => format!(
-                "promote when {text} within {} else {}",
-                show::duration(*d),
-                super::render::consequence(plan, *c)
-            ),
-            None => format!("promote when {text}"),
-        },
+        Step::Promote { text, within, .. } => format!("promote when {text}{}", until(plan, *within)),
+        Step::HoldUntil { text, within, .. } => format!("hold until {text}{}", until(plan, *within)),
+        Step::HoldForever => String::from("hold forever"),
+        Step::Ramp { port, from, to, by, every } => {
+            format!("ramp {} from {from} to {to} by {by} every {}", plan.port_name(*port), show::duration(*every))
+        }
     }
 }
 
@@ -249,14 +263,33 @@ fn people(plan: &Plan) -> Vec<String> {
                 Step::Run { action, otherwise } if pauses(*otherwise) => {
                     resumed.push(format!("a failed {}", plan.action_name(*action)));
                 }
-                Step::Promote { text, within: Some((_, c)), .. } if pauses(*c) => {
+                Step::Promote { text, within: Some((_, c)), .. }
+                | Step::HoldUntil { text, within: Some((_, c)), .. }
+                    if pauses(*c) =>
+                {
                     resumed.push(format!("`{text}` not met in phase {}", phase.name));
                 }
-                Step::Run { .. } | Step::Promote { .. } | Step::Hold(_) => {}
+                _ => {}
             }
         }
     }
     resumed.push(String::from("a port that somebody else changed"));
+    for phase in &plan.phases {
+        for step in &phase.steps {
+            let Step::Promote { when, within, .. } = step else { continue };
+            for node in below(plan, *when) {
+                if let Node::Approved { group, valid } = node {
+                    let valid = valid.map_or(String::new(), |v| format!(", not more than {} old", show::duration(v)));
+                    out.push(format!(
+                        "somebody of {} who approves of phase {}{}{valid}",
+                        plan.group_name(*group),
+                        phase.name,
+                        until(plan, *within)
+                    ));
+                }
+            }
+        }
+    }
     out.push(format!("somebody who resumes or aborts a pause, which can follow {}", listed(&resumed)));
     for s in &plan.switches {
         out.push(format!("somebody who resets kill switch {} once it was thrown", s.name));
