@@ -51,8 +51,9 @@ pub fn strip(plan: &Plan, trace: &Trace, expected: Option<Millis>, actual: Optio
         let c = column(at);
         format!("{}{sign} {}", " ".repeat(c), show::duration(at))
     };
-    if let Some(at) = expected.filter(|at| *at <= trace.end) {
-        line("expected", &mark(at, '^'));
+    if let Some(at) = expected {
+        // what was to come lies behind the run's end
+        line("expected", &if at <= trace.end { mark(at, '^') } else { format!("{}> {}", " ".repeat(columns), show::duration(at)) });
     }
     if let Some(at) = actual {
         line("actual", &mark(at, '^'));
