@@ -27,7 +27,11 @@ pub const CODES: &[(&str, &str, &str)] = &[
     ("E0316", "no-events-to-count", "`at least n events` in a guard that counts none"),
     ("E0317", "bad-set", "a `--set` on the command line cannot be used"),
     ("E0318", "expression-too-large", "an expression grows beyond bounds when its definitions are put in"),
-    ("E0319", "confidence-misused", "`confidence` tests counted events against `stable` or a constant, and nothing else"),
+    (
+        "E0319",
+        "confidence-misused",
+        "`confidence` tests counted events against `stable` or a constant, and nothing else",
+    ),
     ("E0321", "membership", "`in` asks for membership in a list, or of now in a window"),
     ("E0401", "edition", "the edition is missing, unknown or given twice"),
     ("E0402", "no-phase", "a rollout without a phase does nothing"),
