@@ -49,7 +49,7 @@ pub const CODES: &[(&str, &str, &str)] = &[
     ("E0421", "kill-switch-exposes", "a kill switch would expose something"),
     ("E0422", "kill-switch-twice", "a kill switch sets a port or runs an action twice"),
     ("E0423", "kill-misplaced", "`kill` stands where no kill switch can be thrown"),
-    ("E0424", "bad-ramp", "a ramp does not rise, or comes to a value that its port cannot take"),
+    ("E0425", "bad-ramp", "a ramp does not rise, or comes to a value that its port cannot take"),
     ("E0426", "bad-hold", "a hold has no end before the last phase, or waits for events of nothing"),
     ("E0427", "irreversible-late", "`irreversible` is not the first word of its phase"),
     ("E0430", "slice-dimensions", "a port and what sets it are not sliced along the same dimensions"),
