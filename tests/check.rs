@@ -1,6 +1,6 @@
 //! Wrong policies, one file each under `tests/check`, with what the tool says to them. A first line `# compile: …` gives the
-//! arguments of a compilation: `env=NAME`, `rollout=NAME`, `set NAME=VALUE`, separated by semicolons; without it the file is
-//! only checked.
+//! arguments of a compilation: `env=NAME`, `rollout=NAME`, `set NAME=VALUE`, separated by semicolons; `# run: …` adds what keeps
+//! the plan from being run. Without such a line the file is only checked.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -29,7 +29,9 @@ fn run(name: String, text: String) -> Case {
     let (file, mut found) = syntax::parse(id, &text);
     let files = [file];
     let mut compiled = false;
-    if let Some(line) = text.lines().next().and_then(|l| l.strip_prefix("# compile:")) {
+    let head = text.lines().next().unwrap_or("");
+    let runs = head.starts_with("# run:");
+    if let Some(line) = head.strip_prefix("# compile:").or_else(|| head.strip_prefix("# run:")) {
         let (mut env, mut rollout, mut sets) = (None, None, Vec::new());
         for part in line.split(';').map(str::trim) {
             if let Some(set) = part.strip_prefix("set ") {
@@ -49,8 +51,12 @@ fn run(name: String, text: String) -> Case {
             more.iter().any(Diagnostic::is_error),
             "{name}: a plan exactly if there is no error"
         );
-        compiled = made.is_some();
+        compiled = made.is_some() && !runs;
         found.extend(more);
+        if let (Some((plan, bindings)), true) = (made, runs) {
+            found.extend(check::cannot_run(&plan, &map));
+            found.extend(check::cannot_bind(&bindings, &map));
+        }
     } else {
         found.extend(check::check_files(&files, &map).diagnostics);
     }

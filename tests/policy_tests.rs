@@ -93,7 +93,7 @@ fn for_programs() {
 fn what_is_wrong_is_said_and_nothing_is_run() {
     let (code, text, err) = canary(&["tests/check/test_given.canary"]);
     assert_eq!((code, text.as_str()), (2, ""));
-    assert!(err.contains("E0440"), "{err}");
+    assert!(err.contains("E0480"), "{err}");
     let (code, _, err) = canary(&["policies/environments"]);
     assert_eq!(code, 2);
     assert!(err.contains("no test in these files"), "{err}");

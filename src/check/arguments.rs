@@ -1,9 +1,9 @@
 //! Values of a backend's arguments: texts, variables, secrets by name.
 
 use super::Cx;
+use super::scope::Decl;
 use super::signatures::{ArgSignature, ArgType, Role, Signature};
 use super::types::{Ty, Value};
-use crate::plan::binding::FLAG_NAME;
 use crate::plan::{Arg, Secret};
 use crate::syntax::ast::{self, Expr, ExprKind};
 use crate::syntax::diagnostic::Diagnostic;
@@ -83,11 +83,7 @@ impl<'a> Cx<'a> {
                 );
                 None
             }
-            // what a port is set to is filled in where it is set, and a flag's name when it is connected; nothing else is, yet
-            ExprKind::Text(t) if has_other_placeholder(t, of) => {
-                self.push(super::not_built("${…} in an environment", e.span, self.map));
-                None
-            }
+            ExprKind::Text(t) if self.stranger(t, of, e).is_some() => None,
             ExprKind::Text(t) => {
                 if let Some(user) = login_in(t) {
                     self.push(
@@ -174,12 +170,49 @@ impl<'a> Cx<'a> {
     }
 }
 
-fn has_other_placeholder(text: &str, of: &Signature) -> bool {
-    let mut rest = text.replace("${percent}", "").replace("${value}", "");
-    if of.roles.contains(&Role::Flag) {
-        rest = rest.replace(FLAG_NAME, "");
+impl Cx<'_> {
+    /// A placeholder that stands for nothing here; it is reported.
+    fn stranger(&self, text: &str, of: &Signature, e: &Expr) -> Option<()> {
+        let sends = of.backend == "command" || of.backend == "http";
+        for part in text.split("${").skip(1) {
+            let name = part.split('}').next().unwrap_or("");
+            let closed = part.contains('}');
+            let alone = self.scope().rollouts.is_empty();
+            let is = |n: &str, pick: fn(&Decl<'_>) -> bool| {
+                self.scope().names.get(n).is_some_and(pick) || (alone && !n.is_empty()) || self.others.contains(n)
+            };
+            let known = match name.split_once('.') {
+                _ if !closed => false,
+                Some((port, "percent" | "variant")) if sends => {
+                    is(port, |d| matches!(d, Decl::Traffic(_) | Decl::Flag(_)))
+                }
+                Some(_) => false,
+                None => match name {
+                    "percent" | "value" => true,
+                    "flag" => of.roles.contains(&Role::Flag),
+                    dim => is(dim, |d| matches!(d, Decl::Slice(_))),
+                },
+            };
+            if known {
+                continue;
+            }
+            let dims = self.scope().of_kind(|d| matches!(d, Decl::Slice(_)));
+            let mut words: Vec<&str> = dims;
+            if of.roles.contains(&Role::Flag) {
+                words.push("flag");
+            }
+            let help = match super::suggest::nearest(name, words.iter().copied()) {
+                Some(near) => format!("did you mean `${{{near}}}`?"),
+                None if sends => String::from(
+                    "`${PORT.percent}`, `${PORT.variant}` and the names of slices are filled in; in the `set:` of a command `${percent}` and `${value}`",
+                ),
+                None => String::from("the names of slices are filled in, and `${flag}` in what binds a flag"),
+            };
+            self.push(Diagnostic::error("E0521", format!("nothing fills `${{{name}}}` here"), e.span, "").help(help));
+            return Some(());
+        }
+        None
     }
-    rest.contains("${")
 }
 
 /// The user of a `scheme://user:password@host` address.

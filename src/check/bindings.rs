@@ -34,8 +34,7 @@ impl<'a> Cx<'a> {
             return Some(vec![Role::Store]);
         }
         if name.node == "evidence" {
-            self.push(super::not_built("evidence", name.span, self.map));
-            return None;
+            return Some(vec![Role::Evidence]);
         }
         let at_its_word =
             || Some(SIGNATURES.iter().filter(|s| s.backend == backend).flat_map(|s| s.roles.iter().copied()).collect());
@@ -44,12 +43,33 @@ impl<'a> Cx<'a> {
             Some(Decl::Flag(_) | Decl::Flags(_)) => Role::Flag,
             Some(Decl::Action(_)) => Role::Action,
             Some(Decl::Channel(_)) => Role::Channel,
+            Some(Decl::Probe(_) | Decl::Load(_)) => Role::Requests,
             Some(Decl::Later(_)) => return None,
             // bound for another policy that shares this environment
-            None | Some(Decl::Param(_) | Decl::Let(_) | Decl::Metric(_)) if self.others.contains(&name.node) => {
+            None
+            | Some(
+                Decl::Param(_)
+                | Decl::Let(_)
+                | Decl::Metric(_)
+                | Decl::Slice(_)
+                | Decl::Window(_)
+                | Decl::Signoff(_)
+                | Decl::Slo(_)
+                | Decl::Score(_),
+            ) if self.others.contains(&name.node) => {
                 return at_its_word();
             }
-            Some(d @ (Decl::Param(_) | Decl::Let(_) | Decl::Metric(_) | Decl::Switch(_))) => {
+            Some(
+                d @ (Decl::Param(_)
+                | Decl::Let(_)
+                | Decl::Metric(_)
+                | Decl::Switch(_)
+                | Decl::Slice(_)
+                | Decl::Window(_)
+                | Decl::Signoff(_)
+                | Decl::Slo(_)
+                | Decl::Score(_)),
+            ) => {
                 self.push(
                     Diagnostic::error(
                         "E0507",
@@ -69,8 +89,8 @@ impl<'a> Cx<'a> {
             None if signatures::of_role(Role::Metrics).any(|s| s.backend == backend) => Role::Metrics,
             None => {
                 let known = self.scope().of_kind(|d| {
-                    use Decl::{Action, Channel, Flag, Flags, Traffic};
-                    matches!(d, Traffic(_) | Flag(_) | Flags(_) | Action(_) | Channel(_))
+                    use Decl::{Action, Channel, Flag, Flags, Load, Probe, Traffic};
+                    matches!(d, Traffic(_) | Flag(_) | Flags(_) | Action(_) | Channel(_) | Probe(_) | Load(_))
                 });
                 self.push(
                     Diagnostic::error(

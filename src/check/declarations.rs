@@ -22,15 +22,11 @@ impl<'a> Cx<'a> {
                 Decl::Action(a) => self.check_action(a),
                 Decl::Flag(f) => {
                     let _ = self.flag_kind(f);
-                    for dim in &f.per {
-                        self.push(super::not_built("per", dim.span, self.map));
-                    }
+                    let _ = self.dims(&f.per);
                 }
                 Decl::Flags(g) => self.check_group(g),
                 Decl::Traffic(t) => {
-                    for dim in &t.per {
-                        self.push(super::not_built("per", dim.span, self.map));
-                    }
+                    let _ = self.dims(&t.per);
                     if let Some(about) = &t.about
                         && let Some(v) = self.constant(about, "`about`")
                         && !matches!(v, Value::Num(_, Ty::Rate))
@@ -50,6 +46,30 @@ impl<'a> Cx<'a> {
                     }
                 }
                 Decl::Switch(k) => self.check_switch(k),
+                Decl::Slice(s) => self.check_slice(s),
+                Decl::Probe(p) => {
+                    let _ = self.probe(p);
+                }
+                Decl::Load(l) => {
+                    let _ = self.load(l);
+                }
+                Decl::Window(w) => {
+                    let _ = self.window(w);
+                }
+                Decl::Signoff(s) => {
+                    let _ = Lower::new(self, None, 1).signoff(s);
+                }
+                Decl::Slo(s) => {
+                    let _ = self.objective(s);
+                }
+                Decl::Score(s) => {
+                    // what only checks it makes no use of it
+                    let used = self.used.borrow().contains(*name);
+                    let _ = Lower::new(self, None, 1).score(s);
+                    if !used {
+                        self.used.borrow_mut().remove(*name);
+                    }
+                }
                 Decl::Let(_) | Decl::Param(_) | Decl::Channel(_) | Decl::Later(_) => {}
             }
         }
@@ -116,6 +136,10 @@ impl<'a> Cx<'a> {
 impl<'a> Builder<'_, 'a> {
     /// An action that the rollout runs, with what undoes it.
     pub(super) fn action(&mut self, name: &Name) -> Option<ActionId> {
+        if let Some(Decl::Load(l)) = self.cx.scope().names.get(name.node.as_str()) {
+            self.cx.use_name(&name.node);
+            return self.add_load(l, name);
+        }
         let a = self.cx.undo_of(name)?;
         Some(self.add_action(a, name))
     }
@@ -133,7 +157,7 @@ impl<'a> Builder<'_, 'a> {
             })
             .unwrap_or(TIMEOUT);
         let id = ActionId::at(self.actions.len());
-        self.actions.push(Action { name: a.name.node.clone(), timeout, undo: None });
+        self.actions.push(Action { name: a.name.node.clone(), timeout, undo: None, load: None });
         self.needs.actions.entry(a.name.node.clone()).or_insert(used.span);
         if let Some(Undo::Action(other)) = &a.undo
             && let Some(Decl::Action(b)) = self.cx.scope().names.get(other.node.as_str())

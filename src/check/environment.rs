@@ -3,8 +3,8 @@
 use super::lab_environment as lab;
 use super::signatures::{self, Role, Signature};
 use super::variants::Variants;
-use super::{Cx, later, rollout, suggest};
-use crate::plan::{Arg, Binding, Bindings, Millis};
+use super::{Cx, rollout, suggest};
+use crate::plan::{Arg, Binding, Bindings, Millis, Release};
 use crate::syntax::ast;
 use crate::syntax::diagnostic::Diagnostic;
 use crate::syntax::source::Span;
@@ -18,6 +18,8 @@ pub(super) struct Needs {
     pub(super) flags: BTreeMap<String, Span>,
     pub(super) actions: BTreeMap<String, Span>,
     pub(super) channels: BTreeMap<String, Span>,
+    /// Probes and loads.
+    pub(super) requests: BTreeMap<String, Span>,
     /// A query with `${where}`.
     pub(super) separable: Option<Span>,
 }
@@ -30,6 +32,7 @@ impl Needs {
             (Role::Flag, &self.flags),
             (Role::Action, &self.actions),
             (Role::Channel, &self.channels),
+            (Role::Requests, &self.requests),
         ]
         .into_iter()
         .flat_map(|(role, map)| map.iter().map(move |(n, s)| (role, n.as_str(), *s)))
@@ -46,6 +49,8 @@ pub(super) struct Chosen<'a> {
     declared: Option<&'a ast::Environment>,
     bound: BTreeMap<&'a str, (Option<Binding>, Span)>,
     variants: Vec<Variants<'a>>,
+    people: BTreeMap<&'a str, Vec<String>>,
+    labels: BTreeMap<&'a str, &'a str>,
 }
 
 /// The environment that was asked for, or the only one that is declared.
@@ -82,19 +87,25 @@ pub(super) fn choose<'a>(cx: &Cx<'a>, name: Option<&str>) -> Option<Chosen<'a>> 
         declared: found,
         bound: found.map(|e| cx.bindings(e)).unwrap_or_default(),
         variants: found.map(|e| cx.variants(e)).unwrap_or_default(),
+        people: found.map(|e| cx.people(e)).unwrap_or_default(),
+        labels: found.map(|e| cx.labels(e)).unwrap_or_default(),
     })
 }
 
 /// Finds everything that is wrong with an environment by itself.
 pub(super) fn check<'a>(cx: &Cx<'a>, e: &'a ast::Environment) {
-    for entry in &e.entries {
-        cx.later(later::entry(entry));
-    }
     let _ = cx.bindings(e);
     let _ = cx.variants(e);
+    let _ = cx.people(e);
+    let _ = cx.labels(e);
 }
 
 impl<'a> Chosen<'a> {
+    /// The label that tells the value of a dimension, if the environment says it.
+    pub(super) fn label(&self, dim: &str) -> Option<&'a str> {
+        self.labels.get(dim).copied()
+    }
+
     /// How often a source takes samples, if it is known.
     pub(super) fn scrape(&self, source: &str) -> Option<Millis> {
         if self.declared.is_none() {
@@ -133,10 +144,16 @@ impl<'a> Chosen<'a> {
     }
 
     /// All bindings that a rollout needs; everything that is missing is reported together.
-    pub(super) fn bind(&self, cx: &Cx<'a>, r: &'a ast::Rollout, needs: &Needs) -> Option<Bindings> {
+    pub(super) fn bind(
+        &self,
+        cx: &Cx<'a>,
+        r: &'a ast::Rollout,
+        needs: &Needs,
+        release: Option<&Release>,
+    ) -> Option<Bindings> {
         let mut out = Bindings { environment: self.name.clone(), ..Bindings::default() };
         let mut missing: Vec<(Role, &str, Span)> = Vec::new();
-        let mut bad = matches!(self.bound.get("store"), Some((None, _)));
+        let mut bad = ["store", "evidence"].iter().any(|n| matches!(self.bound.get(n), Some((None, _))));
         for (role, name, span) in needs.all() {
             let binding = match self.declared {
                 None => lab::binding(name, role, cx.group(name).is_some()),
@@ -172,14 +189,16 @@ impl<'a> Chosen<'a> {
             }
             cx.push(d);
         }
-        out.variants = self.variants_of(cx, needs)?;
+        out.people = self.people.iter().map(|(g, p)| ((*g).to_owned(), p.clone())).collect();
+        out.variants = self.variants_of(cx, needs, release)?;
         if bad {
             return None;
         }
         out.store = self.bound.get("store").and_then(|(b, _)| b.clone());
+        out.evidence = self.bound.get("evidence").and_then(|(b, _)| b.clone());
         // places move when a comment is added above them: they are no part of the content
         let mut content = out.clone();
-        for b in content.bindings.values_mut().chain(&mut content.store) {
+        for b in content.bindings.values_mut().chain(&mut content.store).chain(&mut content.evidence) {
             b.place = String::new();
         }
         out.hash = rollout::hash_of(&content)?;
@@ -220,7 +239,7 @@ impl<'a> Chosen<'a> {
     }
 
     /// What `${where}` is for the ports of a rollout.
-    fn variants_of(&self, cx: &Cx<'a>, needs: &Needs) -> Option<BTreeMap<String, String>> {
+    fn variants_of(&self, cx: &Cx<'a>, needs: &Needs, release: Option<&Release>) -> Option<BTreeMap<String, String>> {
         if self.declared.is_none() {
             return Some(lab::variants());
         }
@@ -262,6 +281,6 @@ impl<'a> Chosen<'a> {
             );
             return None;
         }
-        Some(first.matchers.clone())
+        first.released(cx, release)
     }
 }

@@ -60,6 +60,14 @@ pub(super) struct Lower<'c, 'a> {
     pub(super) groups: Vec<String>,
     /// Metrics that the rollout reads, in order of first use.
     pub(super) metrics: Vec<&'a str>,
+    /// What the plan carries and no engine does yet.
+    pub(super) unbuilt: Vec<(String, Span)>,
+    /// The dimensions of the rollout.
+    pub(super) slices: Vec<crate::plan::Slice>,
+    /// Windows and signoffs that are asked about, probes that are read, in order of first use.
+    pub(super) windows: Vec<crate::plan::CivilWindow>,
+    pub(super) signoffs: Vec<crate::plan::Signoff>,
+    pub(super) probes: Vec<&'a crate::syntax::ast::Probe>,
 }
 
 impl<'c, 'a> Lower<'c, 'a> {
@@ -81,6 +89,11 @@ impl<'c, 'a> Lower<'c, 'a> {
             auxiliary: false,
             groups: Vec::new(),
             metrics: Vec::new(),
+            unbuilt: Vec::new(),
+            slices: Vec::new(),
+            windows: Vec::new(),
+            signoffs: Vec::new(),
+            probes: Vec::new(),
         }
     }
 
@@ -112,19 +125,23 @@ impl<'c, 'a> Lower<'c, 'a> {
                 Some(self.push(if *op == BinaryOp::And { Node::And(l, r) } else { Node::Or(l, r) }))
             }
             ExprKind::Binary { op, left, right, .. } if op.is_comparison() => self.comparison(*op, e, left, right),
-            ExprKind::Binary { op: BinaryOp::In, op_span, .. } => self.refuse("in", *op_span),
+            ExprKind::Binary { op: BinaryOp::In, left, right, .. } => self.member(e, left, right),
             ExprKind::For { of, span } => self.temporal(of, span),
-            ExprKind::Confidence { of, .. } => {
-                let tail = Span { start: of.span.end.saturating_add(1), ..e.span };
-                self.refuse("confidence", tail)
-            }
-            ExprKind::Index { .. } => self.refuse("[…]", e.span),
+            ExprKind::Confidence { of, level, or_undecided } => self.confidence(e, of, level, *or_undecided),
             ExprKind::Name(path) => self.condition_name(e, path),
             ExprKind::Call { callee, args } if matches!(callee.as_slice(), [n] if n.node == "missing") => {
                 self.missing(e, args)
             }
             ExprKind::Call { callee, args } if matches!(callee.as_slice(), [n] if n.node == "approved") => {
                 self.approved(e, args)
+            }
+            ExprKind::Call { callee, args } if matches!(callee.as_slice(), [n] if n.node == "signed_off") => {
+                self.signed_off(e, args)
+            }
+            ExprKind::Call { callee, args } if matches!(callee.as_slice(), [n] if n.node == "alert_firing" || n.node == "silenced") =>
+            {
+                let word = callee.first().map_or("", |n| n.node.as_str());
+                self.alert(word, e, args)
             }
             _ => self.truth(e),
         }
@@ -134,8 +151,10 @@ impl<'c, 'a> Lower<'c, 'a> {
         if let [n] = path {
             match n.node.as_str() {
                 "healthy" => return self.healthy(e),
-                "undecided" => return self.refuse("confidence", e.span),
-                "now" => return self.refuse("now", e.span),
+                "undecided" | "now" => {
+                    self.lonely(&n.node, e.span);
+                    return None;
+                }
                 _ => {}
             }
             if let Some(Decl::Let(l)) = self.cx.scope().names.get(n.node.as_str()) {
@@ -236,10 +255,7 @@ impl<'c, 'a> Lower<'c, 'a> {
             } => self.arithmetic(*op, e, left, right),
             ExprKind::Name(path) => self.value_name(e, path),
             ExprKind::Call { callee, args } => self.call(e, callee, args),
-            ExprKind::Index { .. } => {
-                self.refuse("[…]", e.span);
-                None
-            }
+            ExprKind::Index { base, dims } => self.at_slice(e, base, dims),
             ExprKind::List(_) | ExprKind::Raw(_) | ExprKind::Text(_) | ExprKind::Literal(_) => {
                 self.cx.push(Diagnostic::error("E0308", "a number is needed here", e.span, ""));
                 None
@@ -319,6 +335,7 @@ impl<'c, 'a> Lower<'c, 'a> {
                     );
                     return None;
                 }
+                _ if self.cx.has_fields(root) => return self.field(e, root, field, None),
                 _ => {
                     self.cx.module_path(root, e.span);
                     return None;
@@ -334,8 +351,8 @@ impl<'c, 'a> Lower<'c, 'a> {
         match n.node.as_str() {
             "stable" => return self.pronoun(e, Population::Stable),
             "before" => return self.pronoun(e, Population::Before),
-            "now" | "undecided" => {
-                self.refuse(if n.node == "now" { "now" } else { "confidence" }, e.span);
+            word @ ("now" | "undecided") => {
+                self.lonely(word, e.span);
                 return None;
             }
             "healthy" | "phase" | "rollout" | "canary" => {
@@ -360,21 +377,30 @@ impl<'c, 'a> Lower<'c, 'a> {
                     }
                 }
             }
+            Some(Decl::Score(s)) => self.score(s),
             Some(Decl::Later(_)) => {
                 self.cx.use_name(&n.node);
                 None
             }
             Some(d) => {
                 self.cx.use_name(&n.node);
-                self.cx.push(
-                    Diagnostic::error(
-                        "E0204",
-                        format!("`{}` is {}, and has no value to compare", n.node, d.a()),
-                        e.span,
-                        "",
-                    )
-                    .also(d.span(), "declared here"),
-                );
+                let found = Diagnostic::error(
+                    "E0204",
+                    format!("`{}` is {}, and has no value to compare", n.node, d.a()),
+                    e.span,
+                    "",
+                )
+                .also(d.span(), "declared here");
+                self.cx.push(match d {
+                    Decl::Window(_) => found.help(format!("write `now in {}`", n.node)),
+                    Decl::Signoff(_) => found.help(format!("write `signed_off({})`", n.node)),
+                    Decl::Probe(_) => {
+                        found.help(format!("it has `{0}.success`, `{0}.latency`, `{0}.availability(7d)`", n.node))
+                    }
+                    Decl::Load(_) => found.help(format!("it has `{0}.success`, `{0}.latency`", n.node)),
+                    Decl::Slo(_) => found.help(format!("it has `{0}.burn(1h)`, `{0}.spent`", n.node)),
+                    _ => found,
+                });
                 None
             }
             None => {
@@ -384,9 +410,13 @@ impl<'c, 'a> Lower<'c, 'a> {
         }
     }
 
-    /// Refuses something that is not built.
-    pub(super) fn refuse(&self, what: &str, span: Span) -> Option<NodeId> {
-        self.cx.push(super::not_built(what, span, self.cx.map));
-        None
+    /// A word that means something only beside others.
+    fn lonely(&self, word: &str, span: Span) {
+        let (what, help) = if word == "now" {
+            ("`now` is asked for its window only", "write `now in office`, with the name of a `window`")
+        } else {
+            ("`undecided` stands behind `confidence` only", "write `errors <= stable confidence 99% or undecided`")
+        };
+        self.cx.push(Diagnostic::error("E0204", what, span, "").help(help));
     }
 }

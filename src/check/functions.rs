@@ -12,7 +12,7 @@ use crate::syntax::diagnostic::Diagnostic;
 use crate::syntax::source::Span;
 
 /// Functions that work, and how each is written.
-const BUILT: [(&str, &str); 10] = [
+const BUILT: [(&str, &str); 21] = [
     ("share", "share(latency < 300ms) or share(latency < 300ms, 10m)"),
     ("p50", "p50(latency) or p50(latency, 10m)"),
     ("p95", "p95(latency) or p95(latency, 10m)"),
@@ -23,15 +23,25 @@ const BUILT: [(&str, &str); 10] = [
     ("lesser", "lesser(a, b)"),
     ("default", "default(a, b)"),
     ("missing", "missing(m)"),
+    ("avg", "avg(pool, 5m)"),
+    ("max", "max(pool, 5m)"),
+    ("min", "min(pool, 5m)"),
+    ("sum", "sum(queue, 5m)"),
+    ("stddev", "stddev(pool, 5m)"),
+    ("delta", "delta(queue, 5m)"),
+    ("rate", "rate(queue, 5m)"),
+    ("signed_off", "signed_off(m4)"),
+    ("alert_firing", "alert_firing(\"Name\")"),
+    ("silenced", "silenced(\"name\")"),
+    ("rollbacks", "rollbacks(within: 1d)"),
 ];
 
-/// Functions of the language that are not built yet.
-const LATER: [&str; 10] =
-    ["avg", "max", "min", "sum", "rate", "delta", "stddev", "signed_off", "alert_firing", "silenced"];
+/// Functions that are conditions, not values.
+const CONDITIONS: [&str; 5] = ["missing", "signed_off", "alert_firing", "silenced", "approved"];
 
-/// Whether a name is a function, built or not (or `events`, which makes a metric).
+/// Whether a name is a function (or `events`, which makes a metric).
 pub(super) fn is_function(name: &str) -> bool {
-    matches!(name, "events" | "rollbacks" | "approved") || LATER.contains(&name) || BUILT.iter().any(|(n, _)| *n == name)
+    name == "events" || name == "approved" || BUILT.iter().any(|(n, _)| *n == name)
 }
 
 /// Whether a function chooses between its arguments, so that a pronoun's metric may stand among them.
@@ -48,6 +58,7 @@ impl<'c, 'a> Lower<'c, 'a> {
     pub(super) fn call(&mut self, e: &'a Expr, callee: &'a [Name], args: &'a [Arg]) -> Option<Val> {
         let name = match callee {
             [n] => n,
+            [root, field] if self.cx.has_fields(root) => return self.field(e, root, field, Some(args)),
             _ => {
                 if let Some(root) = callee.first() {
                     self.cx.module_path(root, e.span);
@@ -63,34 +74,18 @@ impl<'c, 'a> Lower<'c, 'a> {
             "quantile" => self.quantile(e, args, None),
             "increase" => self.increase(e, args),
             "greater" | "lesser" | "default" => self.choice(&name.node, e, args),
-            "approved" => {
-                self.cx.push(
-                    Diagnostic::error(
-                        "E0308",
-                        "a value is needed here, and `approved(…)` is a condition",
-                        e.span,
-                        "true or false",
-                    )
-                    .help("write it by itself: `promote when approved(\"engineering\", valid: 1h)`"),
-                );
+            word if CONDITIONS.contains(&word) => {
+                let message = format!("a value is needed here, and `{word}(…)` is a condition");
+                let help = if word == "missing" {
+                    "`default(a, b)` is the value `b` where `a` is missing"
+                } else {
+                    "it stands alone, or is joined by `and`, `or`, `not`"
+                };
+                self.cx.push(Diagnostic::error("E0308", message, e.span, "true or false").help(help));
                 None
             }
-            "missing" => {
-                self.cx.push(
-                    Diagnostic::error(
-                        "E0308",
-                        "a value is needed here, and `missing(…)` is a condition",
-                        e.span,
-                        "true or false",
-                    )
-                    .help("`default(a, b)` is the value `b` where `a` is missing"),
-                );
-                None
-            }
-            word if LATER.contains(&word) || word == "rollbacks" => {
-                self.refuse(word, e.span);
-                None
-            }
+            "rollbacks" => self.rollbacks(e, args),
+            word if super::over_time::WORDS.contains(&word) => self.over_time(word, e, args),
             _ => self.call_of_name(e, name, args),
         }
     }
@@ -145,7 +140,12 @@ impl<'c, 'a> Lower<'c, 'a> {
     }
 
     /// A histogram or counter named by an expression.
-    fn named(&mut self, e: &'a Expr, kind: &str, kinds: &str) -> Option<(&'a str, &'c super::metrics::Metric<'a>)> {
+    pub(super) fn named(
+        &mut self,
+        e: &'a Expr,
+        kind: &str,
+        kinds: &str,
+    ) -> Option<(&'a str, &'c super::metrics::Metric<'a>)> {
         let name = match &e.kind {
             ExprKind::Hole => return None,
             ExprKind::Paren(x) => return self.named(x, kind, kinds),
@@ -227,6 +227,11 @@ impl<'c, 'a> Lower<'c, 'a> {
         };
         let _ = op;
         let window = self.window_arg(window)?;
+        if let Some((root, field)) = self.field_path(left) {
+            let below = super::objectives::anchor(self.cx, right, Ty::Duration, "the bound of a share")?;
+            let buckets = self.latency_field(root, field, window, e.span)?;
+            return Some(live(self.push(Node::Share { buckets, below }), Ty::Ratio));
+        }
         let (name, metric) = self.named(left, "histogram", "histograms")?;
         let Body::Histogram(source) = &metric.body else {
             return None;
@@ -272,7 +277,15 @@ impl<'c, 'a> Lower<'c, 'a> {
             (_, Some(_)) => return self.shape_of(e, "p95"),
             (_, None) => return self.shape_of(e, "quantile"),
         };
+        // a gauge's past, where it is not a histogram's present
+        if let (Some(w), true) = (window, is_gauge(self.cx, &histogram.value)) {
+            return self.quantile_over_time(q?, e, &histogram.value, &w.value);
+        }
         let window = self.window_arg(window);
+        if let Some((root, field)) = self.field_path(&histogram.value) {
+            let buckets = self.latency_field(root, field, window?, e.span)?;
+            return Some(live(self.push(Node::Quantile { buckets, q: q? }), Ty::Duration));
+        }
         let (name, metric) = self.named(&histogram.value, "histogram", "histograms")?;
         let (q, window) = (q?, window?);
         let Body::Histogram(source) = &metric.body else {
@@ -280,6 +293,18 @@ impl<'c, 'a> Lower<'c, 'a> {
         };
         let buckets = self.buckets(name, source, window, e.span)?;
         Some(live(self.push(Node::Quantile { buckets, q }), metric.ty))
+    }
+
+    /// `journey.latency`, of something that has fields.
+    fn field_path(&self, e: &'a Expr) -> Option<(&'a Name, &'a Name)> {
+        match &e.kind {
+            ExprKind::Paren(x) => self.field_path(x),
+            ExprKind::Name(path) => match path.as_slice() {
+                [root, field] if self.cx.has_fields(root) => Some((root, field)),
+                _ => None,
+            },
+            _ => None,
+        }
     }
 
     /// The level of a quantile: `0.9` or `90%`.
@@ -395,6 +420,18 @@ impl<'c, 'a> Lower<'c, 'a> {
             return None;
         }
         Some(self.push(Node::Missing(v.node)))
+    }
+}
+
+/// Whether an expression is the name of a gauge or of a metric made of others.
+fn is_gauge(cx: &super::Cx<'_>, e: &Expr) -> bool {
+    match &e.kind {
+        ExprKind::Paren(x) => is_gauge(cx, x),
+        ExprKind::Name(path) => matches!(path.as_slice(), [n] if matches!(
+            cx.metric(&n.node).map(|m| &m.body),
+            Some(Body::Gauge(_) | Body::Derived(_))
+        )),
+        _ => false,
     }
 }
 

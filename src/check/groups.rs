@@ -19,9 +19,7 @@ impl<'a> Cx<'a> {
     pub(super) fn check_group(&self, g: &'a ast::Flags) {
         let _ = self.members(g);
         let _ = self.group_kind(g);
-        for dim in &g.per {
-            self.push(super::not_built("per", dim.span, self.map));
-        }
+        let _ = self.dims(&g.per);
     }
 
     /// The members of a group, at least one, each once; what is wrong with them is reported.

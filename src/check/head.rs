@@ -2,9 +2,9 @@
 
 use super::expr::Place;
 use super::rollout::Builder;
-use super::{Cx, EDITION, later};
-use crate::plan::{Consequence, Millis, NoData, Require, Tolerance};
-use crate::syntax::ast::{self, ConsequenceKind, Item, Statement};
+use super::{Cx, EDITION};
+use crate::plan::{After, Consequence, Drift, Gate, Millis, NoData, Release, Require, RouteBy, StartSlices, Tolerance};
+use crate::syntax::ast::{self, ConsequenceKind, Item, Name, Statement};
 use crate::syntax::diagnostic::Diagnostic;
 use crate::syntax::source::Span;
 
@@ -55,14 +55,21 @@ pub(super) struct Head<'a> {
     pub(super) check_every: Option<Millis>,
     pub(super) settle: Option<Millis>,
     pub(super) no_data: Option<NoData>,
-    pub(super) cooldown: Option<Millis>,
     pub(super) links: Vec<(String, String)>,
     pub(super) requires: Vec<Require>,
+    pub(super) release: Option<Release>,
+    pub(super) advance: Option<Gate>,
+    pub(super) cooldown: Option<Millis>,
+    pub(super) start_slices: Option<StartSlices>,
+    pub(super) drift: Option<Drift>,
+    /// Port, by what, its name, its value, the statement.
+    pub(super) routes: Vec<(&'a Name, RouteBy, String, Option<String>, Span)>,
+    pub(super) after: Vec<After>,
     seen: Vec<(&'static str, Span)>,
 }
 
 impl<'a> Head<'a> {
-    fn once(&mut self, cx: &Cx<'a>, what: &'static str, span: Span) -> bool {
+    pub(super) fn once(&mut self, cx: &Cx<'a>, what: &'static str, span: Span) -> bool {
         if let Some((_, first)) = self.seen.iter().find(|(w, _)| *w == what) {
             cx.push(
                 Diagnostic::error("E0408", format!("`{what}` is given twice"), span, "again here")
@@ -122,20 +129,10 @@ impl<'a> Builder<'_, 'a> {
                         });
                     }
                 }
-                Statement::Cooldown { length, after, span } => {
-                    if after.node != "rollback" {
-                        cx.push(
-                            Diagnostic::error("E0201", format!("no cooldown after `{}`", after.node), after.span, "")
-                                .help("write `cooldown 24h after rollback`"),
-                        );
-                    }
-                    let cooldown = cx.duration(length, "`cooldown`", 1);
-                    if head.once(cx, "cooldown", *span) {
-                        head.cooldown = cooldown;
-                    }
-                }
                 Statement::Guard(_) | Statement::Phase(_) | Statement::Reaction(_) | Statement::Junk(_) => {}
-                other => cx.later(later::statement(other)),
+                other => {
+                    self.head_statement(other, &mut head);
+                }
             }
         }
         head

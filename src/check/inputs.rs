@@ -82,7 +82,7 @@ impl<'a> Lower<'_, 'a> {
             How::Increase(Window::SinceLast) | How::Buckets(Window::SinceLast) => 0,
         };
         // both were found sound when the metric was elaborated
-        let filled = self.cx.fill(&source.template, window.max(1)).ok()?;
+        let filled = self.cx.fill(&source.template, window.max(1), &self.by()).ok()?;
         let (selectors, reach) = match how {
             // a `${window}` changes how far back it reaches
             How::Value(_) if source.windowed() => {
@@ -126,6 +126,7 @@ impl<'a> Lower<'_, 'a> {
             ask,
             max_age: source.max_age.unwrap_or_else(|| self.scrape(source).saturating_mul(SCRAPES)),
             lag: source.lag,
+            by: self.slices.iter().map(|s| s.label.clone()).collect(),
             scale: source.scale,
             auxiliary: self.auxiliary,
         };
@@ -138,6 +139,11 @@ impl<'a> Lower<'_, 'a> {
             }
         }
         Some(id)
+    }
+
+    /// The labels of the slices, as they stand behind `by`.
+    fn by(&self) -> String {
+        self.slices.iter().map(|s| s.label.as_str()).collect::<Vec<_>>().join(", ")
     }
 
     fn intern(&mut self, input: Input) -> InputId {

@@ -24,7 +24,8 @@ pub(super) fn binding(name: &str, role: Role, group: bool) -> Option<Binding> {
         }
         Role::Action => "lab_action",
         Role::Channel => "lab_channel",
-        Role::Store => return None,
+        Role::Requests => "lab_http",
+        Role::Store | Role::Evidence => return None,
     };
     Some(Binding { backend: backend.to_owned(), args, place: String::from("built in") })
 }

@@ -8,10 +8,12 @@ mod arguments;
 mod bindings;
 pub mod codes;
 mod comparison;
+mod confidence;
 mod consts;
 mod declarations;
 mod environment;
 mod expr;
+mod fields;
 mod floors;
 mod functions;
 mod groups;
@@ -23,17 +25,27 @@ mod later;
 mod limits;
 mod metrics;
 mod nodes;
+mod objectives;
+mod outside;
+mod over_time;
 mod params;
+mod people;
 mod phases;
 mod placeholders;
 mod promql;
 mod pronouns;
 mod queries;
 mod reactions;
+mod requests;
 mod rollout;
 mod scope;
+mod scores;
 mod settings;
 pub mod signatures;
+mod signoffs;
+mod slices;
+mod statements;
+mod steps;
 mod suggest;
 mod switches;
 mod temporal;
@@ -43,11 +55,13 @@ mod units;
 mod unused;
 mod uses;
 mod variants;
+mod windows;
 
 use crate::plan::{Bindings, Plan};
 use crate::syntax::ast;
 use crate::syntax::diagnostic::Diagnostic;
 use crate::syntax::source::{SourceMap, Span};
+pub use later::{cannot_bind, cannot_run};
 use scope::Scope;
 use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
@@ -139,8 +153,9 @@ pub fn bindable(file: &ast::File, map: &SourceMap) -> BTreeSet<String> {
     let none = BTreeSet::new();
     let cx = Cx::new(std::slice::from_ref(file), map, &[], &none);
     let known = cx.scope().of_kind(|d| {
-        use scope::Decl::{Let, Metric, Param, Switch};
-        !matches!(d, Param(_) | Let(_) | Metric(_) | Switch(_))
+        use scope::Decl::{Let, Metric, Param, Score, Signoff, Slo, Switch, Window};
+        // a slice is not bound itself, and an environment says its label
+        !matches!(d, Param(_) | Let(_) | Metric(_) | Switch(_) | Window(_) | Signoff(_) | Slo(_) | Score(_))
     });
     known.into_iter().map(str::to_owned).collect()
 }
@@ -298,25 +313,41 @@ fn not_built(what: &str, span: Span, map: &SourceMap) -> Diagnostic {
 
 /// What can be written today in place of something that is not built yet.
 fn instead(what: &str) -> Option<&'static str> {
-    Some(match what {
+    // an environment's line: `oncall = pagerduty(…)`
+    let backend = what.split_once(" = ").map(|(_, b)| b.trim_end_matches("(…)"));
+    Some(match backend.unwrap_or(what) {
         "${…} in an environment" => {
             "write the value out; `${percent}` stands in the `set:` of a command only, `${flag}` in what binds a flag"
         }
         "use" => "copy the declarations of the module into this file",
         "ramp" => "write one phase a step, each with its own `hold`",
-        "hold until" => "say `at least n events` in the guard, and `hold` a time",
         "hold forever" => "give the last phase a `hold` of the length you want to watch",
+        "irreversible" => "leave it out, and let the guards behind it say `else pause`: then no rollback crosses it",
         "rollback to …, kill" => "a kill takes everything back: write `rollback, kill NAME`",
         "confidence" => "compare with a margin and a minimum sample: `errors <= stable + 0.5pp at least 500 events`",
-        "in" => "write comparisons joined by `or`",
-        "avg" | "max" | "min" | "sum" | "stddev" | "rate" | "delta" => {
+        "avg" | "max" | "min" | "sum" | "stddev" | "rate" | "delta" | "quantile" => {
             "take the window inside the query: `avg_over_time(…[5m])`"
         }
-        "slice" | "per" | "[…]" | "labels" => "one rollout is one population for now",
-        "release" | "route" | "mirror" => "leave it to the balancer's own configuration",
-        "signoff" | "signed_off" => {
+        "per" | "[…]" | "start slices by" => {
+            "one rollout is one population for now: one environment and one run a slice"
+        }
+        "release … proven by" => "leave `proven by` out, and `require` a metric that counts the release's processes",
+        "advance when" => "ask for it in the phase before: `promote when C`",
+        "drift correct" | "drift tell" => "leave it out: the run pauses and tells, and a person sets the port back",
+        "after" => "`require` a metric that says so, or let a person start the run",
+        "route" | "mirror" => "leave it to the balancer's own configuration",
+        "signed_off" => {
             "ask for it before the start: `require` with a metric, or a person who starts the run"
         }
+        "alert_firing" => {
+            "read the source's own series: `sum(ALERTS{alertname=\"…\", alertstate=\"firing\"}) or vector(0)`"
+        }
+        "silenced" => "let a person start the run",
+        "rollbacks" => "`cooldown 24h after rollback` waits after the last one",
+        "probe" => "let another tool probe, and read what it exports",
+        "pagerduty" => "bind the channel to `slack`, `discord` or `teams`",
+        "http" => "bind the numbers of a load tool's own page, and `run` an action that starts it",
+        "folder" => "leave it out: `--report FILE` keeps the report of a run",
         "test" => "run the policy in the lab: `--env lab`",
         _ => return None,
     })

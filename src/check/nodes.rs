@@ -24,6 +24,8 @@ impl Lower<'_, '_> {
     pub(super) fn sized(&self, node: NodeId) -> bool {
         match self.program.nodes.get(node.index()) {
             Some(Node::Events { .. } | Node::Share { .. } | Node::Quantile { .. }) => true,
+            // a score has no sample size, whatever its parts have
+            Some(Node::Scored { .. }) => false,
             Some(n) => n.operands().any(|o| self.sized(o)),
             None => false,
         }

@@ -1,7 +1,6 @@
 //! Phases: what is set, what is run, what is waited for.
 
 use super::expr::Place;
-use super::later;
 use super::rollout::Builder;
 use crate::plan::{Consequence, Phase, PortId, PortKind, Setting, Step};
 use crate::syntax::ast::{self, ConsequenceKind, Name, PhaseStatement};
@@ -29,19 +28,49 @@ impl<'a> Builder<'_, 'a> {
         let mut steps = Vec::new();
         // the first step, and the `promote` that ends the phase
         let (mut step, mut promote): (Option<Span>, Option<Span>) = (None, None);
+        let mut forever: Option<Span> = None;
+        let mut mirrors: Vec<(PortId, f64)> = Vec::new();
+        let mut irreversible = None;
+        let mut first_word = true;
         for s in &p.body {
             let span = match s {
                 PhaseStatement::Set { span, .. }
                 | PhaseStatement::Run { span, .. }
                 | PhaseStatement::Hold(_, span)
-                | PhaseStatement::Promote { span, .. } => *span,
+                | PhaseStatement::Promote { span, .. }
+                | PhaseStatement::Ramp { span, .. }
+                | PhaseStatement::Mirror { span, .. }
+                | PhaseStatement::HoldForever(span)
+                | PhaseStatement::HoldUntil { span, .. }
+                | PhaseStatement::Irreversible(_, span) => *span,
                 PhaseStatement::Junk(_) => continue,
-                other => {
-                    cx.later(later::phase(other));
-                    continue;
-                }
             };
-            if let (Some(first), PhaseStatement::Set { .. }) = (step, s) {
+            let begins = std::mem::replace(&mut first_word, false);
+            if let PhaseStatement::Irreversible(why, _) = s {
+                if begins {
+                    irreversible = Some(why.node.clone());
+                    self.lower.later("irreversible", span);
+                } else {
+                    cx.push(
+                        Diagnostic::error(
+                            "E0427",
+                            "`irreversible` is the first word of a phase",
+                            span,
+                            "comes too late",
+                        )
+                        .help("move it up: from the moment the phase's settings are asked for no rollback leads back"),
+                    );
+                }
+                continue;
+            }
+            if let Some(first) = forever {
+                cx.push(
+                    Diagnostic::error("E0404", "nothing comes after `hold forever`", span, "never reached")
+                        .also(first, "holds for good")
+                        .help("remove it, or give the hold an end"),
+                );
+            }
+            if let (Some(first), PhaseStatement::Set { .. } | PhaseStatement::Mirror { .. }) = (step, s) {
                 cx.push(
                     Diagnostic::error("E0404", "settings stand first in a phase", span, "set after a step")
                         .also(first, "the first step")
@@ -60,7 +89,7 @@ impl<'a> Builder<'_, 'a> {
                     .help("move it up; several conditions are joined by `and`"),
                 );
             }
-            if !matches!(s, PhaseStatement::Set { .. }) {
+            if !matches!(s, PhaseStatement::Set { .. } | PhaseStatement::Mirror { .. }) {
                 step.get_or_insert(span);
             }
             match s {
@@ -111,7 +140,57 @@ impl<'a> Builder<'_, 'a> {
                         steps.push(Step::Promote { when: when_node, text: cx.as_written(when.span), within });
                     }
                 }
-                _ => {}
+                PhaseStatement::Ramp { port, from, to, by, every, .. } => {
+                    if let Some(made) = self.ramp(port, [from, to, by], every, span) {
+                        if let Step::Ramp { port: id, from, to, .. } = made {
+                            self.lowers(last, id, from, port, span);
+                            self.lowers(last, id, to, port, span);
+                        }
+                        steps.push(made);
+                    }
+                }
+                PhaseStatement::Mirror { port, value, .. } => {
+                    if let Some((id, share)) = self.mirror(port, value, span) {
+                        if mirrors.iter().any(|(q, _)| *q == id) {
+                            let message = format!("`{}` is mirrored twice in one phase", port.node);
+                            cx.push(Diagnostic::error("E0404", message, span, "again here").help("keep one of them"));
+                        } else {
+                            mirrors.push((id, share));
+                        }
+                    }
+                }
+                PhaseStatement::HoldForever(_) => {
+                    forever = Some(span);
+                    if index + 1 < self.phases.len() {
+                        cx.push(
+                            Diagnostic::error(
+                                "E0426",
+                                "`hold forever` in a phase that is not the last",
+                                span,
+                                "the next one never begins",
+                            )
+                            .help("give the hold an end, or remove the phases behind it"),
+                        );
+                    }
+                    self.lower.later("hold forever", span);
+                    steps.push(Step::HoldForever);
+                }
+                PhaseStatement::HoldUntil { events, of, within, .. } => {
+                    self.lower.place = Place::Promote;
+                    let counted = self.lower.events_counted(events, of.as_deref(), span);
+                    let within = match within {
+                        None => Some(None),
+                        Some((d, c)) => {
+                            let d = cx.duration(d, "`within`", 1);
+                            let c = self.consequence(c, "hold until … within", &STEP_ELSE, index + 1);
+                            d.zip(c).map(Some)
+                        }
+                    };
+                    if let (Some((when, text)), Some(within)) = (counted, within) {
+                        steps.push(Step::HoldUntil { when, text, within });
+                    }
+                }
+                PhaseStatement::Irreversible(..) | PhaseStatement::Junk(_) => {}
             }
         }
         let traffic = |id: PortId| self.ports.get(id.index()).is_some_and(|p| p.kind == PortKind::Traffic);
@@ -121,6 +200,8 @@ impl<'a> Builder<'_, 'a> {
             name: p.name.node.clone(),
             purpose: p.purpose.as_ref().map(|t| t.node.clone()),
             settings: settings.into_iter().map(|(id, to, _)| (id, to)).collect(),
+            mirrors,
+            irreversible,
             steps,
         }
     }

@@ -140,6 +140,11 @@ impl<'a> Lower<'_, 'a> {
     fn metrics_in_here(&self, e: &'a Expr, out: &mut Vec<&'a Expr>) {
         match &e.kind {
             ExprKind::Name(path) => {
+                if let [root, _] = path.as_slice()
+                    && self.cx.has_fields(root)
+                {
+                    out.push(e);
+                }
                 if let [n] = path.as_slice() {
                     match self.cx.scope().names.get(n.node.as_str()) {
                         Some(Decl::Metric(_)) => out.push(e),

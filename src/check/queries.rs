@@ -94,7 +94,7 @@ impl<'a> Cx<'a> {
 
     /// Fills a query for a window and parses it; reports what is wrong inside the policy's own text.
     fn parsed(&self, template: &Template, window: Millis, raw: Span) -> Option<promql::Inspected> {
-        let filled = match self.fill(template, window) {
+        let filled = match self.fill(template, window, "") {
             Ok(f) => f,
             Err(p) => {
                 self.template_problem(&p, raw);
@@ -119,7 +119,7 @@ impl<'a> Cx<'a> {
     }
 
     /// A query with every placeholder replaced; `${where}` by [`promql::WHERE`].
-    pub(super) fn fill(&self, template: &Template, window: Millis) -> Result<Filled, promql::Problem> {
+    pub(super) fn fill(&self, template: &Template, window: Millis, by: &str) -> Result<Filled, promql::Problem> {
         template.fill(|name, stand| match name {
             "where" if stand == Stand::Braces => Ok(promql::WHERE.to_owned()),
             "where" => Err((
@@ -127,7 +127,7 @@ impl<'a> Cx<'a> {
                 String::from("put it between `{` and `}`: `requests_total{${where}}`"),
             )),
             // no slices: grouped by nothing
-            "by" if stand == Stand::Open => Ok(String::new()),
+            "by" if stand == Stand::Open => Ok(by.to_owned()),
             "by" => Err((
                 String::from("`${by}` stands for label names"),
                 String::from("put it behind `by`: `sum by (${by}) (…)`"),
@@ -146,6 +146,13 @@ impl<'a> Cx<'a> {
             Some(Decl::Let(l)) if self.is_const(&l.value) => {
                 self.use_name(name);
                 self.constant(&l.value, "a value in a query")
+            }
+            Some(Decl::Slice(_)) => {
+                self.use_name(name);
+                return Err((
+                    format!("`${{{name}}}` is one slice, and a query is asked for all of them at once"),
+                    String::from("group by the slices: `sum by (${by}) (…)`"),
+                ));
             }
             _ => {
                 let mut known = self.scope().of_kind(|d| matches!(d, Decl::Param(_)));

@@ -61,10 +61,12 @@ pub(super) fn compile<'a>(cx: &Cx<'a>, r: &'a ast::Rollout, env: Chosen<'a>) -> 
     if !whole(cx, r, &plan) {
         return None;
     }
-    let bindings = env.bind(cx, r, &needs)?;
+    let bindings = env.bind(cx, r, &needs, plan.release.as_ref())?;
     plan.verify_within += env.longest_reload(&needs);
-    plan.hash = String::new();
-    plan.hash = hash_of(&plan)?;
+    // places move when a comment is added above them: they are no part of the content
+    let mut content = plan.clone();
+    content.unbuilt.iter_mut().for_each(|u| u.place = String::new());
+    plan.hash = hash_of(&content)?;
     Some((plan, bindings))
 }
 
@@ -85,7 +87,8 @@ fn whole(cx: &Cx<'_>, r: &ast::Rollout, plan: &Plan) -> bool {
     if cx.holes.get() || cx.files.iter().any(junk) {
         return false;
     }
-    let (mut guards, mut requires, mut reactions, mut phases) = (0, 0, 0, 0);
+    let (mut guards, mut requires, mut reactions, mut phases, mut routes, mut after) = (0, 0, 0, 0, 0, 0);
+    let mut said = true;
     for s in &r.body {
         match s {
             Statement::Guard(_) => guards += 1,
@@ -96,18 +99,24 @@ fn whole(cx: &Cx<'_>, r: &ast::Rollout, plan: &Plan) -> bool {
                     return false;
                 };
                 let written: usize = p.body.iter().map(|s| parts(cx, s)).sum();
-                if made.settings.len() + made.steps.len() != written {
+                if made.settings.len() + made.mirrors.len() + made.steps.len() != written {
                     return false;
                 }
                 phases += 1;
             }
+            Statement::Route { .. } => routes += 1,
+            Statement::After { .. } => after += 1,
+            Statement::Release { .. } => said &= plan.release.is_some(),
+            Statement::Advance(..) => said &= plan.advance.is_some(),
+            Statement::Cooldown { .. } => said &= plan.cooldown.is_some(),
+            Statement::StartSlices { .. } => said &= plan.start_slices.is_some(),
             Statement::Owner(_)
+            | Statement::Drift(..)
             | Statement::Link { .. }
             | Statement::CheckEvery(..)
             | Statement::Settle(..)
             | Statement::Baseline(..)
-            | Statement::NoData { .. }
-            | Statement::Cooldown { .. } => {}
+            | Statement::NoData { .. } => {}
             _ => return false,
         }
     }
@@ -116,6 +125,10 @@ fn whole(cx: &Cx<'_>, r: &ast::Rollout, plan: &Plan) -> bool {
             if made.settings.len() + made.actions.len() == k.body.iter().map(|s| parts(cx, s)).sum::<usize>())
     });
     switches_whole
+        && said
+        && plan.slices.len() == r.per.len()
+        && routes == plan.routes.len()
+        && after == plan.after.len()
         && guards == plan.guards.len()
         && requires == plan.requires.len()
         && reactions == plan.reactions.len()
@@ -128,6 +141,7 @@ fn parts(cx: &Cx<'_>, s: &ast::PhaseStatement) -> usize {
         ast::PhaseStatement::Set { port, .. } => {
             cx.group(&port.node).map_or(1, |g| cx.members(g).map_or(0, |m| m.len()))
         }
+        ast::PhaseStatement::Irreversible(..) => 0,
         _ => 1,
     }
 }
@@ -151,6 +165,12 @@ pub(super) struct Builder<'c, 'a> {
     /// Kill switches by name, in the order of the plan.
     pub(super) switches: Vec<&'a str>,
     pub(super) needs: Needs,
+    /// The dimensions of what is being lowered, and its name for messages.
+    pub(super) dims: &'a [Name],
+    pub(super) dims_of: &'static str,
+    /// Consequences that go back to a phase and throw a switch.
+    pub(super) back_and_kill: std::cell::RefCell<Vec<Span>>,
+    env: Option<&'c Chosen<'a>>,
 }
 
 impl<'c, 'a> Builder<'c, 'a> {
@@ -186,15 +206,17 @@ impl<'c, 'a> Builder<'c, 'a> {
             channels: Vec::new(),
             switches: Vec::new(),
             needs: Needs::default(),
+            dims: &rollout.per,
+            dims_of: "this rollout",
+            back_and_kill: std::cell::RefCell::default(),
+            env,
         }
     }
 
     fn plan(mut self) -> (Plan, Needs) {
         let cx = self.cx;
         let r = self.rollout;
-        for dim in &r.per {
-            cx.push(super::not_built("per", dim.span, cx.map));
-        }
+        let slices = self.lower_slices(self.env);
         let head = self.head();
         if self.phases.is_empty() && !r.body.iter().any(|s| matches!(s, Statement::Junk(_))) {
             cx.push(
@@ -213,12 +235,20 @@ impl<'c, 'a> Builder<'c, 'a> {
         let guards = self.lower_guards();
         let reactions = self.lower_reactions();
         let baseline = self.lower.reads_before.then_some(self.lower.baseline);
+        let routes = self.routes(&head);
         let metrics = self.metrics();
+        for span in self.back_and_kill.take() {
+            self.lower.later("rollback to …, kill", span);
+        }
+        let probes = std::mem::take(&mut self.lower.probes).into_iter().filter_map(|p| cx.probe(p)).collect();
         let params = self.params();
         for (name, span) in &self.lower.inputs.sources {
-            self.needs.sources.insert(name.clone(), *span);
+            let own = matches!(cx.scope().names.get(name.as_str()), Some(Decl::Probe(_) | Decl::Load(_)));
+            let needed = if own { &mut self.needs.requests } else { &mut self.needs.sources };
+            needed.insert(name.clone(), *span);
         }
         self.needs.separable = self.lower.inputs.separable;
+        let unbuilt = self.lower.unbuilt();
         let plan = Plan {
             schema: String::from("canary.plan/1"),
             edition: EDITION,
@@ -232,8 +262,18 @@ impl<'c, 'a> Builder<'c, 'a> {
             verify_within: plan::VERIFY_WITHIN,
             baseline,
             no_data: head.no_data.unwrap_or(NO_DATA),
-            cooldown: head.cooldown,
             requires: head.requires,
+            release: head.release,
+            advance: head.advance,
+            cooldown: head.cooldown,
+            drift: head.drift.unwrap_or_default(),
+            routes,
+            after: head.after,
+            slices,
+            start_slices: head.start_slices,
+            windows: std::mem::take(&mut self.lower.windows),
+            signoffs: std::mem::take(&mut self.lower.signoffs),
+            probes,
             ports: self.ports,
             inputs: self.lower.inputs.list,
             program: self.lower.program,
@@ -244,7 +284,7 @@ impl<'c, 'a> Builder<'c, 'a> {
             groups: self.lower.groups,
             reactions,
             switches,
-            unbuilt: Vec::new(),
+            unbuilt,
             metrics,
             hash: String::new(),
         };

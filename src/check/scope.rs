@@ -23,6 +23,13 @@ pub(super) enum Decl<'a> {
     Action(&'a ast::Action),
     Channel(&'a Name),
     Switch(&'a ast::Killswitch),
+    Slice(&'a ast::Slice),
+    Probe(&'a ast::Probe),
+    Load(&'a ast::Load),
+    Window(&'a ast::CivilWindow),
+    Signoff(&'a ast::Signoff),
+    Slo(&'a ast::Slo),
+    Score(&'a ast::Score),
     /// Declared by something that is not built yet: its uses are not reported again.
     Later(&'a Name),
 }
@@ -40,6 +47,13 @@ impl Decl<'_> {
             Self::Action(_) => "an action",
             Self::Channel(_) => "a channel",
             Self::Switch(_) => "a kill switch",
+            Self::Slice(_) => "a slice",
+            Self::Probe(_) => "a probe",
+            Self::Load(_) => "a load",
+            Self::Window(_) => "a window",
+            Self::Signoff(_) => "a signoff",
+            Self::Slo(_) => "an objective",
+            Self::Score(_) => "a score",
             Self::Later(_) => "not built yet",
         }
     }
@@ -55,6 +69,13 @@ impl Decl<'_> {
             Self::Action(d) => d.name.span,
             Self::Channel(n) => n.span,
             Self::Switch(d) => d.name.span,
+            Self::Slice(d) => d.name.span,
+            Self::Probe(d) => d.name.span,
+            Self::Load(d) => d.name.span,
+            Self::Window(d) => d.name.span,
+            Self::Signoff(d) => d.name.span,
+            Self::Slo(d) => d.name.span,
+            Self::Score(d) => d.name.span,
             Self::Later(n) => n.span,
         }
     }
@@ -88,6 +109,13 @@ impl<'a> Scope<'a> {
                     }
                 }
                 Item::Killswitch(d) => scope.declare(&d.name, Decl::Switch(d), cx),
+                Item::Slice(d) => scope.declare(&d.name, Decl::Slice(d), cx),
+                Item::Probe(d) => scope.declare(&d.name, Decl::Probe(d), cx),
+                Item::Load(d) => scope.declare(&d.name, Decl::Load(d), cx),
+                Item::Window(d) => scope.declare(&d.name, Decl::Window(d), cx),
+                Item::Signoff(d) => scope.declare(&d.name, Decl::Signoff(d), cx),
+                Item::Slo(d) => scope.declare(&d.name, Decl::Slo(d), cx),
+                Item::Score(d) => scope.declare(&d.name, Decl::Score(d), cx),
                 Item::Environment(e) => scope.environment(e, cx),
                 Item::Rollout(r) => scope.rollout(r, cx),
                 // a test has no name of its own

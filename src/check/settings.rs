@@ -148,18 +148,33 @@ impl<'a> Builder<'_, 'a> {
             _ => (PortKind::Traffic, None),
         };
         let to = cx.port_value(&kind, name, value)?;
+        let per: &'a [Name] = match &decl {
+            Decl::Flag(f) => &f.per,
+            Decl::Flags(g) => &g.per,
+            Decl::Traffic(t) => &t.per,
+            _ => &[],
+        };
+        self.same_dims(per, name, decl.span())?;
+        let per: Vec<String> = per.iter().map(|n| n.node.clone()).collect();
         let needed = if matches!(decl, Decl::Traffic(_)) { &mut self.needs.traffic } else { &mut self.needs.flags };
         needed.entry(name.node.clone()).or_insert(name.span);
         Some(match members {
-            None => vec![(self.port(Port { name: name.node.clone(), kind, group: None }), to)],
+            None => vec![(self.port(Port { name: name.node.clone(), kind, group: None, per }), to)],
             Some(members) => members
                 .iter()
                 .map(|m| {
                     let group = Some(name.node.clone());
-                    (self.port(Port { name: member_port(&name.node, m), kind: kind.clone(), group }), to)
+                    let port = Port { name: member_port(&name.node, m), kind: kind.clone(), group, per: per.clone() };
+                    (self.port(port), to)
                 })
                 .collect(),
         })
+    }
+
+    /// A traffic port's place in the plan.
+    pub(super) fn traffic_port(&mut self, t: &ast::Traffic) -> PortId {
+        let per = t.per.iter().map(|n| n.node.clone()).collect();
+        self.port(Port { name: t.name.node.clone(), kind: PortKind::Traffic, group: None, per })
     }
 
     /// A port's place in the plan.

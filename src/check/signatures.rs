@@ -15,6 +15,10 @@ pub enum Role {
     Action,
     /// The store of runs.
     Store,
+    /// Where evidence goes.
+    Evidence,
+    /// Where a probe or a load sends its requests.
+    Requests,
 }
 
 impl Role {
@@ -28,6 +32,8 @@ impl Role {
             Self::Channel => "a channel",
             Self::Action => "an action",
             Self::Store => "the store",
+            Self::Evidence => "where evidence goes",
+            Self::Requests => "a probe or load",
         }
     }
 }
@@ -183,6 +189,24 @@ pub const SIGNATURES: &[Signature] = &[
         args: &[must("path", ArgType::Text)],
         doc: "a store in one file",
     },
+    Signature {
+        backend: "pagerduty",
+        roles: &[Role::Channel],
+        args: &[must("key", ArgType::Secret)],
+        doc: "incidents of a PagerDuty service",
+    },
+    Signature {
+        backend: "http",
+        roles: &[Role::Requests],
+        args: &[must("base", ArgType::Text), may("bearers", ArgType::Words)],
+        doc: "where requests go, and the tokens of the users who send them",
+    },
+    Signature {
+        backend: "folder",
+        roles: &[Role::Evidence],
+        args: &[must("path", ArgType::Text), may("sign", ArgType::Secret)],
+        doc: "a folder that holds the evidence of each run",
+    },
     // last: what is proposed first is what production would use
     Signature {
         backend: "lab",
@@ -215,6 +239,15 @@ impl Signature {
     }
 }
 
+/// Backends that are known and bound, and have no adapter yet: what they bind is checked, and no run begins with them.
+const UNBUILT: &[&str] = &["pagerduty", "http", "folder", "lab_http"];
+
+/// Whether a backend has an adapter.
+#[must_use]
+pub fn is_built(backend: &str) -> bool {
+    !UNBUILT.contains(&backend)
+}
+
 /// The backends of a role.
 pub fn of_role(role: Role) -> impl Iterator<Item = &'static Signature> {
     SIGNATURES.iter().filter(move |s| s.roles.contains(&role))
@@ -236,7 +269,8 @@ mod tests {
 
     #[test]
     fn every_role_can_be_filled() {
-        for role in [Role::Metrics, Role::Traffic, Role::Flag, Role::Channel, Role::Action, Role::Store] {
+        use Role::{Action, Channel, Evidence, Flag, Metrics, Requests, Store, Traffic};
+        for role in [Metrics, Traffic, Flag, Channel, Action, Store, Evidence, Requests] {
             assert!(of_role(role).next().is_some(), "{role:?}");
         }
     }

@@ -21,9 +21,7 @@ const NOWHERE: Span = Span { file: FileId(0), start: 0, end: 0 };
 impl<'a> Cx<'a> {
     /// A switch by itself, used or not.
     pub(super) fn check_switch(&self, k: &'a ast::Killswitch) {
-        for dim in &k.per {
-            self.push(super::not_built("per", dim.span, self.map));
-        }
+        let _ = self.dims(&k.per);
         let _ = Builder::new(self, &NO_ROLLOUT, None).lower_switch(k);
     }
 }
@@ -70,6 +68,14 @@ impl<'a> Builder<'_, 'a> {
     }
 
     fn lower_switch(&mut self, k: &'a ast::Killswitch) -> Option<KillSwitch> {
+        let outer = (self.dims, self.dims_of);
+        (self.dims, self.dims_of) = (&k.per, "this kill switch");
+        let made = self.lower_switch_here(k);
+        (self.dims, self.dims_of) = outer;
+        made
+    }
+
+    fn lower_switch_here(&mut self, k: &'a ast::Killswitch) -> Option<KillSwitch> {
         let cx = self.cx;
         if k.body.is_empty() {
             cx.push(
@@ -157,9 +163,7 @@ impl<'a> Builder<'_, 'a> {
             return None;
         }
         if c.to.is_some() {
-            cx.use_name(&kill.node);
-            cx.push(super::not_built("rollback to …, kill", c.span, cx.map));
-            return None;
+            self.back_and_kill.borrow_mut().push(c.span);
         }
         Some(())
     }

@@ -16,6 +16,13 @@ pub(super) fn warn(cx: &Cx<'_>) {
             Decl::Metric(_) => "metric",
             Decl::Param(_) => "param",
             Decl::Let(_) => "let",
+            Decl::Slice(_) => "slice",
+            Decl::Probe(_) => "probe",
+            Decl::Load(_) => "load",
+            Decl::Window(_) => "window",
+            Decl::Signoff(_) => "signoff",
+            Decl::Slo(_) => "objective",
+            Decl::Score(_) => "score",
             // found at 3 am otherwise, by whoever has to throw it
             Decl::Switch(k) if !cx.used.borrow().contains(*name) => {
                 let text = format!("kill switch `{name}` belongs to no rollout: it cannot be thrown");

@@ -2,6 +2,7 @@
 
 use super::Cx;
 use super::scope::{Decl, duplicate};
+use crate::plan::Release;
 use crate::syntax::ast::{self, EnvEntry, Name};
 use crate::syntax::diagnostic::Diagnostic;
 use crate::syntax::source::{Span, Spanned};
@@ -13,6 +14,42 @@ pub(super) struct Variants<'a> {
     /// `canary`, `stable`, `all`.
     pub(super) matchers: BTreeMap<String, String>,
     pub(super) span: Span,
+}
+
+/// What stands for the release in label matchers.
+const RELEASE: &str = "${release}";
+
+impl Variants<'_> {
+    /// The matchers with the releases of the rollout filled in.
+    pub(super) fn released(&self, cx: &Cx<'_>, release: Option<&Release>) -> Option<BTreeMap<String, String>> {
+        let mut out = BTreeMap::new();
+        for (population, text) in &self.matchers {
+            if !text.contains(RELEASE) {
+                out.insert(population.clone(), text.clone());
+                continue;
+            }
+            let name = release.and_then(|r| match population.as_str() {
+                "canary" => Some(r.canary.as_str()),
+                "stable" => r.stable.as_deref(),
+                _ => None,
+            });
+            let Some(name) = name else {
+                let missing = if release.is_some() { "names no stable one" } else { "names no release" };
+                cx.push(
+                    Diagnostic::error(
+                        "E0518",
+                        format!("nothing fills `{RELEASE}` for `{population}`: the rollout {missing}"),
+                        self.span,
+                        "",
+                    )
+                    .help("write `release canary \"…\" stable \"…\"` in the rollout, or the matchers themselves"),
+                );
+                return None;
+            };
+            out.insert(population.clone(), text.replace(RELEASE, name));
+        }
+        Some(out)
+    }
 }
 
 impl<'a> Cx<'a> {
@@ -64,12 +101,21 @@ impl<'a> Cx<'a> {
                 );
                 continue;
             }
-            if text.node.contains("${") {
+            let filled = text.node.replace(RELEASE, "r");
+            if filled.contains("${") || (population.node == "all" && filled != text.node) {
                 ok = false;
-                self.push(super::not_built("${…} in an environment", text.span, self.map));
+                let what = if population.node == "all" {
+                    "all releases have no name"
+                } else {
+                    "only `${release}` is filled in here"
+                };
+                self.push(
+                    Diagnostic::error("E0518", what, text.span, "")
+                        .help("`${release}` is the name behind `release canary` or `stable`; write the rest out"),
+                );
                 continue;
             }
-            let query = format!("x{{{}}}", text.node);
+            let query = format!("x{{{filled}}}");
             let parsed = super::promql::parse(&query);
             if let Err(bad) = parsed {
                 ok = false;
@@ -99,7 +145,8 @@ impl<'a> Cx<'a> {
             );
             return None;
         }
-        if ok && out.get("canary") == out.get("stable") {
+        let by_release = |text: Option<&String>| text.is_some_and(|t| t.contains(RELEASE));
+        if ok && out.get("canary") == out.get("stable") && !by_release(out.get("canary")) {
             self.push(
                 Diagnostic::error(
                     "E0509",

@@ -188,10 +188,14 @@ impl<'a> Maker<'a> {
 
     fn bound(&self, name: &str) -> Option<&'a Binding> {
         let b = self.bindings.bindings.get(name);
-        if b.is_none() {
-            return self.refuse(name, &format!("not bound in environment {}", self.bindings.environment));
+        match b {
+            None => self.refuse(name, &format!("not bound in environment {}", self.bindings.environment)),
+            // nothing is ever set by a name that holds a hole
+            Some(b) if b.args.values().any(Arg::is_unfilled) => {
+                self.refuse(name, "its binding holds a `${…}` that this version does not fill in")
+            }
+            Some(b) => Some(b),
         }
-        b
     }
 
     /// The folder of the file that holds the binding: relative paths and commands start there.

@@ -224,6 +224,13 @@ impl World<'_> {
                 "within_ms": within.as_ref().map(|w| w.0),
                 "otherwise": within.as_ref().map(|w| self.consequence(w.1)),
             }),
+            Step::HoldUntil { text, within, .. } => json!({
+                "hold_until": text,
+                "within_ms": within.as_ref().map(|w| w.0),
+                "otherwise": within.as_ref().map(|w| self.consequence(w.1)),
+            }),
+            // refused before anything is read
+            Step::HoldForever | Step::Ramp { .. } => json!({ "step": crate::engine::step_text(self.plan, step) }),
         }
     }
 

@@ -250,6 +250,23 @@ pub struct Compiled {
     pub files: Vec<PathBuf>,
     /// The same files with what was in them.
     pub sources: Vec<SourceFile>,
+    /// What keeps this version from executing it, each with its place; it can be shown all the same.
+    cannot: Vec<Diagnostic>,
+    map: SourceMap,
+}
+
+impl Compiled {
+    /// Refuses what this version cannot execute: all of it together, with places and ways out.
+    ///
+    /// # Errors
+    /// The exit status when there is any; it was said on standard error.
+    pub fn executable(&self, format: Format) -> Result<(), Status> {
+        if self.cannot.is_empty() {
+            return Ok(());
+        }
+        print_diagnostics(&self.cannot, &self.map, format, &mut std::io::stderr(), std::io::stderr().is_terminal());
+        Err(Status::Wrong)
+    }
 }
 
 /// The names of the rollouts that a file declares, in its order.
@@ -298,8 +315,10 @@ pub fn compile(target: &Target, format: Format) -> Result<Compiled, Status> {
     }
     match made {
         Some((plan, bindings)) if !broken => {
+            let mut cannot = check::cannot_run(&plan, &loaded.map);
+            cannot.extend(check::cannot_bind(&bindings, &loaded.map));
             let bindings = anchored(bindings);
-            Ok(Compiled { plan, bindings, files: paths, sources: loaded.sources })
+            Ok(Compiled { plan, bindings, files: paths, sources: loaded.sources, cannot, map: loaded.map })
         }
         _ => Err(Status::Wrong),
     }
@@ -331,7 +350,7 @@ pub fn declared_beside(environment: &Path) -> BTreeSet<String> {
 
 /// With absolute places: bindings are kept with a run, and whoever takes it back may stand in another folder.
 fn anchored(mut bindings: Bindings) -> Bindings {
-    for b in bindings.bindings.values_mut().chain(&mut bindings.store) {
+    for b in bindings.bindings.values_mut().chain(&mut bindings.store).chain(&mut bindings.evidence) {
         // what is built in stands in no file
         if b.place.matches(':').count() >= 2
             && let Ok(whole) = std::path::absolute(&b.place)

@@ -69,6 +69,7 @@ pub fn main(args: &Args) -> Status {
 
 fn prepare_and_run(args: &Args) -> Result<Status, Status> {
     let compiled = compile(&args.target, args.format)?;
+    compiled.executable(args.format)?;
     args.report.as_deref().map_or(Ok(()), |file| check_report(args, file))?;
     let on_lab = lab::is_needed(&compiled.bindings);
     if args.fault.is_some() && !on_lab {

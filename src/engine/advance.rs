@@ -34,8 +34,8 @@ pub(super) fn advance(plan: &Plan, state: &mut State, at: Time, live: bool, as_a
     let may_end = as_asked && watching(plan, state).all(|w| w == Some(Word::Ok));
     match phase.steps.get(state.step) {
         Some(Step::Hold(_)) => state.hold.observe(clock, at, open && !frozen, live),
-        Some(Step::Promote { .. }) => state.within.observe(clock, at, open, live),
-        Some(Step::Run { .. }) | None => {}
+        Some(Step::Promote { .. } | Step::HoldUntil { .. }) => state.within.observe(clock, at, open, live),
+        Some(Step::Run { .. } | Step::HoldForever | Step::Ramp { .. }) | None => {}
     }
     if !open {
         return;
@@ -52,7 +52,9 @@ pub(super) fn advance(plan: &Plan, state: &mut State, at: Time, live: bool, as_a
                 }
             },
             Step::Hold(d) => state.hold.counted >= *d,
-            Step::Promote { within, text, .. } => {
+            // no run is made of a plan with these: see `Plan::unbuilt`
+            Step::HoldForever | Step::Ramp { .. } => false,
+            Step::Promote { within, .. } | Step::HoldUntil { within, .. } => {
                 let holds = state.promote.get(state.step).is_some_and(|t| t.is_true());
                 if !holds
                     && let Some((limit, otherwise)) = within
@@ -60,7 +62,7 @@ pub(super) fn advance(plan: &Plan, state: &mut State, at: Time, live: bool, as_a
                     && !state.within_fired
                 {
                     state.within_fired = true;
-                    let summary = format!("`promote when {text}` was not met within {}", show::duration(*limit));
+                    let summary = format!("`{}` was not met within {}", step_text(plan, step), show::duration(*limit));
                     let why = Explanation::plain(plan, state, at, "within", &phase.name, summary);
                     consequence(plan, state, at, *otherwise, why, out);
                     return;
@@ -81,8 +83,8 @@ pub(super) fn advance(plan: &Plan, state: &mut State, at: Time, live: bool, as_a
         // the next step's clock starts at this check
         match phase.steps.get(state.step) {
             Some(Step::Hold(_)) => state.hold.step(clock, at, !frozen),
-            Some(Step::Promote { .. }) => state.within.step(clock, at, true),
-            Some(Step::Run { .. }) | None => {}
+            Some(Step::Promote { .. } | Step::HoldUntil { .. }) => state.within.step(clock, at, true),
+            Some(Step::Run { .. } | Step::HoldForever | Step::Ramp { .. }) | None => {}
         }
     }
     if may_end {
@@ -106,6 +108,11 @@ pub fn step_text(plan: &Plan, step: &Step) -> String {
         Step::Run { action, .. } => format!("run {}", plan.action_name(*action)),
         Step::Hold(d) => format!("hold {}", show::duration(*d)),
         Step::Promote { text, .. } => format!("promote when {text}"),
+        Step::HoldUntil { text, .. } => format!("hold until {text}"),
+        Step::HoldForever => String::from("hold forever"),
+        Step::Ramp { port, from, to, by, every } => {
+            format!("ramp {} from {from} to {to} by {by} every {}", plan.port_name(*port), show::duration(*every))
+        }
     }
 }
 

@@ -225,7 +225,7 @@ pub fn quantile(buckets: &[Bucket], q: f64) -> Option<(f64, f64)> {
 /// Evaluates the node `id` and steps the temporal operators below it.
 pub fn eval(check: Check<'_>, state: &mut State, id: NodeId, owner: Owner) -> Value {
     let Some(node) = check.plan.program.nodes.get(id.index()) else {
-        return Value::Truth(Truth::Unknown, Causes::BLIND);
+        return UNKNOWN;
     };
     if let Some(value) = check.given.value(id) {
         return value;
@@ -298,7 +298,33 @@ pub fn eval(check: Check<'_>, state: &mut State, id: NodeId, owner: Owner) -> Va
         }
         Node::Healthy => Value::Truth(healthy(check.plan, state), Causes::NONE),
         Node::Approved { group, valid } => Value::Truth(approved(state, check.at, group, valid), Causes::NONE),
+        Node::Scored { of, bad, good } => Value::Num(scored(sub(state, of).num(), bad, good)),
+        Node::InWindow(w) => {
+            let holds = check.plan.windows.get(w as usize).and_then(|w| w.holds(check.at));
+            holds.map_or(UNKNOWN, |h| Value::Truth(Truth::from(h), Causes::NONE))
+        }
+        // no run is made of a plan with these: see `Plan::unbuilt`
+        Node::OverTime { .. }
+        | Node::Availability { .. }
+        | Node::Confidence { .. }
+        | Node::AtSlice { .. }
+        | Node::Outside(_) => UNKNOWN,
     }
+}
+
+/// Nobody knows.
+const UNKNOWN: Value = Value::Truth(Truth::Unknown, Causes::BLIND);
+
+/// A value between its anchors, 0 at the bad one and 1 at the good one; a missing one stays missing, so that a score without one
+/// of its parts is none.
+fn scored(value: Num, bad: f64, good: f64) -> Num {
+    if value.is_missing() {
+        return value;
+    }
+    let span = Num::known(good - bad);
+    let at = value.plus(Num::known(-bad)).over(span);
+    // its events are those of the value, not of the score
+    Num { events: None, ..at.greater(Num::known(0.0)).lesser(Num::known(1.0)) }
 }
 
 /// The causes of a Kleene result: those of the operands that are unknown, and only if they made the result unknown.

@@ -431,7 +431,7 @@ pub(super) fn roots(plan: &Plan) -> Vec<(NodeId, Owner)> {
         plan.guards.iter().enumerate().map(|(i, g)| (g.healthy, Owner::Guard(GuardId::at(i)))).collect();
     for (i, phase) in plan.phases.iter().enumerate() {
         for step in &phase.steps {
-            if let Step::Promote { when, .. } = step {
+            if let Step::Promote { when, .. } | Step::HoldUntil { when, .. } = step {
                 out.push((*when, Owner::Phase(PhaseId::at(i))));
             }
         }

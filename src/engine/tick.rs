@@ -246,7 +246,7 @@ fn promote_conditions(check: Check<'_>, state: &mut State) {
     for s in &phase.steps {
         values.push(match s {
             // it is measured from its first valid check: its windows must lie behind the verification
-            Step::Promote { when, .. } if !condition_warming(check, state, *when) => {
+            Step::Promote { when, .. } | Step::HoldUntil { when, .. } if !condition_warming(check, state, *when) => {
                 eval(check, state, *when, owner).truth().0
             }
             _ => Truth::Unknown,

@@ -13,6 +13,12 @@ pub struct Bindings {
     pub bindings: BTreeMap<String, Binding>,
     /// Label matchers of each population: `canary`, `stable`, `all`.
     pub variants: BTreeMap<String, String>,
+    /// Groups of people who may approve or sign, as they are known to the tool.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub people: BTreeMap<String, Vec<String>>,
+    /// Where evidence goes; `None`: nowhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub evidence: Option<Binding>,
     /// The store; `None`: `sqlite(path: ".canary/store.db")`.
     pub store: Option<Binding>,
     /// SHA-256 over the canonical JSON of everything above (secrets by name only), in hex.
@@ -57,6 +63,21 @@ pub struct Secret(pub String);
 
 /// What stands for the name of a flag in the texts of its binding.
 pub const FLAG_NAME: &str = "${flag}";
+
+/// What is filled in today: what a port is set to, where it is set, and a flag's name, when it is connected.
+const FILLED: [&str; 3] = ["${percent}", "${value}", FLAG_NAME];
+
+impl Arg {
+    /// Whether it holds a placeholder that nobody fills in yet: a slice's value, another port's share.
+    #[must_use]
+    pub fn is_unfilled(&self) -> bool {
+        match self {
+            Self::Text(t) => FILLED.iter().fold(t.clone(), |t, f| t.replace(f, "")).contains("${"),
+            Self::List(items) => items.iter().any(Self::is_unfilled),
+            Self::Env(_) | Self::Secret(_) | Self::Duration(_) | Self::Number(_) | Self::Bool(_) => false,
+        }
+    }
+}
 
 impl Binding {
     /// An argument.
@@ -105,7 +126,7 @@ mod tests {
 
     #[test]
     fn the_name_of_a_flag_is_filled_in_everywhere_but_in_what_is_named_outside() {
-        let port = Port { name: "m4.a.b".into(), kind: PortKind::BoolFlag, group: Some("m4".into()) };
+        let port = Port { name: "m4.a.b".into(), kind: PortKind::BoolFlag, group: Some("m4".into()), per: Vec::new() };
         assert_eq!((port.bound_as(), port.flag_name()), ("m4", "a.b"));
         let text = |t: &str| Arg::Text(t.into());
         let args = [
@@ -119,7 +140,7 @@ mod tests {
         assert_eq!(made.arg("key"), Some(&text("x/a.b/a.b")));
         assert_eq!(made.arg("set"), Some(&Arg::List(vec![text("set"), text("a.b=${value}")])));
         assert_eq!(made.arg("url"), Some(&Arg::Env("${flag}".into())));
-        let single = Port { name: "search".into(), kind: PortKind::BoolFlag, group: None };
+        let single = Port { name: "search".into(), kind: PortKind::BoolFlag, group: None, per: Vec::new() };
         assert_eq!((single.bound_as(), single.flag_name()), ("search", "search"));
         assert_eq!(bound.for_port(&single).arg("key"), Some(&text("x/search/search")));
     }

@@ -121,12 +121,99 @@ pub enum Node {
         /// For how long it counts; `None`: as long as the phase lasts.
         valid: Option<Millis>,
     },
+    /// A value between two anchors: 0 at `bad` and beyond, 1 at `good` and beyond, straight between them. A missing one stays
+    /// missing.
+    Scored {
+        /// The value.
+        of: NodeId,
+        /// Scored 0.
+        bad: f64,
+        /// Scored 1.
+        good: f64,
+    },
+    /// Whether the check lies in a window of civil time: its place in [`super::Plan::windows`].
+    InWindow(u32),
+    /// A value over the checks of the last `window` milliseconds.
+    OverTime {
+        /// The value at one check.
+        of: NodeId,
+        /// What is made of them.
+        how: OverTime,
+        /// How far back.
+        window: Millis,
+    },
+    /// The share of a probe's flows that succeeded over a window; unknown until 80 % of the window was probed.
+    Availability {
+        /// Flows that failed.
+        bad: InputId,
+        /// All flows.
+        total: InputId,
+    },
+    /// A comparison by an always-valid sequential test.
+    Confidence {
+        /// A [`Node::Compare`] of something counted.
+        of: NodeId,
+        /// The level in millionths: 99 % is 990,000.
+        level: u32,
+        /// Whether an undecided test counts as true.
+        or_undecided: bool,
+    },
+    /// One slice's value.
+    AtSlice {
+        /// The value in any slice.
+        of: NodeId,
+        /// Dimension and value.
+        dims: Vec<(String, String)>,
+    },
+    /// What others say.
+    Outside(Outside),
+}
+
+/// What is made of a value's past.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OverTime {
+    /// The mean.
+    Avg,
+    /// The greatest.
+    Max,
+    /// The least.
+    Min,
+    /// The sum.
+    Sum,
+    /// The standard deviation.
+    Stddev,
+    /// The last less the first.
+    Delta,
+    /// The last less the first, a second.
+    Rate,
+    /// The value below which this share of them lies.
+    Quantile(f64),
+}
+
+/// What is asked of others than the sources of metrics.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outside {
+    /// Whether a signoff is there and good: its place in [`super::Plan::signoffs`].
+    SignedOff(u32),
+    /// Whether an alert of this name is firing, silenced or not.
+    AlertFiring(String),
+    /// Whether a silence with this comment or for this alert is in force.
+    Silenced(String),
+    /// How many rollbacks of this rollout began in the last so many milliseconds.
+    Rollbacks(Millis),
 }
 
 impl Node {
     /// The nodes that this one reads, left before right.
     pub fn operands(&self) -> impl Iterator<Item = NodeId> + use<> {
         let (a, b) = match *self {
+            Self::InWindow(_) | Self::Availability { .. } | Self::Outside(_) => (None, None),
+            Self::Scored { of, .. }
+            | Self::OverTime { of, .. }
+            | Self::Confidence { of, .. }
+            | Self::AtSlice { of, .. } => (Some(of), None),
             Self::Const(_)
             | Self::Bool(_)
             | Self::Gauge(_)
@@ -159,7 +246,7 @@ impl Node {
         let (a, b) = match *self {
             Self::Gauge(i) | Self::Increase(i, _) | Self::Accumulated { input: i, .. } => (Some(i), None),
             Self::Share { buckets: i, .. } | Self::Quantile { buckets: i, .. } => (Some(i), None),
-            Self::Events { bad, total } => (Some(bad), Some(total)),
+            Self::Events { bad, total } | Self::Availability { bad, total } => (Some(bad), Some(total)),
             _ => (None, None),
         };
         a.into_iter().chain(b)

@@ -33,6 +33,9 @@ pub struct Input {
     pub separable: bool,
     /// The same question for the stable population, asked when this one is empty, to tell dark from blind.
     pub sibling: Option<InputId>,
+    /// The labels by whose values the answer is split: one answer a slice. None: one number.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub by: Vec<String>,
     /// The question, with `${where}` and params still to be filled in by [`Ask::filled`].
     pub ask: Ask,
     /// How old an answer's newest sample may be.

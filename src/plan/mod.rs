@@ -4,19 +4,30 @@
 //! what remains as text is there to be shown. All times are whole milliseconds, all values are in base units: ratios as
 //! fractions of one, durations in seconds, rates per second, bytes in bytes, booleans as 0 and 1.
 
+mod also;
 pub mod binding;
 pub mod expr;
 pub mod groups;
 pub mod hash;
+pub mod head;
 pub mod input;
+pub mod probe;
 pub mod render;
 pub mod show;
+pub mod signoff;
+pub mod slices;
+pub mod window;
 
 use serde::{Deserialize, Serialize};
 
 pub use binding::{Arg, Binding, Bindings, Secret};
-pub use expr::{Compare, Node, NodeId, Program, Temporal};
+pub use expr::{Compare, Node, NodeId, Outside, OverTime, Program, Temporal};
+pub use head::{After, Drift, Gate, Release, Route, RouteBy};
 pub use input::{Answer, Ask, Bucket, Input, InputId, Missing, Population, Reading, Selector, Window};
+pub use probe::{Load, Probe, ProbeStep, Request};
+pub use signoff::Signoff;
+pub use slices::{Slice, SliceValues, StartSlices};
+pub use window::CivilWindow;
 
 /// Milliseconds: a duration.
 pub type Millis = i64;
@@ -102,11 +113,41 @@ pub struct Plan {
     pub baseline: Option<Millis>,
     /// What happens while a source is silent.
     pub no_data: NoData,
-    /// `cooldown d after rollback`: how long no new run begins after one that was rolled back.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub cooldown: Option<Millis>,
     /// Preflight conditions.
     pub requires: Vec<Require>,
+    /// The releases that are compared.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub release: Option<Release>,
+    /// What must be true before exposure is raised.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub advance: Option<Gate>,
+    /// How long after a rollback the rollout is not started again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cooldown: Option<Millis>,
+    /// What is done about a port that somebody else has set.
+    #[serde(default, skip_serializing_if = "Drift::is_pause")]
+    pub drift: Drift,
+    /// Who always meets the canary.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub routes: Vec<Route>,
+    /// Other rollouts that must have been promoted before.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub after: Vec<After>,
+    /// The dimensions of its slices, in the order of `per`; none: one life for all.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub slices: Vec<Slice>,
+    /// In which order and how fast slices begin.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub start_slices: Option<StartSlices>,
+    /// Windows of civil time that conditions ask about.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub windows: Vec<CivilWindow>,
+    /// Signoffs that conditions ask about.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub signoffs: Vec<Signoff>,
+    /// Synthetic flows whose results conditions read.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub probes: Vec<Probe>,
     /// What is set: traffic and flags.
     pub ports: Vec<Port>,
     /// What is asked at each check.
@@ -264,6 +305,9 @@ pub struct Port {
     /// The group of flags that it is a member of; its name is then `group.member`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub group: Option<String>,
+    /// The dimensions of which each slice has a port of its own.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub per: Vec<String>,
 }
 
 /// What can be set on a port.
@@ -343,7 +387,7 @@ pub struct Guard {
     pub tolerate: Tolerance,
     /// What follows then.
     pub otherwise: Consequence,
-    /// What it throws besides: only with a rollback of everything.
+    /// What it throws besides.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kill: Option<SwitchId>,
     /// First phase in which it watches.
@@ -367,6 +411,12 @@ pub struct Phase {
     pub purpose: Option<String>,
     /// What it sets, flags first, then traffic. Settings of earlier phases persist; see [`Plan::settings_at`].
     pub settings: Vec<(PortId, Setting)>,
+    /// Shares of traffic that are copied to the canary, whose answers nobody sees.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub mirrors: Vec<(PortId, f64)>,
+    /// Why no rollback leads back across its beginning, where none does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub irreversible: Option<String>,
     /// What it does, in order.
     pub steps: Vec<Step>,
 }
@@ -393,6 +443,30 @@ pub enum Step {
         /// How long to wait for it, and what then.
         within: Option<(Millis, Consequence)>,
     },
+    /// Wait for a number of events.
+    HoldUntil {
+        /// That so many were counted since the phase's settings were verified.
+        when: NodeId,
+        /// As written: `500 events of errors`.
+        text: String,
+        /// How long to wait for them, and what then.
+        within: Option<(Millis, Consequence)>,
+    },
+    /// Stay for good: guards watch, nothing ends.
+    HoldForever,
+    /// Raise a port step by step, each after so much observed time with all guards ok.
+    Ramp {
+        /// Which.
+        port: PortId,
+        /// The first value.
+        from: Setting,
+        /// The last value.
+        to: Setting,
+        /// The distance between two.
+        by: Setting,
+        /// Observed time between two.
+        every: Millis,
+    },
 }
 
 /// An action.
@@ -404,6 +478,9 @@ pub struct Action {
     pub timeout: Millis,
     /// What undoes it at a rollback.
     pub undo: Option<ActionId>,
+    /// The requests that it sends, where it is a burst of load.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub load: Option<Load>,
 }
 
 /// A kill switch: takes away at once, and stays thrown until a person resets it.

@@ -2,7 +2,7 @@
 
 use super::{
     Action, Arg, Ask, Binding, Bindings, Consequence, Guard, Input, Millis, PhaseId, Plan, Population, PortId, Step,
-    Tolerance, Trigger, Window, show,
+    Tolerance, Trigger, Window, also, show,
 };
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -22,8 +22,7 @@ pub struct Credential {
 #[must_use]
 pub fn credentials(bindings: &Bindings) -> Vec<Credential> {
     let mut found: BTreeSet<(String, bool, String)> = BTreeSet::new();
-    let all = bindings.bindings.iter().map(|(n, b)| (n.as_str(), b)).chain(bindings.store.iter().map(|b| ("store", b)));
-    for (name, binding) in all {
+    for (name, binding) in all(bindings) {
         for arg in binding.args.values() {
             outside(arg, &mut |variable, secret| {
                 found.insert((variable.to_owned(), secret, name.to_owned()));
@@ -38,6 +37,13 @@ pub fn credentials(bindings: &Bindings) -> Vec<Credential> {
         }
     }
     out
+}
+
+/// Everything that an environment binds for a plan.
+fn all(bindings: &Bindings) -> impl Iterator<Item = (&str, &Binding)> {
+    let ports = bindings.bindings.iter().map(|(n, b)| (n.as_str(), b));
+    let store = bindings.store.iter().map(|b| ("store", b));
+    ports.chain(store).chain(bindings.evidence.iter().map(|b| ("evidence", b)))
 }
 
 fn outside(arg: &Arg, found: &mut dyn FnMut(&str, bool)) {
@@ -68,9 +74,13 @@ fn starts(plan: &Plan) -> Vec<Option<Millis>> {
             spent = spent.saturating_add(warming(plan, PhaseId::at(i)));
         }
         for step in &phase.steps {
-            if let Step::Hold(d) = step {
-                spent = spent.saturating_add(*d);
-            }
+            spent = spent.saturating_add(match step {
+                Step::Hold(d) => *d,
+                Step::Ramp { every, .. } => every.saturating_mul(also::ramp_steps(step)),
+                // there is no end
+                Step::HoldForever => Millis::MAX,
+                Step::Run { .. } | Step::Promote { .. } | Step::HoldUntil { .. } => 0,
+            });
         }
         at = at.and_then(|t| t.checked_add(spent));
         out.push(at);
@@ -99,9 +109,11 @@ pub fn text(plan: &Plan, bindings: &Bindings) -> String {
     guards(plan, &mut out);
     switches(plan, &mut out);
     reactions(plan, &mut out);
+    also::declared(plan, &mut out);
     queries(plan, bindings, &mut out);
     rollback(plan, &mut out);
     bound(bindings, &mut out);
+    also::unbuilt(plan, &mut out);
     let _ = write!(out, "\nplan      {}\nbindings  {}\n", plan.hash, bindings.hash);
     out
 }
@@ -133,6 +145,9 @@ fn head(plan: &Plan, bindings: &Bindings, out: &mut String) {
         let params: Vec<String> = plan.params.iter().map(|(n, v)| format!("{n} = {v}")).collect();
         line("params", &params.join(", "));
     }
+    for (what, text) in also::head(plan) {
+        line(what, &text);
+    }
     if let Some(end) = earliest_end(plan) {
         line("earliest end", &format!("{} after the first check", show::duration(end)));
     }
@@ -160,6 +175,10 @@ fn timeline(plan: &Plan, out: &mut String) {
         for (name, to) in plan.shown(&phase.settings) {
             let _ = writeln!(out, "             set {name} = {to}");
         }
+        also::mirrors(plan, &phase.mirrors, out);
+        if let Some(why) = &phase.irreversible {
+            let _ = writeln!(out, "             no rollback crosses its beginning: {why}");
+        }
         for step in &phase.steps {
             let line = match step {
                 Step::Run { action, otherwise } => {
@@ -172,12 +191,13 @@ fn timeline(plan: &Plan, out: &mut String) {
                     )
                 }
                 Step::Hold(d) => format!("hold {}", show::duration(*d)),
-                Step::Promote { text, within, .. } => match within {
-                    Some((d, c)) => {
-                        format!("promote when {text} within {} else {}", show::duration(*d), consequence(plan, *c))
-                    }
-                    None => format!("promote when {text}"),
-                },
+                Step::Promote { text, within, .. } => format!("promote when {text}{}", until(plan, *within)),
+                Step::HoldUntil { text, within, .. } => format!("hold until {text}{}", until(plan, *within)),
+                Step::HoldForever => String::from("hold forever"),
+                Step::Ramp { port, from, to, by, every } => {
+                    let (port, every) = (plan.port_name(*port), show::duration(*every));
+                    format!("ramp {port} from {from} to {to} by {by} every {every}")
+                }
             };
             let _ = writeln!(out, "             {line}");
         }
@@ -190,6 +210,11 @@ fn timeline(plan: &Plan, out: &mut String) {
     if let Some(end) = earliest_end(plan) {
         let _ = writeln!(out, "  T+{:<8} done, at the earliest", show::duration(end));
     }
+}
+
+/// ` within d else …`
+fn until(plan: &Plan, within: Option<(Millis, Consequence)>) -> String {
+    within.map_or(String::new(), |(d, c)| format!(" within {} else {}", show::duration(d), consequence(plan, c)))
 }
 
 fn watches(g: &Guard, phase: PhaseId) -> bool {
@@ -315,8 +340,9 @@ fn query(input: &Input, bindings: &Bindings) -> String {
         Ask::Buckets(s, w) => format!("sum by (le) (increase({}[{}]))", s.0, range(w)),
     };
     let who = if input.separable { population } else { "all" };
+    let by = if input.by.is_empty() { String::new() } else { format!("  (by {})", input.by.join(", ")) };
     let note = if input.auxiliary { "  (to tell a silent canary from a silent source)" } else { "" };
-    format!("{:<10} {who:<7} {text}{note}", input.metric)
+    format!("{:<10} {who:<7} {text}{by}{note}", input.metric)
 }
 
 fn rollback(plan: &Plan, out: &mut String) {
@@ -344,8 +370,7 @@ fn rollback(plan: &Plan, out: &mut String) {
 
 fn bound(bindings: &Bindings, out: &mut String) {
     let _ = writeln!(out, "\nbound by environment {}", bindings.environment);
-    let all = bindings.bindings.iter().map(|(n, b)| (n.as_str(), b)).chain(bindings.store.iter().map(|b| ("store", b)));
-    for (name, b) in all {
+    for (name, b) in all(bindings) {
         let _ = writeln!(out, "  {name} = {}", backend(b));
     }
     for (population, matchers) in &bindings.variants {
@@ -353,6 +378,7 @@ fn bound(bindings: &Bindings, out: &mut String) {
             let _ = writeln!(out, "  {population} is {{{matchers}}}");
         }
     }
+    also::named(bindings, out);
     let needed = credentials(bindings);
     if !needed.is_empty() {
         out.push_str("\nread when the run starts\n");

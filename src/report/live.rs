@@ -289,8 +289,9 @@ fn next(plan: &Plan, state: &State, next_check: Time) -> String {
                         let frozen = frozen.map_or(String::new(), |why| format!(" (stands still: {why})"));
                         format!("{}: {} left{frozen}", step_text(plan, step), show::duration(left))
                     }
-                    Step::Run { .. } => format!("waiting for {}", step_text(plan, step)),
-                    Step::Promote { within, .. } => {
+                    Step::HoldForever => step_text(plan, step),
+                    Step::Run { .. } | Step::Ramp { .. } => format!("waiting for {}", step_text(plan, step)),
+                    Step::Promote { within, .. } | Step::HoldUntil { within, .. } => {
                         let until = within.map_or(String::new(), |(d, otherwise): (Millis, Consequence)| {
                             let left = show::duration(round((d - state.within.counted).max(0)));
                             format!(", {left} left, else {}", otherwise.word())
