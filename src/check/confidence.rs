@@ -18,11 +18,7 @@ impl<'a> Lower<'_, 'a> {
         let cx = self.cx;
         let share = cx.ratio(level, "`confidence`", 0.5, 0.999_999);
         if !is_comparison(of) {
-            let what = "a condition that is no comparison";
-            cx.push(
-                Diagnostic::error("E0319", format!("`confidence` tests a comparison, and this is {what}"), of.span, "")
-                    .help(SHAPE),
-            );
+            // the parser has said so
             return None;
         }
         let node = self.condition(of)?;

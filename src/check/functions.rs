@@ -37,9 +37,9 @@ const BUILT: [(&str, &str); 21] = [
 ];
 
 /// Functions that are conditions, not values.
-const CONDITIONS: [&str; 5] = ["approved", "missing", "signed_off", "alert_firing", "silenced"];
+const CONDITIONS: [&str; 5] = ["missing", "signed_off", "alert_firing", "silenced", "approved"];
 
-/// Whether a name is a function, built or not (or `events`, which makes a metric).
+/// Whether a name is a function (or `events`, which makes a metric).
 pub(super) fn is_function(name: &str) -> bool {
     matches!(name, "events" | "approved") || BUILT.iter().any(|(n, _)| *n == name)
 }
@@ -423,6 +423,18 @@ impl<'c, 'a> Lower<'c, 'a> {
     }
 }
 
+/// Whether an expression is the name of a gauge or of a metric made of others.
+fn is_gauge(cx: &super::Cx<'_>, e: &Expr) -> bool {
+    match &e.kind {
+        ExprKind::Paren(x) => is_gauge(cx, x),
+        ExprKind::Name(path) => matches!(path.as_slice(), [n] if matches!(
+            cx.metric(&n.node).map(|m| &m.body),
+            Some(Body::Gauge(_) | Body::Derived(_))
+        )),
+        _ => false,
+    }
+}
+
 impl<'a> Lower<'_, 'a> {
     /// `approved("group", valid: 1h)`: never unknown, and only of the phase that the run is in.
     pub(super) fn approved(&mut self, e: &'a Expr, args: &'a [Arg]) -> Option<NodeId> {
@@ -462,18 +474,6 @@ impl<'a> Lower<'_, 'a> {
             }
         };
         Some(self.push(Node::Approved { group: GroupId::at(group), valid }))
-    }
-}
-
-/// Whether an expression is the name of a gauge or of a metric made of others.
-fn is_gauge(cx: &super::Cx<'_>, e: &Expr) -> bool {
-    match &e.kind {
-        ExprKind::Paren(x) => is_gauge(cx, x),
-        ExprKind::Name(path) => matches!(path.as_slice(), [n] if matches!(
-            cx.metric(&n.node).map(|m| &m.body),
-            Some(Body::Gauge(_) | Body::Derived(_))
-        )),
-        _ => false,
     }
 }
 

@@ -29,7 +29,7 @@ impl<'a> Builder<'_, 'a> {
         if let Decl::Flags(_) = decl {
             cx.push(
                 Diagnostic::error(
-                    "E0424",
+                    "E0425",
                     format!("`{}` is a group, and a ramp raises one port", port.node),
                     port.span,
                     "",
@@ -48,7 +48,7 @@ impl<'a> Builder<'_, 'a> {
             PortKind::BoolFlag => {
                 cx.push(
                     Diagnostic::error(
-                        "E0424",
+                        "E0425",
                         format!("`{}` is on or off: nothing lies between", port.node),
                         port.span,
                         "",
@@ -64,7 +64,7 @@ impl<'a> Builder<'_, 'a> {
         let (a, b, d) = (size(start), size(end), size(step));
         if a >= b {
             cx.push(
-                Diagnostic::error("E0424", format!("a ramp rises, and {end} is not above {start}"), to.span, "the end")
+                Diagnostic::error("E0425", format!("a ramp rises, and {end} is not above {start}"), to.span, "the end")
                     .also(from.span, "the beginning")
                     .help("turn them round; what goes down is a rollback, or a phase of its own"),
             );
@@ -72,7 +72,7 @@ impl<'a> Builder<'_, 'a> {
         }
         if (b - a) / d > MOST_STEPS {
             cx.push(
-                Diagnostic::error("E0424", format!("this ramp has more than {MOST_STEPS} steps"), by.span, "too small")
+                Diagnostic::error("E0425", format!("this ramp has more than {MOST_STEPS} steps"), by.span, "too small")
                     .help("take larger steps"),
             );
             return None;
@@ -88,7 +88,7 @@ impl<'a> Builder<'_, 'a> {
             let words: Vec<String> = listed.iter().map(ToString::to_string).collect();
             cx.push(
                 Diagnostic::error(
-                    "E0424",
+                    "E0425",
                     format!("this ramp comes to {stray}, and `{}` cannot be that", port.node),
                     span,
                     "",

@@ -39,11 +39,8 @@ impl<'a> Cx<'a> {
                     .help("name each day once: `mon..fri, sun`"),
             );
         }
-        if days.is_empty() && ok {
-            self.push(
-                Diagnostic::error("E0442", format!("window `{}` has no day", w.name.node), w.name.span, "")
-                    .help(shape()),
-            );
+        if w.days.is_empty() {
+            self.holes.set(true);
             ok = false;
         }
         for (i, h) in w.hours.iter().enumerate() {
@@ -62,11 +59,9 @@ impl<'a> Cx<'a> {
                 );
             }
         }
-        if w.hours.is_empty() && ok {
-            self.push(
-                Diagnostic::error("E0442", format!("window `{}` has no hours", w.name.node), w.name.span, "")
-                    .help(shape()),
-            );
+        if w.hours.is_empty() {
+            // the parser has said so
+            self.holes.set(true);
             ok = false;
         }
         if !is_zone(&w.zone.node) {

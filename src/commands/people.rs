@@ -2,6 +2,7 @@
 
 use super::exit::{Status, because};
 use super::runs::{StoreArg, at, find, to_resume};
+use crate::plan::Bindings;
 use crate::runtime::clock::now;
 use crate::store::{Run, RunFilter, Store, host, user};
 use std::time::Duration;
@@ -67,7 +68,34 @@ fn tell_approval(args: &Approve) -> Result<Status, Status> {
         }
     };
     let asked = Args { name, why: args.why.clone(), store: args.store.clone() };
+    may_approve(&asked, &args.group)?;
     tell(&format!("approve {}", args.group), &asked)
+}
+
+/// Whether the environment that the run was started with lets this person speak for a group. One that it does not bind has no
+/// members that anybody could be checked against: then whoever may write the store may approve, and is told so.
+fn may_approve(asked: &Args, group: &str) -> Result<(), Status> {
+    let store = open_to_write(&asked.store.store)?;
+    let run = unfinished(&store, &asked.name)?;
+    let documents = store.documents(&run.id).map_err(|e| because(Status::Wrong, &e.to_string()))?;
+    let bindings: Bindings = serde_json::from_str(&documents.bindings_json)
+        .map_err(|e| because(Status::Wrong, &format!("the bindings of run {} cannot be read: {e}", run.id)))?;
+    let me = user();
+    match bindings.people.get(group) {
+        Some(people) if people.contains(&me) => Ok(()),
+        Some(people) => {
+            let text =
+                format!("{me} does not speak for {group}: environment {} names {}", run.environment, people.join(", "));
+            Err(because(Status::Refused, &text))
+        }
+        None => {
+            eprintln!(
+                "canary: environment {} does not say who {group} is (`people {group} = […]`): anybody's word counts",
+                run.environment
+            );
+            Ok(())
+        }
+    }
 }
 
 /// Tells the live runner and waits for its answer.

@@ -114,9 +114,6 @@ pub struct Plan {
     pub baseline: Option<Millis>,
     /// What happens while a source is silent.
     pub no_data: NoData,
-    /// `cooldown d after rollback`: how long no new run begins after one that was rolled back.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub cooldown: Option<Millis>,
     /// Preflight conditions.
     pub requires: Vec<Require>,
     /// The releases that are compared.
@@ -125,6 +122,9 @@ pub struct Plan {
     /// What must be true before exposure is raised.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub advance: Option<Gate>,
+    /// How long after a rollback the rollout is not started again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cooldown: Option<Millis>,
     /// What is done about a port that somebody else has set.
     #[serde(default, skip_serializing_if = "Drift::is_pause")]
     pub drift: Drift,

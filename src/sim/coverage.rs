@@ -56,15 +56,19 @@ pub fn points(plan: &Plan) -> Vec<Point> {
         out.push(Point::Entered(i));
         for (j, step) in phase.steps.iter().enumerate() {
             match step {
-                Step::Promote { within, .. } | Step::HoldUntil { within, .. } => {
+                Step::Promote { within, .. } => {
                     out.extend([Point::Met(i), Point::NotMet(i)]);
                     out.extend(within.map(|_| Point::Within(i)));
                 }
+                Step::HoldUntil { within, .. } => out.extend(within.map(|_| Point::Within(i))),
                 Step::Run { .. } => out.push(Point::RunFailed(i, j)),
                 Step::Hold(_) | Step::HoldForever | Step::Ramp { .. } => {}
             }
         }
-        out.push(Point::Passed(i));
+        // nobody leaves a phase that lasts for ever
+        if !phase.steps.iter().any(|s| matches!(s, Step::HoldForever)) {
+            out.push(Point::Passed(i));
+        }
     }
     out.extend((0..plan.reactions.len()).map(Point::Reaction));
     out

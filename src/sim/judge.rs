@@ -126,12 +126,14 @@ impl Judge<'_> {
             let text = alike.iter().find(fits).map_or_else(String::new, |x| self.tell(x));
             return Some(self.failure(&text, first, Some(first)));
         }
-        // the one that was meant most likely: for the same cause, else at the same time, else the first
-        let nearest = alike
-            .iter()
-            .find(|x| e.at.is_some_and(|t| t == x.0))
-            .or_else(|| alike.iter().find(|x| e.because.as_ref().is_some_and(|b| self.because(&x.1, b))))
-            .or_else(|| alike.first());
+        // the one that was meant most likely: the nearest in time, else one for the same cause, else the first
+        let nearest = match e.at {
+            Some(t) => alike.iter().min_by_key(|x| (x.0 - t).abs()),
+            None => {
+                let same = alike.iter().find(|x| e.because.as_ref().is_some_and(|b| self.because(&x.1, b)));
+                same.or_else(|| alike.first())
+            }
+        };
         let actual = nearest.map(|x| x.0);
         let text = match nearest {
             Some(x) => self.tell(x),
@@ -213,7 +215,9 @@ impl Judge<'_> {
         };
         let paused = if row.paused { ", paused" } else { "" };
         let end = if self.expect.at.is_none() {
-            format!(" (the test ends there, an hour after the last time that it names: say `at …` to go on longer)")
+            String::from(
+                " (the test ends there, an hour after the last time that it names: say `at …` to go on longer)",
+            )
         } else {
             String::new()
         };

@@ -12,7 +12,7 @@ use crate::syntax::ast::ActionFault;
 const BEGINNING: Time = 1_767_225_600_000;
 /// How long a test goes on behind the last time that it names.
 const AFTER: Millis = 3_600_000;
-/// Who hinders a cancelled action from ending well.
+/// How a cancelled action ends.
 const CANCELLED: &str = "cancelled";
 
 /// Runs a test on a plan: its own, or one that differs from it in a rule.
@@ -56,7 +56,7 @@ struct Runner<'t> {
     /// The request that is not read back yet.
     asked: Option<(u32, Vec<(PortId, Setting)>)>,
     running: Vec<Under>,
-    /// How many of the people's acts are done.
+    /// Room for a step's effects.
     effects: Vec<Effect>,
     trace: Trace,
 }
@@ -115,6 +115,9 @@ impl<'t> Runner<'t> {
             self.between(at);
             if self.state.verdict().is_none() {
                 self.tick(at, true);
+            } else {
+                // nobody checks any more; what was read back last stays readable
+                self.read(at);
             }
             self.row(at);
             at += every;
@@ -218,17 +221,22 @@ impl<'t> Runner<'t> {
             .enumerate()
             .map(|(i, s)| (live && !self.port_fails(PortId::at(i), at)).then_some(*s))
             .collect();
-        for (i, read) in ports.iter().enumerate() {
-            let port = PortId::at(i);
-            if let Some(read) = read
-                && self.trace.port(at, port) != Some(*read)
-            {
-                self.trace.ports.push((at, port, *read));
-            }
+        if live {
+            self.read(at);
         }
         let answers = self.world.answers().to_vec();
         self.feed(at, Input::Tick { at: self.start + at, answers: &answers, ports: &ports, ports_epoch, live });
         self.trace.seen.checked(self.plan, &self.state, &self.world.given());
+    }
+
+    /// Notes what ports are read as at a check.
+    fn read(&mut self, at: Millis) {
+        for (i, is) in self.ports.iter().enumerate() {
+            let port = PortId::at(i);
+            if !self.port_fails(port, at) && self.trace.port(at, port) != Some(*is) {
+                self.trace.ports.push((at, port, *is));
+            }
+        }
     }
 
     fn row(&mut self, at: Millis) {

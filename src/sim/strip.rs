@@ -24,7 +24,7 @@ pub fn strip(plan: &Plan, trace: &Trace, expected: Option<Millis>, actual: Optio
     // what lies far behind the last mark is of no interest
     let last = [expected, actual].into_iter().flatten().max().unwrap_or(trace.end).min(trace.end);
     let rows = trace.row_at(last).map_or(0, |r| r + 1);
-    let rows = (rows + rows / 10).clamp(1, trace.rows.len().max(1));
+    let rows = (rows + rows / 10).max(24).clamp(1, trace.rows.len().max(1));
     let each = rows.div_ceil(room).max(1);
     let columns = rows.div_ceil(each);
     let column = |at: Millis| trace.row_at(at).map_or(0, |r| r / each).min(columns.saturating_sub(1));
@@ -51,8 +51,12 @@ pub fn strip(plan: &Plan, trace: &Trace, expected: Option<Millis>, actual: Optio
         let c = column(at);
         format!("{}{sign} {}", " ".repeat(c), show::duration(at))
     };
-    if let Some(at) = expected.filter(|at| *at <= trace.end) {
-        line("expected", &mark(at, '^'));
+    if let Some(at) = expected {
+        // what was to come lies behind the run's end
+        line(
+            "expected",
+            &if at <= trace.end { mark(at, '^') } else { format!("{}> {}", " ".repeat(columns), show::duration(at)) },
+        );
     }
     if let Some(at) = actual {
         line("actual", &mark(at, '^'));

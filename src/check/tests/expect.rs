@@ -42,7 +42,7 @@ impl<'a> Compiler<'_, 'a> {
                 let guard = self.guard(guard);
                 if !WORDS.contains(&word.node.as_str()) {
                     self.cx.push(
-                        Diagnostic::error("E0455", format!("a guard is never `{}`", word.node), word.span, "")
+                        Diagnostic::error("E0485", format!("a guard is never `{}`", word.node), word.span, "")
                             .help(suggest::help(&word.node, &WORDS, "a guard is one of", "")),
                     );
                     return None;
@@ -146,7 +146,7 @@ impl<'a> Compiler<'_, 'a> {
         let (before, after) = (at - at % every, at - at % every + every);
         self.cx.push(
             Diagnostic::error(
-                "E0451",
+                "E0481",
                 format!("there is no check at {}", show::duration(at)),
                 span,
                 format!("checks are made every {}", show::duration(every)),

@@ -41,7 +41,7 @@ impl<'a> Compiler<'_, 'a> {
         };
         if population == Population::Before && timed {
             self.cx.push(
-                Diagnostic::error("E0453", "`before` is read once, before the first change", span, "has no course")
+                Diagnostic::error("E0483", "`before` is read once, before the first change", span, "has no course")
                     .help("leave `from` and `to` out"),
             );
             return None;
@@ -59,7 +59,7 @@ impl<'a> Compiler<'_, 'a> {
                 };
                 if target.counted.is_none() {
                     self.cx.push(
-                        Diagnostic::error("E0453", "this has no number of events", rate.span, "so many of what?")
+                        Diagnostic::error("E0483", "this has no number of events", rate.span, "so many of what?")
                             .also(what.span, "no `events` metric, and no share or quantile of a histogram")
                             .help("leave `of …` out"),
                     );
@@ -70,7 +70,7 @@ impl<'a> Compiler<'_, 'a> {
             ast::Given::Ramp { from, to } => {
                 if during.to == Millis::MAX {
                     self.cx.push(
-                        Diagnostic::error("E0453", "a ramp has an end", span, "until when?")
+                        Diagnostic::error("E0483", "a ramp has an end", span, "until when?")
                             .help("say so: `ramps 70% to 90% from 5m to 10m`"),
                     );
                     return None;
@@ -164,7 +164,7 @@ impl<'a> Compiler<'_, 'a> {
                     format!("give what the rollout asks of it: {}", suggest::list(&asked))
                 };
                 self.cx.push(
-                    Diagnostic::error("E0453", format!("`{}` is a histogram, not one number", n.node), n.span, "")
+                    Diagnostic::error("E0483", format!("`{}` is a histogram, not one number", n.node), n.span, "")
                         .help(help),
                 );
                 return None;
@@ -174,7 +174,7 @@ impl<'a> Compiler<'_, 'a> {
         self.cx.use_name(&n.node);
         if population == Population::Before {
             self.cx.push(
-                Diagnostic::error("E0453", "a counter's reading before the first change says nothing", what.span, "")
+                Diagnostic::error("E0483", "a counter's reading before the first change says nothing", what.span, "")
                     .help(format!("give what is read of it: `given before increase({}, 5m) = …`", n.node)),
             );
             return None;
@@ -201,7 +201,7 @@ impl<'a> Compiler<'_, 'a> {
         let known: Vec<&str> = known.iter().map(String::as_str).collect();
         self.cx.push(
             Diagnostic::error(
-                "E0450",
+                "E0480",
                 format!("rollout `{}` does not read `{written}`", self.plan.rollout),
                 what.span,
                 "nothing would change",
@@ -285,12 +285,12 @@ impl<'a> Compiler<'_, 'a> {
         match series::parse(text, unit.unwrap_or(1.0)) {
             Ok(values) if !values.is_empty() => Some(Course::Series { values, step }),
             Ok(_) => {
-                self.cx.push(Diagnostic::error("E0453", "a series has values", at, "none").help("`70 70 _x3 70+2x10`"));
+                self.cx.push(Diagnostic::error("E0483", "a series has values", at, "none").help("`70 70 _x3 70+2x10`"));
                 None
             }
             Err((token, why)) => {
                 self.cx.push(
-                    Diagnostic::error("E0453", format!("`{token}` is no value of a series"), at, why)
+                    Diagnostic::error("E0483", format!("`{token}` is no value of a series"), at, why)
                         .help("values are `70`, `70x3`, `70+2x10`, `_`, `_x3`, `stale`, `NaN`"),
                 );
                 None

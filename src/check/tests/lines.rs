@@ -70,6 +70,9 @@ impl<'c, 'a> Compiler<'c, 'a> {
         lower.place = Place::Guard;
         lower.program.clone_from(&plan.program);
         lower.groups.clone_from(&plan.groups);
+        lower.slices.clone_from(&plan.slices);
+        lower.windows.clone_from(&plan.windows);
+        lower.signoffs.clone_from(&plan.signoffs);
         lower.inputs = Inputs::of(&plan.inputs);
         for (i, node) in plan.program.nodes.iter().enumerate() {
             if !matches!(node, Node::For { .. } | Node::Accumulated { .. }) {
@@ -103,7 +106,7 @@ impl<'c, 'a> Compiler<'c, 'a> {
                 && let Some(first) = assumed.replace(line.span)
             {
                 self.cx.push(
-                    Diagnostic::error("E0454", "`assume healthy` stands twice", line.span, "again here")
+                    Diagnostic::error("E0484", "`assume healthy` stands twice", line.span, "again here")
                         .also(first, "first here")
                         .help("keep one of them"),
                 );
@@ -113,7 +116,7 @@ impl<'c, 'a> Compiler<'c, 'a> {
         if t.body.iter().all(|l| !matches!(l.kind, TestLineKind::Expect { .. } | TestLineKind::Junk)) {
             self.cx.push(
                 Diagnostic::error(
-                    "E0452",
+                    "E0482",
                     format!("test \"{}\" of `{}` expects nothing", t.title.node, r.name.node),
                     t.title.span,
                     "would pass whatever happens",
@@ -149,7 +152,7 @@ impl<'c, 'a> Compiler<'c, 'a> {
             TestLineKind::RunnerStops => {
                 if line.to.is_none() {
                     self.cx.push(
-                        Diagnostic::error("E0454", "the runner never comes back", line.span, "until when?")
+                        Diagnostic::error("E0484", "the runner never comes back", line.span, "until when?")
                             .help("say when it goes on: `runner stops from 3m to 5m`"),
                     );
                     return None;
@@ -199,12 +202,12 @@ impl<'c, 'a> Compiler<'c, 'a> {
             TestLineKind::Operator(_) | TestLineKind::Expect { .. } | TestLineKind::Port { drifts_to: Some(_), .. }
         );
         if let (false, Some(e)) = (may, from.or(to)) {
-            let d = Diagnostic::error("E0454", "this line takes no `from` and no `to`", e.span, "");
+            let d = Diagnostic::error("E0484", "this line takes no `from` and no `to`", e.span, "");
             cx.push(if at { d.help("it happens at one time: `at 5m`") } else { d.help("it holds throughout") });
             return None;
         }
         if let (false, Some(e)) = (at, &line.at) {
-            let d = Diagnostic::error("E0454", "this line takes no `at`", e.span, "");
+            let d = Diagnostic::error("E0484", "this line takes no `at`", e.span, "");
             cx.push(if may { d.help("say how long: `from 5m to 9m`") } else { d.help("it holds throughout") });
             return None;
         }
@@ -218,7 +221,7 @@ impl<'c, 'a> Compiler<'c, 'a> {
         };
         if end <= start {
             cx.push(
-                Diagnostic::error("E0454", "this line holds at no time", to.or(from).map_or(line.span, |e| e.span), "")
+                Diagnostic::error("E0484", "this line holds at no time", to.or(from).map_or(line.span, |e| e.span), "")
                     .help("`to` is excluded, and must come after `from`"),
             );
             return None;
@@ -229,7 +232,7 @@ impl<'c, 'a> Compiler<'c, 'a> {
     fn moment(&self, at: Option<Millis>, line: &TestLine, example: &str) -> Option<Millis> {
         if at.is_none() {
             self.cx.push(
-                Diagnostic::error("E0454", "when does this happen?", line.span, "no `at`")
+                Diagnostic::error("E0484", "when does this happen?", line.span, "no `at`")
                     .help(format!("for example `{example}`")),
             );
         }
@@ -365,7 +368,7 @@ impl<'c, 'a> Compiler<'c, 'a> {
             }
             ExprKind::Hole => None,
             _ => {
-                self.cx.push(Diagnostic::error("E0454", "a name is needed here", e.span, "").help("name a port"));
+                self.cx.push(Diagnostic::error("E0484", "a name is needed here", e.span, "").help("name a port"));
                 None
             }
         }
@@ -380,7 +383,7 @@ impl<'a> Cx<'a> {
         for (name, value) in &t.with {
             if out.iter().any(|(n, _)| *n == name.node) {
                 self.push(
-                    Diagnostic::error("E0454", format!("`{}` is set twice", name.node), name.span, "again here")
+                    Diagnostic::error("E0484", format!("`{}` is set twice", name.node), name.span, "again here")
                         .help("keep one of them"),
                 );
                 whole = false;

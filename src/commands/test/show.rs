@@ -26,9 +26,15 @@ pub(super) fn policy(p: &Policy, map: &SourceMap, style: Style, width: usize) ->
             continue;
         }
         let _ = writeln!(out, "  {}  {title}  ({lasted})", style.bad("FAILED"));
-        for f in &d.failures {
-            out.push_str(&failure(d, f, map, style, width));
+        for (i, f) in d.failures.iter().enumerate() {
+            let _ = writeln!(out, "\n    {}", style.bold(&f.cause));
+            out.push_str(&excerpt(map, f.span));
+            // the course is one and the same: it is shown for what is first
+            if i == 0 {
+                out.push_str(&course(d, f, width));
+            }
         }
+        out.push('\n');
     }
     for (test, why) in &p.refused {
         let _ = writeln!(out, "  {} {}", style.unsure("REFUSED"), test.title);
@@ -40,19 +46,13 @@ pub(super) fn policy(p: &Policy, map: &SourceMap, style: Style, width: usize) ->
     out
 }
 
-/// The cause in a line, the place, the check at which it first differs, and the strip.
-fn failure(d: &Done, f: &Failure, map: &SourceMap, style: Style, width: usize) -> String {
-    let plan = &d.test.plan;
-    let mut out = String::new();
-    let _ = writeln!(out, "\n    {}", style.bold(&f.cause));
-    out.push_str(&excerpt(map, f.span));
-    out.push('\n');
-    out.push_str(&check(d, f));
-    out.push('\n');
-    for line in sim::strip::strip(plan, &d.trace, f.expected, f.actual, width.saturating_sub(2)).lines() {
+/// The check at which the run first differs, and the whole of it in letters.
+fn course(d: &Done, f: &Failure, width: usize) -> String {
+    let mut out = format!("\n{}\n", check(d, f));
+    let strip = sim::strip::strip(&d.test.plan, &d.trace, f.expected, f.actual, width.saturating_sub(2));
+    for line in strip.lines() {
         let _ = writeln!(out, "  {line}");
     }
-    out.push('\n');
     out
 }
 

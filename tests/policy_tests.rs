@@ -1,0 +1,106 @@
+//! `canary test`: the real binary on policies that hold every line a test can have, and on tests that fail.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    missing_docs,
+    reason = "a test may stop at the first surprise"
+)]
+
+use serde_json::Value;
+use std::process::Command;
+
+/// Exit code, standard output (real durations blotted out) and standard error.
+fn canary(args: &[&str]) -> (i32, String, String) {
+    let out = Command::new(env!("CARGO_BIN_EXE_canary")).arg("test").args(args).output().unwrap();
+    let text = String::from_utf8(out.stdout).unwrap();
+    let blot = |line: &str| match line.rsplit_once(" in ") {
+        Some((head, tail)) if tail.ends_with(" ms") => format!("{head} in N ms"),
+        _ => line.to_owned(),
+    };
+    let text: Vec<String> = text.lines().map(blot).collect();
+    (out.status.code().unwrap(), text.join("\n"), String::from_utf8(out.stderr).unwrap())
+}
+
+fn snapshot(name: &str, shown: &str) {
+    insta::with_settings!({
+        snapshot_path => "policy_tests/snapshots",
+        prepend_module_to_snapshot => false,
+        omit_expression => true,
+    }, {
+        insta::assert_snapshot!(name, shown);
+    });
+}
+
+#[test]
+fn the_example_of_the_front_page_and_its_mutants() {
+    let (code, text, err) = canary(&["tests/policy_tests/checkout.canary", "--coverage", "--mutate"]);
+    assert_eq!((code, err.as_str()), (0, ""), "{text}");
+    snapshot("checkout", &text);
+}
+
+#[test]
+fn every_line_does_what_it_says() {
+    let (code, text, err) = canary(&["tests/policy_tests/words.canary"]);
+    assert_eq!((code, err.as_str()), (0, ""), "{text}");
+    snapshot("words", &text);
+}
+
+#[test]
+fn a_failure_shows_its_cause_its_place_its_check_and_the_course() {
+    let (code, text, _) = canary(&["tests/policy_tests/failing.canary"]);
+    assert_eq!(code, 1);
+    snapshot("failing", &text);
+}
+
+#[test]
+fn too_little_coverage_fails_and_a_mutant_that_survives_too() {
+    let file = "tests/policy_tests/checkout.canary";
+    let (code, text, err) = canary(&[file, "--filter", "smoke", "--coverage-min", "90"]);
+    assert_eq!(code, 1, "{text}");
+    assert!(err.contains("checkout: ") && err.contains("90 % are asked"), "{err}");
+    assert!(text.contains("guard slow is never ok on values"), "{text}");
+    let (code, text, _) = canary(&[file, "--filter", "smoke", "--mutate"]);
+    assert_eq!(code, 1, "{text}");
+    assert!(
+        text.contains("survived tests/policy_tests/checkout.canary:20:3: guard slow: limit 95% became 96%"),
+        "{text}"
+    );
+    // mutants of a policy whose tests fail say nothing
+    let (code, text, err) = canary(&["tests/policy_tests/failing.canary", "--mutate"]);
+    assert_eq!(code, 1);
+    assert!(!text.contains("mutants") && err.contains("no mutants were tried"), "{err}");
+}
+
+#[test]
+fn for_programs() {
+    let both = ["tests/policy_tests/checkout.canary", "tests/policy_tests/failing.canary"];
+    let (code, text, _) = canary(&[both[0], both[1], "--format", "json", "--coverage"]);
+    assert_eq!(code, 1);
+    let whole: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(whole["schema"], "canary.test/1");
+    let tests = whole["tests"].as_array().unwrap();
+    let failed: Vec<&Value> = tests.iter().filter(|t| t["result"] == "failed").collect();
+    assert_eq!((tests.len(), failed.len()), (12, 5));
+    assert_eq!(failed[0]["failures"][0]["actual_ms"], 16 * 60_000);
+    assert_eq!(failed[0]["failures"][0]["expected_ms"], 17 * 60_000);
+    assert_eq!(whole["coverage"].as_array().unwrap().len(), 2);
+    let (code, text, _) = canary(&[both[0], both[1], "--format", "junit"]);
+    assert_eq!(code, 1);
+    assert!(text.contains("<testsuites tests=\"12\" failures=\"5\" errors=\"0\""), "{text}");
+    assert!(text.contains("because slow: it rolled back at 16m because errors"), "{text}");
+}
+
+#[test]
+fn what_is_wrong_is_said_and_nothing_is_run() {
+    let (code, text, err) = canary(&["tests/check/test_given.canary"]);
+    assert_eq!((code, text.as_str()), (2, ""));
+    assert!(err.contains("E0480"), "{err}");
+    let (code, _, err) = canary(&["policies/environments"]);
+    assert_eq!(code, 2);
+    assert!(err.contains("no test in these files"), "{err}");
+    let (code, _, err) = canary(&["tests/policy_tests/checkout.canary", "--filter", "no such title"]);
+    assert_eq!(code, 2);
+    assert!(err.contains("no test has `no such title` in its title"), "{err}");
+}
