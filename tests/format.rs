@@ -8,8 +8,11 @@
     reason = "a test may stop at the first surprise"
 )]
 
+mod forms;
+
 use canary::syntax::format::{FormatError, format};
 use canary::syntax::source::FileId;
+use forms::{CONTEXTS, Forms};
 use proptest::prelude::*;
 use std::path::{Path, PathBuf};
 
@@ -337,6 +340,25 @@ proptest! {
         }
         let out = settled(&text);
         prop_assert_eq!(out.matches("# number").count(), comments);
+    }
+
+    /// Any statements of any place, one behind the other, with breaks and comments between them.
+    #[test]
+    fn any_statements(
+        place in 0..CONTEXTS.len(),
+        lines in proptest::collection::vec((0usize..1000, 0usize..5), 1..8),
+    ) {
+        let Forms { head, forms, .. } = &CONTEXTS[place];
+        let mut text = head.to_string();
+        let mut comments = 0;
+        for (which, between) in lines {
+            text.push_str(forms[which % forms.len()]);
+            text.push_str([" ", "\n", "\n\n", " # a comment\n", "\n# a comment\n"][between]);
+            comments += usize::from(between > 2);
+        }
+        text.push_str(&"}".repeat(head.matches('{').count()));
+        let out = settled(&text);
+        prop_assert_eq!(out.matches("# a comment").count(), comments);
     }
 
     /// Whatever the text: a result that means the same, or an error; never a panic, never a doubt about itself.
