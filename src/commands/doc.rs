@@ -126,7 +126,8 @@ fn markdown(p: &Page, level: usize) -> String {
     if !p.docs.params.is_empty() {
         out.push_str("| param | type | default | bounds | |\n|---|---|---|---|---|\n");
         for q in &p.docs.params {
-            let default = q.default.as_ref().map_or_else(|| String::from("must be given"), |d| format!("`{}`", cell(d)));
+            let default =
+                q.default.as_ref().map_or_else(|| String::from("must be given"), |d| format!("`{}`", cell(d)));
             let bounds: Vec<String> = [("at least", &q.at_least), ("at most", &q.at_most)]
                 .into_iter()
                 .filter_map(|(word, b)| Some(format!("{word} `{}`", cell(b.as_ref()?))))

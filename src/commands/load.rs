@@ -81,8 +81,7 @@ pub fn load(paths: &[PathBuf]) -> Result<Loaded, Status> {
 /// Puts modules in place of the `use`s of all files.
 fn import(paths: &[PathBuf], loaded: &mut Loaded) {
     let mut disk = Disk::default();
-    let named: Vec<(String, String)> =
-        paths.iter().map(|p| (disk.key(p), p.display().to_string())).collect();
+    let named: Vec<(String, String)> = paths.iter().map(|p| (disk.key(p), p.display().to_string())).collect();
     let mut modules = Modules::new(&mut disk);
     for ((key, name), file) in named.iter().zip(&loaded.files) {
         modules.know(key, name, file);
@@ -110,8 +109,7 @@ impl Loaded {
     #[must_use]
     pub fn repeats(&self, d: &Diagnostic, said: &[Diagnostic]) -> bool {
         said.contains(d)
-            || (self.imported.contains(&d.span().file)
-                && said.iter().any(|s| s.span() == d.span() && s.code == d.code))
+            || (self.imported.contains(&d.span().file) && said.iter().any(|s| s.span() == d.span() && s.code == d.code))
     }
 }
 

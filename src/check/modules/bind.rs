@@ -25,7 +25,8 @@ pub(super) fn arguments(
     for arg in &u.args {
         let Some(name) = &arg.name else {
             whole = false;
-            let d = Diagnostic::error("E0212", "a param of a module is bound by its name", arg.value.span, "which param?");
+            let d =
+                Diagnostic::error("E0212", "a param of a module is bound by its name", arg.value.span, "which param?");
             let example = names.first().map_or("NAME", |n| n);
             report(d.help(format!("write `{example}: …`; {}", listed(module, &names))));
             continue;
@@ -50,7 +51,8 @@ pub(super) fn arguments(
         out.insert(name.node.clone(), arg.value.clone());
     }
     // a misspelt name is not reported a second time as a missing one
-    let missing: Vec<&&Param> = params.values().filter(|p| p.is_required() && !out.contains_key(&p.name.node)).collect();
+    let missing: Vec<&&Param> =
+        params.values().filter(|p| p.is_required() && !out.contains_key(&p.name.node)).collect();
     if let (Some(first), true) = (missing.first(), whole) {
         let words: Vec<&str> = missing.iter().map(|p| p.name.node.as_str()).collect();
         let mut d = Diagnostic::error(

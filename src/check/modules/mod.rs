@@ -235,7 +235,8 @@ impl<'f> Modules<'f> {
             let round = at.path.iter().skip_while(|(key, _)| *key != source.key);
             let mut chain: Vec<String> = round.map(|(_, name)| format!("`{name}`")).collect();
             chain.push(format!("`{}`", source.name));
-            let what = if chain.len() == 2 { "a module imports itself" } else { "modules import each other in a circle" };
+            let what =
+                if chain.len() == 2 { "a module imports itself" } else { "modules import each other in a circle" };
             let d = Diagnostic::error("E0209", what, span, "leads back").help(chain.join(" → "));
             self.push(d, &at.uses);
             return None;

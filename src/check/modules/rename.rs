@@ -213,10 +213,7 @@ impl<'p> Renamer<'p> {
             }
             Statement::Route { port, .. } => self.name(port),
             Statement::After { within, .. } => self.expr(within),
-            Statement::Owner(_)
-            | Statement::Link { .. }
-            | Statement::Drift(..)
-            | Statement::Junk(_) => {}
+            Statement::Owner(_) | Statement::Link { .. } | Statement::Drift(..) | Statement::Junk(_) => {}
         }
     }
 
@@ -248,9 +245,7 @@ impl<'p> Renamer<'p> {
                 }
                 self.within(within.as_mut());
             }
-            PhaseStatement::HoldForever(_)
-            | PhaseStatement::Irreversible(..)
-            | PhaseStatement::Junk(_) => {}
+            PhaseStatement::HoldForever(_) | PhaseStatement::Irreversible(..) | PhaseStatement::Junk(_) => {}
         }
     }
 
