@@ -6,6 +6,7 @@
 
 mod explain;
 mod forms;
+mod hints;
 mod saved;
 mod stranger;
 mod text;
