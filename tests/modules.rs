@@ -424,6 +424,83 @@ fn the_plan_changes_with_the_module_and_names_its_file() {
     assert_ne!(hash(&repo), before);
 }
 
+/// What a team's policies share, ports among it.
+const PORTS: &str = "edition 2026\nchannel oncall\naction smoke timeout 60s, undo clean\naction clean timeout 60s, undo none\n\
+    flag cache: bool\nflags pct: [indexer, mailer] in [0%, 50%]\nkillswitch no_cache {\n  flag cache = off\n  run clean\n}\n";
+
+const WITH_PORTS: &str = "edition 2026\nuse \"ports.canary\" as team\nmetric e: ratio = prometheus(`e{${where}}`)\ntraffic shop\n\
+    rollout shop {\n  guard e: e < 1%  else rollback, kill team.no_cache\n  phase all {\n    \
+    traffic shop = 5%, flag team.cache = on, flag team.pct = 50%\n    run team.smoke\n    hold 10m\n  }\n  \
+    on rollback, pause, blind, kill: notify team.oncall\n  when e > 2%: run team.clean\n}\n";
+
+const BOUND: &str = "edition 2026\nenvironment production {\n  prometheus = prometheus(url: env(\"P\"), scrape: 15s)\n  \
+    shop = haproxy(socket: \"/run/h.sock\", backend: \"be\", canary: \"v2\", stable: \"v1\")\n  team.oncall = slack(url: secret(\"S\"))\n  \
+    team.smoke = command([\"./smoke.sh\"])\n  team.clean = command([\"./clean.sh\"])\n  \
+    team.cache = json_file(path: \"f.json\", key: \"on/${flag}\")\n  team.pct = json_file(path: \"f.json\", key: \"pct/${flag}\")\n  \
+    variants shop { canary = `version=\"v2\"` stable = `version=\"v1\"` }\n}\n";
+
+#[test]
+fn ports_of_a_module_are_bound_set_run_and_told() {
+    let repo =
+        Repo::new(&[("p.canary", WITH_PORTS), ("ports.canary", PORTS), ("environments/production.canary", BOUND)]);
+    assert_eq!(repo.found("."), NOTHING);
+    let plan = repo.canary(&["plan", "p.canary", "--env", "production"]);
+    for part in [
+        "set team.cache = on",
+        "set team.pct.mailer = 50%",
+        "run team.smoke",
+        "team.no_cache  thrown by hand, or by guard e",
+    ] {
+        assert!(plan.out.contains(part), "no `{part}` in\n{}{}", plan.out, plan.err);
+    }
+    for (from, to, want) in [
+        (
+            "team.smoke = ",
+            "team.smok = ",
+            "E0507 environments/production.canary:6 `team.smok` is bound, and not declared",
+        ),
+        ("team.oncall = ", "oncall = ", "E0506 p.canary:12 environment `production` does not bind `team.oncall`"),
+    ] {
+        repo.write("environments/production.canary", &BOUND.replace(from, to));
+        assert_eq!(repo.found("."), [want]);
+    }
+    repo.write("environments/production.canary", BOUND);
+    repo.write("p.canary", &WITH_PORTS.replace("run team.smoke", "run team.smoek").replace("notify team.", "notify "));
+    assert_eq!(
+        repo.found("."),
+        ["E0201 p.canary:9 unknown name `team.smoek`", "E0201 p.canary:12 unknown name `oncall`"]
+    );
+    let text = repo.human(".");
+    assert!(text.contains("did you mean `team.smoke`?") && text.contains("did you mean `team.oncall`?"), "{text}");
+    // `fmt` keeps them
+    repo.write("p.canary", WITH_PORTS);
+    let formatted = repo.canary(&["fmt", "."]);
+    assert_eq!(formatted.code, 0, "{}", formatted.err);
+    assert_eq!(repo.found("."), NOTHING);
+}
+
+#[test]
+fn a_run_reads_its_modules_and_keeps_which_they_were() {
+    let module = "edition 2026\nparam over: duration = 2s at least 1s at most 1h\n\
+        metric failed: counter = prometheus(`http_requests_total{code=~\"5..\", ${where}}`)\n\
+        metric served: counter = prometheus(`http_requests_total{${where}}`)\n\
+        metric errors: events = events(bad: failed, total: served, window: over)\nchannel oncall\n";
+    let p = "edition 2026\nuse \"lib/shop.canary\" as shop\ntraffic checkout\nrollout checkout {\n  check every 500ms\n  \
+        guard errors: shop.errors < 50%  else rollback\n  phase all { traffic checkout = 50%   hold 1s }\n  \
+        on rollback, pause, blind, promote: notify shop.oncall\n}\n";
+    let repo = Repo::new(&[("policies/p.canary", p), ("policies/lib/shop.canary", module)]);
+    let done = repo.canary(&["run", "policies/p.canary", "--env", "lab", "--report", "report.json"]);
+    assert_eq!(done.code, 0, "{}{}", done.out, done.err);
+    let report: Value =
+        serde_json::from_str(&std::fs::read_to_string(repo.root().join("report.json")).unwrap()).unwrap();
+    let text = report.to_string();
+    assert!(text.contains("shop.errors"), "{text}");
+    let sources = report["provenance"]["sources"].as_array().unwrap_or_else(|| panic!("{text}"));
+    let paths: Vec<&str> = sources.iter().map(|s| s["path"].as_str().unwrap()).collect();
+    assert_eq!(paths, ["policies/p.canary", "policies/lib/shop.canary"]);
+    assert_eq!(sources[1]["sha256"], canary::plan::hash::sha256_hex(module.as_bytes()));
+}
+
 fn expanded(
     name: &str,
     text: &str,
