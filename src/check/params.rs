@@ -218,7 +218,8 @@ impl<'a> Cx<'a> {
 /// Whether the value of a param stands in the `use` of its module, not at the param itself.
 fn is_argument(p: &ast::Param) -> bool {
     let (own, value) = (p.span, p.default.span);
-    !home(&p.name.node).is_empty() && !(own.file == value.file && own.start <= value.start && value.end <= own.end)
+    let stands_there = own.file == value.file && own.start <= value.start && value.end <= own.end;
+    !home(&p.name.node).is_empty() && !stands_there
 }
 
 /// A literal, possibly negative or a list: what a command line can say.
