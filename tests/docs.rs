@@ -8,6 +8,7 @@
     reason = "a test may stop at the first surprise"
 )]
 
+use canary::check::modules::{Modules, NoFiles};
 use canary::syntax::source::SourceMap;
 use canary::{check, syntax};
 use std::path::{Path, PathBuf};
@@ -46,6 +47,10 @@ fn every_policy_in_the_docs_checks_without_a_word() {
             let mut map = SourceMap::default();
             let id = map.add(format!("{}#{i}", page.display()), block.clone());
             let (file, mut found) = syntax::parse(id, &block);
+            let mut none = NoFiles;
+            let mut modules = Modules::new(&mut none);
+            let file = modules.expand(&mut map, "", "", file);
+            found.extend(modules.finish());
             found.extend(check::check_files(&[file], &map).diagnostics);
             let style = syntax::render::Style::default();
             assert!(found.is_empty(), "{}", syntax::render::human(&map, &found, style));

@@ -118,9 +118,11 @@ impl<'a> Cx<'a> {
             return;
         }
         let name = &p.name.node;
+        let bound = p.at_most.as_ref().or(p.at_least.as_ref());
+        let example = bound.map_or_else(|| ty.example().to_owned(), |e| self.as_written(e.span));
         self.push(
             Diagnostic::error("E0320", format!("param `{name}` has no value"), p.name.span, "no default")
-                .help(format!("give it one: `param {name}: {} = {}`, or `--set {name}=…`", p.ty.node, ty.example())),
+                .help(format!("give it one: `param {name}: {} = {example}`, or `--set {name}=…`", p.ty.node)),
         );
     }
 
@@ -227,7 +229,8 @@ impl<'a> Cx<'a> {
 /// Whether the value of a param stands in the `use` of its module, not at the param itself.
 fn is_argument(p: &ast::Param) -> bool {
     let (own, value) = (p.span, p.default.span);
-    !home(&p.name.node).is_empty() && !(own.file == value.file && own.start <= value.start && value.end <= own.end)
+    let stands_there = own.file == value.file && own.start <= value.start && value.end <= own.end;
+    !home(&p.name.node).is_empty() && !stands_there
 }
 
 /// A literal, possibly negative or a list: what a command line can say.

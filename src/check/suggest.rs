@@ -4,7 +4,8 @@
 /// brings is near when it is the same behind its alias: `errors` for `http.errors`.
 pub(super) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let known: Vec<&str> = known.into_iter().collect();
-    let behind_alias = |k: &&&str| k.strip_suffix(word).is_some_and(|alias| alias.ends_with('.'));
+    let ends = |long: &str, short: &str| long.strip_suffix(short).is_some_and(|alias| alias.ends_with('.'));
+    let behind_alias = |k: &&&str| !k.is_empty() && (ends(k, word) || ends(word, k));
     if let Some(same) = known.iter().find(behind_alias).filter(|_| !word.is_empty()) {
         return Some(same);
     }
@@ -78,5 +79,6 @@ mod tests {
         assert_eq!(nearest("errors", known), Some("http.errors"));
         assert_eq!(nearest("http.erors", known), Some("http.errors"));
         assert_eq!(nearest("http.latency", known), None);
+        assert_eq!(nearest("team.oncall", ["smoke", "oncall"]), Some("oncall"));
     }
 }

@@ -12,7 +12,7 @@ pub(super) fn warn(cx: &Cx<'_>) {
         return;
     }
     for (name, decl) in &cx.scope().names {
-        if super::scope::home(name) != "" {
+        if !super::scope::home(name).is_empty() {
             // a module brings what others may need
             continue;
         }

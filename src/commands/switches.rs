@@ -2,7 +2,7 @@
 
 use super::exit::{Status, because};
 use super::runs::at;
-use crate::plan::{Bindings, Plan};
+use crate::plan::{Bindings, Plan, Port};
 use crate::report::text::date_time;
 use crate::store::{Latch, Run, RunFilter, Store, StoreError};
 use std::collections::BTreeSet;
@@ -74,9 +74,8 @@ pub fn deeds(plan: &Plan, bindings: &Bindings, switch: &str) -> BTreeSet<String>
     let Some(switch) = plan.switch(switch).and_then(|s| plan.switches.get(s.index())) else { return BTreeSet::new() };
     let bound = |name: &str| {
         // a group is bound once for all of its flags
-        let group = name.split_once('.').map_or(name, |(group, _)| group);
-        let binding = bindings.bindings.get(name).or_else(|| bindings.bindings.get(group));
-        binding.map(|b| format!("{} {:?}", b.backend, b.args)).unwrap_or_default()
+        let bound_as = plan.ports.iter().find(|p| p.name == name).map_or(name, Port::bound_as);
+        bindings.bindings.get(bound_as).map(|b| format!("{} {:?}", b.backend, b.args)).unwrap_or_default()
     };
     let sets = switch.settings.iter().map(|(port, to)| {
         let name = plan.port_name(*port);

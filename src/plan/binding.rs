@@ -132,11 +132,11 @@ impl Port {
         self.group.as_deref().unwrap_or(&self.name)
     }
 
-    /// The flag's own name: that of the member in its group, or its own.
+    /// The flag's own name: that of the member in its group, or its own, without the module that declares it.
     #[must_use]
     pub fn flag_name(&self) -> &str {
         let member = self.group.as_deref().and_then(|g| self.name.strip_prefix(g)?.strip_prefix('.'));
-        member.unwrap_or(&self.name)
+        member.or_else(|| self.name.rsplit('.').next()).unwrap_or(&self.name)
     }
 }
 
@@ -163,5 +163,10 @@ mod tests {
         let single = Port { name: "search".into(), kind: PortKind::BoolFlag, group: None, per: Vec::new() };
         assert_eq!((single.bound_as(), single.flag_name()), ("search", "search"));
         assert_eq!(bound.for_port(&single).arg("key"), Some(&text("x/search/search")));
+        // the name that a policy gives a module is nothing that a flag file knows
+        let imported = Port { name: "team.search".into(), kind: PortKind::BoolFlag, group: None, per: Vec::new() };
+        assert_eq!((imported.bound_as(), imported.flag_name()), ("team.search", "search"));
+        let member = Port { name: "team.m4.a".into(), kind: PortKind::BoolFlag, group: Some("team.m4".into()), per: Vec::new() };
+        assert_eq!((member.bound_as(), member.flag_name()), ("team.m4", "a"));
     }
 }

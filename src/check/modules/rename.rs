@@ -407,10 +407,9 @@ impl<'p> Renamer<'p> {
         };
         // `since phase`, before it was understood as two words
         let since = first == "since" && path.len() == 2;
-        if known || !(stays || since || PREDECLARED.contains(&first.as_str())) {
-            if let Some(head) = path.first_mut() {
-                self.own(head);
-            }
+        let said_here = known || !(stays || since || PREDECLARED.contains(&first.as_str()));
+        if let (true, Some(head)) = (said_here, path.first_mut()) {
+            self.own(head);
         }
     }
 }

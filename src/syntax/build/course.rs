@@ -30,7 +30,7 @@ impl Builder<'_> {
                 let (mut by, mut limit) = (None, None);
                 for q in p.into_inner() {
                     match q.as_rule() {
-                        Rule::name => by = Some(self.name(&q)),
+                        Rule::said => by = Some(self.name(&q)),
                         Rule::limit => limit = self.limit(q),
                         _ => {}
                     }
@@ -42,7 +42,7 @@ impl Builder<'_> {
                 let (mut names, mut texts) = (Vec::new(), Vec::new());
                 for q in p.into_inner() {
                     match q.as_rule() {
-                        Rule::name => names.push(self.name(&q)),
+                        Rule::name | Rule::said => names.push(self.name(&q)),
                         Rule::text => texts.push(self.text(&q)),
                         _ => {}
                     }

@@ -61,7 +61,7 @@ impl Builder<'_> {
         let (mut name, mut value) = (None, None);
         for q in p.into_inner() {
             match q.as_rule() {
-                Rule::name => name = Some(self.name(&q)),
+                Rule::name | Rule::said => name = Some(self.name(&q)),
                 Rule::value => value = Some(self.value(q)),
                 _ => {}
             }

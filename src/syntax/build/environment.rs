@@ -41,7 +41,7 @@ impl Builder<'_> {
                 let (mut name, mut value) = (None, None);
                 for q in p.into_inner() {
                     match q.as_rule() {
-                        Rule::name => name = Some(self.name(&q)),
+                        Rule::said => name = Some(self.name(&q)),
                         Rule::value => value = Some(self.value(q)),
                         _ => {}
                     }
@@ -52,7 +52,7 @@ impl Builder<'_> {
                 let (mut port, mut entries) = (None, Vec::new());
                 for q in p.into_inner() {
                     match q.as_rule() {
-                        Rule::name => port = Some(self.name(&q)),
+                        Rule::said => port = Some(self.name(&q)),
                         Rule::variant => {
                             let (mut population, mut matchers) = (None, None);
                             for r in q.into_inner() {

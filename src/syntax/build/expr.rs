@@ -261,7 +261,7 @@ impl Builder<'_> {
                 let (mut name, mut value) = (None, None);
                 for q in d.into_inner() {
                     match q.as_rule() {
-                        Rule::name => name = Some(self.name(&q)),
+                        Rule::said => name = Some(self.name(&q)),
                         Rule::expr => value = Some(self.expr(q, operators)),
                         _ => {}
                     }

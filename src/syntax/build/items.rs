@@ -195,7 +195,7 @@ impl Builder<'_> {
                 Rule::undo => {
                     undo = q.into_inner().find_map(|u| match u.as_rule() {
                         Rule::kw_none => Some(Undo::None(self.span(&u))),
-                        Rule::name => Some(Undo::Action(self.name(&u))),
+                        Rule::said => Some(Undo::Action(self.name(&u))),
                         _ => None,
                     });
                 }

@@ -70,8 +70,8 @@ impl<'a> Builder<'a> {
     pub fn names(&self, p: P<'_>) -> Vec<Name> {
         p.into_inner()
             .flat_map(|q| match q.as_rule() {
-                Rule::name => vec![self.name(&q)],
-                Rule::names => self.names(q),
+                Rule::name | Rule::said => vec![self.name(&q)],
+                Rule::names | Rule::said_names => self.names(q),
                 _ => Vec::new(),
             })
             .collect()

@@ -79,7 +79,7 @@ impl Builder<'_> {
             match q.as_rule() {
                 Rule::kw_traffic => keyword = Some(SetKeyword::Traffic),
                 Rule::kw_flag => keyword = Some(SetKeyword::Flag),
-                Rule::name => port = Some(self.name(&q)),
+                Rule::said => port = Some(self.name(&q)),
                 Rule::value => value = Some(self.value(q)),
                 _ => {}
             }
@@ -94,7 +94,7 @@ impl Builder<'_> {
                 let (mut action, mut otherwise) = (None, None);
                 for q in p.into_inner() {
                     match q.as_rule() {
-                        Rule::name => action = Some(self.name(&q)),
+                        Rule::said => action = Some(self.name(&q)),
                         Rule::otherwise => otherwise = self.otherwise(q),
                         _ => {}
                     }
@@ -130,7 +130,7 @@ impl Builder<'_> {
                 let (mut port, mut values, mut every) = (None, Vec::new(), None);
                 for q in p.into_inner() {
                     match q.as_rule() {
-                        Rule::name => port = Some(self.name(&q)),
+                        Rule::said => port = Some(self.name(&q)),
                         Rule::value => values.push(self.value(q)),
                         Rule::dur => every = Some(self.value(q)),
                         _ => {}

@@ -173,7 +173,7 @@ impl Builder<'_> {
                 }
                 Rule::kw_to | Rule::kw_kill => word = Some(q.as_rule()),
                 Rule::name if word == Some(Rule::kw_to) => to = Some(self.name(&q)),
-                Rule::name => kill = Some(self.name(&q)),
+                Rule::said => kill = Some(self.name(&q)),
                 _ => {}
             }
         }
@@ -204,12 +204,12 @@ impl Builder<'_> {
     fn act(&mut self, p: P<'_>, at: Span) -> Option<Act> {
         let p = p.into_inner().next()?;
         match p.as_rule() {
-            Rule::notify => child(p, Rule::names).map(|n| Act::Notify(self.names(n))),
+            Rule::notify => child(p, Rule::said_names).map(|n| Act::Notify(self.names(n))),
             Rule::run_act => {
                 let (mut action, mut limit) = (None, None);
                 for q in p.into_inner() {
                     match q.as_rule() {
-                        Rule::name => action = Some(self.name(&q)),
+                        Rule::said => action = Some(self.name(&q)),
                         Rule::limit => limit = self.limit(q),
                         _ => {}
                     }

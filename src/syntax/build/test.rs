@@ -56,13 +56,13 @@ impl Builder<'_> {
             }
             Rule::runner_line => TestLineKind::RunnerStops,
             Rule::action_line => {
-                let action = child(p.clone(), Rule::name).map(|n| self.name(&n))?;
+                let action = child(p.clone(), Rule::said).map(|n| self.name(&n))?;
                 let hangs = child(p, Rule::kw_hangs).is_some();
                 TestLineKind::Action { action, how: if hangs { ActionFault::Hangs } else { ActionFault::Fails } }
             }
             Rule::operator_line => TestLineKind::Operator(self.operator(p)?),
             Rule::port_line => {
-                let port = child(p.clone(), Rule::name).map(|n| self.name(&n))?;
+                let port = child(p.clone(), Rule::said).map(|n| self.name(&n))?;
                 let drifts_to = child(p, Rule::drifts).map(|d| self.value_in(d, span));
                 TestLineKind::Port { port, drifts_to }
             }
@@ -112,7 +112,7 @@ impl Builder<'_> {
             Rule::kw_pauses => Some(OperatorAct::Pauses),
             Rule::kw_resumes => Some(OperatorAct::Resumes),
             Rule::kw_aborts => Some(OperatorAct::Aborts),
-            Rule::kills => child(q, Rule::name).map(|n| OperatorAct::Kills(self.name(&n))),
+            Rule::kills => child(q, Rule::said).map(|n| OperatorAct::Kills(self.name(&n))),
             _ => None,
         })
     }
@@ -130,7 +130,9 @@ impl Builder<'_> {
     }
 
     fn expected(&mut self, p: P<'_>) -> Option<Expect> {
-        let name = |b: &Self, p: &P<'_>| child(p.clone(), Rule::name).map(|n| b.name(&n));
+        let name = |b: &Self, p: &P<'_>| {
+            p.clone().into_inner().find(|n| matches!(n.as_rule(), Rule::name | Rule::said)).map(|n| b.name(&n))
+        };
         match p.as_rule() {
             Rule::expect_rollback => Some(Expect::Rollback(name(self, &p))),
             Rule::kw_promoted => Some(Expect::Promoted),

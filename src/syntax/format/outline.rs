@@ -251,7 +251,8 @@ fn column(kind: Rule, part: Rule) -> Option<usize> {
         Rule::let_ | Rule::load | Rule::window | Rule::step | Rule::people => &[Rule::name, Rule::equals],
         Rule::score_part => &[Rule::name, Rule::equals, Rule::part_bad, Rule::part_good, Rule::part_weight],
         Rule::flag => &[Rule::kw_flag, Rule::type_name],
-        Rule::bind | Rule::variant | Rule::label => &[Rule::name, Rule::equals],
+        Rule::variant | Rule::label => &[Rule::name, Rule::equals],
+        Rule::bind => &[Rule::said, Rule::equals],
         Rule::guard => &[
             Rule::kw_guard,
             Rule::cond,

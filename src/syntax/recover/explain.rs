@@ -124,6 +124,8 @@ impl<'a> Site<'_, 'a> {
                     | Rule::number
                     | Rule::name
                     | Rule::names
+                    | Rule::said
+                    | Rule::said_names
                     | Rule::kw_none
             )
         })
@@ -232,7 +234,7 @@ impl<'a> Site<'_, 'a> {
     /// A reserved word where a name belongs.
     fn reserved(&self) -> Option<Diagnostic> {
         let text = self.found.text;
-        let names = [Rule::name, Rule::names, Rule::path, Rule::reference];
+        let names = [Rule::name, Rule::names, Rule::said, Rule::said_names, Rule::path, Rule::reference];
         if !self.rules.iter().any(|r| names.contains(r)) {
             return None;
         }

@@ -49,7 +49,9 @@ pub(crate) fn said(rule: Rule) -> Said {
         Rule::dur | Rule::duration => Thing("a duration such as `5m`"),
         Rule::cond => Thing("a condition"),
         Rule::expr => Thing("an expression"),
-        Rule::name | Rule::member | Rule::path | Rule::reference | Rule::names => Thing("a name"),
+        Rule::name | Rule::member | Rule::path | Rule::reference | Rule::names | Rule::said | Rule::said_names => {
+            Thing("a name")
+        }
         Rule::type_name => Thing("a type or kind"),
         Rule::arg_name | Rule::arg => Thing("an argument"),
         Rule::dim => Thing("a dimension and its value"),
