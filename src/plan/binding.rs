@@ -166,7 +166,8 @@ mod tests {
         // the name that a policy gives a module is nothing that a flag file knows
         let imported = Port { name: "team.search".into(), kind: PortKind::BoolFlag, group: None, per: Vec::new() };
         assert_eq!((imported.bound_as(), imported.flag_name()), ("team.search", "search"));
-        let member = Port { name: "team.m4.a".into(), kind: PortKind::BoolFlag, group: Some("team.m4".into()), per: Vec::new() };
+        let member =
+            Port { name: "team.m4.a".into(), kind: PortKind::BoolFlag, group: Some("team.m4".into()), per: Vec::new() };
         assert_eq!((member.bound_as(), member.flag_name()), ("team.m4", "a"));
     }
 }
