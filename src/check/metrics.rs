@@ -90,6 +90,11 @@ fn source_call<'a>(cx: &Cx<'_>, e: &'a Expr) -> Option<(&'a Name, &'a [Arg])> {
     (!known).then_some((name, args))
 }
 
+/// Whether a word is a kind of metric.
+pub(super) fn is_kind(word: &str) -> bool {
+    matches!(word, "counter" | "events" | "histogram") || Ty::declared(word).is_some_and(|t| t != Ty::Text)
+}
+
 impl<'a> Cx<'a> {
     fn elaborate_metric(&self, m: &'a ast::Metric) -> Option<Metric<'a>> {
         let kind = m.kind.node.as_str();

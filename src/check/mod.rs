@@ -47,7 +47,7 @@ mod variants;
 
 use crate::plan::{Bindings, Plan};
 use crate::syntax::ast;
-use crate::syntax::diagnostic::{Diagnostic, Fix};
+use crate::syntax::diagnostic::{Diagnostic, Fix, Label};
 use crate::syntax::source::{SourceMap, Span};
 use scope::Scope;
 use std::cell::{Cell, OnceCell, RefCell};
@@ -261,8 +261,36 @@ impl<'a> Cx<'a> {
     fn finish(&self) -> Vec<Diagnostic> {
         let mut all = std::mem::take(&mut *self.found.borrow_mut());
         all.sort_by_key(|d| (d.span().file, d.span().start));
-        all
+        once(all)
     }
+}
+
+/// A name that nothing declares, or that is something else, is one mistake however often it is used.
+fn once(all: Vec<Diagnostic>) -> Vec<Diagnostic> {
+    /// Further places that are shown.
+    const PLACES: usize = 4;
+    let mut out: Vec<Diagnostic> = Vec::with_capacity(all.len());
+    for d in all {
+        let mergeable = matches!(d.code.as_str(), "E0201" | "E0204");
+        let first = out.iter_mut().find(|o| {
+            mergeable
+                && o.code == d.code
+                && o.message == d.message
+                && o.help == d.help
+                && o.span().file == d.span().file
+        });
+        match first {
+            Some(first) => {
+                // one edit would leave the other places as they are
+                first.fix = None;
+                if first.labels.iter().filter(|l| l.text == "and here").count() < PLACES {
+                    first.labels.push(Label { span: d.span(), text: String::from("and here") });
+                }
+            }
+            None => out.push(d),
+        }
+    }
+    out
 }
 
 /// "not built yet", under the construct's first line only.

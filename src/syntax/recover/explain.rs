@@ -35,6 +35,7 @@ pub(super) fn explain(
     let site = Site { b, context, form, range, at, rules, found };
     site.touching_call()
         .or_else(|| site.reserved())
+        .or_else(|| site.group())
         .or_else(|| site.promql())
         .or_else(|| site.quoted_name())
         .or_else(|| site.hyphen())
@@ -156,6 +157,20 @@ impl<'a> Site<'_, 'a> {
         let rest = self.b.patched.text.get(self.at..self.range.1).unwrap_or("");
         let next = word(rest.trim_start_matches([':', ' ', '\t']));
         matches!(next, "notify" | "run" | "snapshot")
+    }
+
+    /// `flag m4: [one, two]`
+    fn group(&self) -> Option<Diagnostic> {
+        if self.form.keyword != "flag" || self.found.text != "[" || !self.before().ends_with(':') {
+            return None;
+        }
+        let keyword = self.b.patched.span(self.range.0, self.range.0 + self.form.keyword.len());
+        Some(
+            Diagnostic::error(codes::EXPECTED, "several flags are declared with `flags`", keyword, "declares one flag")
+                .also(self.found.span, "a list of flags")
+                .help("write `flags`")
+                .fix(keyword, "flags"),
+        )
     }
 
     /// A query that does not stand between backticks.
