@@ -46,7 +46,10 @@ fn every_policy_in_the_docs_checks_without_a_word() {
             let mut map = SourceMap::default();
             let id = map.add(format!("{}#{i}", page.display()), block.clone());
             let (file, mut found) = syntax::parse(id, &block);
-            found.extend(check::check_files(&[file], &map).diagnostics);
+            let files = [file];
+            found.extend(check::check_files(&files, &map).diagnostics);
+            let day = check::suppress::Day::from_ymd_opt(2026, 6, 1).unwrap();
+            let found = check::suppress::apply(&files, &map, found, day).diagnostics;
             let style = syntax::render::Style::default();
             assert!(found.is_empty(), "{}", syntax::render::human(&map, &found, style));
             seen += 1;

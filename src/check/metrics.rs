@@ -266,8 +266,12 @@ impl<'a> Cx<'a> {
                 }
             }
         }
+        // an argument that is misspelt is not missing as well
+        let misspelt = |name: &str| {
+            args.iter().filter_map(|a| a.name.as_ref()).any(|n| super::suggest::nearest(&n.node, [name]).is_some())
+        };
         for (name, there) in [("bad", has(args, "bad")), ("total", has(args, "total"))] {
-            if !there {
+            if !there && !misspelt(name) {
                 ok = false;
                 let span = callee.first().map_or(m.value.span, |n| n.span);
                 self.push(Diagnostic::error("E0207", format!("`events` needs `{name}:`"), span, "").help(shape));

@@ -333,7 +333,13 @@ impl<'a> Site<'_, 'a> {
             "do" => ("there is no `do`", "what happens stands behind the colon: `on breach: notify CHANNEL`"),
             _ => return None,
         };
-        Some(Diagnostic::error(codes::HABIT, message, self.found.span, "not a word of the language").help(help))
+        let d = Diagnostic::error(codes::HABIT, message, self.found.span, "not a word of the language").help(help);
+        // one word mends it
+        Some(match (self.found.text, self.form.keyword) {
+            ("then", "guard") => d.fix(self.found.span, "else"),
+            ("is" | "equals", _) => d.fix(self.found.span, "=="),
+            _ => d,
+        })
     }
 
     /// A guard or gate that ends without saying what happens.

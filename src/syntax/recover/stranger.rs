@@ -30,7 +30,9 @@ pub(super) fn stranger(b: &Builder<'_>, first: &str, text: &str, at: usize, cont
     }
     let behind = text.get(first.len()..).unwrap_or("").trim_start();
     if let Some(h) = habits::of(first, behind, context) {
-        return Diagnostic::error(codes::HABIT, h.message, place, h.label).help(h.help);
+        let d = Diagnostic::error(codes::HABIT, h.message, place, h.label).help(h.help);
+        let value = behind.split_once('=').is_some_and(|(name, _)| name.trim().chars().all(char::is_alphanumeric));
+        return if matches!(first, "const" | "var" | "local" | "define") && value { d.fix(place, "let") } else { d };
     }
     match (first, context) {
         ("notify" | "snapshot", Context::Rollout | Context::Phase) => {
@@ -44,7 +46,9 @@ pub(super) fn stranger(b: &Builder<'_>, first: &str, text: &str, at: usize, cont
             return unknown("unknown word").help("exposure is set with `traffic PORT = 5%`");
         }
         ("stage" | "step" | "wave" | "ring" | "stages" | "steps", Context::Rollout) if !behind.starts_with(':') => {
-            return unknown("unknown word").help("a stretch of constant exposure is a `phase NAME { … }`");
+            return unknown("unknown word")
+                .help("a stretch of constant exposure is a `phase NAME { … }`")
+                .fix(place, "phase");
         }
         ("rule" | "alert" | "assert" | "ensure" | "expect" | "monitor", Context::Rollout) => {
             return unknown("unknown word")
