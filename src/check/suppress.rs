@@ -242,6 +242,7 @@ fn is_code(word: &str) -> bool {
     word.len() == 5 && word.starts_with(['E', 'W']) && word.bytes().skip(1).all(|b| b.is_ascii_digit())
 }
 
+#[expect(clippy::result_large_err, reason = "made once for a comment that is wrong, and passed on at once")]
 fn read(rest: &str, head: &str, whole: Span, place: &dyn Fn(&str) -> Span) -> Result<Allow, Diagnostic> {
     let error = |message: String, span: Span, label: &str| Diagnostic::error(codes::SUPPRESSION, message, span, label);
     if head != "allow" {
@@ -285,6 +286,7 @@ fn codes_of(codes: &[(String, bool)]) -> String {
 }
 
 /// A code that can be let pass.
+#[expect(clippy::result_large_err, reason = "made once for a comment that is wrong, and passed on at once")]
 fn allowed(word: &str, place: Span, error: &dyn Fn(String, Span, &str) -> Diagnostic) -> Result<String, Diagnostic> {
     match registry::find(word) {
         Some((code, ..)) if code.starts_with('E') => {

@@ -55,7 +55,8 @@ pub fn parse(file: FileId, text: &str) -> (File, Vec<Diagnostic>) {
 /// at the end is not the one that is too many.
 fn closed_too_early(diagnostics: &mut Vec<Diagnostic>) {
     let outside = |d: &Diagnostic| d.code == codes::MISPLACED && d.message.ends_with("not at the top of a file");
-    let Some(stray) = diagnostics.iter().filter(|d| d.code == codes::STRAY_CLOSER).map(Diagnostic::span).last() else {
+    let Some(stray) = diagnostics.iter().filter(|d| d.code == codes::STRAY_CLOSER).map(Diagnostic::span).next_back()
+    else {
         return;
     };
     let first = diagnostics.iter().filter(|d| outside(d) && d.span().start < stray.start).map(Diagnostic::span).min();

@@ -96,8 +96,12 @@ impl Builder<'_> {
                     }
                 }
                 Rule::hours => {
-                    for h in q.into_inner().filter(|h| h.as_rule() == Rule::hour_span) {
-                        hours.extend(self.hours(&h));
+                    for h in q.into_inner() {
+                        match h.as_rule() {
+                            Rule::hour_span => hours.extend(self.hours(&h)),
+                            Rule::bad_hours => self.bad_hours(&h),
+                            _ => {}
+                        }
                     }
                 }
                 Rule::text => zone = Some(self.text(&q)),
@@ -121,6 +125,27 @@ impl Builder<'_> {
             ),
         );
         None
+    }
+
+    /// `9-17`: told, with what was meant where that is plain.
+    fn bad_hours(&mut self, p: &P<'_>) {
+        let span = self.span(p);
+        let text = p.as_str();
+        let clock = |t: &str| {
+            let (hour, minute) = t.split_once(':').unwrap_or((t, "00"));
+            let padded = format!("{hour:0>2}:{minute:0>2}");
+            minutes(&padded).map(|_| padded)
+        };
+        let digit = |c: char| c.is_ascii_digit() || c == ':';
+        let from = text.find(|c| !digit(c)).and_then(|n| text.get(..n)).and_then(clock);
+        let to = text.rfind(|c| !digit(c)).and_then(|n| text.get(n..)).map(|t| t.trim_start_matches(|c| !digit(c)));
+        let mut d =
+            Diagnostic::error(codes::LITERAL, "hours are written `09:00..17:00`", span, "not the hours of a window");
+        d = match from.zip(to.and_then(clock)) {
+            Some((from, to)) => d.help(format!("write `{from}..{to}`")).fix(span, format!("{from}..{to}")),
+            None => d.help("hours and minutes of a day of 24 hours, from `..` to"),
+        };
+        self.report(d);
     }
 
     /// The dimension and label of each `label` of a `labels` pair.

@@ -39,6 +39,9 @@ pub(super) fn explain(
         .or_else(|| site.promql())
         .or_else(|| site.quoted_name())
         .or_else(|| site.hyphen())
+        .or_else(|| site.of_a_test())
+        .or_else(|| site.of_a_window())
+        .or_else(|| site.unquoted())
         .or_else(|| site.colon_or_equals())
         .or_else(|| site.filler())
         .or_else(|| site.no_else())
@@ -47,9 +50,9 @@ pub(super) fn explain(
 }
 
 /// The token that stands where something else was expected.
-struct Found<'a> {
-    text: &'a str,
-    span: Span,
+pub(super) struct Found<'a> {
+    pub text: &'a str,
+    pub span: Span,
 }
 
 impl<'a> Found<'a> {
@@ -79,29 +82,33 @@ impl<'a> Found<'a> {
     }
 }
 
-struct Site<'s, 'a> {
-    b: &'s Builder<'a>,
-    context: Context,
-    form: &'s Form,
-    range: (usize, usize),
-    at: usize,
-    rules: &'s [Rule],
-    found: Found<'a>,
+/// A place at which a statement could not go on.
+pub(super) struct Site<'s, 'a> {
+    pub b: &'s Builder<'a>,
+    pub context: Context,
+    pub form: &'s Form,
+    /// The statement, in the mended text.
+    pub range: (usize, usize),
+    /// The place, in the mended text.
+    pub at: usize,
+    /// What would have fitted.
+    pub rules: &'s [Rule],
+    pub found: Found<'a>,
 }
 
 impl<'a> Site<'_, 'a> {
     /// The text of the statement before the failure, without blanks at its end.
-    fn before(&self) -> &'a str {
+    pub(super) fn before(&self) -> &'a str {
         self.b.patched.text.get(self.range.0..self.at).unwrap_or("").trim_end()
     }
 
     /// The end of the last word before the failure.
-    fn behind(&self) -> Span {
+    pub(super) fn behind(&self) -> Span {
         let at = self.range.0 + self.before().len();
         self.b.patched.span(at, at)
     }
 
-    fn expects(&self, rule: Rule) -> bool {
+    pub(super) fn expects(&self, rule: Rule) -> bool {
         self.rules.contains(&rule)
     }
 
@@ -123,7 +130,7 @@ impl<'a> Site<'_, 'a> {
         })
     }
 
-    fn shape(&self, d: Diagnostic) -> Diagnostic {
+    pub(super) fn shape(&self, d: Diagnostic) -> Diagnostic {
         d.help(format!("it is written `{}`", self.form.shape))
     }
 
@@ -306,7 +313,7 @@ impl<'a> Site<'_, 'a> {
         )
     }
 
-    fn last_word(&self) -> &'a str {
+    pub(super) fn last_word(&self) -> &'a str {
         self.before().rsplit(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).find(|w| !w.is_empty()).unwrap_or("")
     }
 
@@ -319,6 +326,22 @@ impl<'a> Site<'_, 'a> {
                 Diagnostic::error(codes::HABIT, "there is no `if`", place, "not a word of the language")
                     .help("the condition stands by itself: it says what is true while all is well")
                     .fix(place, ""),
+            );
+        }
+        if self.found.text == "if" && self.expects(Rule::kw_when) {
+            return Some(
+                self.shape(
+                    Diagnostic::error(codes::HABIT, "there is no `if`", self.found.span, "`when` belongs here")
+                        .fix(self.found.span, "when"),
+                ),
+            );
+        }
+        if self.found.text == "for" && self.form.keyword == "hold" {
+            return Some(
+                self.shape(
+                    Diagnostic::error(codes::HABIT, "there is no `for` behind `hold`", self.found.span, "not needed")
+                        .fix(self.found.span, ""),
+                ),
             );
         }
         let (message, help) = match self.found.text {
@@ -432,7 +455,11 @@ impl<'a> Site<'_, 'a> {
             .fix(place, ":");
         }
         let wanted = wanted(self.rules);
-        let message = if wanted.is_empty() {
+        // where a name is kept from being the next word, pest names nothing
+        let nameless = matches!(self.last_word(), "kills" | "lacks" | "to") && self.context == Context::Test;
+        let message = if wanted.is_empty() && nameless {
+            format!("expected a name behind `{}`, found {found}", self.last_word())
+        } else if wanted.is_empty() {
             format!("`{}` does not go on with {found}", self.form.keyword)
         } else {
             format!("expected {wanted}, found {found}")

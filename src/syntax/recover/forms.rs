@@ -159,8 +159,8 @@ const ROLLOUT: &[Form] = &[
     form("advance", &[Rule::advance], "advance when CONDITION"),
     form("cooldown", &[Rule::cooldown], "cooldown 24h after rollback"),
     form("start", &[Rule::start_slices], "start slices by DIMENSION [limit 200 per 1h]"),
-    form("drift", &[Rule::drift], "drift pause"),
-    form("route", &[Rule::route], "route PORT = header \"X-Canary\" \"1\""),
+    form("drift", &[Rule::drift], "drift pause`, `drift correct`, `drift tell"),
+    form("route", &[Rule::route], "route PORT = header \"X-Canary\" \"1\"`, `route PORT = cookie \"canary\""),
     form("after", &[Rule::after], "after ROLLOUT promoted within 7d"),
 ];
 

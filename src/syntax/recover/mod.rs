@@ -7,6 +7,7 @@
 mod explain;
 mod forms;
 mod habits;
+mod hints;
 mod saved;
 mod stranger;
 mod text;

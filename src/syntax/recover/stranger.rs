@@ -3,6 +3,7 @@
 use super::explain::quoted;
 use super::forms::{CONTEXTS, Context, nearest};
 use super::habits;
+use super::hints::EXPECTED;
 use crate::syntax::build::Builder;
 use crate::syntax::codes;
 use crate::syntax::diagnostic::Diagnostic;
@@ -12,6 +13,12 @@ pub(super) fn stranger(b: &Builder<'_>, first: &str, text: &str, at: usize, cont
     let len = if first.is_empty() { text.chars().next().map_or(0, char::len_utf8) } else { first.len() };
     let place = b.patched.span(at, at + len);
     let shown = quoted(text.get(..len).unwrap_or(""));
+    if context == Context::Test
+        && let Some((message, help)) = in_a_test(first)
+    {
+        return Diagnostic::error(codes::UNKNOWN_STATEMENT, format!("{shown} {message}"), place, "unknown word")
+            .help(help);
+    }
     if let Some(home) = CONTEXTS.into_iter().find(|c| c.form(first).is_some()) {
         let shape = home.form(first).map_or("", |f| f.shape);
         return Diagnostic::error(
@@ -60,6 +67,19 @@ pub(super) fn stranger(b: &Builder<'_>, first: &str, text: &str, at: usize, cont
         }
         _ => {}
     }
+    if let [only] = context.forms()
+        && !first.is_empty()
+    {
+        let start = b.patched.span(at, at);
+        let d = unknown("unknown word").help(format!(
+            "{} begins with `{}`: `{}`",
+            context.wants(),
+            only.keyword,
+            only.shape
+        ));
+        let value = behind.starts_with(['=', '<']) && !behind.starts_with("==");
+        return if value { d.fix(start, format!("{} ", only.keyword)) } else { d };
+    }
     if is_key(first, text) {
         let line = "a line begins with its keyword, there are no `key: value` pairs";
         let d = Diagnostic::error(
@@ -83,6 +103,25 @@ pub(super) fn stranger(b: &Builder<'_>, first: &str, text: &str, at: usize, cont
 /// `key: value`, or `key:` with lines below it.
 pub(super) fn is_key(first: &str, text: &str) -> bool {
     !first.is_empty() && text.get(first.len()..).is_some_and(|behind| behind.trim_start().starts_with(':'))
+}
+
+/// Words that are said in another way in a test.
+fn in_a_test(first: &str) -> Option<(&'static str, &'static str)> {
+    Some(match first {
+        "at" => (
+            "begins no line of a test",
+            "times stand at the end: `expect rollback at 17m`, `operator approves \"group\" at 20m`",
+        ),
+        "approve" | "approves" | "pause" | "pauses" | "resume" | "resumes" | "abort" | "aborts" | "kill" | "kills" => (
+            "stands behind `operator` in a test",
+            "write `operator approves \"group\" at 20m`, `operator pauses at 25m`",
+        ),
+        "notify" => ("is the act of a reaction", "a test says what is expected: `expect notified CHANNEL at 17m`"),
+        _ if EXPECTED.contains(&first) && CONTEXTS.iter().all(|c| c.form(first).is_none()) => {
+            ("stands behind `expect` in a test", "write `expect` before it: `expect rollback at 17m because GUARD`")
+        }
+        _ => return None,
+    })
 }
 
 fn list(context: Context) -> String {

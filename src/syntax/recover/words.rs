@@ -61,6 +61,7 @@ pub(crate) fn said(rule: Rule) -> Said {
         Rule::close_paren => Thing("`)`"),
         Rule::close_bracket => Thing("`]`"),
         Rule::close_brace => Thing("`}`"),
+        Rule::open_brace => Thing("`{`"),
         Rule::list => Thing("a list in `[ ]`"),
         Rule::env_block
         | Rule::rollout_block
@@ -74,7 +75,7 @@ pub(crate) fn said(rule: Rule) -> Said {
         Rule::consequence | Rule::consequence_word => Thing("a consequence"),
         Rule::act => Thing("`notify`, `run` or `snapshot`"),
         Rule::days | Rule::day_span => Thing("days such as `mon..fri`"),
-        Rule::hours | Rule::hour_span => Thing("hours such as `09:00..17:00`"),
+        Rule::hours | Rule::hour_span | Rule::bad_hours => Thing("hours such as `09:00..17:00`"),
         Rule::setting => Thing("a setting such as `traffic x = 5%`"),
         Rule::binding => Thing("a binding such as `name = 2%`"),
         Rule::variant => Thing("a population and its matchers"),
@@ -155,6 +156,7 @@ pub(crate) fn said(rule: Rule) -> Said {
         Rule::kw_after => Keyword("`after`"),
         Rule::kw_as => Keyword("`as`"),
         Rule::kw_at => Keyword("`at least`"),
+        Rule::kw_at_time => Keyword("`at`"),
         Rule::kw_baseline => Keyword("`baseline`"),
         Rule::kw_by => Keyword("`by`"),
         Rule::kw_canary => Keyword("`canary`"),
@@ -170,6 +172,7 @@ pub(crate) fn said(rule: Rule) -> Said {
         Rule::kw_every => Keyword("`every`"),
         Rule::kw_flag => Keyword("`flag`"),
         Rule::kw_flags => Keyword("`flags`"),
+        Rule::kw_for_rollout => Keyword("`for`"),
         Rule::kw_forever => Keyword("`forever`"),
         Rule::kw_guard => Keyword("`guard`"),
         Rule::kw_hold => Keyword("`hold`"),
@@ -376,6 +379,8 @@ pub(crate) fn said(rule: Rule) -> Said {
         | Rule::test_only
         | Rule::test_line
         | Rule::test_start
+        | Rule::clock_slip
+        | Rule::bad_equals
         | Rule::given_that
         | Rule::expected => Silent,
     }
