@@ -172,6 +172,12 @@ fn what_a_comment_lets_pass_is_not_lost() {
     let (code, text) = run("# canary: allow W0602 \"less at night\" until 2020-02-29", &["--deny", "warnings"]);
     assert_eq!(code, 1);
     assert!(text.contains("W0602 was let pass until 2020-02-29") && text.contains("this phase lowers"), "{text}");
+    // the formatter leaves them where they are
+    std::fs::write(folder.path().join("p.canary"), policy(good).replace("  ", "     ")).unwrap();
+    let fmt = Command::new(env!("CARGO_BIN_EXE_canary")).args(["fmt", "p.canary"]).current_dir(folder.path()).output();
+    assert!(fmt.unwrap().status.success());
+    let laid_out = std::fs::read_to_string(folder.path().join("p.canary")).unwrap();
+    assert!(laid_out.contains(&format!("\n  {good}\n  phase b ")), "{laid_out}");
     // `plan` hears the comments too, and leaves those that are not needed to `check`
     let plan = |comment: &str| {
         std::fs::write(folder.path().join("p.canary"), policy(comment)).unwrap();

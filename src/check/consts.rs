@@ -183,7 +183,10 @@ impl<'a> Cx<'a> {
             _ => a / b,
         };
         if !v.is_finite() {
-            self.push(Diagnostic::error("E0306", "this division has no result", span, "divides by zero"));
+            self.push(
+                Diagnostic::error("E0306", "this division has no result", span, "divides by zero")
+                    .help("divide by something that is not 0"),
+            );
             return None;
         }
         Some(Value::Num(v, ty))
@@ -208,7 +211,7 @@ impl<'a> Cx<'a> {
             } else {
                 format!("{what} cannot be negative")
             };
-            self.push(Diagnostic::error("E0306", msg, e.span, v.show()));
+            self.push(Diagnostic::error("E0306", msg, e.span, v.show()).help("write a duration such as `30s`"));
             return None;
         }
         Some(ms)
@@ -225,12 +228,10 @@ impl<'a> Cx<'a> {
             }
         };
         if n.fract() != 0.0 || n < f64::from(min) || n > f64::from(u32::MAX) {
-            self.push(Diagnostic::error(
-                "E0306",
-                format!("{what} must be a whole number from {min}"),
-                e.span,
-                v.show(),
-            ));
+            self.push(
+                Diagnostic::error("E0306", format!("{what} must be a whole number from {min}"), e.span, v.show())
+                    .help(format!("write a whole number such as `{}`", min.max(3))),
+            );
             return None;
         }
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "whole and within u32, see above")]
@@ -249,16 +250,19 @@ impl<'a> Cx<'a> {
             }
         };
         if r < min || r > max {
-            self.push(Diagnostic::error(
-                "E0306",
-                format!(
-                    "{what} must be between {} and {}",
-                    Value::Num(min, Ty::Ratio).show(),
-                    Value::Num(max, Ty::Ratio).show()
-                ),
-                e.span,
-                v.show(),
-            ));
+            self.push(
+                Diagnostic::error(
+                    "E0306",
+                    format!(
+                        "{what} must be between {} and {}",
+                        Value::Num(min, Ty::Ratio).show(),
+                        Value::Num(max, Ty::Ratio).show()
+                    ),
+                    e.span,
+                    v.show(),
+                )
+                .help("choose a share within these bounds"),
+            );
             return None;
         }
         Some(r)
@@ -290,6 +294,10 @@ impl<'a> Cx<'a> {
             }
             (None, Value::Text(t)) if t.starts_with(|c: char| c.is_ascii_digit()) && !t.contains(' ') => {
                 d.help(format!("a value stands without quotes: `{t}`")).fix(e.span, t.clone())
+            }
+            // 1 may be all or a hundredth; more than 100 is a share of nothing but a factor
+            (None, Value::Num(v, Ty::Number)) if want == Ty::Ratio && *v >= 1.0 => {
+                d.help(format!("a ratio needs its percent sign: `{}%`", crate::plan::show::number(*v)))
             }
             _ => d.help(format!("for example `{}`", want.example())),
         }

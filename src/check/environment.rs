@@ -173,6 +173,18 @@ impl<'a> Chosen<'a> {
                 None => bad = true,
             }
         }
+        // a line that could not be read, or a name that is a slip: that was told, and is the same mistake
+        let broken = self.declared.map_or("", |e| cx.map.slice(e.span));
+        let begins = |line: &str, name: &str| {
+            let rest = line.trim_start().strip_prefix(name);
+            rest.is_some_and(|r| !r.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_'))
+        };
+        let slips: Vec<&str> = self.bound.iter().filter(|(_, (b, _))| b.is_none()).map(|(n, _)| *n).collect();
+        let found = missing.len();
+        missing.retain(|(_, name, _)| {
+            !broken.lines().any(|l| begins(l, name)) && suggest::nearest(name, slips.iter().copied()).is_none()
+        });
+        bad |= missing.len() < found;
         self.report_missing(cx, &missing);
         if self.declared.is_none() && needs.traffic.len() > 1 {
             let mut spans = needs.traffic.values();
@@ -250,6 +262,14 @@ impl<'a> Chosen<'a> {
             .collect();
         let Some(first) = ours.first() else {
             if let Some(span) = needs.separable {
+                let ours = |n: &ast::Name| needs.traffic.contains_key(&n.node) || needs.flags.contains_key(&n.node);
+                let told = |e: &&ast::Environment| {
+                    e.entries.iter().any(|x| matches!(x, ast::EnvEntry::Variants { port, .. } if ours(port)))
+                };
+                if self.declared.as_ref().is_some_and(told) {
+                    // they are there, and wrong
+                    return None;
+                }
                 let port = needs.traffic.keys().chain(needs.flags.keys()).next();
                 let port = port.map_or("PORT", String::as_str);
                 let mut d = Diagnostic::error(

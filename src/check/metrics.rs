@@ -90,6 +90,11 @@ fn source_call<'a>(cx: &Cx<'_>, e: &'a Expr) -> Option<(&'a Name, &'a [Arg])> {
     (!known).then_some((name, args))
 }
 
+/// Whether a word is a kind of metric.
+pub(super) fn is_kind(word: &str) -> bool {
+    matches!(word, "counter" | "events" | "histogram") || Ty::declared(word).is_some_and(|t| t != Ty::Text)
+}
+
 impl<'a> Cx<'a> {
     fn elaborate_metric(&self, m: &'a ast::Metric) -> Option<Metric<'a>> {
         let kind = m.kind.node.as_str();
@@ -261,8 +266,12 @@ impl<'a> Cx<'a> {
                 }
             }
         }
+        // an argument that is misspelt is not missing as well
+        let misspelt = |name: &str| {
+            args.iter().filter_map(|a| a.name.as_ref()).any(|n| super::suggest::nearest(&n.node, [name]).is_some())
+        };
         for (name, there) in [("bad", has(args, "bad")), ("total", has(args, "total"))] {
-            if !there {
+            if !there && !misspelt(name) {
                 ok = false;
                 let span = callee.first().map_or(m.value.span, |n| n.span);
                 self.push(Diagnostic::error("E0207", format!("`events` needs `{name}:`"), span, "").help(shape));

@@ -323,7 +323,7 @@ impl<'a> Cx<'a> {
             self.say_who_imports(d);
         }
         all.sort_by_key(|d| (d.span().file, d.span().start));
-        all
+        once(all)
     }
 }
 
@@ -336,6 +336,34 @@ fn imports(files: &[ast::File]) -> BTreeMap<FileId, Span> {
             && let Some(file) = m.file.filter(|f| !files.iter().any(|g| g.span.file == *f))
         {
             out.entry(file).or_insert(m.span);
+        }
+    }
+    out
+}
+
+/// A name that nothing declares, or that is something else, is one mistake however often it is used.
+fn once(all: Vec<Diagnostic>) -> Vec<Diagnostic> {
+    /// Further places that are shown.
+    const PLACES: usize = 4;
+    let mut out: Vec<Diagnostic> = Vec::with_capacity(all.len());
+    for d in all {
+        let mergeable = matches!(d.code.as_str(), "E0201" | "E0204");
+        let first = out.iter_mut().find(|o| {
+            mergeable
+                && o.code == d.code
+                && o.message == d.message
+                && o.help == d.help
+                && o.span().file == d.span().file
+        });
+        match first {
+            Some(first) => {
+                // one edit would leave the other places as they are
+                first.fix = None;
+                if first.labels.iter().filter(|l| l.text == "and here").count() < PLACES {
+                    first.labels.push(Label { span: d.span(), text: String::from("and here") });
+                }
+            }
+            None => out.push(d),
         }
     }
     out

@@ -110,10 +110,13 @@ impl<'a> Cx<'a> {
         for port in ports {
             let Some((Some(binding), span)) = bound.get(port.bound_as()) else { continue };
             let binding = binding.for_port(port);
-            let (Some(Arg::Text(path)), Some(Arg::Text(key))) = (binding.arg("path"), binding.arg("key")) else {
-                continue;
+            let Some(Arg::Text(key)) = binding.arg("key") else { continue };
+            // one variable is one path, whatever stands in it
+            let (path, place) = match binding.arg("path") {
+                Some(Arg::Text(path)) => (path.clone(), plain(path)),
+                Some(Arg::Env(name)) => (format!("env(\"{name}\")"), format!("$ {name}")),
+                _ => continue,
             };
-            let place = plain(path);
             // a value cannot stand inside a value
             let meets = |other: &str| key.split('/').zip(other.split('/')).all(|(a, b)| a == b);
             match seen.iter().find(|(p, k, ..)| *p == place && meets(k)) {

@@ -43,7 +43,12 @@ impl Decl<'_> {
         match self {
             Self::Param(_) => "a param",
             Self::Let(_) => "a `let`",
-            Self::Metric(_) => "a metric",
+            Self::Metric(m) => match m.kind.node.as_str() {
+                "counter" => "a counter",
+                "histogram" => "a histogram",
+                "events" => "an `events` metric",
+                _ => "a gauge",
+            },
             Self::Traffic(_) => "a traffic port",
             Self::Flag(_) => "a flag",
             Self::Flags(_) => "a group of flags",
@@ -151,9 +156,10 @@ impl<'a> Scope<'a> {
             let text = map.slice(span);
             for line in text.lines() {
                 let head = line.split(['#', ':', '=', '(', '[', '{', '"', '`']).next().unwrap_or("");
-                // `traffic "checkout"`
-                let quoted = line.get(head.len()..).and_then(|rest| rest.strip_prefix('"')?.split('"').next());
-                for name in words(head).chain(quoted.into_iter().flat_map(words)) {
+                // `traffic "checkout"`, `resource "traffic" "checkout" {`
+                let rest = line.get(head.len()..).filter(|rest| rest.starts_with('"')).unwrap_or("");
+                let quoted = rest.split(['{', '=', ':']).next().unwrap_or("");
+                for name in words(head).chain(words(quoted)) {
                     self.names.entry(name).or_insert(Decl::Later(span));
                 }
             }
@@ -211,7 +217,8 @@ impl<'a> Scope<'a> {
 
     /// Names of one kind, for "did you mean".
     pub(super) fn of_kind(&self, pick: impl Fn(&Decl<'a>) -> bool) -> Vec<&'a str> {
-        self.names.iter().filter(|(_, d)| pick(d)).map(|(n, _)| *n).collect()
+        // `_` stands for a letter that cannot stand in a name
+        self.names.iter().filter(|(n, d)| pick(d) && !n.ends_with('_')).map(|(n, _)| *n).collect()
     }
 }
 
@@ -246,6 +253,8 @@ impl<'a> Cx<'a> {
         match self.scope().names.get(name.node.as_str()) {
             Some(d) if pick(d) => Some(*d),
             Some(Decl::Later(_)) => None,
+            // its kind is unknown, which was told where it is declared
+            Some(Decl::Metric(m)) if !super::metrics::is_kind(&m.kind.node) => None,
             Some(d) => {
                 self.push(
                     Diagnostic::error(

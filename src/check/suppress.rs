@@ -242,6 +242,7 @@ fn is_code(word: &str) -> bool {
     word.len() == 5 && word.starts_with(['E', 'W']) && word.bytes().skip(1).all(|b| b.is_ascii_digit())
 }
 
+#[expect(clippy::result_large_err, reason = "made once for a comment that is wrong, and passed on at once")]
 fn read(rest: &str, head: &str, whole: Span, place: &dyn Fn(&str) -> Span) -> Result<Allow, Diagnostic> {
     let error = |message: String, span: Span, label: &str| Diagnostic::error(codes::SUPPRESSION, message, span, label);
     if head != "allow" {
@@ -285,6 +286,7 @@ fn codes_of(codes: &[(String, bool)]) -> String {
 }
 
 /// A code that can be let pass.
+#[expect(clippy::result_large_err, reason = "made once for a comment that is wrong, and passed on at once")]
 fn allowed(word: &str, place: Span, error: &dyn Fn(String, Span, &str) -> Diagnostic) -> Result<String, Diagnostic> {
     match registry::find(word) {
         Some((code, ..)) if code.starts_with('E') => {
@@ -307,6 +309,93 @@ fn allowed(word: &str, place: Span, error: &dyn Fn(String, Span, &str) -> Diagno
                 Some((code, ..)) => d.help(format!("did you mean `{code}`?")),
                 None => d.help("`canary explain` lists all codes"),
             })
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is told of a text on a day, without and with its comments heard.
+    fn told(text: &str, day: &str) -> (Vec<String>, usize) {
+        let mut map = SourceMap::default();
+        let id = map.add("p.canary", text);
+        let (file, mut found) = crate::syntax::parse(id, text);
+        let files = [file];
+        found.extend(crate::check::check_files(&files, &map).diagnostics);
+        let judged = apply(&files, &map, found, Day::parse_from_str(day, "%Y-%m-%d").unwrap());
+        (judged.diagnostics.into_iter().map(|d| d.code).collect(), judged.suppressed.len())
+    }
+
+    fn policy(metric: &str, day: &str, night: &str) -> String {
+        format!(
+            "edition 2026\n{metric}\ntraffic t\nrollout r {{\n  phase a {{ traffic t = 50%   hold 1h }}\n  {day}\n  \
+             phase b {{ {night}\n    traffic t = 5%\n    hold 1h }}\n}}\n"
+        )
+    }
+
+    const QUEUE: &str = "metric queue: count = prometheus(\n  `queue # \"depth`,\n)";
+
+    #[test]
+    fn a_comment_speaks_of_the_next_statement_or_of_the_one_it_stands_behind() {
+        let today = "2026-06-01";
+        assert_eq!(told(&policy("", "", ""), today), (vec![String::from("W0602")], 0));
+        let allow = "# canary: allow W0602 \"why\"";
+        // before the phase, with another comment between, at the head of its block
+        assert_eq!(told(&policy("", allow, ""), today), (vec![], 1));
+        assert_eq!(told(&policy("", &format!("{allow}\n\n  # so\n"), ""), today), (vec![], 1));
+        assert_eq!(told(&policy("", "", allow), today), (vec![], 1));
+        // behind a declaration of several lines
+        let queue = format!("{QUEUE}  # canary: allow W0601 \"why\"");
+        assert_eq!(told(&policy(&queue, allow, ""), today), (vec![], 2));
+        // another statement's comment, and one of another code
+        let before = format!("{allow}\n{QUEUE}");
+        assert_eq!(told(&policy(&before, "", ""), today).0, ["W0690", "W0601", "W0602"]);
+        // two codes in one
+        let both = "# canary: allow W0601, W0602 \"why\"";
+        assert_eq!(told(&policy("", both, ""), today), (vec![String::from("W0690")], 1));
+    }
+
+    #[test]
+    fn a_day_is_the_last_one() {
+        let text = policy("", "# canary: allow W0602 \"why\" until 2026-06-01", "");
+        assert_eq!(told(&text, "2026-06-01"), (vec![], 1));
+        assert_eq!(told(&text, "2026-06-02").0, ["W0691", "W0602"]);
+    }
+
+    #[test]
+    fn prose_is_prose_and_what_is_not_understood_is_an_error() {
+        let one = |comment: &str| told(&policy("", comment, ""), "2026-06-01").0;
+        assert_eq!(one("# canary: 5 % of them"), ["W0602"]);
+        assert_eq!(one("# canary run p.canary"), ["W0602"]);
+        for wrong in [
+            "# canary: allow W0602",
+            "# canary: allow W0602 \"\"",
+            "# canary: allow \"why\"",
+            "# canary: alow W0602 \"why\"",
+            "# canary: W0602 \"why\"",
+            "# canary: allow E0201 \"why\"",
+            "# canary: allow W0690 \"why\"",
+            "# canary: allow lowers-exposure \"why\"",
+            "# canary: allow W0602 \"why\" for ever",
+            "# canary: allow W0602 \"why\" until 2027-02-30",
+            "# canary: allow W0602 \"why\" until",
+        ] {
+            assert_eq!(one(wrong), [codes::SUPPRESSION], "{wrong}");
+        }
+    }
+
+    #[test]
+    fn no_text_makes_it_panic() {
+        for text in [
+            "# canary:",
+            "#canary: allow",
+            "`# canary: allow W0601",
+            "\"# canary: allow W0601 \\",
+            "# canary: allow ä W0601 \"ö",
+        ] {
+            let _ = told(text, "2026-06-01");
         }
     }
 }

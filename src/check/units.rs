@@ -47,7 +47,7 @@ impl Cx<'_> {
                 (Ty::Points, Ty::Ratio) | (Ty::Ratio, Ty::Points) => {
                     d.help("the difference of two ratios is written in points: `0.5pp`")
                 }
-                _ => d,
+                _ => d.help(format!("both sides must be of one kind, as in `{}`", l.1.example())),
             },
         };
         self.push(d);
@@ -83,7 +83,13 @@ impl Cx<'_> {
         let _ = span;
         self.push(
             Diagnostic::error("E0303", format!("cannot {verb} {} and {}", l.1, r.1), r.0, format!("this is {}", r.1))
-                .also(l.0, format!("this is {}", l.1)),
+                .also(l.0, format!("this is {}", l.1))
+                .help(match (bare(l.1), bare(r.1)) {
+                    (true, false) | (false, true) => {
+                        "say the unit of the one that has none, as in `100ms`, `0.5pp`, `3/s`"
+                    }
+                    _ => "bring both to one kind first; what a metric counts in is said by its `unit:`",
+                }),
         );
     }
 
@@ -112,6 +118,11 @@ impl Cx<'_> {
         };
         self.push(Diagnostic::error("E0201", format!("unknown name `{name}`"), span, "not declared").help(help));
     }
+}
+
+/// Whether a kind, as it is called in a message, is that of a number without unit.
+fn bare(kind: &str) -> bool {
+    kind.ends_with("without unit")
 }
 
 fn unit_choices(v: f64, want: Ty) -> String {

@@ -67,7 +67,7 @@ impl<'c, 'a> Lower<'c, 'a> {
                         "count its increments",
                     )
                     .help("`increase(c)` counts since the guard watches, `increase(c, 5m)` in a window")
-                    .fix(at, format!("increase({name})")),
+                    .fix(at, format!("increase({name}, 5m)")),
                 );
                 return None;
             }

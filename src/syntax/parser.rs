@@ -3,7 +3,7 @@
 use super::ast::{File, Item};
 use super::build::Builder;
 use super::codes;
-use super::diagnostic::Diagnostic;
+use super::diagnostic::{Diagnostic, Label};
 use super::grammar::{self, Rule};
 use super::patch::Patched;
 use super::scan::scan;
@@ -41,6 +41,7 @@ pub fn parse(file: FileId, text: &str) -> (File, Vec<Diagnostic>) {
         }
     };
     diagnostics.append(&mut builder.diagnostics);
+    closed_too_early(&mut diagnostics);
     if tree.items.is_empty() && diagnostics.is_empty() {
         diagnostics.push(
             Diagnostic::error(codes::EMPTY, "empty policy", whole.head(), "nothing is declared")
@@ -48,6 +49,24 @@ pub fn parse(file: FileId, text: &str) -> (File, Vec<Diagnostic>) {
         );
     }
     (tree, in_order(diagnostics))
+}
+
+/// Where a block was closed too early, what belongs into it stands outside: that is one mistake, and the bracket that is left over
+/// at the end is not the one that is too many.
+fn closed_too_early(diagnostics: &mut Vec<Diagnostic>) {
+    let outside = |d: &Diagnostic| d.code == codes::MISPLACED && d.message.ends_with("not at the top of a file");
+    let Some(stray) = diagnostics.iter().filter(|d| d.code == codes::STRAY_CLOSER).map(Diagnostic::span).next_back()
+    else {
+        return;
+    };
+    let first = diagnostics.iter().filter(|d| outside(d) && d.span().start < stray.start).map(Diagnostic::span).min();
+    let Some(first) = first else { return };
+    diagnostics.retain(|d| !(outside(d) && d.span().start < stray.start));
+    for d in diagnostics.iter_mut().filter(|d| d.code == codes::STRAY_CLOSER && d.span() == stray) {
+        d.fix = None;
+        d.help = Some(String::from("look above for a `}` that closes a block too early"));
+        d.labels.push(Label { span: first, text: String::from("this stands outside of its block already") });
+    }
 }
 
 fn in_order(mut diagnostics: Vec<Diagnostic>) -> Vec<Diagnostic> {

@@ -546,7 +546,6 @@ impl<'w> Driver<'w> {
                 Record::Snapshot { early, .. } => {
                     line(String::from(if *early { "snapshot, early" } else { "snapshot" }))
                 }
-                Record::Approved { group, phase, .. } => line(format!("{group} approved of {phase}")),
                 Record::Finished { verdict, .. } => line(verdict.text().replace('_', " ")),
                 Record::Started { .. }
                 | Record::Verified { .. }

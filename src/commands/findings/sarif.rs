@@ -18,11 +18,13 @@ pub fn sarif(sources: &SourceMap, diagnostics: &[Diagnostic], suppressed: &[Supp
         .iter()
         .map(|code| {
             let (slug, text) = meaning(code);
+            let page = crate::check::registry::page(code).unwrap_or(text);
             let level = if code.starts_with('W') { "warning" } else { "error" };
             json!({
                 "id": code,
                 "name": slug,
                 "shortDescription": { "text": text },
+                "help": { "text": page, "markdown": page },
                 "fullDescription": { "text": description(code, text) },
                 "defaultConfiguration": { "level": level },
             })

@@ -35,12 +35,13 @@ pub(super) fn explain(
     let site = Site { b, context, form, range, at, rules, found };
     site.touching_call()
         .or_else(|| site.reserved())
-        .or_else(|| site.of_a_test())
-        .or_else(|| site.of_a_window())
-        .or_else(|| site.unquoted())
+        .or_else(|| site.group())
         .or_else(|| site.promql())
         .or_else(|| site.quoted_name())
         .or_else(|| site.hyphen())
+        .or_else(|| site.of_a_test())
+        .or_else(|| site.of_a_window())
+        .or_else(|| site.unquoted())
         .or_else(|| site.colon_or_equals())
         .or_else(|| site.filler())
         .or_else(|| site.no_else())
@@ -165,6 +166,20 @@ impl<'a> Site<'_, 'a> {
         let rest = self.b.patched.text.get(self.at..self.range.1).unwrap_or("");
         let next = word(rest.trim_start_matches([':', ' ', '\t']));
         matches!(next, "notify" | "run" | "snapshot")
+    }
+
+    /// `flag m4: [one, two]`
+    fn group(&self) -> Option<Diagnostic> {
+        if self.form.keyword != "flag" || self.found.text != "[" || !self.before().ends_with(':') {
+            return None;
+        }
+        let keyword = self.b.patched.span(self.range.0, self.range.0 + self.form.keyword.len());
+        Some(
+            Diagnostic::error(codes::EXPECTED, "several flags are declared with `flags`", keyword, "declares one flag")
+                .also(self.found.span, "a list of flags")
+                .help("write `flags`")
+                .fix(keyword, "flags"),
+        )
     }
 
     /// A query that does not stand between backticks.
@@ -343,7 +358,13 @@ impl<'a> Site<'_, 'a> {
             "do" => ("there is no `do`", "what happens stands behind the colon: `on breach: notify CHANNEL`"),
             _ => return None,
         };
-        Some(Diagnostic::error(codes::HABIT, message, self.found.span, "not a word of the language").help(help))
+        let d = Diagnostic::error(codes::HABIT, message, self.found.span, "not a word of the language").help(help);
+        // one word mends it
+        Some(match (self.found.text, self.form.keyword) {
+            ("then", "guard") => d.fix(self.found.span, "else"),
+            ("is" | "equals", _) => d.fix(self.found.span, "=="),
+            _ => d,
+        })
     }
 
     /// A guard or gate that ends without saying what happens.

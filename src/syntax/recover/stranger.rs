@@ -37,7 +37,9 @@ pub(super) fn stranger(b: &Builder<'_>, first: &str, text: &str, at: usize, cont
     }
     let behind = text.get(first.len()..).unwrap_or("").trim_start();
     if let Some(h) = habits::of(first, behind, context) {
-        return Diagnostic::error(codes::HABIT, h.message, place, h.label).help(h.help);
+        let d = Diagnostic::error(codes::HABIT, h.message, place, h.label).help(h.help);
+        let value = behind.split_once('=').is_some_and(|(name, _)| name.trim().chars().all(char::is_alphanumeric));
+        return if matches!(first, "const" | "var" | "local" | "define") && value { d.fix(place, "let") } else { d };
     }
     match (first, context) {
         ("notify" | "snapshot", Context::Rollout | Context::Phase) => {
@@ -51,7 +53,9 @@ pub(super) fn stranger(b: &Builder<'_>, first: &str, text: &str, at: usize, cont
             return unknown("unknown word").help("exposure is set with `traffic PORT = 5%`");
         }
         ("stage" | "step" | "wave" | "ring" | "stages" | "steps", Context::Rollout) if !behind.starts_with(':') => {
-            return unknown("unknown word").help("a stretch of constant exposure is a `phase NAME { … }`");
+            return unknown("unknown word")
+                .help("a stretch of constant exposure is a `phase NAME { … }`")
+                .fix(place, "phase");
         }
         ("rule" | "alert" | "assert" | "ensure" | "expect" | "monitor", Context::Rollout) => {
             return unknown("unknown word")
@@ -62,19 +66,6 @@ pub(super) fn stranger(b: &Builder<'_>, first: &str, text: &str, at: usize, cont
                 .help(format!("a consequence stands behind what it follows from: `guard NAME: HEALTHY else {first}`"));
         }
         _ => {}
-    }
-    if is_key(first, text) {
-        let line = "a line begins with its keyword, there are no `key: value` pairs";
-        let d = Diagnostic::error(
-            codes::HABIT,
-            format!("{shown} does not begin {}", context.wants()),
-            place,
-            "written as in YAML",
-        );
-        return match habits::of_key(first, context) {
-            Some(help) => d.help(format!("{line}; {help}")),
-            None => d.help(format!("{line}; {}", list(context))),
-        };
     }
     if let [only] = context.forms()
         && !first.is_empty()
@@ -88,6 +79,19 @@ pub(super) fn stranger(b: &Builder<'_>, first: &str, text: &str, at: usize, cont
         ));
         let value = behind.starts_with(['=', '<']) && !behind.starts_with("==");
         return if value { d.fix(start, format!("{} ", only.keyword)) } else { d };
+    }
+    if is_key(first, text) {
+        let line = "a line begins with its keyword, there are no `key: value` pairs";
+        let d = Diagnostic::error(
+            codes::HABIT,
+            format!("{shown} does not begin {}", context.wants()),
+            place,
+            "written as in YAML",
+        );
+        return match habits::of_key(first, context) {
+            Some(help) => d.help(format!("{line}; {help}")),
+            None => d.help(format!("{line}; {}", list(context))),
+        };
     }
     if !first.is_empty() && behind.starts_with('=') {
         return unknown("unknown word")

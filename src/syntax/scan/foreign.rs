@@ -170,7 +170,7 @@ impl Scan<'_> {
         let mut stand_in = " ";
         let d = if c.is_alphabetic() || c.is_numeric() {
             // keeps the word in one piece, so that only this is said of it
-            stand_in = "x";
+            stand_in = "_";
             Diagnostic::error(
                 codes::CHARACTER,
                 format!("`{c}` cannot stand in a name or number"),
