@@ -63,7 +63,10 @@ fn too_little_coverage_fails_and_a_mutant_that_survives_too() {
     assert!(text.contains("guard slow is never ok on values"), "{text}");
     let (code, text, _) = canary(&[file, "--filter", "smoke", "--mutate"]);
     assert_eq!(code, 1, "{text}");
-    assert!(text.contains("survived tests/policy_tests/checkout.canary:20:3: guard slow: limit 95% became 96%"), "{text}");
+    assert!(
+        text.contains("survived tests/policy_tests/checkout.canary:20:3: guard slow: limit 95% became 96%"),
+        "{text}"
+    );
     // mutants of a policy whose tests fail say nothing
     let (code, text, err) = canary(&["tests/policy_tests/failing.canary", "--mutate"]);
     assert_eq!(code, 1);

@@ -441,7 +441,9 @@ impl<'a> Lower<'_, 'a> {
         const SHAPE: &str = "approved(\"engineering\") or approved(\"engineering\", valid: 1h)";
         let (group, valid) = match args {
             [Arg { name: None, value }] => (value, None),
-            [Arg { name: None, value }, Arg { name: Some(n), value: valid }] if n.node == "valid" => (value, Some(valid)),
+            [Arg { name: None, value }, Arg { name: Some(n), value: valid }] if n.node == "valid" => {
+                (value, Some(valid))
+            }
             _ => {
                 self.wrong_shape(e, SHAPE);
                 return None;

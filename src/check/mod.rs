@@ -336,9 +336,7 @@ fn instead(what: &str) -> Option<&'static str> {
         "drift correct" | "drift tell" => "leave it out: the run pauses and tells, and a person sets the port back",
         "after" => "`require` a metric that says so, or let a person start the run",
         "route" | "mirror" => "leave it to the balancer's own configuration",
-        "signed_off" => {
-            "ask for it before the start: `require` with a metric, or a person who starts the run"
-        }
+        "signed_off" => "ask for it before the start: `require` with a metric, or a person who starts the run",
         "alert_firing" => {
             "read the source's own series: `sum(ALERTS{alertname=\"…\", alertstate=\"firing\"}) or vector(0)`"
         }

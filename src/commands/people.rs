@@ -84,11 +84,8 @@ fn may_approve(asked: &Args, group: &str) -> Result<(), Status> {
     match bindings.people.get(group) {
         Some(people) if people.contains(&me) => Ok(()),
         Some(people) => {
-            let text = format!(
-                "{me} does not speak for {group}: environment {} names {}",
-                run.environment,
-                people.join(", ")
-            );
+            let text =
+                format!("{me} does not speak for {group}: environment {} names {}", run.environment, people.join(", "));
             Err(because(Status::Refused, &text))
         }
         None => {

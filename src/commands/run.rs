@@ -297,7 +297,9 @@ async fn fresh_run(
     let plan = Arc::new(compiled.plan.clone());
     let backends = connect(&plan, &compiled.bindings, lab).map_err(Refusal::all)?;
     let rolled_back = last_rollback(store, &plan)?;
-    let ready = preflight::read(&plan, &backends, observer.as_mut(), &mut stop, rolled_back, false).await.map_err(Refusal::all)?;
+    let ready = preflight::read(&plan, &backends, observer.as_mut(), &mut stop, rolled_back, false)
+        .await
+        .map_err(Refusal::all)?;
     let Some(ready) = ready.filter(|_| !*stop.borrow()) else {
         return Err(Refusal::one("stopped before anything was changed"));
     };

@@ -6,7 +6,8 @@ use super::state::{Approval, Owner, Stage, State, Word};
 use super::truth::Truth;
 use super::value::{Causes, Num, compare};
 use crate::plan::{
-    Answer, Bucket, Consequence, GroupId, InputId, Millis, Missing, Node, NodeId, Plan, Population, Reading, Time, Tolerance,
+    Answer, Bucket, Consequence, GroupId, InputId, Millis, Missing, Node, NodeId, Plan, Population, Reading, Time,
+    Tolerance,
 };
 
 /// What a node is at a check.
@@ -359,9 +360,8 @@ fn accumulated(check: Check<'_>, state: &State, input: InputId, slot: u32) -> Nu
 
 /// Whether somebody of a group has said yes to the present phase, and not too long ago.
 fn approved(state: &State, at: Time, group: GroupId, valid: Option<Millis>) -> Truth {
-    let counts = |a: &Approval| {
-        a.group == group && a.phase == state.phase && a.at <= at && valid.is_none_or(|v| at - a.at < v)
-    };
+    let counts =
+        |a: &Approval| a.group == group && a.phase == state.phase && a.at <= at && valid.is_none_or(|v| at - a.at < v);
     Truth::from(state.approvals.iter().any(counts))
 }
 

@@ -136,9 +136,10 @@ impl Explanation {
             rule: plan.guard_name(id).to_owned(),
             summary,
             guard: guard_report(plan, state, id),
-            inputs: plan.guards.get(id.index()).map_or_else(Vec::new, |g| {
-                input_reports(check, state, &check.measured(g.healthy, &g.inputs))
-            }),
+            inputs: plan
+                .guards
+                .get(id.index())
+                .map_or_else(Vec::new, |g| input_reports(check, state, &check.measured(g.healthy, &g.inputs))),
             others: active(state).filter(|o| *o != id).filter_map(|o| guard_report(plan, state, o)).collect(),
         }
     }

@@ -139,10 +139,12 @@ fn wanted(check: Check<'_>) -> Option<BTreeSet<InputId>> {
     for (root, owner) in roots(plan) {
         let assumed = match owner {
             Owner::Guard(g) => given.assumes(g),
-            Owner::Rollout => plan.requires.iter().any(|r| r.cond == root) && {
-                requires += 1;
-                given.grants(requires - 1)
-            },
+            Owner::Rollout => {
+                plan.requires.iter().any(|r| r.cond == root) && {
+                    requires += 1;
+                    given.grants(requires - 1)
+                }
+            }
             Owner::Phase(_) => false,
         };
         if !assumed {

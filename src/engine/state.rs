@@ -3,7 +3,8 @@
 use super::explain::Explanation;
 use super::monitor::{Monitor, Stopwatch};
 use crate::plan::{
-    ActionId, Answer, GroupId, GuardId, Millis, Node, NodeId, PhaseId, Plan, PortId, Setting, Step, SwitchId, Time, Trigger,
+    ActionId, Answer, GroupId, GuardId, Millis, Node, NodeId, PhaseId, Plan, PortId, Setting, Step, SwitchId, Time,
+    Trigger,
 };
 use serde::{Deserialize, Serialize};
 

@@ -117,8 +117,7 @@ pub async fn read(
     let mut state = State::new(plan);
     let mut effects = Vec::new();
     let (originals_read, baseline_read) = (originals.clone(), baseline.clone());
-    let input =
-        Input::Start { at, originals: originals_read, answers: &answers, baseline: baseline_read, rolled_back };
+    let input = Input::Start { at, originals: originals_read, answers: &answers, baseline: baseline_read, rolled_back };
     step(plan, &mut state, input, &mut effects);
     let refused = effects
         .into_iter()

@@ -44,21 +44,29 @@ impl Judge<'_> {
         match &self.expect.what {
             Expected::Guard(guard, word) => {
                 let at = |row: usize| self.trace.mark(row, *guard).text();
-                self.state(at, |found| *found == word, |found| match found {
-                    Some(w) => format!("it is {w}"),
-                    None => String::from("it does not watch then"),
-                })
+                self.state(
+                    at,
+                    |found| *found == word,
+                    |found| match found {
+                        Some(w) => format!("it is {w}"),
+                        None => String::from("it does not watch then"),
+                    },
+                )
             }
             Expected::Port(ports, setting) => {
                 let at = |row: usize| {
                     let t = self.trace.rows.get(row)?.at;
                     ports.iter().map(|p| self.trace.port(t, *p)).collect::<Option<Vec<_>>>()
                 };
-                self.state(at, |found| found.iter().all(|s| s.same(*setting)), |found| {
-                    let mut words: Vec<String> = found.into_iter().flatten().map(|s| s.to_string()).collect();
-                    words.dedup();
-                    format!("it is {}", words.join(", "))
-                })
+                self.state(
+                    at,
+                    |found| found.iter().all(|s| s.same(*setting)),
+                    |found| {
+                        let mut words: Vec<String> = found.into_iter().flatten().map(|s| s.to_string()).collect();
+                        words.dedup();
+                        format!("it is {}", words.join(", "))
+                    },
+                )
             }
             _ => self.event(),
         }
@@ -161,9 +169,10 @@ impl Judge<'_> {
             // what else happens at a check has the cause of what was decided there
             _ => {
                 let at = self.trace.events.iter().find(|(_, e)| e == event).map(|(t, _)| *t);
-                self.trace.events.iter().any(|(t, e)| {
-                    Some(*t) == at && matches!(e, Event::Rollback(_, c) | Event::Paused(c) if c.is(name))
-                })
+                self.trace
+                    .events
+                    .iter()
+                    .any(|(t, e)| Some(*t) == at && matches!(e, Event::Rollback(_, c) | Event::Paused(c) if c.is(name)))
             }
         }
     }
@@ -206,7 +215,9 @@ impl Judge<'_> {
         };
         let paused = if row.paused { ", paused" } else { "" };
         let end = if self.expect.at.is_none() {
-            String::from(" (the test ends there, an hour after the last time that it names: say `at …` to go on longer)")
+            String::from(
+                " (the test ends there, an hour after the last time that it names: say `at …` to go on longer)",
+            )
         } else {
             String::new()
         };
@@ -246,6 +257,7 @@ impl Judge<'_> {
 
 /// Whether a reason for a refused start is of that name.
 fn refused_by(reason: &str, name: &str) -> bool {
-    reason.starts_with(&format!("guard {name} is false")) || reason.starts_with(&format!("{name}:"))
+    reason.starts_with(&format!("guard {name} is false"))
+        || reason.starts_with(&format!("{name}:"))
         || reason.starts_with(&format!("{name} is already"))
 }

@@ -112,7 +112,8 @@ fn changed(plan: &Plan, m: Mutation) -> Option<(Plan, String)> {
         Change::Limit(n, way) => limit(&mut out, m.guard, guard, n, way)?,
         Change::AtLeast(n) => {
             let at = *comparisons(plan, guard.healthy).get(n)?;
-            let Node::Compare { op, left, right, at_least: Some(events), unit } = *plan.program.nodes.get(at.index())?
+            let Node::Compare { op, left, right, at_least: Some(events), unit } =
+                *plan.program.nodes.get(at.index())?
             else {
                 return None;
             };

@@ -163,7 +163,8 @@ impl<'t> Runner<'t> {
                     (false, format!("not done within {}", crate::plan::show::duration(timeout)))
                 }
             };
-            let ended = Input::ActionEnded { at: self.start + just, token: under.token, ok, how, output: String::new() };
+            let ended =
+                Input::ActionEnded { at: self.start + just, token: under.token, ok, how, output: String::new() };
             self.feed(at, ended);
         }
         self.act(at, at - self.plan.check_every.max(1) + 1);

@@ -53,7 +53,10 @@ pub fn strip(plan: &Plan, trace: &Trace, expected: Option<Millis>, actual: Optio
     };
     if let Some(at) = expected {
         // what was to come lies behind the run's end
-        line("expected", &if at <= trace.end { mark(at, '^') } else { format!("{}> {}", " ".repeat(columns), show::duration(at)) });
+        line(
+            "expected",
+            &if at <= trace.end { mark(at, '^') } else { format!("{}> {}", " ".repeat(columns), show::duration(at)) },
+        );
     }
     if let Some(at) = actual {
         line("actual", &mark(at, '^'));

@@ -233,23 +233,18 @@ impl<'t> World<'t> {
         }
         // what is only given to be compared with says nothing of the canary
         let canary = |n: &NodeId| {
-            self.nodes.binary_search_by_key(n, |l| l.node).is_ok_and(|i| {
-                self.nodes.get(i).is_some_and(|l| l.population == Population::Canary)
-            })
+            self.nodes
+                .binary_search_by_key(n, |l| l.node)
+                .is_ok_and(|i| self.nodes.get(i).is_some_and(|l| l.population == Population::Canary))
         };
         let said = |l: &Line| {
             l.during.holds(at)
                 && match &l.what {
                     Replaced::Nodes(ids) => ids.iter().any(|n| ground.nodes.contains(n) && canary(n)),
                     Replaced::Counter { metric, population } => ground.inputs.iter().any(|i| {
-                        self.plan
-                            .inputs
-                            .get(i.index())
-                            .is_some_and(|i| {
-                                i.metric == *metric
-                                    && i.population == *population
-                                    && i.population == Population::Canary
-                            })
+                        self.plan.inputs.get(i.index()).is_some_and(|i| {
+                            i.metric == *metric && i.population == *population && i.population == Population::Canary
+                        })
                     }),
                 }
         };

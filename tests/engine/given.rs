@@ -53,7 +53,8 @@ fn a_given_value_is_fresh_and_complete_and_the_rest_is_measured() {
 
 #[test]
 fn what_is_assumed_is_ok_without_values_and_its_operators_begin_anew() {
-    let plan = plan("guard soft: not ((load > 5) for 2 checks) else hold  phase one { traffic checkout = 5%  hold 10m }");
+    let plan =
+        plan("guard soft: not ((load > 5) for 2 checks) else hold  phase one { traffic checkout = 5%  hold 10m }");
     let assumed = [canary::plan::GuardId(0)];
     let (mut state, mut out) = run(&plan, Given { guards: &assumed, ..Given::NONE }, 4);
     assert_eq!((state.guards[0].word, state.guards[0].reading.value), (Some(Word::Ok), None));
@@ -102,9 +103,11 @@ fn an_approval_is_of_the_phase_in_which_it_is_given() {
 #[test]
 fn an_approval_ends_after_its_time_and_with_a_rollback_and_not_with_a_pause() {
     use super::world::Is;
-    let late = World::of(APPROVED).operator(PEOPLE, "5m").operator(PEOPLE, "10m").during("load", "9m", "12m15s", Is(4.0));
+    let late =
+        World::of(APPROVED).operator(PEOPLE, "5m").operator(PEOPLE, "10m").during("load", "9m", "12m15s", Is(4.0));
     assert_eq!(late.run("1h").state.verdict(), None, "two minutes were over before the load fell");
-    let within = World::of(APPROVED).operator(PEOPLE, "5m").operator(PEOPLE, "10m").during("load", "9m", "11m30s", Is(4.0));
+    let within =
+        World::of(APPROVED).operator(PEOPLE, "5m").operator(PEOPLE, "10m").during("load", "9m", "11m30s", Is(4.0));
     assert_eq!(within.run("1h").course.last().unwrap(), "11m30s promoted");
     let paused = World::of(APPROVED)
         .operator(Operator::Pause, "4m")

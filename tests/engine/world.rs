@@ -409,7 +409,10 @@ impl<'w> Driver<'w> {
         let world = self.world;
         let answers = world.answers(0);
         let originals = world.originals.clone();
-        self.feed(0, Input::Start { at: 0, originals, answers: &answers, baseline: world.baseline(), rolled_back: None });
+        self.feed(
+            0,
+            Input::Start { at: 0, originals, answers: &answers, baseline: world.baseline(), rolled_back: None },
+        );
         let every = world.plan.check_every;
         let mut at = every;
         while at <= until && self.state.verdict().is_none() {

@@ -126,8 +126,13 @@ impl<'a> Compiler<'_, 'a> {
             None => format!("its guards: {}", suggest::list(&guards)),
         };
         self.cx.push(
-            Diagnostic::error("E0201", format!("nothing here is called `{}`", name.node), name.span, "because of what?")
-                .help(help),
+            Diagnostic::error(
+                "E0201",
+                format!("nothing here is called `{}`", name.node),
+                name.span,
+                "because of what?",
+            )
+            .help(help),
         );
         None
     }

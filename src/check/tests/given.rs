@@ -212,7 +212,9 @@ impl<'a> Compiler<'_, 'a> {
 
     fn value(&self, target: &Target, what: &Expr, e: &'a Expr) -> Option<Course> {
         match &e.kind {
-            ExprKind::Name(path) if matches!(path.as_slice(), [n] if n.node == "missing") => return Some(Course::Missing),
+            ExprKind::Name(path) if matches!(path.as_slice(), [n] if n.node == "missing") => {
+                return Some(Course::Missing);
+            }
             ExprKind::Call { callee, args } if matches!(callee.as_slice(), [n] if n.node == "series") => {
                 return self.series(target, what, e, args);
             }

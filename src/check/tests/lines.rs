@@ -3,9 +3,7 @@
 use super::super::inputs::Inputs;
 use super::super::scope::Decl;
 use super::super::{Cx, head, suggest};
-use super::{
-    Act, ActLine, ActionLine, PortLine, SourceFault, SourceLine, Stretch, Test, nodes,
-};
+use super::{Act, ActLine, ActionLine, PortLine, SourceFault, SourceLine, Stretch, Test, nodes};
 use crate::check::expr::{Lower, Place};
 use crate::check::types::{Ty, Value};
 use crate::plan::{ActionId, Millis, Node, NodeId, Plan, Population, PortId, PortKind, Setting, SwitchId};
@@ -123,7 +121,9 @@ impl<'c, 'a> Compiler<'c, 'a> {
                     t.title.span,
                     "would pass whatever happens",
                 )
-                .help("say what is to happen, for example `expect rollback at 17m because slow`, or `expect no rollback`"),
+                .help(
+                    "say what is to happen, for example `expect rollback at 17m because slow`, or `expect no rollback`",
+                ),
             );
         }
         Some(out)
@@ -145,7 +145,9 @@ impl<'c, 'a> Compiler<'c, 'a> {
                 let timed = line.from.is_some() || line.to.is_some();
                 out.givens.push(self.given(population.as_ref(), what, value, stretch, timed, line.span)?);
             }
-            TestLineKind::GivenRolledBack(e) => out.rolled_back = Some(self.cx.duration(e, "`rolled back … ago`", 0)?),
+            TestLineKind::GivenRolledBack(e) => {
+                out.rolled_back = Some(self.cx.duration(e, "`rolled back … ago`", 0)?)
+            }
             TestLineKind::Source { source, fault } => out.sources.push(self.source(source, fault, stretch)?),
             TestLineKind::RunnerStops => {
                 if line.to.is_none() {

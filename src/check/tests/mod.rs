@@ -2,16 +2,16 @@
 //!
 //! A test is compiled against the plan of its rollout, without an environment: what it gives is given whatever answers it.
 
-mod lines;
 mod expect;
 mod given;
+mod lines;
 mod nodes;
 mod series;
 
 use super::Cx;
 use super::rollout;
-use crate::plan::{GroupId, Millis, NodeId, Plan, Population, PortId, Setting, SwitchId, Time};
 use crate::plan::{ActionId, ChannelId, GuardId, PhaseId};
+use crate::plan::{GroupId, Millis, NodeId, Plan, Population, PortId, Setting, SwitchId, Time};
 use crate::syntax::ast;
 use crate::syntax::diagnostic::Diagnostic;
 use crate::syntax::source::{SourceMap, Span};

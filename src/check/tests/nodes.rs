@@ -91,7 +91,9 @@ pub fn text(plan: &Plan, id: NodeId) -> Option<String> {
             of(&format!("share({} < {})", input.metric, show::value(*below, unit)))
         }
         Node::Quantile { q, .. } => match (q * 100.0).round() {
-            p if (q * 100.0 - p).abs() < 1e-9 && [50.0, 95.0, 99.0].contains(&p) => of(&format!("p{p}({})", input.metric)),
+            p if (q * 100.0 - p).abs() < 1e-9 && [50.0, 95.0, 99.0].contains(&p) => {
+                of(&format!("p{p}({})", input.metric))
+            }
             _ => of(&format!("quantile({}, {})", input.metric, show::number(*q))),
         },
         _ => return None,

@@ -101,7 +101,8 @@ mod tests {
 
     #[test]
     fn what_is_no_value_is_named() {
-        for (text, token) in [("70 abc", "abc"), ("70+2", "70+2"), ("_xx", "_xx"), ("inf", "inf"), ("1x9999999", "1x9999999")]
+        for (text, token) in
+            [("70 abc", "abc"), ("70+2", "70+2"), ("_xx", "_xx"), ("inf", "inf"), ("1x9999999", "1x9999999")]
         {
             assert_eq!(parse(text, 1.0).unwrap_err().0, token);
         }

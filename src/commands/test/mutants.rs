@@ -61,7 +61,8 @@ pub(super) fn text(all: &[Mutated], style: Style) -> String {
             let _ = writeln!(out, "  {} {place}: guard {guard}: {what}", style.bad("survived"));
         }
         if !m.survivors.is_empty() {
-            let _ = writeln!(out, "  no test fails when this is changed: give values near the limit, and expect a time");
+            let _ =
+                writeln!(out, "  no test fails when this is changed: give values near the limit, and expect a time");
         }
     }
     out
@@ -69,9 +70,8 @@ pub(super) fn text(all: &[Mutated], style: Style) -> String {
 
 pub(super) fn json(all: &[Mutated]) -> Value {
     let one = |m: &Mutated| {
-        let survivor = |(place, guard, what): &(String, String, String)| {
-            json!({ "place": place, "guard": guard, "change": what })
-        };
+        let survivor =
+            |(place, guard, what): &(String, String, String)| json!({ "place": place, "guard": guard, "change": what });
         json!({
             "rollout": m.rollout,
             "mutants": m.mutants,

@@ -66,11 +66,7 @@ fn excerpt(map: &SourceMap, span: Span) -> String {
     let under = map.slice(span).lines().next().unwrap_or("").trim_end().chars().count().max(1);
     let before: String =
         text.chars().take(column.saturating_sub(1)).map(|c| if c == '\t' { '\t' } else { ' ' }).collect();
-    format!(
-        "    {pad}--> {}\n    {number} | {text}\n    {pad} | {before}{}\n",
-        map.place(span),
-        "^".repeat(under)
-    )
+    format!("    {pad}--> {}\n    {number} | {text}\n    {pad} | {before}{}\n", map.place(span), "^".repeat(under))
 }
 
 /// Guards, their words and their values at the first check that differs.
@@ -80,10 +76,7 @@ fn check(d: &Done, f: &Failure) -> String {
     let row = d.trace.row_at(f.at);
     let place = match row.and_then(|r| d.trace.rows.get(r)).and_then(|r| r.phase) {
         Some(p) => format!("in phase {}", plan.phase_name(p)),
-        None => state.verdict().map_or_else(
-            || String::from("taking everything back"),
-            |v| v.text().replace('_', " "),
-        ),
+        None => state.verdict().map_or_else(|| String::from("taking everything back"), |v| v.text().replace('_', " ")),
     };
     let mut out = format!("    the check at {} ({place})\n", show::duration(f.at));
     let reports = guard_reports(plan, &state);
