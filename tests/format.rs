@@ -8,8 +8,11 @@
     reason = "a test may stop at the first surprise"
 )]
 
+mod forms;
+
 use canary::syntax::format::{FormatError, format};
 use canary::syntax::source::FileId;
+use forms::{CONTEXTS, Forms};
 use proptest::prelude::*;
 use std::path::{Path, PathBuf};
 
@@ -102,6 +105,44 @@ fn a_block_on_one_line_stays_there_if_it_fits() {
 }
 
 #[test]
+fn the_other_blocks_have_their_layout() {
+    becomes(
+        "probe p every 30s timeout 10s { step login = post(\"/l\", status: 200)\nstep b=get(\"/b\") }",
+        "probe p every 30s timeout 10s {\n  step login = post(\"/l\", status: 200)\n  step b     = get(\"/b\")\n}\n",
+    );
+    becomes(
+        "score health { part errors = errors bad 2% good 0.1% weight 3\npart speed = share(latency<300ms) bad 90% good 99% }",
+        "score health {\n\
+         \x20 part errors = errors                 bad 2%  good 0.1% weight 3\n\
+         \x20 part speed  = share(latency < 300ms) bad 90% good 99%\n\
+         }\n",
+    );
+    becomes(
+        "environment e { labels {tenant=\"tenant_id\" severity=\"sev\"}\npeople qa=[\"a\"]\npeople ops=[\"b\"]\nlabels {\na=\"b\" } }",
+        "environment e {\n\
+         \x20 labels { tenant = \"tenant_id\"   severity = \"sev\" }\n\
+         \x20 people qa  = [\"a\"]\n\
+         \x20 people ops = [\"b\"]\n\
+         \x20 labels {\n\
+         \x20   a = \"b\"\n\
+         \x20 }\n\
+         }\n",
+    );
+    becomes(
+        "test \"t\" for r with a=2%,b=c { given errors=2% of 100/s\nfrom 3m expect rollback at 5m\n\n\nbecause slow\nexpect x is 5% }",
+        "test \"t\" for r with a = 2%, b = c {\n\
+         \x20 given errors = 2% of 100/s from 3m\n\
+         \x20 expect rollback at 5m because slow\n\
+         \x20 expect x is 5%\n\
+         }\n",
+    );
+    becomes(
+        "test \"t\" for r { assume healthy expect promoted }",
+        "test \"t\" for r { assume healthy   expect promoted }\n",
+    );
+}
+
+#[test]
 fn the_tails_of_a_guard_stand_in_one_order() {
     becomes(
         "rollout r { guard a: x < 5% tolerate 5m never waived until q from p at least 9 events else rollback to p }",
@@ -164,12 +205,71 @@ rollout r "a title" {
 }
 "#;
 
-/// Places of the sample where a comment, or any blank, may stand.
-fn gaps() -> Vec<usize> {
+/// The rest of the language.
+const MORE: &str = r##"edition 2026
+use std.http(service: "checkout") as http
+use "./team.canary"(max: 2%) as team
+slice severity in ["low", "high"]
+slice tenant of http.agreement label "tenant_id"
+window office = mon..fri, sun 09:00..17:00, 18:00..24:00 zone "Europe/Berlin"
+load burst = burst(get: "/q", requests: 100)
+probe journey every 30s timeout 10s {
+  step login = post("/login", json: `{"user": "#1"}`, status: 200)
+  step b     = get("/basket", bearer: token)
+}
+signoff m4 {
+  artifact "signoffs/m4.json"
+  require golden == 0 and x not in [1, 2] "why"
+  by "quality"   expires 14d
+}
+slo target { objective errors <= 0.1% over 30d }
+score health { part errors = errors bad 2% good 0.1% weight 3   part b = c bad 1% good 2% }
+environment e {
+  labels { tenant = "tenant_id"   severity = "sev" }
+  people qa = ["user-1", "user-2"]
+}
+rollout r {
+  release canary "main" stable "r0.5" proven by http.release
+  advance when now not in freeze
+  cooldown 24h after rollback
+  start slices by severity limit 200 per 1h
+  drift pause
+  route checkout = header "X-Canary" "1"
+  after search promoted within 7d
+  phase a {
+    irreversible "why"   mirror x = 20%
+    ramp x from 5% to 50% by 5% every 10m
+    hold until 500 events of errors within 6h else pause
+    hold forever
+  }
+}
+test "what # it shows" for checkout with max_errors = 2%, min = n {
+  assume healthy
+  starts at 2026-10-25T00:30Z
+  given errors = 2% of 100/s from 3m to 5m
+  given stable errors = 0.5% of 900/s
+  given share(latency < 300ms) = -80% from 12m
+  given pool ramps 70% to 90% from 5m to 10m
+  given used / all = series(`70 _x3`, step: 1m)
+  given rolled back 3h ago
+  given precision[tenant: "acme", severity: "low"] = missing
+  source prometheus keeps no history   runner stops from 3m
+  action smoke hangs to 5m
+  operator approves "engineering" as "user-1" at 20m
+  port checkout drifts to 20% at 10m
+  expect no rollback to a at 5m because slow
+  expect not ran smoke 3 times
+  expect guard slow is failing
+  expect checkout[tenant: "a"] is 50% at 16m   expect killed stop
+}
+"##;
+
+/// Places of a sample where a comment, or any blank, may stand.
+fn gaps(sample: &str) -> Vec<usize> {
     let mut quote = None;
     let mut comment = false;
     let mut out = Vec::new();
-    for (i, c) in SAMPLE.char_indices() {
+    for (i, c) in sample.char_indices() {
         match (quote, comment, c) {
             (_, true, '\n') => comment = false,
             (None, false, '#') => comment = true,
@@ -184,31 +284,36 @@ fn gaps() -> Vec<usize> {
 
 #[test]
 fn a_comment_may_stand_anywhere_and_stays() {
-    for at in gaps() {
-        for comment in [" # here\n", "\n# here\n", "\n\n  # here\n\n"] {
-            let text = format!("{}{comment}{}", &SAMPLE[..at], &SAMPLE[at..]);
-            let out = settled(&text);
-            assert_eq!(out.matches("# here").count(), 1, "{out}");
-            // the words before it are those that stood before it (the tails of a guard are in order already)
-            let words = |t: &str| t.split("# here").next().unwrap().replace([' ', '\n', ','], "");
-            assert_eq!(words(&out), words(&text), "moved:\n{out}");
-        }
+    const COMMENTS: [&str; 3] = [" # here\n", "\n# here\n", "\n\n  # here\n\n"];
+    let all = |sample, at| COMMENTS.map(|c| (sample, at, c)).to_vec();
+    let places = gaps(SAMPLE).into_iter().flat_map(|at| all(SAMPLE, at));
+    // one of the three at each place: the layout of the two samples is the same code
+    let more = gaps(MORE).into_iter().zip(COMMENTS.iter().cycle()).map(|(at, c)| (MORE, at, *c));
+    for (sample, at, comment) in places.chain(more) {
+        let text = format!("{}{comment}{}", &sample[..at], &sample[at..]);
+        let out = settled(&text);
+        assert_eq!(out.matches("# here").count(), 1, "{out}");
+        // the words before it are those that stood before it (the tails of a guard are in order already)
+        let words = |t: &str| t.split("# here").next().unwrap().replace([' ', '\n', ','], "");
+        assert_eq!(words(&out), words(&text), "moved:\n{out}");
     }
 }
 
 #[test]
 fn blanks_do_not_matter() {
-    let wanted = settled(SAMPLE);
-    let spread: String = {
-        let gaps = gaps();
-        SAMPLE
-            .char_indices()
-            .map(|(i, c)| if gaps.contains(&i) && c == ' ' { "  \t ".to_owned() } else { c.to_string() })
-            .collect()
-    };
-    assert_eq!(settled(&spread), wanted);
-    assert_eq!(settled(&SAMPLE.replace('\n', "\r\n")), wanted);
-    assert_eq!(settled(&SAMPLE.replace('\n', "  \n")), wanted);
+    for sample in [SAMPLE, MORE] {
+        let wanted = settled(sample);
+        let spread: String = {
+            let gaps = gaps(sample);
+            sample
+                .char_indices()
+                .map(|(i, c)| if gaps.contains(&i) && c == ' ' { "  \t ".to_owned() } else { c.to_string() })
+                .collect()
+        };
+        assert_eq!(settled(&spread), wanted);
+        assert_eq!(settled(&sample.replace('\n', "\r\n")), wanted);
+        assert_eq!(settled(&sample.replace('\n', "  \n")), wanted);
+    }
 }
 
 proptest! {
@@ -218,11 +323,12 @@ proptest! {
 
     /// Comments and line breaks anywhere, several at once.
     #[test]
-    fn many_comments_and_breaks(places in proptest::collection::vec((0usize..1000, 0usize..5), 1..12)) {
-        let gaps = gaps();
+    fn many_comments_and_breaks(more in any::<bool>(), places in proptest::collection::vec((0usize..1000, 0usize..5), 1..12)) {
+        let sample = if more { MORE } else { SAMPLE };
+        let gaps = gaps(sample);
         let mut places: Vec<(usize, usize)> = places.into_iter().map(|(p, k)| (gaps[p % gaps.len()], k)).collect();
         places.sort_unstable();
-        let mut text = SAMPLE.to_owned();
+        let mut text = sample.to_owned();
         let mut comments = 0;
         for (n, (at, kind)) in places.into_iter().enumerate().rev() {
             let with = match kind {
@@ -236,6 +342,25 @@ proptest! {
         prop_assert_eq!(out.matches("# number").count(), comments);
     }
 
+    /// Any statements of any place, one behind the other, with breaks and comments between them.
+    #[test]
+    fn any_statements(
+        place in 0..CONTEXTS.len(),
+        lines in proptest::collection::vec((0usize..1000, 0usize..5), 1..8),
+    ) {
+        let Forms { head, forms, .. } = &CONTEXTS[place];
+        let mut text = head.to_string();
+        let mut comments = 0;
+        for (which, between) in lines {
+            text.push_str(forms[which % forms.len()]);
+            text.push_str([" ", "\n", "\n\n", " # a comment\n", "\n# a comment\n"][between]);
+            comments += usize::from(between > 2);
+        }
+        text.push_str(&"}".repeat(head.matches('{').count()));
+        let out = settled(&text);
+        prop_assert_eq!(out.matches("# a comment").count(), comments);
+    }
+
     /// Whatever the text: a result that means the same, or an error; never a panic, never a doubt about itself.
     #[test]
     fn any_text(text in "\\PC{0,200}|[a-z{}()\\[\\]#\"` \n:=,5%]{0,200}") {
@@ -246,11 +371,12 @@ proptest! {
 
     /// The sample with a piece cut out.
     #[test]
-    fn a_damaged_policy(from in 0usize..1400, len in 0usize..60) {
-        let ends: Vec<usize> = SAMPLE.char_indices().map(|(i, _)| i).collect();
+    fn a_damaged_policy(more in any::<bool>(), from in 0usize..2400, len in 0usize..60) {
+        let sample = if more { MORE } else { SAMPLE };
+        let ends: Vec<usize> = sample.char_indices().map(|(i, _)| i).collect();
         let a = ends[from % ends.len()];
         let b = ends[(from + len) % ends.len()].max(a);
-        let text = format!("{}{}", &SAMPLE[..a], &SAMPLE[b..]);
+        let text = format!("{}{}", &sample[..a], &sample[b..]);
         match format(FileId(0), &text) {
             Ok(_) => _ = settled(&text),
             Err(e) => prop_assert!(matches!(e, FormatError::Syntax(_)), "{:?}\n{}", e, text),

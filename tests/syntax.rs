@@ -8,8 +8,11 @@
     reason = "a test may stop at the first surprise"
 )]
 
+mod forms;
+
 use canary::syntax::source::{FileId, SourceMap};
 use canary::syntax::{codes, render};
+use forms::{CONTEXTS, Forms};
 use proptest::prelude::*;
 use serde_json::Value;
 use std::time::{Duration, Instant};
@@ -66,224 +69,6 @@ fn plain(value: Value) -> Value {
     }
 }
 
-const TOP: &[&str] = &[
-    "edition 2026",
-    "param max: ratio = 1%",
-    "param max: ratio = 1% at least 0% at most 2% \"doc\"",
-    "let x = errors + 1",
-    "let x = (a and b) for 80% of 10m",
-    "metric a: ratio = prometheus(`up`, max_age: 1m)",
-    "metric a: ratio = b",
-    "metric a: count = x[tenant: \"acme\"]",
-    "traffic checkout",
-    "traffic checkout about 40/s per tenant, severity",
-    "flag a: bool",
-    "flag a: count in [0, 1, 2] per tenant",
-    "action smoke",
-    "action smoke timeout 60s",
-    "action smoke timeout 60s, undo none",
-    "action smoke undo other",
-    "channel oncall",
-    "channel oncall, live",
-    "environment e { a = b(c: 1) }",
-    "rollout r { }",
-    "rollout r \"title\" per tenant { phase a { hold 5m } }",
-    "use std.http(service: \"x\") as http",
-    "use std.http as http",
-    "use \"./team.canary\" as team",
-    "use \"./team.canary\"(max: 2%) as team",
-    "slice severity in [\"low\", \"high\"]",
-    "slice severity in []",
-    "slice tenant of agreement",
-    "slice tenant of http.errors",
-    "slice tenant of agreement label \"tenant_id\"",
-    "flags all: [a, b]",
-    "flags all: []",
-    "flags all: [\"a-b\", c] in [0%, 10%] per tenant, severity",
-    "probe p every 30s timeout 10s { step a = get(\"/\", status: 200) }",
-    "probe p every 30s { }",
-    "load burst = burst(get: \"/q\", requests: 100)",
-    "killswitch k { flag a = off run stop }",
-    "killswitch k per tenant { traffic b = 0%, flag a = off }",
-    "window office = mon..fri 09:00..17:00 zone \"Europe/Berlin\"",
-    "window weekend = sat, sun 00:00..12:00, 13:00..24:00 zone \"Europe/Berlin\"",
-    "signoff m4 { artifact \"a.json\" }",
-    "slo target { objective errors <= 0.1% over 30d }",
-    "score health { part a = b bad 2% good 0.1% }",
-    "test \"t\" for r { expect rollback }",
-    "test \"t\" for r with max = 2% { expect rollback }",
-    "test \"t\" for r with max = 2%, min = n { }",
-];
-
-const ROLLOUT: &[&str] = &[
-    "owner \"team\"",
-    "link adr \"docs/1.md\"",
-    "check every 15s",
-    "settle 30s",
-    "baseline 5m",
-    "require x >= 100",
-    "require signed_off(m4) \"why\"",
-    "no data tolerate 10m else pause",
-    "no data tolerate 4 checks else rollback",
-    "no data else hold",
-    "guard a: x < 5% else rollback",
-    "guard a: x < 5% at least 300 events from p until q tolerate 2 checks never waived else rollback to p, kill k",
-    "guard a: x <= stable + 0.5pp confidence 99% or undecided else tell",
-    "guard a: (x < 5%) for 3 of 5 checks tolerate 5m else hold",
-    "phase a { hold 5m }",
-    "phase a \"why\" { }",
-    "on breach: notify oncall",
-    "on breach, rollback: run a",
-    "on done: snapshot",
-    "every 5m: notify live, slack",
-    "at 15m, 30m: snapshot",
-    "when x > 500: run a limit 4 per 1h",
-    "when x: notify live",
-    "release canary \"main\"",
-    "release canary \"main\" stable \"r0.5\"",
-    "release canary \"main\" proven by http.release",
-    "release canary \"main\" stable \"r0.5\" proven by shadow",
-    "advance when now in office and not (now in freeze)",
-    "advance when now not in freeze",
-    "cooldown 24h after rollback",
-    "start slices by severity",
-    "start slices by severity limit 200 per 1h",
-    "drift pause",
-    "route checkout = header \"X-Canary\" \"1\"",
-    "route checkout = cookie \"canary\"",
-    "after search promoted within 7d",
-];
-
-const PHASE: &[&str] = &[
-    "traffic x = 5%",
-    "flag y = on",
-    "traffic x = 10%, flag y = 1",
-    "run smoke",
-    "run smoke else pause",
-    "hold 30m",
-    "hold watch",
-    "promote when x",
-    "promote when (a >= 98% and b == 0) for 7d",
-    "promote when a within 30m else rollback to p",
-    "ramp x from 5% to 50% by 5% every 10m",
-    "mirror x = 20%",
-    "hold forever",
-    "hold until 500 events",
-    "hold until n events of http.errors",
-    "hold until 500 events within 6h else rollback to p",
-    "hold until 500 events of errors within 6h else pause",
-    "irreversible \"why\"",
-];
-
-const SWITCH: &[&str] =
-    &["traffic x = 0%", "flag y = off", "traffic x = 0%, flag y = 0", "run stop", "run stop else pause"];
-
-const ENVIRONMENT: &[&str] = &[
-    "prometheus = prometheus(url: env(\"URL\"), bearer: secret(\"T\"))",
-    "smoke = command([\"./smoke.sh\", \"--strict\"])",
-    "store = lab",
-    "confidence = x(a: 1)",
-    "labels = y(b: 2)",
-    "variants checkout { canary = `version=\"v2\"`   all = `` }",
-    "labels { tenant = \"tenant_id\" }",
-    "labels { tenant = \"tenant_id\"   severity = \"sev\" }",
-    "labels { }",
-    "people engineering = [\"user-1\", \"user-2\"]",
-];
-
-const PROBE: &[&str] = &[
-    "step login = post(\"/login\", json: `{\"user\": \"probe\"}`, status: 200, capture: token(\"$.token\"))",
-    "step basket = get(\"/basket\", bearer: token, within: 800ms)",
-    "step step = step(step)",
-];
-
-const SIGNOFF: &[&str] = &[
-    "artifact \"signoffs/m4.json\"",
-    "require shadow_runs >= 100 \"shadow run complete\"",
-    "require golden == 0",
-    "by \"quality\"",
-    "expires 14d",
-    "expires lifetime",
-];
-
-const SLO: &[&str] = &["objective errors <= 0.1% over 30d", "objective http.errors <= limit over period"];
-
-const SCORE: &[&str] = &[
-    "part errors = errors bad 2% good 0.1% weight 3",
-    "part speed = share(latency < 300ms) bad 90% good 99%",
-    "part part = part bad bad good good",
-];
-
-const TEST: &[&str] = &[
-    "assume healthy",
-    "starts at 2026-10-25T00:30Z",
-    "given errors = 2%",
-    "given errors = 2% of 100/s from 3m to 5m",
-    "given errors = 2% of rate",
-    "given stable errors = 0.5% of 900/s",
-    "given before latency_p95 = 400ms to 5m",
-    "given canary errors = missing from 2m",
-    "given share(latency < 300ms) = 80% from 12m",
-    "given used / all = 80%",
-    "given pool ramps 70% to 90%",
-    "given pool ramps 70% to 90% to 10m",
-    "given pool ramps 70% to high from 5m to 10m",
-    "given pool = series(`70 70 _x3 stale 70+2x10`, step: 1m, unit: 1%)",
-    "given precision[tenant: \"acme\", severity: \"low\"] = 90% from 2d",
-    "given http.errors = missing",
-    "given approved(\"engineering\") = true",
-    "given rolled back 3h ago",
-    "given rolled = 3",
-    "source prometheus fails",
-    "source prometheus fails from 5m to 9m",
-    "source prometheus lacks canary",
-    "source prometheus lacks canary from 5m",
-    "source prometheus keeps no history",
-    "runner stops from 3m to 5m",
-    "runner stops",
-    "action smoke fails",
-    "action smoke hangs from 3m",
-    "operator approves \"engineering\" at 20m",
-    "operator approves \"engineering\" as \"user-1\" at 20m",
-    "operator pauses at 25m",
-    "operator resumes at 25m",
-    "operator aborts at 25m",
-    "operator kills autonomy_off at 25m",
-    "port checkout drifts to 20% at 10m",
-    "port checkout fails",
-    "port checkout fails from 5m to 6m",
-    "expect rollback",
-    "expect rollback at 17m because slow",
-    "expect rollback to half because slow",
-    "expect promoted",
-    "expect promoted at 1h45m",
-    "expect no rollback",
-    "expect not promoted",
-    "expect paused at 3m",
-    "expect refused",
-    "expect refused because cooldown",
-    "expect phase half at 15m",
-    "expect phase half",
-    "expect guard slow is failing at 12m",
-    "expect guard slow is ok",
-    "expect checkout is 50% at 16m",
-    "expect autonomy[tenant: \"acme\"] is on",
-    "expect not checkout is 50%",
-    "expect promoted is 50%",
-    "expect guard is 50%",
-    "expect no is 50%",
-    "expect notified oncall at 17m",
-    "expect notified oncall",
-    "expect ran smoke",
-    "expect ran smoke 3 times",
-    "expect ran smoke 3 times at 3m",
-    "expect not ran smoke",
-    "expect killed autonomy_off",
-    "expect killed autonomy_off[tenant: \"acme\"] at 2d",
-    "expect snapshot at 15m",
-    "expect no snapshot",
-];
-
 /// The statements of a context, alone, as trees without places.
 fn statements(head: &str, pointer: &str, inner: &str) -> Vec<Value> {
     let text = format!("{head}{inner}{}", " }".repeat(head.matches('{').count()));
@@ -295,22 +80,10 @@ fn statements(head: &str, pointer: &str, inner: &str) -> Vec<Value> {
 
 #[test]
 fn any_two_statements_on_one_line_come_back_as_the_same_two() {
-    let contexts = [
-        ("", "/items", TOP),
-        ("rollout r { ", "/items/0/rollout/body", ROLLOUT),
-        ("rollout r { phase p { ", "/items/0/rollout/body/0/phase/body", PHASE),
-        ("killswitch k { ", "/items/0/killswitch/body", SWITCH),
-        ("environment e { ", "/items/0/environment/entries", ENVIRONMENT),
-        ("probe p every 30s { ", "/items/0/probe/steps", PROBE),
-        ("signoff m4 { ", "/items/0/signoff/body", SIGNOFF),
-        ("slo target { ", "/items/0/slo/objectives", SLO),
-        ("score health { ", "/items/0/score/parts", SCORE),
-        ("test \"t\" for r { ", "/items/0/test/body", TEST),
-    ];
-    let forms: usize = contexts.iter().map(|c| c.2.len()).sum();
-    assert!(forms >= 150, "{forms}");
+    let all: usize = CONTEXTS.iter().map(|c| c.forms.len()).sum();
+    assert!(all >= 150, "{all}");
     let mut pairs = 0;
-    for (head, pointer, forms) in contexts {
+    for Forms { head, pointer, forms } in CONTEXTS {
         let alone: Vec<_> = forms.iter().map(|f| statements(head, pointer, f)).collect();
         for (a, first) in forms.iter().zip(&alone) {
             assert!(!first.is_empty());
@@ -322,7 +95,7 @@ fn any_two_statements_on_one_line_come_back_as_the_same_two() {
             }
         }
     }
-    assert_eq!(pairs, contexts.iter().map(|c| c.2.len() * c.2.len()).sum::<usize>());
+    assert_eq!(pairs, CONTEXTS.iter().map(|c| c.forms.len() * c.forms.len()).sum::<usize>());
 }
 
 /// The tree of `let x = …`, without places.
@@ -525,15 +298,101 @@ fn spans(value: &Value, out: &mut Vec<(usize, usize)>) {
 fn places_are_sound(text: &str) {
     let (tree, found) = canary::syntax::parse(FileId(0), text);
     let mut all = Vec::new();
-    spans(&serde_json::to_value(&tree).unwrap(), &mut all);
-    spans(&serde_json::to_value(&found).unwrap(), &mut all);
+    let (tree, told) = (serde_json::to_value(&tree).unwrap(), serde_json::to_value(&found).unwrap());
+    spans(&tree, &mut all);
+    spans(&told, &mut all);
     for (start, end) in all {
         assert!(text.get(start..end).is_some(), "{start}..{end} in {text:?}");
+    }
+    // beyond a thousand findings no more are looked for
+    if found.len() < 100 {
+        nothing_is_forgotten(text, &tree, &told);
     }
     let mut sources = SourceMap::default();
     sources.add("p", text);
     let _ = render::human(&sources, &found, render::Style::default());
     let _ = render::json(&sources, &found);
+}
+
+/// Every word and sign that the grammar knows, and a few names and literals.
+fn words() -> Vec<String> {
+    let mut out: Vec<String> = include_str!("../grammar/canary.pest")
+        .lines()
+        .filter(|l| !l.trim_start().starts_with("//"))
+        .flat_map(|l| l.split('"').skip(1).step_by(2).map(str::to_owned).collect::<Vec<_>>())
+        .filter(|w| !w.is_empty() && !w.contains('\\'))
+        .collect();
+    let more = [
+        "a",
+        "b",
+        "x",
+        "5m",
+        "5",
+        "2%",
+        "100/s",
+        "0.5pp",
+        "09:00..17:00",
+        "2026-12-20T09:00Z",
+        "\"t\"",
+        "`q`",
+        "\"",
+        "#",
+        "\n",
+        "ö",
+        "“",
+        "//",
+        ";",
+        "!",
+        "&&",
+    ];
+    out.extend(more.map(str::to_owned));
+    out.sort();
+    out.dedup();
+    assert!(out.len() > 200, "{}", out.len());
+    out
+}
+
+/// What of a text no item covers: only blanks, comments, and what a finding points at.
+fn nothing_is_forgotten(text: &str, tree: &Value, found: &Value) {
+    let mut covered = vec![false; text.len()];
+    let mut cover = |from: usize, to: usize| covered[from..to].fill(true);
+    for item in tree["items"].as_array().unwrap() {
+        let mut all = Vec::new();
+        spans(item, &mut all);
+        let (mut from, to) = (all.iter().map(|s| s.0).min().unwrap(), all.iter().map(|s| s.1).max().unwrap());
+        // these two say where their names stand, not where they begin
+        for word in ["edition", "channel"] {
+            if item.get(word).is_some() {
+                from = text[..from].rfind(word).unwrap();
+            }
+        }
+        cover(from, to);
+    }
+    let built = covered.clone();
+    let mut told = Vec::new();
+    spans(found, &mut told);
+    for (from, to) in told {
+        covered[from..to].fill(true);
+    }
+    let (mut comment, mut block) = (false, 0);
+    for (i, c) in text.char_indices() {
+        // told, and read as a comment up to its end, or that of the line
+        if text[i..].starts_with("/*") && i >= block && !comment {
+            block =
+                text[i..].find("*/").map_or_else(|| i + text[i..].find('\n').unwrap_or(text.len() - i), |n| i + n + 2);
+        }
+        comment = match c {
+            '\n' => false,
+            '#' => comment || !built[i],
+            // told, and read as a comment
+            '/' => comment || text[i..].starts_with("//"),
+            _ => comment,
+        };
+        assert!(
+            covered[i] || comment || i < block || c.is_whitespace() || c == '\u{feff}',
+            "{i} `{c}` is forgotten in {text:?}\n{tree:#}\n{found:#}"
+        );
+    }
 }
 
 fn valid() -> Vec<String> {
@@ -544,7 +403,11 @@ fn valid() -> Vec<String> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig {
+        cases: std::env::var("CANARY_CASES").ok().and_then(|n| n.parse().ok()).unwrap_or(300),
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
 
     #[test]
     fn no_text_panics(text in "(?s).{0,200}") {
@@ -552,12 +415,28 @@ proptest! {
     }
 
     #[test]
-    fn no_text_of_our_own_signs_panics(words in prop::collection::vec(prop::sample::select(vec![
-        "guard", "phase", "rollout", "a", ":", "=", "{", "}", "(", ")", "[", "]", "\"", "`", "5m", "5", "%", "not", "and", "for",
-        "else", "rollback", "hold", "#", "\n", "in", ",", ".", "<", "environment", "metric", "ö", "“", "//", ";", "!", "at", "least",
-        "promote", "when", "on", "confidence", "or", "undecided", "-", "since", "checks", "of",
-    ]), 0..60), blank in prop::bool::ANY) {
+    fn no_text_of_our_own_signs_panics(words in prop::collection::vec(prop::sample::select(words()), 0..60), blank in prop::bool::ANY) {
         places_are_sound(&words.join(if blank { " " } else { "" }));
+    }
+
+    /// Right lines, one of them damaged: whatever comes of it, nothing of the text is forgotten.
+    #[test]
+    fn no_damaged_line_panics(
+        place in 0..CONTEXTS.len(),
+        lines in prop::collection::vec((0_usize..1000, prop::bool::ANY), 1..6),
+        cut in 0_usize..200,
+        insert in prop::sample::select(words()),
+    ) {
+        let Forms { head, forms, .. } = &CONTEXTS[place];
+        let mut body = String::new();
+        for (which, newline) in lines {
+            body.push_str(forms[which % forms.len()]);
+            body.push(if newline { '\n' } else { ' ' });
+        }
+        let at = (0..=cut % body.len()).rev().find(|i| body.is_char_boundary(*i)).unwrap();
+        let end = (at..=body.len()).find(|i| *i > at && body.is_char_boundary(*i)).unwrap_or(at);
+        body.replace_range(at..end, &insert);
+        places_are_sound(&format!("{head}\n{body}{}\n", "}".repeat(head.matches('{').count())));
     }
 
     #[test]

@@ -34,10 +34,10 @@ pub(super) fn explain(
     let found = Found::at(b, at, range.1);
     let site = Site { b, context, form, range, at, rules, found };
     site.touching_call()
+        .or_else(|| site.reserved())
         .or_else(|| site.of_a_test())
         .or_else(|| site.of_a_window())
         .or_else(|| site.unquoted())
-        .or_else(|| site.reserved())
         .or_else(|| site.colon_or_equals())
         .or_else(|| site.filler())
         .or_else(|| site.no_else())

@@ -380,6 +380,7 @@ pub(crate) fn said(rule: Rule) -> Said {
         | Rule::test_line
         | Rule::test_start
         | Rule::clock_slip
+        | Rule::bad_equals
         | Rule::given_that
         | Rule::expected => Silent,
     }
