@@ -53,6 +53,59 @@ fn the_checkout_policy_compiles_for_production() {
 const M4_FLAGS: [&str; 2] = ["policies/m4_flags.canary", "policies/environments/staging.canary"];
 const MATERIALIZERS: [&str; 2] = ["policies/materializers.canary", "policies/environments/materializers.canary"];
 
+const RELAY: [&str; 2] = ["policies/relay_r1.canary", "policies/environments/relay.canary"];
+const AUTONOMY: [&str; 2] = ["policies/autonomy.canary", "policies/environments/detection.canary"];
+const PLATFORM: [&str; 2] = ["policies/platform.canary", "policies/environments/platform.canary"];
+
+#[test]
+fn the_relay_policy_compiles_and_nothing_but_its_bindings_is_unbuilt() {
+    let (plan, bindings) = compiled(&RELAY, "relay", &[]);
+    assert_eq!(plan.unbuilt, []);
+    insta::assert_snapshot!(canary::plan::render::text(&plan, &bindings));
+}
+
+#[test]
+fn the_autonomy_policy_compiles_with_a_life_a_slice() {
+    let (plan, bindings) = compiled(&AUTONOMY, "detection", &[]);
+    assert!(!plan.unbuilt.is_empty());
+    insta::assert_snapshot!(canary::plan::render::text(&plan, &bindings));
+}
+
+#[test]
+fn the_platform_policy_compiles_with_probes_score_and_windows() {
+    let (plan, bindings) = compiled(&PLATFORM, "platform", &[]);
+    assert!(!plan.unbuilt.is_empty());
+    insta::assert_snapshot!(canary::plan::render::text(&plan, &bindings));
+}
+
+/// A comment above it moves a construct and changes nothing of what the plan is.
+#[test]
+fn the_hash_covers_what_cannot_be_run_and_not_where_it_stands() {
+    let hash = |edit: &dyn Fn(&str) -> String| {
+        let (mut map, mut files) = (SourceMap::default(), Vec::new());
+        for (i, path) in PLATFORM.iter().enumerate() {
+            let text = std::fs::read_to_string(path).unwrap();
+            let text = if i == 0 { edit(&text) } else { text };
+            let id = map.add(*path, text.clone());
+            files.push(syntax::parse(id, &text).0);
+        }
+        check::compile(&files, &map, None, Some("platform"), &[]).0.unwrap().0.hash
+    };
+    let as_it_is = hash(&str::to_owned);
+    assert_eq!(hash(&|t| format!("# another line\n{t}")), as_it_is);
+    for (from, to) in [
+        ("by 15% every 10m", "by 15% every 11m"),
+        ("weight 3", "weight 4"),
+        ("mon..thu", "mon..wed"),
+        ("within: 800ms, json", "within: 900ms, json"),
+        ("over 30d", "over 28d"),
+        ("rollbacks(within: 1d)", "rollbacks(within: 2d)"),
+        ("now in office and", "now in office or"),
+    ] {
+        assert_ne!(hash(&|t| t.replacen(from, to, 1)), as_it_is, "{from}");
+    }
+}
+
 #[test]
 fn the_m4_flags_policy_compiles_for_staging() {
     let (plan, bindings) = compiled(&M4_FLAGS, "staging", &[]);

@@ -26,6 +26,8 @@ mod props;
 mod reactions;
 #[path = "engine/start.rs"]
 mod start;
+#[path = "engine/steps.rs"]
+mod steps;
 #[path = "engine/sums.rs"]
 mod sums;
 #[path = "engine/watch.rs"]

@@ -333,16 +333,20 @@ fn query(input: &Input, bindings: &Bindings) -> String {
         Window::Last(d) => show::duration(d),
         Window::SinceLast => String::from("since the last check"),
     };
+    // the tool composes the grouping of counts by slice; a gauge's own query says it
+    let by = |first: &[&str]| {
+        let labels: Vec<&str> = first.iter().copied().chain(input.by.iter().map(String::as_str)).collect();
+        if labels.is_empty() { String::new() } else { format!(" by ({}) ", labels.join(", ")) }
+    };
     let text = match input.ask.filled(matchers) {
         Ask::PromQl { query, .. } => query,
         Ask::Gauge(s) => s.0,
-        Ask::Increase(s, w) => format!("sum(increase({}[{}]))", s.0, range(w)),
-        Ask::Buckets(s, w) => format!("sum by (le) (increase({}[{}]))", s.0, range(w)),
+        Ask::Increase(s, w) => format!("sum{}(increase({}[{}]))", by(&[]), s.0, range(w)),
+        Ask::Buckets(s, w) => format!("sum{}(increase({}[{}]))", by(&["le"]), s.0, range(w)),
     };
     let who = if input.separable { population } else { "all" };
-    let by = if input.by.is_empty() { String::new() } else { format!("  (by {})", input.by.join(", ")) };
     let note = if input.auxiliary { "  (to tell a silent canary from a silent source)" } else { "" };
-    format!("{:<10} {who:<7} {text}{by}{note}", input.metric)
+    format!("{:<10} {who:<7} {text}{note}", input.metric)
 }
 
 fn rollback(plan: &Plan, out: &mut String) {
