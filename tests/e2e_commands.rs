@@ -200,3 +200,63 @@ fn the_command_that_goes_on_is_said_as_it_works() {
     live.signal(Signal::INT);
     live.end(LONG).exits(5).says(command);
 }
+
+/// The policy waits for an approval in its first phase; `people` is a line of its environment.
+fn waiting(people: &str) -> Flagged {
+    let f = Flagged::new(good);
+    let edit = |name: &str, from: &str, to: &str| {
+        let text = std::fs::read_to_string(f.work.path(name)).unwrap();
+        assert!(text.contains(from), "{text}");
+        std::fs::write(f.work.path(name), text.replace(from, to)).unwrap();
+    };
+    let gate = "hold watch   promote when approved(\"engineering\", valid: 1m) }\n  phase half";
+    edit("checkout.canary", "hold watch }\n  phase half", gate);
+    edit("environments/page.canary", "  store =", &format!("  {people}\n  store ="));
+    f
+}
+
+#[test]
+fn a_phase_waits_for_an_approval_of_the_right_group() {
+    let f = waiting("");
+    let why = ["--why", "the dashboards are fine"];
+    let approve = |group: &str| f.work.canary(&["approve", group, why[0], why[1]]);
+    let mut live = f.work.start(&RUN);
+    live.until("read back checkout = 5%", LONG);
+    approve("marketing").exits(3).says("asks for no approval of marketing, only of engineering");
+    assert_eq!(f.flag(), 0.05);
+    approve("engineering").exits(0).shows("approved").says("anybody's word counts");
+    live.end(LONG).exits(0).shows("phase taste approved for engineering by");
+    assert_eq!(f.flag(), 0.5);
+    let approved = f.work.history();
+    let approved = of_kind(&approved, "approved");
+    assert_eq!(approved.len(), 1);
+    assert!(approved[0].to_string().contains("the dashboards are fine"), "{}", approved[0]);
+    approve("engineering").exits(3).says("no run is under way");
+}
+
+#[test]
+fn who_may_approve_is_what_the_environment_says() {
+    let f = waiting("people engineering = [\"somebody-else\"]");
+    let mut live = f.work.start(&RUN);
+    live.until("read back checkout = 5%", LONG);
+    let refused = f.work.canary(&["approve", "engineering", "checkout", "--why", "looks good"]).exits(3);
+    refused.says("does not speak for engineering: environment page names somebody-else");
+    f.work.canary(&["abort", "checkout"]).exits(0);
+    live.end(LONG).exits(4);
+    assert!(of_kind(&f.work.history(), "approved").is_empty());
+}
+
+#[test]
+fn what_was_rolled_back_is_not_begun_again_at_once() {
+    let f = Flagged::new(|flag| if flag > 0.0 { 0.2 } else { 0.001 });
+    let policy = f.work.path("checkout.canary");
+    let text = std::fs::read_to_string(&policy).unwrap();
+    std::fs::write(&policy, text.replace("  no data tolerate", "  cooldown 24h after rollback\n  no data tolerate"))
+        .unwrap();
+    f.work.canary(&RUN).exits(1).shows("rollback");
+    f.work.canary(&RUN).exits(3).shows("cooldown: rolled back");
+    let mut dry = RUN.to_vec();
+    dry.push("--dry-run");
+    f.work.canary(&dry).exits(3).shows("cooldown: rolled back");
+    assert_eq!(f.flag(), 0.0);
+}

@@ -14,6 +14,8 @@ mod back;
 mod clocks;
 #[path = "engine/course.rs"]
 mod course;
+#[path = "engine/given.rs"]
+mod given;
 #[path = "engine/groups.rs"]
 mod groups;
 #[path = "engine/kill.rs"]

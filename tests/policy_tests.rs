@@ -74,6 +74,26 @@ fn too_little_coverage_fails_and_a_mutant_that_survives_too() {
 }
 
 #[test]
+fn events_that_are_given_are_counted_wherever_they_are_counted() {
+    let (code, text, err) = canary(&["tests/policy_tests/events.canary"]);
+    assert_eq!((code, err.as_str()), (0, ""), "{text}");
+}
+
+#[test]
+fn what_this_version_cannot_run_is_refused_and_neither_passed_nor_skipped() {
+    let file = "tests/policy_tests/unbuilt.canary";
+    let (code, text, _) = canary(&[file]);
+    assert_eq!(code, 2, "{text}");
+    assert!(text.contains("REFUSED a full pool takes it back"), "{text}");
+    assert!(text.contains("E0490: `ramp` is not built yet (tests/policy_tests/unbuilt.canary:9:"), "{text}");
+    let (_, text, _) = canary(&[file, "--format", "json"]);
+    let whole: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(whole["tests"][0]["result"], "refused");
+    let (_, text, _) = canary(&[file, "--format", "junit"]);
+    assert!(text.contains("errors=\"1\"") && text.contains("not built yet"), "{text}");
+}
+
+#[test]
 fn for_programs() {
     let both = ["tests/policy_tests/checkout.canary", "tests/policy_tests/failing.canary"];
     let (code, text, _) = canary(&[both[0], both[1], "--format", "json", "--coverage"]);

@@ -265,6 +265,8 @@ fn copied(out: &mut Plan, node: NodeId, at: NodeId, new: NodeId) -> NodeId {
         Node::Or(a, b) => Node::Or(sub(a), sub(b)),
         Node::Not(a) => Node::Not(sub(a)),
         Node::For { of, op, slot } => Node::For { of: sub(of), op, slot },
+        Node::Confidence { of, level, or_undecided } => Node::Confidence { of: sub(of), level, or_undecided },
+        Node::AtSlice { of, dims } => Node::AtSlice { of: sub(of), dims },
         _ => return node,
     };
     if out.program.nodes.get(node.index()) == Some(&changed) {

@@ -10,6 +10,9 @@ use crate::plan::{
 };
 use std::collections::BTreeSet;
 
+/// So many events are enough for every `hold until`.
+const WITHOUT_LIMIT: f64 = 1e9;
+
 /// What the lines of a test say of one node.
 struct NodeLines {
     node: NodeId,
@@ -207,12 +210,15 @@ impl<'t> World<'t> {
                     if *metric == input.metric && *population == input.population)
             })
             .collect();
-        let read = |t: Millis| lines.iter().find(|l| l.during.holds(t)).and_then(|l| number(l, t));
-        let mut last = read(at)?;
         let from = match window {
             Window::Last(d) => at - d,
             Window::SinceLast => since(self.plan, state, id).map_or(at, |t| t - self.start),
         };
+        if lines.is_empty() {
+            return self.counted_along(input, at, at - from);
+        }
+        let read = |t: Millis| lines.iter().find(|l| l.during.holds(t)).and_then(|l| number(l, t));
+        let mut last = read(at)?;
         let every = self.plan.check_every.max(1);
         let (mut t, mut sum) = (at - every, 0.0);
         while t >= from.max(0) {
@@ -224,6 +230,29 @@ impl<'t> World<'t> {
             t -= every;
         }
         Some(sum)
+    }
+
+    /// The increments of a counter that an `events` metric is made of, where that is given: who counts events by themselves must
+    /// not see others. Without a rate there are events without limit, and how many of them are bad cannot be said.
+    fn counted_along(&self, input: &crate::plan::Input, at: Millis, length: Millis) -> Option<f64> {
+        let same = |id: InputId| {
+            self.plan
+                .inputs
+                .get(id.index())
+                .is_some_and(|i| i.metric == input.metric && i.population == input.population)
+        };
+        self.nodes.iter().find_map(|n| {
+            let Some(Node::Events { bad, total }) = self.plan.program.nodes.get(n.node.index()) else { return None };
+            let line = n.lines.iter().filter_map(|i| self.test.givens.get(*i)).find(|l| l.during.holds(at))?;
+            let share = number(line, at)?;
+            let all = line.rate.map(|r| r * crate::engine::eval::seconds(length));
+            match (same(*total), same(*bad), all) {
+                (true, _, all) => Some(all.unwrap_or(WITHOUT_LIMIT)),
+                (false, true, Some(all)) => Some(all * share),
+                (false, true, None) => (share == 0.0).then_some(0.0),
+                (false, false, _) => None,
+            }
+        })
     }
 
     /// Whether nothing is given below a condition, and its sources answer: then it is what the test assumes.

@@ -531,7 +531,7 @@ impl<'w> Driver<'w> {
                 Record::Entered { phase, .. } => line(format!("entered {phase}")),
                 Record::Paused { explanation } => line(format!("paused because {}", explanation.rule)),
                 Record::Resumed { .. } => line(String::from("resumed")),
-                Record::Approved { phase, .. } => line(format!("{phase} approved")),
+                Record::Approved { group, phase, who, .. } => line(format!("approved {phase} for {group} by {who}")),
                 Record::Rollback { to: None, explanation, .. } => {
                     line(format!("rollback because {}", explanation.rule))
                 }
