@@ -239,6 +239,14 @@ fn hostile(size: usize) -> Vec<(&'static str, String)> {
         ("smart quotes", fill("“")),
         ("letters", fill("ö ")),
         ("valid", fill("metric a: ratio = prometheus(`up`)\n")),
+        ("given", fill("given ")),
+        ("from", format!("test \"t\" for r {{ given a = {} }}", fill("from "))),
+        ("lines of a test", format!("test \"t\" for r {{ {} }}", fill("given errors = 2% of 100/s\n"))),
+        ("wrong lines of a test", format!("test \"t\" for r {{ {} }}", fill("expect phase at 5m\n"))),
+        ("broken tests", fill("test \"t\" { expect x }\n")),
+        ("wrong steps", format!("probe p every 5m {{ {} }}", fill("a = get(\"/\")\n"))),
+        ("wrong labels", format!("environment e {{ {} }}", fill("labels a = \"b\"\n"))),
+        ("days", format!("window it = {}", fill("mon..fri, "))),
     ]
 }
 

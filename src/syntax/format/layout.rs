@@ -100,7 +100,8 @@ impl Lines<'_> {
         // as many columns as fit: a row that would become too long is not worth the last one's alignment
         let mut lines: Vec<String> = Vec::new();
         for kept in (0..=widths.len()).rev() {
-            lines = rows.iter().map(|r| aligned(r, widths.get(..kept).unwrap_or(&[]))).collect();
+            let edges = edges(rows, widths.get(..kept).unwrap_or(&[]));
+            lines = rows.iter().map(|r| aligned(r, &edges)).collect();
             if lines.iter().all(|l| indent + l.width() <= TABLE) {
                 break;
             }
@@ -217,30 +218,35 @@ fn flat(cells: &[Cell]) -> Option<Vec<(usize, String)>> {
     Some(cells.iter().map(|c| (c.column, line(&c.tokens))).collect())
 }
 
-/// A row's text; `widths` by column, empty for a row that stands for itself.
-fn aligned(row: &Row<'_>, widths: &[usize]) -> String {
+/// A row's text; `edges` says where each column begins, and is empty for a row that stands for itself.
+fn aligned(row: &Row<'_>, edges: &[usize]) -> String {
     let mut out = String::new();
     for (column, text) in &row.cells {
         if !out.is_empty() {
             out.push_str(separator(row.kind, *column));
         }
-        let place = edge(row.kind, widths, *column);
-        out.push_str(&" ".repeat(place.saturating_sub(out.width())));
+        let edge = edges.get(*column).copied().unwrap_or(0);
+        out.push_str(&" ".repeat(edge.saturating_sub(out.width())));
         out.push_str(text);
     }
     out
 }
 
-/// Where a column begins: behind the columns before it that any row has, each with what stands before the next.
-fn edge(kind: Rule, widths: &[usize], column: usize) -> usize {
+/// Where each column of a table begins: behind those before it that any row has, each with what stands before the next.
+fn edges(rows: &[Row<'_>], widths: &[usize]) -> Vec<usize> {
+    let Some(kind) = rows.first().map(|r| r.kind) else { return Vec::new() };
+    let columns = rows.iter().flat_map(|r| &r.cells).map(|(c, _)| c + 1).max().unwrap_or(0);
     let used = |c: &usize| widths.get(*c).is_some_and(|w| *w > 0);
-    (0..column)
-        .filter(used)
-        .map(|c| {
-            let next = (c + 1..column).find(used).unwrap_or(column);
-            widths.get(c).copied().unwrap_or(0) + separator(kind, next).len()
-        })
-        .sum()
+    let edge = |column: usize| {
+        let before = (0..column).filter(used);
+        before
+            .map(|c| {
+                let next = (c + 1..column).find(used).unwrap_or(column);
+                widths.get(c).copied().unwrap_or(0) + separator(kind, next).len()
+            })
+            .sum()
+    };
+    (0..columns).map(edge).collect()
 }
 
 /// What stands before a column.
