@@ -47,6 +47,7 @@ use crate::plan::{Bindings, Plan};
 use crate::syntax::ast;
 use crate::syntax::diagnostic::Diagnostic;
 use crate::syntax::source::{SourceMap, Span};
+pub use scope::PREDECLARED;
 use scope::Scope;
 use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};

@@ -2,7 +2,7 @@
 
 use super::Format;
 use super::exit::Status;
-use super::findings::{github, junit, sarif};
+use super::findings::{github, junit, sarif, short};
 use super::load::{Loaded, declared_beside, first_causes, is_undeclared, load, policies, print_diagnostics};
 use crate::syntax::ast::{EnvEntry, File, Item};
 use crate::syntax::diagnostic::{Diagnostic, Severity};
@@ -30,6 +30,8 @@ enum Output {
     /// For people
     #[default]
     Human,
+    /// One line a finding, as compilers write it: for editors and `grep`
+    Short,
     /// For programs: schema `canary.check/1`
     Json,
     /// SARIF 2.1.0, for code scanning
@@ -62,6 +64,7 @@ pub fn main(args: &Args) -> Status {
     match args.format {
         Output::Human => print_diagnostics(&diagnostics, map, Format::Human, out, std::io::stdout().is_terminal()),
         Output::Json => print_diagnostics(&diagnostics, map, Format::Json, out, false),
+        Output::Short => out!("{}", short::short(map, &diagnostics)),
         Output::Sarif => outln!("{:#}", sarif::sarif(map, &diagnostics)),
         Output::Github => out!("{}", github::github(map, &diagnostics)),
         Output::Junit => out!("{}", junit::junit(map, &diagnostics, deny)),
