@@ -90,8 +90,11 @@ fn blank_or_told(text: &str, from: usize, to: usize, word: &str, found: &[Diagno
     let mut rest = gap;
     while let Some(c) = rest.chars().next() {
         let at = to - rest.len();
-        let skip = if c == '#' {
+        // comments of other languages are told at their beginning, and are comments then
+        let skip = if c == '#' || rest.starts_with("//") {
             rest.find('\n').unwrap_or(rest.len())
+        } else if rest.starts_with("/*") {
+            rest.find("*/").map_or(rest.len(), |i| i + 2)
         } else if !word.is_empty() && rest.starts_with(word) {
             word.len()
         } else {

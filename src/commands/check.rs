@@ -3,12 +3,14 @@
 use super::Format;
 use super::exit::Status;
 use super::findings::{github, junit, sarif, short};
+use super::in_parallel;
 use super::load::{Loaded, declared_beside, first_causes, is_undeclared, load, policies, print_diagnostics};
 use crate::syntax::ast::{EnvEntry, File, Item};
 use crate::syntax::diagnostic::{Diagnostic, Severity};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Arguments of `canary check`.
 #[derive(Debug, clap::Args)]
@@ -49,8 +51,9 @@ pub fn main(args: &Args) -> Status {
     let paths = with_neighbours(&asked);
     let Ok(mut loaded) = load(&paths) else { return Status::Wrong };
     let mut diagnostics = std::mem::take(&mut loaded.diagnostics);
-    let mut neighbours = BTreeMap::new();
-    for d in groups(&paths, &loaded).iter().flat_map(|group| check_group(group, &paths, &loaded, &mut neighbours)) {
+    let neighbours = Neighbours::default();
+    let found = in_parallel::map(&groups(&paths, &loaded), |group| check_group(group, &paths, &loaded, &neighbours));
+    for d in found.into_iter().flatten() {
         // an environment that several policies share is reported once
         if !diagnostics.contains(&d) {
             diagnostics.push(d);
@@ -78,10 +81,10 @@ pub fn main(args: &Args) -> Status {
 }
 
 /// What the policies of a folder declare together, by the folder of their environments: read when it is needed, and once.
-type Neighbours = BTreeMap<PathBuf, BTreeSet<String>>;
+type Neighbours = Mutex<BTreeMap<PathBuf, Arc<BTreeSet<String>>>>;
 
 /// A policy with its environments: what they bind for another policy beside it is no mistake.
-fn check_group(group: &[usize], paths: &[PathBuf], loaded: &Loaded, neighbours: &mut Neighbours) -> Vec<Diagnostic> {
+fn check_group(group: &[usize], paths: &[PathBuf], loaded: &Loaded, neighbours: &Neighbours) -> Vec<Diagnostic> {
     let found = check(group, loaded, &BTreeSet::new());
     let environment = group
         .iter()
@@ -90,7 +93,12 @@ fn check_group(group: &[usize], paths: &[PathBuf], loaded: &Loaded, neighbours: 
     match environment {
         Some(path) if group.len() > 1 && found.iter().any(is_undeclared) => {
             let folder = path.parent().unwrap_or_else(|| Path::new("")).to_path_buf();
-            check(group, loaded, neighbours.entry(folder).or_insert_with(|| declared_beside(path)))
+            let others = {
+                // who comes second waits for what the first one reads
+                let mut all = neighbours.lock().unwrap_or_else(PoisonError::into_inner);
+                Arc::clone(all.entry(folder).or_insert_with(|| Arc::new(declared_beside(path))))
+            };
+            check(group, loaded, &others)
         }
         _ => found,
     }

@@ -2,6 +2,7 @@
 
 use super::Format;
 use super::exit::{Status, because};
+use super::in_parallel;
 use crate::check;
 use crate::plan::hash::sha256_hex;
 use crate::plan::{Bindings, Plan};
@@ -33,6 +34,7 @@ pub struct Loaded {
 pub fn load(paths: &[PathBuf]) -> Result<Loaded, Status> {
     let mut out = Loaded { map: SourceMap::default(), files: Vec::new(), diagnostics: Vec::new(), sources: Vec::new() };
     let mut failed = false;
+    let mut texts = Vec::new();
     for path in paths {
         let name = path.display().to_string();
         match std::fs::read(path) {
@@ -50,14 +52,21 @@ pub fn load(paths: &[PathBuf]) -> Result<Loaded, Status> {
                         out.files.push(ast::File { items: Vec::new(), span: Span::new(id, 0, 0) });
                     }
                     Ok(text) => {
-                        let id = out.map.add(name, text.clone());
-                        let (file, found) = parse(id, &text);
-                        out.files.push(file);
-                        out.diagnostics.extend(found);
+                        let id = out.map.add(name, text);
+                        texts.push((out.files.len(), id));
+                        out.files.push(ast::File { items: Vec::new(), span: Span::new(id, 0, 0) });
                     }
                 }
             }
         }
+    }
+    let map = &out.map;
+    let parsed = in_parallel::map(&texts, |(_, id)| parse(*id, map.get(*id).map_or("", |f| f.text.as_str())));
+    for ((i, _), (file, found)) in texts.into_iter().zip(parsed) {
+        if let Some(place) = out.files.get_mut(i) {
+            *place = file;
+        }
+        out.diagnostics.extend(found);
     }
     if failed { Err(Status::Wrong) } else { Ok(out) }
 }

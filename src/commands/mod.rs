@@ -27,6 +27,7 @@ mod findings;
 pub mod fmt;
 mod git;
 pub mod history;
+mod in_parallel;
 pub mod init;
 pub mod kill;
 mod kill_runs;
