@@ -2,7 +2,12 @@
 //! an editor would ask about it at each keystroke.   cargo bench --bench speed
 //!
 //! `benches/check` compares whole processes.
-#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs, reason = "a measurement may stop at the first surprise")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    missing_docs,
+    reason = "a measurement may stop at the first surprise"
+)]
 
 use canary::syntax::source::{FileId, SourceMap};
 use canary::{check, syntax};

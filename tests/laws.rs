@@ -142,7 +142,10 @@ fn hostile(size: usize) -> Vec<(&'static str, String)> {
         ("one query", format!("metric a: count = prometheus(`{}1`)", fill("1 + "))),
         ("guards", format!("rollout r {{ {} }}", numbered(|i| format!("guard g{i}: a < 1 else hold\n")))),
         ("wrong guards", format!("rollout r {{ {} }}", numbered(|i| format!("guard g{i}: a < else hold\n")))),
-        ("phases", format!("traffic t rollout r {{ {} }}", numbered(|i| format!("phase p{i} {{ traffic t = 5% hold 1m }}\n")))),
+        (
+            "phases",
+            format!("traffic t rollout r {{ {} }}", numbered(|i| format!("phase p{i} {{ traffic t = 5% hold 1m }}\n"))),
+        ),
         ("params", numbered(|i| format!("param p{i}: ratio = 1% at most 5% \"x\"\n"))),
         ("lets", format!("let l0 = 1\n{}", numbered(|i| format!("let l{} = l{i} + l{i}\n", i + 1)))),
         ("metrics", numbered(|i| format!("metric m{i}: ratio = prometheus(`up`)\n"))),

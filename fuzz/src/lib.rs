@@ -71,7 +71,8 @@ pub fn checker(text: &str) {
             findings_are_sound(text, &found);
             if let Some((plan, _)) = made {
                 assert!(!found.iter().any(Diagnostic::is_error), "a plan in spite of an error");
-                let written = serde_json::to_string(&plan).unwrap_or_else(|e| panic!("a plan that cannot be kept: {e}"));
+                let written =
+                    serde_json::to_string(&plan).unwrap_or_else(|e| panic!("a plan that cannot be kept: {e}"));
                 let read: canary::plan::Plan =
                     serde_json::from_str(&written).unwrap_or_else(|e| panic!("a plan that cannot be read back: {e}"));
                 assert_eq!(plan, read, "a plan that is another one after it was kept");
@@ -148,7 +149,9 @@ fn places_are_sound(text: &str, v: &Value) {
 fn bare(text: &str) -> Value {
     fn strip(v: Value) -> Value {
         match v {
-            Value::Object(o) if o.contains_key("start") && o.contains_key("end") && o.contains_key("file") => Value::Null,
+            Value::Object(o) if o.contains_key("start") && o.contains_key("end") && o.contains_key("file") => {
+                Value::Null
+            }
             Value::Object(o) => Value::Object(o.into_iter().map(|(k, v)| (k, strip(v))).collect()),
             Value::Array(a) => Value::Array(a.into_iter().map(strip).collect()),
             v => v,

@@ -93,6 +93,35 @@ pub fn check_beside(files: &[ast::File], map: &SourceMap, others: &BTreeSet<Stri
     }
 }
 
+/// As [`check_beside`]; where that finds no error, every rollout is compiled in each environment that `meant` names, to find what
+/// an environment does not bind and what a bound backend cannot answer. Names, metrics and queries are made sense of once for all.
+#[must_use]
+pub fn check_everywhere(
+    files: &[ast::File],
+    map: &SourceMap,
+    others: &BTreeSet<String>,
+    meant: impl Fn(&str) -> bool,
+) -> Checked {
+    let cx = Cx::new(files, map, &[], others);
+    cx.check_all();
+    let environments: Vec<String> = cx.scope().environments.keys().map(|n| (*n).to_owned()).collect();
+    if !cx.found.borrow().iter().any(Diagnostic::is_error) {
+        for name in environments.iter().filter(|n| meant(n)) {
+            for r in &cx.scope().rollouts {
+                cx.effort.renew();
+                if let Some(e) = environment::choose(&cx, Some(name)) {
+                    let _ = rollout::compile(&cx, r, e);
+                }
+            }
+        }
+    }
+    Checked {
+        diagnostics: cx.finish(),
+        rollouts: cx.scope().rollouts.iter().map(|r| r.name.node.clone()).collect(),
+        environments,
+    }
+}
+
 /// Compiles one rollout for one environment, with `sets` (`--set name=value`) in force. Without `rollout` there must be
 /// exactly one; without `environment` there must be exactly one declared. There is no plan if a diagnostic is an error,
 /// or if the parser left anything out of the trees. The parser's own findings are not repeated here, and it may have mended a

@@ -106,27 +106,7 @@ fn check_group(group: &[usize], paths: &[PathBuf], loaded: &Loaded, neighbours: 
 
 fn check(group: &[usize], loaded: &Loaded, others: &BTreeSet<String>) -> Vec<Diagnostic> {
     let files: Vec<File> = group.iter().filter_map(|i| loaded.files.get(*i).cloned()).collect();
-    let checked = crate::check::check_beside(&files, &loaded.map, others);
-    if !checked.is_ok() {
-        return checked.diagnostics;
-    }
-    // a whole policy in a whole environment: what is not bound, and what a bound backend cannot answer
-    let mut diagnostics = checked.diagnostics;
-    for environment in &checked.environments {
-        for rollout in &checked.rollouts {
-            if !is_meant_for(&files, environment) {
-                continue;
-            }
-            let (_, found) =
-                crate::check::compile_beside(&files, &loaded.map, Some(rollout), Some(environment), &[], others);
-            for d in found {
-                if !diagnostics.contains(&d) {
-                    diagnostics.push(d);
-                }
-            }
-        }
-    }
-    diagnostics
+    crate::check::check_everywhere(&files, &loaded.map, others, |name| is_meant_for(&files, name)).diagnostics
 }
 
 /// Whether an environment binds anything that these files declare: one that several policies share may be another's alone.
