@@ -14,7 +14,6 @@ pub mod flag_file;
 mod flag_text;
 pub mod haproxy;
 pub mod http;
-
 mod json_path;
 pub mod notice;
 mod process;

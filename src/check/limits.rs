@@ -16,6 +16,7 @@ const STEPS_A_BYTE: u64 = 40;
 /// What may still be spent.
 #[derive(Debug)]
 pub(super) struct Effort {
+    most: u64,
     steps: Cell<u64>,
     depth: Cell<u32>,
     told: Cell<bool>,
@@ -24,7 +25,13 @@ pub(super) struct Effort {
 impl Effort {
     pub(super) fn for_texts(files: &[ast::File]) -> Self {
         let bytes: u64 = files.iter().map(|f| u64::from(f.span.end - f.span.start)).sum();
-        Self { steps: Cell::new(STEPS + STEPS_A_BYTE * bytes), depth: Cell::new(0), told: Cell::new(false) }
+        let most = STEPS + STEPS_A_BYTE * bytes;
+        Self { most, steps: Cell::new(most), depth: Cell::new(0), told: Cell::new(false) }
+    }
+
+    /// All of it again: for another compilation of the same texts.
+    pub(super) fn renew(&self) {
+        self.steps.set(self.most);
     }
 }
 

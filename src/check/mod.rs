@@ -65,6 +65,7 @@ use crate::syntax::ast;
 use crate::syntax::diagnostic::{Diagnostic, Fix, Label};
 use crate::syntax::source::{FileId, SourceMap, Span};
 pub use later::{cannot_bind, cannot_run};
+pub use scope::PREDECLARED;
 use scope::Scope;
 use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
@@ -107,6 +108,35 @@ pub fn check_beside(files: &[ast::File], map: &SourceMap, others: &BTreeSet<Stri
         diagnostics: cx.finish(),
         rollouts: cx.scope().rollouts.iter().map(|r| r.name.node.clone()).collect(),
         environments: cx.scope().environments.keys().map(|n| (*n).to_owned()).collect(),
+    }
+}
+
+/// As [`check_beside`]; where that finds no error, every rollout is compiled in each environment that `meant` names, to find what
+/// an environment does not bind and what a bound backend cannot answer. Names, metrics and queries are made sense of once for all.
+#[must_use]
+pub fn check_everywhere(
+    files: &[ast::File],
+    map: &SourceMap,
+    others: &BTreeSet<String>,
+    meant: impl Fn(&str) -> bool,
+) -> Checked {
+    let cx = Cx::new(files, map, &[], others);
+    cx.check_all();
+    let environments: Vec<String> = cx.scope().environments.keys().map(|n| (*n).to_owned()).collect();
+    if !cx.found.borrow().iter().any(Diagnostic::is_error) {
+        for name in environments.iter().filter(|n| meant(n)) {
+            for r in &cx.scope().rollouts {
+                cx.effort.renew();
+                if let Some(e) = environment::choose(&cx, Some(name)) {
+                    let _ = rollout::compile(&cx, r, e);
+                }
+            }
+        }
+    }
+    Checked {
+        diagnostics: cx.finish(),
+        rollouts: cx.scope().rollouts.iter().map(|r| r.name.node.clone()).collect(),
+        environments,
     }
 }
 

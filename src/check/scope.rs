@@ -7,8 +7,7 @@ use crate::syntax::source::{SourceMap, Span};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Names that the language gives a meaning; `canary` may name a phase.
-pub(super) const PREDECLARED: [&str; 8] =
-    ["stable", "before", "healthy", "undecided", "now", "phase", "rollout", "canary"];
+pub const PREDECLARED: [&str; 8] = ["stable", "before", "healthy", "undecided", "now", "phase", "rollout", "canary"];
 
 /// What a name stands for.
 #[derive(Debug, Clone, Copy)]

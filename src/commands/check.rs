@@ -2,7 +2,8 @@
 
 use super::Format;
 use super::exit::Status;
-use super::findings::{github, junit, sarif};
+use super::findings::{github, junit, sarif, short};
+use super::in_parallel;
 use super::load::{Loaded, declared_beside, first_causes, is_undeclared, load, policies, print_diagnostics};
 use crate::check::suppress::{self, Suppressed};
 use crate::syntax::ast::{EnvEntry, File, Item};
@@ -13,6 +14,7 @@ use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Arguments of `canary check`.
 #[derive(Debug, clap::Args)]
@@ -34,6 +36,8 @@ enum Output {
     /// For people
     #[default]
     Human,
+    /// One line a finding, as compilers write it: for editors and `grep`
+    Short,
     /// For programs: schema `canary.check/1`
     Json,
     /// SARIF 2.1.0, for code scanning
@@ -51,8 +55,9 @@ pub fn main(args: &Args) -> Status {
     let paths = with_neighbours(&asked);
     let Ok(mut loaded) = load(&paths) else { return Status::Wrong };
     let mut diagnostics = std::mem::take(&mut loaded.diagnostics);
-    let mut neighbours = BTreeMap::new();
-    for d in groups(&paths, &loaded).iter().flat_map(|group| check_group(group, &paths, &loaded, &mut neighbours)) {
+    let neighbours = Neighbours::default();
+    let found = in_parallel::map(&groups(&paths, &loaded), |group| check_group(group, &paths, &loaded, &neighbours));
+    for d in found.into_iter().flatten() {
         // an environment that several policies share is reported once
         if !loaded.repeats(&d, &diagnostics) {
             diagnostics.push(d);
@@ -66,6 +71,7 @@ pub fn main(args: &Args) -> Status {
     match args.format {
         Output::Human => print_diagnostics(&diagnostics, map, Format::Human, out, std::io::stdout().is_terminal()),
         Output::Json => outln!("{}", json_with(&suppressed, map, &diagnostics)),
+        Output::Short => out!("{}", short::short(map, &diagnostics)),
         Output::Sarif => outln!("{:#}", sarif::sarif(map, &diagnostics, &suppressed)),
         Output::Github => out!("{}", github::github(map, &diagnostics)),
         Output::Junit => out!("{}", junit::junit(map, &diagnostics, deny)),
@@ -108,10 +114,10 @@ fn json_with(suppressed: &[Suppressed], map: &SourceMap, diagnostics: &[Diagnost
 }
 
 /// What the policies of a folder declare together, by the folder of their environments: read when it is needed, and once.
-type Neighbours = BTreeMap<PathBuf, BTreeSet<String>>;
+type Neighbours = Mutex<BTreeMap<PathBuf, Arc<BTreeSet<String>>>>;
 
 /// A policy with its environments: what they bind for another policy beside it is no mistake.
-fn check_group(group: &[usize], paths: &[PathBuf], loaded: &Loaded, neighbours: &mut Neighbours) -> Vec<Diagnostic> {
+fn check_group(group: &[usize], paths: &[PathBuf], loaded: &Loaded, neighbours: &Neighbours) -> Vec<Diagnostic> {
     let found = check(group, loaded, &BTreeSet::new());
     let environment = group
         .iter()
@@ -120,7 +126,12 @@ fn check_group(group: &[usize], paths: &[PathBuf], loaded: &Loaded, neighbours: 
     match environment {
         Some(path) if group.len() > 1 && found.iter().any(is_undeclared) => {
             let folder = path.parent().unwrap_or_else(|| Path::new("")).to_path_buf();
-            check(group, loaded, neighbours.entry(folder).or_insert_with(|| declared_beside(path)))
+            let others = {
+                // who comes second waits for what the first one reads
+                let mut all = neighbours.lock().unwrap_or_else(PoisonError::into_inner);
+                Arc::clone(all.entry(folder).or_insert_with(|| Arc::new(declared_beside(path))))
+            };
+            check(group, loaded, &others)
         }
         _ => found,
     }
@@ -128,27 +139,7 @@ fn check_group(group: &[usize], paths: &[PathBuf], loaded: &Loaded, neighbours: 
 
 fn check(group: &[usize], loaded: &Loaded, others: &BTreeSet<String>) -> Vec<Diagnostic> {
     let files: Vec<File> = group.iter().filter_map(|i| loaded.files.get(*i).cloned()).collect();
-    let checked = crate::check::check_beside(&files, &loaded.map, others);
-    if !checked.is_ok() {
-        return checked.diagnostics;
-    }
-    // a whole policy in a whole environment: what is not bound, and what a bound backend cannot answer
-    let mut diagnostics = checked.diagnostics;
-    for environment in &checked.environments {
-        for rollout in &checked.rollouts {
-            if !is_meant_for(&files, environment) {
-                continue;
-            }
-            let (_, found) =
-                crate::check::compile_beside(&files, &loaded.map, Some(rollout), Some(environment), &[], others);
-            for d in found {
-                if !diagnostics.contains(&d) {
-                    diagnostics.push(d);
-                }
-            }
-        }
-    }
-    diagnostics
+    crate::check::check_everywhere(&files, &loaded.map, others, |name| is_meant_for(&files, name)).diagnostics
 }
 
 /// Whether an environment binds anything that these files declare: one that several policies share may be another's alone.

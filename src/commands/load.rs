@@ -2,6 +2,7 @@
 
 use super::Format;
 use super::exit::{Status, because};
+use super::in_parallel;
 use super::modules::Disk;
 use crate::check::{self, modules::Modules, suppress};
 use crate::plan::hash::sha256_hex;
@@ -45,6 +46,7 @@ pub fn load(paths: &[PathBuf]) -> Result<Loaded, Status> {
         imported: BTreeSet::new(),
     };
     let mut failed = false;
+    let mut texts = Vec::new();
     for path in paths {
         let name = path.display().to_string();
         match std::fs::read(path) {
@@ -62,14 +64,21 @@ pub fn load(paths: &[PathBuf]) -> Result<Loaded, Status> {
                         out.files.push(ast::File { items: Vec::new(), span: Span::new(id, 0, 0) });
                     }
                     Ok(text) => {
-                        let id = out.map.add(name, text.clone());
-                        let (file, found) = parse(id, &text);
-                        out.files.push(file);
-                        out.diagnostics.extend(found);
+                        let id = out.map.add(name, text);
+                        texts.push((out.files.len(), id));
+                        out.files.push(ast::File { items: Vec::new(), span: Span::new(id, 0, 0) });
                     }
                 }
             }
         }
+    }
+    let map = &out.map;
+    let parsed = in_parallel::map(&texts, |(_, id)| parse(*id, map.get(*id).map_or("", |f| f.text.as_str())));
+    for ((i, _), (file, found)) in texts.into_iter().zip(parsed) {
+        if let Some(place) = out.files.get_mut(i) {
+            *place = file;
+        }
+        out.diagnostics.extend(found);
     }
     if failed {
         return Err(Status::Wrong);

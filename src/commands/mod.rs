@@ -18,6 +18,7 @@ macro_rules! out {
 
 pub mod abort;
 pub mod check;
+pub mod completions;
 pub mod connect;
 pub mod credentials;
 pub mod doc;
@@ -28,6 +29,8 @@ mod findings;
 pub mod fmt;
 mod git;
 pub mod history;
+mod in_parallel;
+pub mod init;
 pub mod kill;
 mod kill_runs;
 pub mod killswitch;
@@ -102,6 +105,10 @@ pub enum Command {
     Killswitch(killswitch::Args),
     /// The built-in lab: services with faults, a weighted proxy, a load generator
     Lab(lab::Args),
+    /// Write a new policy with its environment, to begin from
+    Init(init::Args),
+    /// Print what a shell needs to complete canary's commands and options
+    Completions(completions::Args),
 }
 
 /// Runs a subcommand and returns its exit status.
@@ -127,6 +134,8 @@ pub fn main(cli: Cli) -> exit::Status {
         Command::Reset(args) => reset::main(&args),
         Command::Killswitch(args) => killswitch::main(&args),
         Command::Lab(args) => lab::main(&args),
+        Command::Init(args) => init::main(&args),
+        Command::Completions(args) => completions::main(&args),
     }
 }
 

@@ -19,12 +19,17 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// Whether a program is installed. If not, says loudly that a test is skipped; with `CANARY_REQUIRE_SERVERS=1`, fails instead.
-pub fn require(program: &str) -> bool {
-    let found = std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default())
+/// Whether a program is installed.
+pub fn installed(program: &str) -> bool {
+    std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default())
         // where Debian puts servers, which is not on every user's PATH
         .chain(["/usr/sbin".into(), "/usr/local/sbin".into()])
-        .any(|dir| dir.join(program).is_file());
+        .any(|dir| dir.join(program).is_file())
+}
+
+/// Whether a program is installed. If not, says loudly that a test is skipped; with `CANARY_REQUIRE_SERVERS=1`, fails instead.
+pub fn require(program: &str) -> bool {
+    let found = installed(program);
     if !found {
         let why = format!("`{program}` is not installed");
         assert!(std::env::var("CANARY_REQUIRE_SERVERS").as_deref() != Ok("1"), "{why}, and CANARY_REQUIRE_SERVERS=1");

@@ -1,33 +1,63 @@
-" Vim syntax for .canary policies. Copy editors/vim into ~/.vim, or into a package.
+" Vim syntax for .canary policies, made from grammar/canary.pest: CANARY_REGENERATE=1 cargo test --test editors
 if exists("b:current_syntax")
   finish
 endif
 
-syn match   canaryComment  "#.*$" contains=@Spell
-syn region  canaryString   start=+"+ skip=+\\"+ end=+"+ oneline
-syn region  canaryQuery    start=+`+ end=+`+ contains=canaryPlaceholder
-syn match   canaryPlaceholder "\${[^}]*}" contained
+" reserved words
+syn keyword canaryOperator    and for in not or
+syn match   canaryConstant    "\<\%(false\|off\|on\|true\)\>"
 
-syn keyword canaryItem     edition use param let metric traffic flag flags slice probe load action channel killswitch window signoff slo score environment rollout test
-syn keyword canaryStatement owner link check every settle baseline require no data guard phase hold run promote ramp mirror irreversible on at when release cooldown drift route after advance start
-syn keyword canaryTail     tolerate else least most events from until never waived within timeout undo none limit per checks since
-syn keyword canaryAct      rollback pause halt tell kill notify snapshot
-syn keyword canaryOperator and or not in for of
-syn keyword canaryConstant true false off healthy stable before undecided
-syn keyword canaryType     bool string number count ratio duration rate bytes time counter histogram
-syn match   canaryNumber   "\<\d[0-9_]*\(\.\d\+\)\?\(%\|pp\>\|ms\>\|s\>\|m\>\|h\>\|d\>\|w\>\|/[smh]\>\|[KMGT]\?i\?B\>\)\?"
+" all others are names, too: keywords only where no argument, member or call is meant
+syn match   canaryTail        "\<\%(about\|as\|by\|canary\|checks\|confidence\|data\|else\|events\|forever\|from\|kill\|label\|least\|limit\|most\|never\|none\|notify\|of\|per\|promoted\|proven\|since\|slices\|snapshot\|stable\|timeout\|to\|tolerate\|undecided\|undo\|until\|waived\|with\|within\|zone\)\>"
+syn match   canaryConsequence "\<\%(halt\|hold\|pause\|rollback\|tell\)\>"
+syn match   canaryStatement   "\<\%(advance\|at\|baseline\|check\|cooldown\|every\|hold\|irreversible\|labels\|no\|owner\|promote\|release\|require\|settle\|start\|when\)\>"
+syn match   canaryElse        "\<else\s\+\%(halt\|hold\|pause\|rollback\|tell\)\>" contains=canaryTail,canaryConsequence
+syn match   canaryStatement   "\<\%(after\|drift\|guard\|link\|mirror\|people\|phase\|ramp\|route\|run\|variants\)\>" nextgroup=canaryDeclared skipwhite
+syn match   canaryItem        "\<\%(edition\|test\|use\)\>\ze\s\+[[:alnum:]_\"]"
+syn match   canaryItem        "\<\%(action\|channel\|environment\|flag\|flags\|killswitch\|let\|load\|metric\|param\|probe\|rollout\|score\|signoff\|slice\|slo\|traffic\|window\)\>\ze\s\+[[:alnum:]_\"]" nextgroup=canaryDeclared skipwhite
+syn match   canaryPronoun     "\<\%(before\|canary\|healthy\|now\|stable\|undecided\)\>"
 
-hi def link canaryComment     Comment
-hi def link canaryString      String
-hi def link canaryQuery       Special
-hi def link canaryPlaceholder Identifier
+syn match   canaryArgument    "\<[A-Za-z_]\w*\ze\s*:"
+syn match   canaryMember      "\.\@1<=[A-Za-z_]\w*"
+syn match   canaryCall        "\<[A-Za-z_]\w*\ze("
+syn match   canaryDeclared    "[A-Za-z_]\w*" contained nextgroup=canaryOfType skipwhite
+syn match   canaryOfType      ":\s*\w\+" contained contains=canaryType
+syn match   canaryType        "\w\+" contained
+syn match   canaryReaction    "\<on\s\+[A-Za-z_][A-Za-z0-9_, ]*\ze:" contains=canaryOn
+syn match   canaryOn          "\<on\>" contained
+syn match   canaryNumber      "\<\d[0-9_]*\(\.\d\+\)\?\(GiB\|KiB\|MiB\|\/h\|\/m\|\/s\|GB\|MB\|kB\|ms\|pp\|%\|B\|d\|h\|m\|s\|w\)\?\%(\>\|%\@1<=\)"
+syn match   canaryNumber      "\<\(\d[0-9_]*\(\.\d\+\)\?\(ms\|[smhdw]\)\)\{2,}\>"
+syn match   canaryTime        "\<\d\{4}-\d\d-\d\dT\d\d:\d\d\(:\d\d\)\?\(Z\|[+-]\d\d:\d\d\)"
+
+syn region  canaryString      start=+"+ skip=+\\\\\|\\"+ end=+"+ oneline contains=canaryPlaceholder
+syn region  canaryQuery       start=+`+ end=+`+ contains=canaryPlaceholder,canaryQueryString
+syn match   canaryQueryString +"\(\\.\|[^"\\`]\)*"+ contained contains=canaryPlaceholder
+syn match   canaryPlaceholder "${[^}`\"]*}" contained
+syn match   canaryComment     "#.*$" contains=@Spell
+
+" a query may be long: find its beginning wherever the window opens
+syn sync minlines=200
+
 hi def link canaryItem        Keyword
 hi def link canaryStatement   Statement
 hi def link canaryTail        Label
-hi def link canaryAct         Function
+hi def link canaryConsequence Exception
 hi def link canaryOperator    Operator
 hi def link canaryConstant    Constant
+hi def link canaryPronoun     Special
+hi def link canaryDeclared    Identifier
 hi def link canaryType        Type
+hi def link canaryReaction    Constant
+hi def link canaryOn          Statement
+hi def link canaryArgument    Normal
+hi def link canaryMember      Normal
+hi def link canaryCall        Function
 hi def link canaryNumber      Number
+hi def link canaryTime        Number
+hi def link canaryString      String
+hi def link canaryQuery       String
+hi def link canaryQueryString SpecialChar
+hi def link canaryPlaceholder PreProc
+hi def link canaryComment     Comment
 
 let b:current_syntax = "canary"

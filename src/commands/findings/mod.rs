@@ -3,6 +3,7 @@
 pub mod github;
 pub mod junit;
 pub mod sarif;
+pub mod short;
 
 use crate::syntax::diagnostic::Diagnostic;
 
