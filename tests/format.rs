@@ -316,6 +316,14 @@ fn blanks_do_not_matter() {
     }
 }
 
+/// How many statements stand at a place.
+fn statements(text: &str, pointer: &str) -> usize {
+    let tree = serde_json::to_value(canary::syntax::parse(FileId(0), text).0).unwrap();
+    let all = tree.pointer(pointer).unwrap().as_array().unwrap().len();
+    assert!(all > 0, "{text}");
+    all
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(
         std::env::var("CANARY_CASES").ok().and_then(|n| n.parse().ok()).unwrap_or(200)
@@ -348,7 +356,7 @@ proptest! {
         place in 0..CONTEXTS.len(),
         lines in proptest::collection::vec((0usize..1000, 0usize..5), 1..8),
     ) {
-        let Forms { head, forms, .. } = &CONTEXTS[place];
+        let Forms { head, pointer, forms } = &CONTEXTS[place];
         let mut text = head.to_string();
         let mut comments = 0;
         for (which, between) in lines {
@@ -359,6 +367,7 @@ proptest! {
         text.push_str(&"}".repeat(head.matches('{').count()));
         let out = settled(&text);
         prop_assert_eq!(out.matches("# a comment").count(), comments);
+        prop_assert_eq!(statements(&out, pointer), statements(&text, pointer));
     }
 
     /// Whatever the text: a result that means the same, or an error; never a panic, never a doubt about itself.
