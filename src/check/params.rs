@@ -110,7 +110,7 @@ impl<'a> Cx<'a> {
         let bound = p.at_most.as_ref().or(p.at_least.as_ref());
         let example = bound.map_or_else(|| ty.example().to_owned(), |e| self.as_written(e.span));
         self.push(
-            Diagnostic::error("E0319", format!("param `{name}` has no value"), p.name.span, "no default")
+            Diagnostic::error("E0329", format!("param `{name}` has no value"), p.name.span, "no default")
                 .help(format!("give it one: `param {name}: {} = {example}`, or `--set {name}=…`", p.ty.node)),
         );
     }
