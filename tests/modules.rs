@@ -501,6 +501,16 @@ fn a_run_reads_its_modules_and_keeps_which_they_were() {
     assert_eq!(sources[1]["sha256"], canary::plan::hash::sha256_hex(module.as_bytes()));
 }
 
+#[test]
+fn a_policy_over_the_library_runs_in_the_lab() {
+    let p = "edition 2026\nparam service: string = \"shop\"\nuse std.http(service: service, over: 30s) as http\ntraffic checkout\n\
+        channel oncall\nrollout checkout {\n  check every 500ms\n  guard errors: http.errors(1s) < 50%  else rollback\n  \
+        phase all { traffic checkout = 50%   hold 1s }\n  on rollback, pause, blind: notify oncall\n}\n";
+    let repo = Repo::new(&[("p.canary", p)]);
+    let done = repo.canary(&["run", "p.canary", "--env", "lab", "--set", "service=\"\""]);
+    assert_eq!(done.code, 0, "{}{}", done.out, done.err);
+}
+
 fn expanded(
     name: &str,
     text: &str,
