@@ -56,7 +56,7 @@ impl<'a> Cx<'a> {
             _ => &[],
         }) {
             let alone = self.scope().rollouts.is_empty() || self.others.contains(&dim.node);
-            if !(alone && !self.scope().names.contains_key(dim.node.as_str())) {
+            if !alone || self.scope().names.contains_key(dim.node.as_str()) {
                 let is_slice = |d: &Decl<'_>| matches!(d, Decl::Slice(_));
                 let how = "declare it with `slice name in [\"a\", \"b\"]` or `slice name of metric`";
                 if self.expect_decl(dim, "slices", how, is_slice).is_none() {

@@ -82,7 +82,7 @@ fn bands(plan: &Plan, trace: &Trace, each: usize, columns: usize) -> String {
             None => ("", '<'),
         };
         let mut band = String::from(if here.is_some() { "|" } else { "" });
-        band.extend(name.chars());
+        band.push_str(name);
         let band: String = band.chars().take(length).collect();
         out.push_str(&band);
         out.extend(std::iter::repeat_n(fill, length.saturating_sub(band.chars().count())));

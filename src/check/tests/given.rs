@@ -150,7 +150,7 @@ impl<'a> Compiler<'_, 'a> {
         let ExprKind::Name(path) = &what.kind else { return Some(None) };
         let [n] = path.as_slice() else { return Some(None) };
         let Some(Decl::Metric(m)) = self.cx.scope().names.get(n.node.as_str()) else { return Some(None) };
-        let Some(metric) = self.cx.metric(&m.name.node) else { return None };
+        let metric = self.cx.metric(&m.name.node)?;
         match metric.body {
             Body::Counter(_) => {}
             Body::Histogram(_) => {
