@@ -586,7 +586,8 @@ impl Plan {
     /// Whether a phase sets a port; else only a kill switch does.
     #[must_use]
     pub fn is_set_by_a_phase(&self, port: PortId) -> bool {
-        self.phases.iter().any(|p| p.settings.iter().any(|(q, _)| *q == port))
+        let ramped = |s: &Step| matches!(s, Step::Ramp { port: q, .. } if *q == port);
+        self.phases.iter().any(|p| p.settings.iter().any(|(q, _)| *q == port) || p.steps.iter().any(ramped))
     }
 
     /// Whether a port is traffic.
