@@ -319,54 +319,6 @@ impl<'a> Site<'_, 'a> {
         self.before().rsplit(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).find(|w| !w.is_empty()).unwrap_or("")
     }
 
-    /// Words that other languages put between.
-    fn filler(&self) -> Option<Diagnostic> {
-        if self.last_word() == "if" {
-            let end = self.behind();
-            let place = Span { start: end.start.saturating_sub(2), ..end };
-            return Some(
-                Diagnostic::error(codes::HABIT, "there is no `if`", place, "not a word of the language")
-                    .help("the condition stands by itself: it says what is true while all is well")
-                    .fix(place, ""),
-            );
-        }
-        if self.found.text == "if" && self.expects(Rule::kw_when) {
-            return Some(
-                self.shape(
-                    Diagnostic::error(codes::HABIT, "there is no `if`", self.found.span, "`when` belongs here")
-                        .fix(self.found.span, "when"),
-                ),
-            );
-        }
-        if self.found.text == "for" && self.form.keyword == "hold" {
-            return Some(
-                self.shape(
-                    Diagnostic::error(codes::HABIT, "there is no `for` behind `hold`", self.found.span, "not needed")
-                        .fix(self.found.span, ""),
-                ),
-            );
-        }
-        let (message, help) = match self.found.text {
-            "then" => ("there is no `then`", "a guard says `else CONSEQUENCE`, a reaction `when CONDITION: ACT`"),
-            "if" => (
-                "there is no `if`",
-                "a guard states what is true while all is well: `guard NAME: HEALTHY else CONSEQUENCE`",
-            ),
-            "is" | "equals" => ("comparisons are written with signs", "write `==`, `<`, `<=`, `>`, `>=` or `!=`"),
-            "between" => ("there is no `between`", "write both comparisons: `pool >= 10% and pool <= 80%`"),
-            "unless" => ("there is no `unless`", "write `or`: the condition says what is true while all is well"),
-            "do" => ("there is no `do`", "what happens stands behind the colon: `on breach: notify CHANNEL`"),
-            _ => return None,
-        };
-        let d = Diagnostic::error(codes::HABIT, message, self.found.span, "not a word of the language").help(help);
-        // one word mends it
-        Some(match (self.found.text, self.form.keyword) {
-            ("then", "guard") => d.fix(self.found.span, "else"),
-            ("is" | "equals", _) => d.fix(self.found.span, "=="),
-            _ => d,
-        })
-    }
-
     /// A guard or gate that ends without saying what happens.
     fn no_else(&self) -> Option<Diagnostic> {
         if !(self.expects(Rule::otherwise) || self.expects(Rule::kw_else)) {
