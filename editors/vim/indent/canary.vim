@@ -18,15 +18,20 @@ function! s:Bare(line) abort
   return substitute(bare, '#.*$', '', '')
 endfunction
 
-" Whether a line begins inside a query, so that its blanks mean something.
+" Whether a line begins inside a query, so that its blanks mean something. Not asked of the syntax: while many lines are indented
+" at once, what it says of them is out of date.
 function! s:BeginsInside(lnum) abort
-  if synIDattr(synID(a:lnum, 1, 0), "name") !~# '^canary\%(Query\|Placeholder\)'
-    return 0
-  endif
-  " its first character may be the backtick that opens one
-  let before = getline(a:lnum - 1)
-  return getline(a:lnum)[0] !=# '`'
-        \ || (synIDattr(synID(a:lnum - 1, strlen(before), 0), "name") =~# '^canaryQuery' && before !~# '`$')
+  let inside = 0
+  for line in a:lnum > 1 ? getline(max([1, a:lnum - 300]), a:lnum - 1) : []
+    let rest = line
+    if inside
+      if line !~# '`' | continue | endif
+      let rest = matchstr(line, '`\zs.*')
+    endif
+    " one that is left over in what is neither text, query nor comment opens a query
+    let inside = s:Bare(rest) =~# '`'
+  endfor
+  return inside
 endfunction
 
 function! CanaryIndent() abort
