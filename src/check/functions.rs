@@ -461,7 +461,7 @@ impl<'a> Lower<'_, 'a> {
         };
         if self.place != Place::Promote {
             self.cx.push(
-                Diagnostic::error("E0425", "`approved` stands where no phase waits for it", e.span, "asked of whom?")
+                Diagnostic::error("E0424", "`approved` stands where no phase waits for it", e.span, "asked of whom?")
                     .help("a person approves of the phase that a run is in: write it behind `promote when`"),
             );
             return None;

@@ -136,7 +136,7 @@ impl Grammar {
         for three in flat.windows(3) {
             if let [before, Expr::Ident(ws), Expr::Ident(name)] = three
                 && ws == "ws"
-                && ["name", "names", "path", "binding"].contains(&name.as_str())
+                && ["name", "names", "said", "said_names", "path", "binding"].contains(&name.as_str())
             {
                 self.first(before, &mut out);
             }

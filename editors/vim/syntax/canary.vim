@@ -8,11 +8,11 @@ syn keyword canaryOperator    and for in not or
 syn match   canaryConstant    "\<\%(false\|off\|on\|true\)\>"
 
 " all others are names, too: keywords only where no argument, member or call is meant
-syn match   canaryTail        "\<\%(about\|as\|by\|canary\|checks\|confidence\|data\|else\|events\|forever\|from\|kill\|label\|least\|limit\|most\|never\|none\|notify\|of\|per\|promoted\|proven\|since\|slices\|snapshot\|stable\|timeout\|to\|tolerate\|undecided\|undo\|until\|waived\|with\|within\|zone\)\>"
+syn match   canaryTail        "\<\%(aborts\|about\|ago\|approves\|as\|back\|bad\|because\|canary\|checks\|confidence\|data\|drifts\|else\|events\|fails\|forever\|from\|good\|hangs\|healthy\|history\|is\|keeps\|kill\|killed\|kills\|label\|lacks\|least\|limit\|most\|never\|none\|notified\|notify\|of\|over\|paused\|pauses\|per\|promoted\|proven\|ramps\|ran\|refused\|resumes\|rollback\|rolled\|since\|slices\|snapshot\|stable\|stops\|timeout\|times\|to\|tolerate\|undecided\|undo\|until\|waived\|weight\|with\|within\|zone\)\>"
 syn match   canaryConsequence "\<\%(halt\|hold\|pause\|rollback\|tell\)\>"
-syn match   canaryStatement   "\<\%(advance\|at\|baseline\|check\|cooldown\|every\|hold\|irreversible\|labels\|no\|owner\|promote\|release\|require\|settle\|start\|when\)\>"
+syn match   canaryStatement   "\<\%(advance\|artifact\|assume\|at\|baseline\|check\|cooldown\|every\|expect\|expires\|given\|hold\|irreversible\|labels\|no\|objective\|operator\|owner\|promote\|release\|require\|runner\|settle\|start\|starts\|when\)\>"
 syn match   canaryElse        "\<else\s\+\%(halt\|hold\|pause\|rollback\|tell\)\>" contains=canaryTail,canaryConsequence
-syn match   canaryStatement   "\<\%(after\|drift\|guard\|link\|mirror\|people\|phase\|ramp\|route\|run\|variants\)\>" nextgroup=canaryDeclared skipwhite
+syn match   canaryStatement   "\<\%(after\|by\|drift\|guard\|link\|mirror\|part\|people\|phase\|port\|ramp\|route\|run\|source\|step\|variants\)\>" nextgroup=canaryDeclared skipwhite
 syn match   canaryItem        "\<\%(edition\|test\|use\)\>\ze\s\+[[:alnum:]_\"]"
 syn match   canaryItem        "\<\%(action\|channel\|environment\|flag\|flags\|killswitch\|let\|load\|metric\|param\|probe\|rollout\|score\|signoff\|slice\|slo\|traffic\|window\)\>\ze\s\+[[:alnum:]_\"]" nextgroup=canaryDeclared skipwhite
 syn match   canaryPronoun     "\<\%(before\|canary\|healthy\|now\|stable\|undecided\)\>"

@@ -99,13 +99,13 @@ pub fn main(args: &Args) -> Status {
         return Status::Wrong;
     }
     if out.iter().all(|p| p.done.is_empty() && p.refused.is_empty()) {
-        return because(
-            Status::Wrong,
-            &match &args.filter {
-                Some(f) => format!("no test has `{f}` in its title"),
-                None => String::from("no test in these files: a test is `test \"what it shows\" for ROLLOUT { … }`"),
-            },
-        );
+        let none = "no test in these files: a test is `test \"what it shows\" for ROLLOUT { … }`";
+        return match &args.filter {
+            Some(f) => because(Status::Wrong, &format!("no test has `{f}` in its title")),
+            // who asks how much is tested is not content with nothing
+            None if args.coverage_min.is_some() || args.mutate => because(Status::Bad, none),
+            None => because(Status::Success, none),
+        };
     }
     report(args, &out, &loaded.map, begun)
 }
