@@ -213,7 +213,7 @@ fn all_four_temporal_forms() {
         ("for 3 of 5 checks", Temporal::KOfN(3, 5)),
         ("for 80% of 10m", Temporal::ShareOf(800_000, 600_000)),
     ] {
-        let plan = guard("", &format!("errors < 1% {form}"));
+        let plan = plan_of("", &format!("  guard g: errors < 1% {form} else hold\n{PHASE}"));
         let Node::For { op, slot, .. } = *node(&plan, plan.guards[0].healthy) else { panic!("{form}") };
         assert_eq!((op, slot), (want, 0));
         assert_eq!(plan.program.monitors, 1);

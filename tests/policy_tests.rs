@@ -138,3 +138,9 @@ fn what_ships_is_tested() {
         assert!(!out.contains("survived"), "{out}");
     }
 }
+
+#[test]
+fn a_rollback_to_a_phase_enters_it_anew() {
+    let (code, text, err) = canary(&["tests/policy_tests/again.canary"]);
+    assert_eq!(code, 0, "{text}{err}");
+}

@@ -59,6 +59,7 @@ pub const CODES: &[(&str, &str, &str)] = &[
     ("E0425", "bad-ramp", "a ramp does not rise, or comes to a value that its port cannot take"),
     ("E0426", "bad-hold", "a hold has no end before the last phase, or waits for events of nothing"),
     ("E0427", "irreversible-late", "`irreversible` is not the first word of its phase"),
+    ("E0428", "must-have-lasted", "a condition that must have lasted stands where nobody waits for it"),
     ("E0430", "slice-dimensions", "a port and what sets it are not sliced along the same dimensions"),
     ("E0431", "bad-slice", "the values of a slice are missing, twice or no texts"),
     ("E0432", "no-such-slice", "one slice is asked for that cannot be"),

@@ -70,7 +70,8 @@ impl<'a> Cx<'a> {
                         self.used.borrow_mut().remove(*name);
                     }
                 }
-                Decl::Let(_) | Decl::Param(_) | Decl::Channel(_) | Decl::Module(_) | Decl::Later(_) => {}
+                Decl::Let(l) => self.check_let(l),
+                Decl::Param(_) | Decl::Channel(_) | Decl::Module(_) | Decl::Later(_) => {}
             }
         }
     }

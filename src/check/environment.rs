@@ -106,6 +106,21 @@ impl<'a> Chosen<'a> {
         self.labels.get(dim).copied()
     }
 
+    /// An environment that says who some people are says it of every group that the rollout waits for: a misspelt group would be
+    /// anybody.
+    pub(super) fn names_groups(&self, cx: &Cx<'a>, r: &'a ast::Rollout, groups: &[String]) {
+        if self.people.is_empty() {
+            return;
+        }
+        let known: Vec<&str> = self.people.keys().copied().collect();
+        for g in groups.iter().filter(|g| !self.people.contains_key(g.as_str())) {
+            // the place is the rollout, so this is no word that could be put in its place
+            let help = format!("it names {}", super::suggest::list(&known));
+            let message = format!("environment `{}` names nobody for group `{g}`", self.name);
+            cx.push(Diagnostic::error("E0519", message, r.name.span, "waits for its approval").help(help));
+        }
+    }
+
     /// How often a source takes samples, if it is known.
     pub(super) fn scrape(&self, source: &str) -> Option<Millis> {
         if self.declared.is_none() {

@@ -10,6 +10,7 @@ use crate::syntax::diagnostic::Diagnostic;
 impl<'a> Builder<'_, 'a> {
     /// All guards in the order of the text.
     pub(super) fn lower_guards(&mut self) -> Vec<Guard> {
+        let cx = self.cx;
         let mut out = Vec::new();
         let mut seen: Vec<&ast::Guard> = Vec::new();
         for s in &self.rollout.body {
@@ -17,6 +18,7 @@ impl<'a> Builder<'_, 'a> {
             if let Some(first) = seen.iter().find(|o| o.name.node == g.name.node) {
                 self.cx.push(duplicate(&g.name.node, g.name.span, first.name.span));
             }
+            cx.not_predeclared(&g.name, "guard");
             seen.push(g);
             out.extend(self.lower_guard(g));
         }
@@ -86,6 +88,10 @@ impl<'a> Builder<'_, 'a> {
             None => Some(None),
         };
         let healthy = healthy?;
+        if matches!(g.otherwise.kind, ConsequenceKind::Pause | ConsequenceKind::Halt | ConsequenceKind::Rollback) {
+            let word = otherwise.map_or("act", crate::plan::Consequence::word);
+            cx.guard_that_must_last(&g.name.node, &g.healthy, word);
+        }
         let shown = self.lower.first_comparison(healthy);
         let unit = shown.and_then(|s| match self.lower.program.nodes.get(s.index()) {
             Some(Node::Compare { unit, .. }) => Some(*unit),

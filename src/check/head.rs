@@ -130,6 +130,7 @@ impl<'a> Builder<'_, 'a> {
                 }
                 Statement::Require { cond, why, .. } => {
                     if let Some(node) = self.lower.condition_at(Place::Require, cond) {
+                        cx.require_that_must_last(cond);
                         let text = cx.as_written(cond.span);
                         head.requires.push(Require {
                             cond: node,

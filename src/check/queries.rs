@@ -189,6 +189,11 @@ impl<'a> Cx<'a> {
             return Ok(String::from("1"));
         };
         match (value, stand) {
+            // what is filled in is not filled in again
+            (Value::Text(t), Stand::Quoted(_)) if t.contains("${") => Err((
+                format!("`${{{name}}}` holds a `${{`, which a query would take for its own"),
+                String::from("give a text without it"),
+            )),
             (Value::Text(t), Stand::Quoted(q)) => Ok(escape(&t, q)),
             (Value::Text(_), _) => Err((
                 format!("`${{{name}}}` is a string, and stands outside quotes"),

@@ -61,6 +61,7 @@ pub(super) fn compile<'a>(cx: &Cx<'a>, r: &'a ast::Rollout, env: Chosen<'a>) -> 
     if !whole(cx, r, &plan) {
         return None;
     }
+    env.names_groups(cx, r, &plan.groups);
     let bindings = env.bind(cx, r, &needs, plan.release.as_ref())?;
     plan.verify_within += env.longest_reload(&needs);
     // places move when a comment is added above them: they are no part of the content
@@ -182,7 +183,10 @@ impl<'c, 'a> Builder<'c, 'a> {
                     Some(first) => {
                         cx.push(duplicate(&p.name.node, p.name.span, first.name.span));
                     }
-                    None => phases.push(p),
+                    None => {
+                        cx.not_predeclared(&p.name, "phase");
+                        phases.push(p);
+                    }
                 }
             }
         }

@@ -239,6 +239,18 @@ pub(super) fn duplicate(name: &str, here: Span, first: Span) -> Diagnostic {
 }
 
 impl<'a> Cx<'a> {
+    /// A guard or phase that has the name of something of the language; `canary` may name a phase.
+    pub(super) fn not_predeclared(&self, name: &Name, what: &str) {
+        let is = PREDECLARED.contains(&name.node.as_str());
+        if is && !(what == "phase" && name.node == "canary") {
+            let message = format!("`{}` has a meaning in the language", name.node);
+            self.push(
+                Diagnostic::error("E0203", message, name.span, format!("cannot name a {what}"))
+                    .help("choose another name"),
+            );
+        }
+    }
+
     /// The declaration of a name of a certain kind; a wrong or unknown one is reported and poisoned. `kind` is a plural for
     /// messages: `traffic ports`.
     pub(super) fn expect_decl(

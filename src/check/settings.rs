@@ -29,6 +29,11 @@ impl<'a> Cx<'a> {
             None => &[],
             Some(e) => self.value_list(e)?,
         };
+        if let (Some(e), true) = (&f.values, list.is_empty()) {
+            let message = format!("flag `{}` has no value to be set to", f.name.node);
+            self.push(Diagnostic::error("E0403", message, e.span, "").help("list its values, or leave `in` out"));
+            return None;
+        }
         let what = format!("flag `{}`", f.name.node);
         match ty {
             Ty::Bool => {

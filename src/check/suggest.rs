@@ -17,7 +17,7 @@ pub(super) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) 
     let cutoff = (word.chars().count() / 3).max(1);
     known
         .map(|(tail, k)| (strsim::damerau_levenshtein(word, tail), tail, k))
-        .filter(|(d, tail, _)| *d <= cutoff && *d < tail.chars().count())
+        .filter(|(d, tail, _)| *d > 0 && *d <= cutoff && *d < tail.chars().count())
         .min_by(|a, b| a.0.cmp(&b.0).then_with(|| a.1.cmp(b.1)))
         .map(|(_, _, k)| k)
 }

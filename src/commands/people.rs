@@ -88,6 +88,11 @@ fn may_approve(asked: &Args, group: &str) -> Result<(), Status> {
                 format!("{me} does not speak for {group}: environment {} names {}", run.environment, people.join(", "));
             Err(because(Status::Refused, &text))
         }
+        None if !bindings.people.is_empty() => {
+            let named: Vec<&str> = bindings.people.keys().map(String::as_str).collect();
+            let text = format!("environment {} names no group {group}: it names {}", run.environment, named.join(", "));
+            Err(because(Status::Refused, &text))
+        }
         None => {
             eprintln!(
                 "canary: environment {} does not say who {group} is (`people {group} = […]`): anybody's word counts",

@@ -154,7 +154,8 @@ impl Judge<'_> {
             | (Expected::Refused, Event::Refused(_))
             | (Expected::Snapshot, Event::Snapshot) => true,
             (Expected::Rollback(Some(p)), Event::Rollback(to, _)) => Some(*p) == *to,
-            (Expected::Phase(p), Event::Entered(q)) => p == q,
+            // a rollback to a phase enters it anew
+            (Expected::Phase(p), Event::Entered(q) | Event::Rollback(Some(q), _)) => p == q,
             (Expected::Notified(c), Event::Notified(d)) => c == d,
             (Expected::Ran(a, _), Event::Ran(b, _)) => a == b,
             (Expected::Killed(s), Event::Killed(t, _)) => s == t,

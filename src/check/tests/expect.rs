@@ -18,6 +18,17 @@ impl<'a> Compiler<'_, 'a> {
         line: &'a TestLine,
     ) -> Option<Expectation> {
         let what = self.expected(what)?;
+        if let (
+            Some(b),
+            Expected::Promoted | Expected::Phase(_) | Expected::Guard(..) | Expected::Port(..) | Expected::Snapshot,
+        ) = (because, &what)
+        {
+            self.cx.push(
+                Diagnostic::error("E0484", "nothing decides this, so there is no `because`", b.span, "")
+                    .help("rollbacks, pauses, refusals and kills have a cause: `expect rollback at 17m because slow`"),
+            );
+            return None;
+        }
         let because = match because {
             Some(b) => Some(self.because(b)?),
             None => None,

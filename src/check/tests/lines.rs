@@ -6,6 +6,7 @@ use super::super::{Cx, head, suggest};
 use super::{Act, ActLine, ActionLine, PortLine, SourceFault, SourceLine, Stretch, Test, nodes};
 use crate::check::expr::{Lower, Place};
 use crate::check::types::{Ty, Value};
+use crate::plan::show;
 use crate::plan::{ActionId, Millis, Node, NodeId, Plan, Population, PortId, PortKind, Setting, SwitchId};
 use crate::syntax::ast::{self, Expr, ExprKind, Name, OperatorAct, TestLine, TestLineKind};
 use crate::syntax::diagnostic::Diagnostic;
@@ -13,6 +14,9 @@ use crate::syntax::source::Span;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+
+/// The most checks of one test: half a million are three months of checks every 15s.
+const MOST_CHECKS: Millis = 500_000;
 
 /// Plans of rollouts as they stand, by name; `None`: it cannot be compiled, which is said elsewhere.
 #[derive(Default)]
@@ -126,6 +130,18 @@ impl<'c, 'a> Compiler<'c, 'a> {
                 ),
             );
         }
+        let checks = out.last_named.unwrap_or(0) / self.plan.check_every.max(1);
+        if checks > MOST_CHECKS {
+            self.cx.push(
+                Diagnostic::error(
+                    "E0484",
+                    "this test takes too many checks",
+                    t.title.span,
+                    format!("{checks} of them"),
+                )
+                .help(format!("at most {MOST_CHECKS}: name earlier times, or give the rollout a longer `check every`")),
+            );
+        }
         Some(out)
     }
 
@@ -223,6 +239,20 @@ impl<'c, 'a> Compiler<'c, 'a> {
             cx.push(
                 Diagnostic::error("E0484", "this line holds at no time", to.or(from).map_or(line.span, |e| e.span), "")
                     .help("`to` is excluded, and must come after `from`"),
+            );
+            return None;
+        }
+        // nothing happens between two checks, so a line that holds between them alone does nothing
+        let every = self.plan.check_every.max(1);
+        if end < Millis::MAX && start.saturating_add(every - 1) / every * every >= end {
+            cx.push(
+                Diagnostic::error(
+                    "E0484",
+                    "this line holds at no check",
+                    to.or(from).map_or(line.span, |e| e.span),
+                    "",
+                )
+                .help(format!("checks are made every {}: let it hold at one of them", show::duration(every))),
             );
             return None;
         }
@@ -362,6 +392,8 @@ impl<'c, 'a> Compiler<'c, 'a> {
     pub(super) fn path<'e>(&self, e: &'e Expr) -> Option<&'e [Name]> {
         match &e.kind {
             ExprKind::Name(path) => Some(path),
+            // the rollout has slices, and its tests are refused as a whole
+            ExprKind::Index { .. } if !self.plan.unbuilt.is_empty() => None,
             ExprKind::Index { .. } => {
                 self.cx.push(super::super::not_built("[…]", e.span, self.cx.map));
                 None

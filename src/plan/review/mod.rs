@@ -105,7 +105,7 @@ pub fn review(plan: &Plan, bindings: &Bindings) -> Review {
         phases,
         worst_cases: plan.guards.iter().filter_map(|g| worst(plan, bindings, g)).collect(),
         questions: questions(plan),
-        people: people(plan),
+        people: people(plan, bindings),
         actions: actions(plan),
         credentials: credentials(bindings).into_iter().map(CredentialReview::from).collect(),
     }
@@ -249,7 +249,7 @@ fn questions(plan: &Plan) -> Vec<Questions> {
     out
 }
 
-fn people(plan: &Plan) -> Vec<String> {
+fn people(plan: &Plan, bindings: &Bindings) -> Vec<String> {
     let mut out = Vec::new();
     let pauses = |c: Consequence| matches!(c, Consequence::Pause | Consequence::Halt);
     let mut resumed: Vec<String> =
@@ -280,12 +280,15 @@ fn people(plan: &Plan) -> Vec<String> {
             for node in below(plan, *when) {
                 if let Node::Approved { group, valid } = node {
                     let valid = valid.map_or(String::new(), |v| format!(", not more than {} old", show::duration(v)));
-                    out.push(format!(
-                        "somebody of {} who approves of phase {}{}{valid}",
-                        plan.group_name(*group),
-                        phase.name,
-                        until(plan, *within)
-                    ));
+                    let group = plan.group_name(*group);
+                    let who = match bindings.people.get(group) {
+                        Some(names) => format!("somebody of {group} ({})", names.join(", ")),
+                        None => format!(
+                            "anybody, for {group} (environment {} does not say who that is)",
+                            bindings.environment
+                        ),
+                    };
+                    out.push(format!("{who} who approves of phase {}{}{valid}", phase.name, until(plan, *within)));
                 }
             }
         }

@@ -1,0 +1,59 @@
+//! `C for …` where it can only do harm: it is false until it has lasted, and nobody waits for it.
+
+use super::Cx;
+use crate::syntax::ast::{BinaryOp, Expr, ExprKind, ForSpan};
+use crate::syntax::diagnostic::Diagnostic;
+
+/// The first `C for …` that must hold for the condition to hold: one under an odd number of `not`s says how long bad news may last.
+fn must_last(e: &Expr, positive: bool) -> Option<&Expr> {
+    match &e.kind {
+        ExprKind::For { .. } if positive => Some(e),
+        ExprKind::For { of, .. } => must_last(of, positive),
+        ExprKind::Not(x) => must_last(x, !positive),
+        ExprKind::Paren(x) => must_last(x, positive),
+        ExprKind::Binary { op: BinaryOp::And | BinaryOp::Or, left, right, .. } => {
+            must_last(left, positive).or_else(|| must_last(right, positive))
+        }
+        _ => None,
+    }
+}
+
+impl Cx<'_> {
+    /// A guard that acts at once, and states what must have lasted, acts on healthy values.
+    pub(super) fn guard_that_must_last(&self, name: &str, healthy: &Expr, consequence: &str) {
+        let Some(found) = must_last(healthy, true) else { return };
+        let ExprKind::For { of, span } = &found.kind else { return };
+        let condition = self.as_written(of.span);
+        let help = match &**span {
+            ForSpan::Duration(d) => {
+                let d = self.as_written(d.span);
+                format!("to put up with bad news for {d}: `guard {name}: {condition} tolerate {d} else {consequence}`")
+            }
+            _ => String::from("say how long bad news may last: `not ((BAD) for 3 of 5 checks)`"),
+        };
+        self.push(
+            Diagnostic::error(
+                "E0428",
+                format!("guard `{name}` is false until its condition has lasted"),
+                found.span,
+                format!("would {} on healthy values", consequence.replace("rollback", "roll back")),
+            )
+            .help(help),
+        );
+    }
+
+    /// What is asked once, before the start, has lasted for no time.
+    pub(super) fn require_that_must_last(&self, cond: &Expr) {
+        if let Some(found) = must_last(cond, true) {
+            self.push(
+                Diagnostic::error(
+                    "E0428",
+                    "`require` is asked once, before the start",
+                    found.span,
+                    "can never have lasted",
+                )
+                .help("leave `for …` out, or look back by a window: `errors(10m) < 1%`, `avg(pool, 10m) < 80%`"),
+            );
+        }
+    }
+}
