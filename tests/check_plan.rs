@@ -422,6 +422,21 @@ fn the_hash_is_of_what_is_said_not_of_how_it_is_written() {
     assert_ne!(bindings, base.1);
 }
 
+/// What is set for one run is not what the policy's own tests speak of.
+#[test]
+fn tests_do_not_stand_in_the_way_of_a_run_with_other_params() {
+    let text = policy(
+        "param every: duration = 15s",
+        "  check every every\n  guard g: errors < 1% else rollback\n  phase a { traffic checkout = 5%   hold 10m }\n",
+    ) + "test \"a\" for r { assume healthy   given errors = 2% from 5m   expect rollback at 5m because g }\n";
+    let name = text.split("rollout ").nth(1).unwrap().split_whitespace().next().unwrap().to_owned();
+    let text = text.replace(" for r {", &format!(" for {name} {{"));
+    for sets in [&[][..], &[("every", "7s")], &[("every", "1d")]] {
+        let (made, found) = compile(&text, "production", sets);
+        assert!(made.is_some(), "{sets:?}: {found:#?}");
+    }
+}
+
 #[test]
 fn a_plan_survives_json() {
     let (made, _) = compile(&two_params(), "production", &[]);
