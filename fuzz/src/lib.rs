@@ -99,9 +99,13 @@ fn blank_or_told(text: &str, from: usize, to: usize, word: &str, found: &[Diagno
         } else if !word.is_empty() && rest.starts_with(word) {
             word.len()
         } else {
+            // a character that is told, and taken out, may stand in the middle of a word that is read without it
+            let blank = |c: char| c.is_whitespace();
+            let begin = text.get(..at).and_then(|t| t.rfind(blank)).unwrap_or(0);
+            let close = rest.find(blank).map_or(text.len(), |i| at + i);
             let told = found.iter().flat_map(|d| &d.labels).any(|l| {
                 let (start, end) = (l.span.start as usize, l.span.end as usize);
-                start <= at && at < end.max(start + 1)
+                (start <= at && at < end.max(start + 1)) || (begin <= start && start < close)
             });
             let blank = c.is_whitespace() || c == '\u{feff}';
             assert!(blank || told, "nobody takes {c:?} at {at}, and no finding says so:\n{text}\n{found:#?}");
