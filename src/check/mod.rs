@@ -384,13 +384,11 @@ fn once(all: Vec<Diagnostic>) -> Vec<Diagnostic> {
     let mut out: Vec<Diagnostic> = Vec::with_capacity(all.len());
     for d in all {
         let mergeable = matches!(d.code.as_str(), "E0201" | "E0204");
-        let first = out.iter_mut().find(|o| {
-            mergeable
-                && o.code == d.code
-                && o.message == d.message
-                && o.help == d.help
-                && o.span().file == d.span().file
-        });
+        // the others are not looked through for nothing: there can be as many as words
+        let first = out
+            .iter_mut()
+            .take(if mergeable { usize::MAX } else { 0 })
+            .find(|o| o.code == d.code && o.message == d.message && o.help == d.help && o.span().file == d.span().file);
         match first {
             Some(first) => {
                 // one edit would leave the other places as they are

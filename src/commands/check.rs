@@ -57,9 +57,10 @@ pub fn main(args: &Args) -> Status {
     let mut diagnostics = std::mem::take(&mut loaded.diagnostics);
     let neighbours = Neighbours::default();
     let found = in_parallel::map(&groups(&paths, &loaded), |group| check_group(group, &paths, &loaded, &neighbours));
+    let mut said: BTreeSet<_> = diagnostics.iter().map(|d| loaded.said(d)).collect();
     for d in found.into_iter().flatten() {
         // an environment that several policies share is reported once
-        if !loaded.repeats(&d, &diagnostics) {
+        if said.insert(loaded.said(&d)) {
             diagnostics.push(d);
         }
     }

@@ -114,11 +114,12 @@ fn import(paths: &[PathBuf], loaded: &mut Loaded) {
 }
 
 impl Loaded {
-    /// Whether a finding says again what another one says of a module: each policy that imports it finds the same mistake.
+    /// What two findings have in common that say the same. Of a module it is the place and the code: each policy that imports it
+    /// finds the same mistake, under names of its own.
     #[must_use]
-    pub fn repeats(&self, d: &Diagnostic, said: &[Diagnostic]) -> bool {
-        said.contains(d)
-            || (self.imported.contains(&d.span().file) && said.iter().any(|s| s.span() == d.span() && s.code == d.code))
+    pub fn said(&self, d: &Diagnostic) -> (Span, String, String) {
+        let message = if self.imported.contains(&d.span().file) { String::new() } else { d.message.clone() };
+        (d.span(), d.code.clone(), message)
     }
 }
 
@@ -361,7 +362,8 @@ pub fn compile(target: &Target, format: Format) -> Result<Compiled, Status> {
         (made, found) = compiled(&declared_beside(environment));
     }
     let mut diagnostics = loaded.diagnostics.clone();
-    diagnostics.extend(found.into_iter().filter(|d| !loaded.repeats(d, &loaded.diagnostics)));
+    let said: BTreeSet<_> = loaded.diagnostics.iter().map(|d| loaded.said(d)).collect();
+    diagnostics.extend(found.into_iter().filter(|d| !said.contains(&loaded.said(d))));
     let mut diagnostics = suppress::apply(&loaded.files, &loaded.map, first_causes(diagnostics), today()).diagnostics;
     // one rollout does not show what a comment of another lets pass; `check` tells of those that are not needed
     diagnostics.retain(|d| d.code != "W0690");
