@@ -105,7 +105,9 @@ impl<'a> Lower<'_, 'a> {
             );
             return None;
         } else {
-            self.push(Node::OverTime { of: value.node, how, window })
+            let slot = self.program.pasts;
+            self.program.pasts += 1;
+            self.push(Node::OverTime { of: value.node, how, window, slot })
         };
         Some(Val { node, ty, zero: false, live: true })
     }

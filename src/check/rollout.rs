@@ -4,6 +4,7 @@ use super::environment::{Chosen, Needs};
 use super::expr::{Lower, Place};
 use super::head::{BASELINE, CHECK_EVERY, NO_DATA};
 use super::scope::{Decl, duplicate};
+use super::slices::seen_in;
 use super::{Cx, EDITION, suggest};
 use crate::plan::{self, Bindings, Consequence, Input, Metric, PhaseId, Plan, Tolerance, hash};
 use crate::syntax::ast::{self, ConsequenceKind, Item, Name, Statement};
@@ -253,6 +254,7 @@ impl<'c, 'a> Builder<'c, 'a> {
         }
         self.needs.separable = self.lower.inputs.separable;
         let unbuilt = self.lower.unbuilt();
+        let seen_in = seen_in(&slices, &self.lower.inputs.list, &guards);
         let plan = Plan {
             schema: String::from("canary.plan/1"),
             edition: EDITION,
@@ -274,6 +276,7 @@ impl<'c, 'a> Builder<'c, 'a> {
             routes,
             after: head.after,
             slices,
+            seen_in,
             start_slices: head.start_slices,
             windows: std::mem::take(&mut self.lower.windows),
             signoffs: std::mem::take(&mut self.lower.signoffs),

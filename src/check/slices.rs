@@ -7,7 +7,7 @@ use super::rollout::Builder;
 use super::scope::Decl;
 use super::suggest;
 use super::types::Value;
-use crate::plan::{Node, Slice, SliceValues};
+use crate::plan::{Guard, Input, InputId, Node, Population, Slice, SliceValues};
 use crate::syntax::ast::{self, Expr, Name};
 use crate::syntax::diagnostic::Diagnostic;
 
@@ -122,6 +122,34 @@ pub(super) fn is_label(name: &str) -> bool {
     let mut chars = name.chars();
     chars.next().is_some_and(|c| c.is_ascii_alphabetic() || c == '_')
         && chars.all(|c| c.is_ascii_alphanumeric() || c == '_')
+}
+
+/// The inputs whose rows tell which slices there are.
+pub(super) fn seen_in(slices: &[Slice], inputs: &[Input], guards: &[Guard]) -> Vec<InputId> {
+    let named: Vec<&str> = slices
+        .iter()
+        .filter_map(|s| match &s.values {
+            SliceValues::Of(metric) => Some(metric.as_str()),
+            SliceValues::Listed(_) => None,
+        })
+        .collect();
+    if slices.is_empty() {
+        return Vec::new();
+    }
+    let canary = |i: &Input| i.population == Population::Canary && !i.by.is_empty();
+    (0..inputs.len())
+        .map(InputId::at)
+        .filter(|id| {
+            inputs.get(id.index()).is_some_and(|i| {
+                canary(i)
+                    && if named.is_empty() {
+                        guards.iter().any(|g| g.inputs.contains(id))
+                    } else {
+                        named.contains(&i.metric.as_str())
+                    }
+            })
+        })
+        .collect()
 }
 
 impl<'a> Builder<'_, 'a> {

@@ -7,6 +7,7 @@
 mod advance;
 pub mod eval;
 pub mod explain;
+pub mod fleet;
 pub mod given;
 mod guards;
 mod kill;
@@ -25,6 +26,7 @@ pub mod value;
 
 pub use advance::step_text;
 pub use explain::{Explanation, GuardReport, InputReport};
+pub use fleet::{Fleet, FleetEffect, FleetInput, SliceId, fleet_step};
 pub use given::Given;
 pub use record::Record;
 pub use state::{RunCause, Stage, State, Verdict, Word};

@@ -17,6 +17,14 @@ pub struct Program {
     pub monitors: u32,
     /// How many accumulators there are: the length of the engine's accumulator table.
     pub accumulators: u32,
+    /// How many values over time there are: the length of the engine's table of their pasts.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub pasts: u32,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it")]
+fn is_zero(n: &u32) -> bool {
+    *n == 0
 }
 
 /// One node. Numbers are in base units.
@@ -139,8 +147,10 @@ pub enum Node {
         of: NodeId,
         /// What is made of them.
         how: OverTime,
-        /// How far back.
+        /// How far back: the checks in `(t - window, t]`.
         window: Millis,
+        /// Its place in the engine's table of pasts.
+        slot: u32,
     },
     /// The share of a probe's flows that succeeded over a window; unknown until 80 % of the window was probed.
     Availability {

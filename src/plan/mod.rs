@@ -137,6 +137,10 @@ pub struct Plan {
     /// The dimensions of its slices, in the order of `per`; none: one life for all.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub slices: Vec<Slice>,
+    /// The inputs whose rows tell which slices there are: the canary's of the metrics that dimensions are `of`, or where every
+    /// dimension is listed those that guards read.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub seen_in: Vec<InputId>,
     /// In which order and how fast slices begin.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub start_slices: Option<StartSlices>,
