@@ -2,7 +2,7 @@
 
 use super::eval::{Check, eval, pace};
 use super::explain::{Explanation, guard_report};
-use super::given::read_below;
+use super::past;
 use super::record::Record;
 use super::state::{GuardReading, Owner, State, Word, roots, subtree};
 use super::step::{Effect, Wish};
@@ -10,8 +10,8 @@ use super::truth::Truth;
 use super::value::{Causes, Num};
 use crate::engine::monitor::Monitor;
 use crate::plan::{
-    Compare, Consequence, GuardId, Happening, InputId, Node, NodeId, PhaseId, Plan, Population, Temporal, Tolerance,
-    show,
+    Compare, Consequence, GuardId, Happening, InputId, Millis, Node, NodeId, PhaseId, Plan, Population, Temporal,
+    Tolerance, show,
 };
 
 impl Tolerance {
@@ -171,15 +171,16 @@ fn check_guard(check: Check<'_>, state: &mut State, id: GuardId, out: &mut Vec<E
     fires
 }
 
-/// Whether one of its inputs still reaches before the settings were verified.
+/// Whether something that it reads still reaches before the settings were verified.
 fn warming(check: Check<'_>, state: &State, id: GuardId) -> bool {
     let Some(guard) = check.plan.guards.get(id.index()) else { return false };
-    check.measured(guard.healthy, &guard.inputs).iter().any(|i| reaches_back(check, state, *i))
+    condition_warming(check, state, guard.healthy)
 }
 
 /// Whether an input's answer still reaches before the settings were verified: by its window, or, having none, by its newest
-/// sample. A gauge that was scraped before the change says nothing of it, however fresh it is by `max_age`.
-fn reaches_back(check: Check<'_>, state: &State, id: InputId) -> bool {
+/// sample. A gauge that was scraped before the change says nothing of it, however fresh it is by `max_age`. `ago`: as it was read
+/// at the first check of a window around it.
+fn reaches_back(check: Check<'_>, state: &State, id: InputId, ago: Millis) -> bool {
     let Some(input) = check.plan.inputs.get(id.index()).filter(|i| i.population != Population::Before) else {
         return false;
     };
@@ -187,14 +188,15 @@ fn reaches_back(check: Check<'_>, state: &State, id: InputId) -> bool {
     match state.target.verified {
         // what has no window and no time of its own is taken to be of now
         Some(_) if input.reach == 0 && sampled.is_none() => false,
-        Some(verified) => sampled.map_or(check.at, |s| s.min(check.at)) - input.reach - input.lag < verified,
+        Some(verified) => sampled.map_or(check.at, |s| s.min(check.at)) - ago - input.reach - input.lag < verified,
         None => input.reach > 0,
     }
 }
 
-/// Whether an answer anywhere below a condition still reaches before the settings were verified.
+/// Whether an answer, or a window of checks, anywhere below a condition still reaches before the settings were verified. What is
+/// given has no reach of its own, a window over it has.
 pub(super) fn condition_warming(check: Check<'_>, state: &State, condition: NodeId) -> bool {
-    read_below(check.plan, check.given, condition).into_iter().any(|i| reaches_back(check, state, i))
+    past::reaches_back(check, state, condition, 0, &|i, ago| reaches_back(check, state, i, ago))
 }
 
 /// Value, limit and margin of the comparison that the guard shows.

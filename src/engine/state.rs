@@ -2,6 +2,7 @@
 
 use super::explain::Explanation;
 use super::monitor::{Monitor, Stopwatch};
+use super::past::Past;
 use crate::plan::{
     ActionId, Answer, GroupId, GuardId, Millis, Node, NodeId, PhaseId, Plan, PortId, Setting, Step, SwitchId, Time,
     Trigger,
@@ -294,6 +295,9 @@ pub struct State {
     pub monitors: Vec<Monitor>,
     /// Accumulators by slot.
     pub accumulators: Vec<Accumulator>,
+    /// Values over time by slot.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pasts: Vec<Past>,
     /// `no data tolerate`: how long an active guard has been blind.
     pub no_data: Monitor,
     /// Its consequence has fired and not all guards have seen since.
@@ -382,6 +386,7 @@ impl State {
                 .collect(),
             monitors: vec![Monitor::default(); plan.program.monitors as usize],
             accumulators: vec![Accumulator::default(); plan.program.accumulators as usize],
+            pasts: vec![Past::default(); plan.program.pasts as usize],
             no_data: Monitor::default(),
             no_data_fired: false,
             baseline: vec![None; plan.inputs.len()],

@@ -6,6 +6,7 @@ use super::explain::{Explanation, guard_reports, input_reports};
 use super::guards::{check_guards, condition_warming, restart};
 use super::kill::{Thrown, kill};
 use super::monitor::{Pace, Stopwatch};
+use super::past;
 use super::reactions;
 use super::record::Record;
 use super::rollback::{next_undo, roll_back, roll_back_to, rolling_back};
@@ -79,6 +80,7 @@ pub(super) fn tick(
     settle(plan, state, at, live);
     let settled = state.target.settled.is_some();
     state.elapsed.observe(pace(plan, Owner::Rollout), at, settled, live);
+    past::collect(check, state);
     let mut wishes = check_guards(check, state, out);
     wishes.extend(blind_told(check, state));
     wishes.extend(no_data(check, state));
