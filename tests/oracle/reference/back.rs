@@ -85,7 +85,7 @@ impl Reference<'_> {
     }
 
     /// A check while everything is taken back: what does not hold is restored again; that it takes long is told once.
-    pub fn rolling_back(&mut self, at: Time, read: &[Option<Setting>]) {
+    pub fn rolling_back(&mut self, at: Time, read: Option<&[Option<Setting>]>) {
         if !self.slow_told && self.asked.verified.is_none() && self.unverified_for(at) >= self.plan.verify_within {
             self.slow_told = true;
             self.wrote("rollback_slow");
@@ -95,6 +95,7 @@ impl Reference<'_> {
             }
             self.kill_next();
         }
+        let Some(read) = read else { return };
         let mut again = false;
         for (port, asked) in self.asked.settings.clone() {
             if read[port.index()].is_some_and(|r| !r.same(asked)) {

@@ -6,11 +6,11 @@ use super::temporal::Watch;
 use super::truth::Truth::True;
 use super::{Look, Reference, StepRun};
 use canary::engine::{RunCause, Stage, Verdict, Word};
-use canary::plan::{Consequence, Happening, PhaseId, PortId, Setting, Step, Time};
+use canary::plan::{Consequence, Happening, PhaseId, Setting, Step, Time};
 
 impl Reference<'_> {
-    /// A check. `read` is what ports were read as since the request in force was read back.
-    pub fn check(&mut self, look: Look<'_>, read: &[Option<Setting>], live: bool) {
+    /// A check. `read` is what ports were read as, if that was after the request in force was read back.
+    pub fn check(&mut self, look: Look<'_>, read: Option<&[Option<Setting>]>, live: bool) {
         match self.stage {
             Stage::RollingBack(_) => {
                 self.last = Some(look.at);
@@ -87,7 +87,8 @@ impl Reference<'_> {
 
     /// Ports that are read as something else than asked for, each told once. Those that cannot be read are no drift. Returns how
     /// many notices there are: while a pause is latched already, each is told by itself.
-    fn drifts(&mut self, read: &[Option<Setting>], asks: &mut Asks) -> usize {
+    fn drifts(&mut self, read: Option<&[Option<Setting>]>, asks: &mut Asks) -> usize {
+        let Some(read) = read else { return 0 };
         let mut told = 0;
         for (port, asked) in self.asked.settings.clone() {
             match read[port.index()] {
@@ -106,7 +107,7 @@ impl Reference<'_> {
     }
 
     /// Goes on through the steps as far as this check lets it.
-    fn go_on(&mut self, at: Time, live: bool, read: &[Option<Setting>], holds: &[bool]) {
+    fn go_on(&mut self, at: Time, live: bool, read: Option<&[Option<Setting>]>, holds: &[bool]) {
         let plan = self.plan;
         let every = plan.check_every;
         let steps = &plan.phases[self.phase].steps;
@@ -116,8 +117,10 @@ impl Reference<'_> {
         };
         let all_ok = words().all(|w| w == Some(Word::Ok));
         let frozen = words().any(|w| matches!(w, None | Some(Word::Warming | Word::Dark | Word::Blind)));
-        let as_asked = |(port, asked): &(PortId, Setting)| read[port.index()].is_some_and(|r| r.same(*asked));
-        let may_end = all_ok && self.asked.verified.is_some() && self.asked.settings.iter().all(as_asked);
+        let as_asked = |read: &[Option<Setting>]| {
+            self.asked.settings.iter().all(|(port, asked)| read[port.index()].is_some_and(|r| r.same(*asked)))
+        };
+        let may_end = all_ok && read.is_some_and(as_asked);
         let open = live && !self.paused && self.asked.settled.is_some();
         match steps.get(self.step) {
             Some(Step::Hold(_)) => self.hold.mark(at, live, open && !frozen),

@@ -201,8 +201,7 @@ impl<'p> Reference<'p> {
                 if self.last.is_some_and(|last| *at > last) {
                     // what was read before the request in force was read back says nothing of it
                     let of_now = self.asked.verified.is_some() && *ports_epoch == self.asked.epoch;
-                    let read: Vec<Option<Setting>> = if of_now { ports.to_vec() } else { vec![None; ports.len()] };
-                    self.check(Look { at: *at, answers }, &read, *live);
+                    self.check(Look { at: *at, answers }, of_now.then_some(*ports), *live);
                 }
             }
             Input::Verified { at, epoch, .. } => self.read_back(*at, *epoch),
