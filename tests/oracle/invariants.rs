@@ -78,7 +78,10 @@ impl<'p> Watch<'p> {
                 }
                 *at
             }
-            Event::ActionEnded { at, .. } | Event::Operator { at, .. } | Event::Recovered { at } => *at,
+            Event::ActionEnded { at, .. }
+            | Event::Operator { at, .. }
+            | Event::Recovered { at }
+            | Event::Halted { at, .. } => *at,
         };
         self.entering = false;
         if self.over && !effects.is_empty() {

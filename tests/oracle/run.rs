@@ -15,6 +15,7 @@ fn told(effects: &[Effect]) -> Vec<Did> {
             Effect::Run { token, action, cause } => Did::Run { token, action, cause },
             Effect::CancelRuns => Did::CancelRuns,
             Effect::Notify { channels, happening, .. } => Did::Told { channels, happening },
+            Effect::Halt { .. } => Did::Halt,
             Effect::Finish(v) => Did::Finish(v),
         })
     };

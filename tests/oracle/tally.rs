@@ -6,7 +6,7 @@ use canary::plan::{Consequence, Plan};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Everything that must be reached by at least one pair in a hundred.
-const WANTED: [&str; 58] = [
+const WANTED: [&str; 60] = [
     "word ok",
     "word failing",
     "word breached",
@@ -65,6 +65,8 @@ const WANTED: [&str; 58] = [
     "fault NoNumber",
     "fault Ambiguity",
     "fault RolledBackBefore",
+    "fault Halted",
+    "breach halt",
 ];
 
 /// What one pair reached.

@@ -2,7 +2,7 @@
 //! engine wants done and makes the next event of it; the events are written down, so that the run can be repeated without it.
 
 use super::dice::Dice;
-use canary::engine::{Effect, Input, Operator};
+use canary::engine::{Effect, Explanation, Input, Operator, Record};
 use canary::plan::{
     Answer, Ask, Bucket, GroupId, Missing, Plan, Population, PortId, PortKind, Reading, Setting, SwitchId, Time,
 };
@@ -38,6 +38,11 @@ pub enum Event {
         at: Time,
         act: Operator,
     },
+    /// Another life of the rollout has halted this one.
+    Halted {
+        at: Time,
+        explanation: Box<Explanation>,
+    },
     Recovered {
         at: Time,
     },
@@ -59,6 +64,10 @@ impl Event {
             }
             Self::Operator { at, act } => {
                 Input::Operator { at, act, who: String::from("ada"), why: String::from("because") }
+            }
+            Self::Halted { at, .. } => {
+                let Self::Halted { explanation, .. } = self else { unreachable!() };
+                Input::Halted { at, explanation }
             }
             Self::Recovered { at } => Input::Recovered { at },
         }
@@ -114,6 +123,7 @@ pub enum Fault {
     Ambiguity,
     StartExposed,
     RolledBackBefore,
+    Halted,
 }
 
 /// One world.
@@ -141,6 +151,8 @@ pub struct World<'p> {
     pub happened: std::collections::BTreeSet<Fault>,
     pub said: Vec<Operator>,
     started: bool,
+    /// What another life may halt this one for.
+    others_say: Option<Explanation>,
 }
 
 fn original(dice: &mut Dice, kind: &PortKind, exposed: bool) -> Setting {
@@ -177,6 +189,7 @@ impl<'p> World<'p> {
             happened: std::collections::BTreeSet::new(),
             said: Vec::new(),
             started: false,
+            others_say: None,
             dice,
         }
     }
@@ -212,7 +225,12 @@ impl<'p> World<'p> {
                     }
                 }
                 Effect::Finish(_) => self.over = 1,
-                Effect::Record(_) | Effect::Notify { .. } => {}
+                Effect::Record(r) => {
+                    if let Record::Paused { explanation } = r.as_ref() {
+                        self.others_say = Some(explanation.clone());
+                    }
+                }
+                Effect::Halt { .. } | Effect::Notify { .. } => {}
             }
         }
     }
@@ -292,6 +310,10 @@ impl<'p> World<'p> {
         }
         if self.dice.percent(self.people) {
             self.people();
+        }
+        if let Some(explanation) = self.others_say.clone().filter(|_| self.dice.percent(self.people)) {
+            self.happened.insert(Fault::Halted);
+            self.queue.push_back(Event::Halted { at: self.at, explanation: Box::new(explanation) });
         }
         self.ends(next);
         self.at = next;

@@ -83,11 +83,26 @@ const BEFORE: [&str; 6] = [
     "increase(leaks, 1m) <= before + 1",
     "pool <= before + 30pp",
 ];
+/// Over limits that no rounding reaches.
+const OVER_TIME: [&str; 12] = [
+    "avg(load, 1m) < 5.01",
+    "avg(queue, 2m) <= 4.3",
+    "max(load, 1m) < 5",
+    "min(load, 1m) <= 5",
+    "sum(queue, 1m) < 21.3",
+    "stddev(load, 2m) < 2.7183",
+    "delta(queue, 1m) < 4.2",
+    "rate(load, 1m) < 0.111/s",
+    "quantile(load, 0.9, 2m) < 5.01",
+    "avg(load, 1m) <= stable + 1.01",
+    "max(avg(load, 30s), 1m) < 5.01",
+    "rate(leaks, 1m) < 0.049/s",
+];
 /// Conditions that are false in a healthy world.
 const UNHEALTHY: [&str; 5] = ["load > 5", "queue >= 5", "mean > 4", "errors > 1%", "pool > 80% or load > 6"];
 
 pub fn healthy(dice: &mut Dice, at: At) -> Condition {
-    match dice.below(20) {
+    match dice.below(22) {
         0..=5 => plain(dice.one(&GAUGES)),
         6..=8 => Condition { text: String::from(dice.one(&COUNTED)), counted: true },
         9 | 10 if at != At::Start => plain(dice.one(&COUNTERS)),
@@ -105,6 +120,10 @@ pub fn healthy(dice: &mut Dice, at: At) -> Condition {
         16 | 17 => {
             let op = dice.one(&["and", "or"]);
             plain(format!("({}) {op} ({})", healthy(dice, at), healthy(dice, at)))
+        }
+        20 | 21 if at != At::Start => {
+            let alone = matches!(at, At::Guard { alone: true } | At::Promote);
+            plain(dice.one(&OVER_TIME[..if alone { 9 } else { OVER_TIME.len() }]))
         }
         18 if at == At::Promote => {
             plain(dice.one(&["healthy", "healthy for 45s", "phase.elapsed >= 1m", "rollout.elapsed > 2m"]))

@@ -106,7 +106,8 @@ fn guard(dice: &mut Dice, i: usize, phases: usize, raised: &[i64], out: &mut Str
     let consequence = match dice.below(12) {
         0 => String::from("tell"),
         1..=3 => String::from("hold"),
-        4 | 5 => String::from("pause"),
+        4 => String::from("pause"),
+        5 => String::from(dice.one(&["pause", "halt"])),
         6..=8 if end > 1 => format!("rollback to p{}", dice.below(end - 1)),
         9 => format!("rollback, kill {}", dice.one(&["stop", "quench"])),
         _ => String::from("rollback"),

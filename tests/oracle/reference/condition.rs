@@ -40,7 +40,7 @@ impl Reference<'_> {
         }
     }
 
-    fn value(&mut self, look: Look<'_>, node: NodeId, owner: Owner) -> Value {
+    pub fn value(&mut self, look: Look<'_>, node: NodeId, owner: Owner) -> Value {
         let plan = self.plan;
         let mut pair = |a: NodeId, b: NodeId| (self.number(look, a, owner), self.number(look, b, owner));
         Value::Number(match plan.program.nodes[node.index()] {
@@ -88,6 +88,7 @@ impl Reference<'_> {
                 if a.is_missing() { b } else { a }
             }
             Node::Neg(a) => self.number(look, a, owner).negated(),
+            Node::OverTime { how, window, slot, .. } => self.over_time(slot as usize, how, window),
             Node::Scored { of, bad, good } => {
                 let v = self.number(look, of, owner);
                 if v.is_missing() {
@@ -257,21 +258,19 @@ impl Reference<'_> {
         out
     }
 
-    /// Whether one of the answers still tells of the time before the settings were read back: by its window, or, having none,
-    /// by its newest sample.
-    pub fn warming(&self, look: Look<'_>, inputs: &[InputId]) -> bool {
-        inputs.iter().any(|id| {
-            let input = &self.plan.inputs[id.index()];
-            let sampled = self.answer(look, *id).and_then(|a| a.sampled_at);
-            let newest = sampled.unwrap_or(look.at).min(look.at);
-            match self.asked.verified {
-                _ if input.population == Population::Before => false,
-                None => input.reach > 0,
-                // what has neither a window nor a time is of now
-                Some(_) if input.reach == 0 && sampled.is_none() => false,
-                Some(verified) => newest - input.reach - input.lag < verified,
-            }
-        })
+    /// Whether an answer still tells of the time before the settings were read back: by its window, or, having none, by its
+    /// newest sample.
+    pub fn warming(&self, look: Look<'_>, id: InputId, ago: Millis) -> bool {
+        let input = &self.plan.inputs[id.index()];
+        let sampled = self.answer(look, id).and_then(|a| a.sampled_at);
+        let newest = sampled.unwrap_or(look.at).min(look.at);
+        match self.asked.verified {
+            _ if input.population == Population::Before => false,
+            None => input.reach > 0,
+            // what has neither a window nor a time is of now
+            Some(_) if input.reach == 0 && sampled.is_none() => false,
+            Some(verified) => newest - ago - input.reach - input.lag < verified,
+        }
     }
 }
 

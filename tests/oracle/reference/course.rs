@@ -20,6 +20,7 @@ impl Reference<'_> {
                 self.count(look);
                 self.settle(look.at, live);
                 self.elapsed.mark(look.at, live, self.asked.settled.is_some());
+                self.look_at_windows(look);
                 let mut asks = Asks::default();
                 let breaches = self.check_guards(look, &mut asks);
                 let silent = self.newly_silent(look);
@@ -76,8 +77,7 @@ impl Reference<'_> {
         for s in &plan.phases[self.phase].steps {
             out.push(match s {
                 Step::Promote { when, .. } | Step::HoldUntil { when, .. } if self.asked.settled.is_some() => {
-                    !self.warming(look, &self.read_below(*when))
-                        && self.truth(look, *when, Owner::Phase(self.phase)).0 == True
+                    !self.reaches_back(look, *when, 0) && self.truth(look, *when, Owner::Phase(self.phase)).0 == True
                 }
                 _ => false,
             });

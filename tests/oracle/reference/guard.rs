@@ -3,7 +3,7 @@
 use super::condition::Owner;
 use super::temporal::Past;
 use super::truth::Truth::{self, False, True, Unknown};
-use super::{Look, Reference};
+use super::{Did, Look, Reference};
 use canary::engine::{Verdict, Word};
 use canary::plan::{Consequence, Happening, InputId, Missing, PhaseId, SwitchId, Temporal, Time, Tolerance};
 
@@ -14,6 +14,7 @@ pub struct Asks {
     /// To a phase, or (none) to the beginning, which is before every phase.
     rollback: Option<Option<PhaseId>>,
     pause: bool,
+    halt: bool,
 }
 
 impl Asks {
@@ -53,15 +54,19 @@ impl Reference<'_> {
         }
     }
 
-    /// One check decides once: kill before rollback before pause. Whether something is taken back.
+    /// One check decides once: kill before rollback before halt and pause. Whether something is taken back.
     pub fn decide(&mut self, at: Time, asks: Asks) -> bool {
+        // whatever becomes of this life, the others are paused
+        if asks.halt {
+            self.did.push(Did::Halt);
+        }
         match asks.rollback {
             _ if !asks.kills.is_empty() => self.kill(at, &asks.kills, Verdict::RolledBack),
             // of several the earliest target
             Some(None) => self.roll_back(at, Verdict::RolledBack),
             Some(Some(to)) => self.roll_back_to(at, to.index()),
             None => {
-                if asks.pause {
+                if asks.pause || asks.halt {
                     self.pause(at);
                 }
                 return false;
@@ -79,7 +84,7 @@ impl Reference<'_> {
                 continue;
             }
             let (truth, why) = self.truth(look, g.healthy, Owner::Guard(i));
-            let warming = self.warming(look, &self.read_below(g.healthy));
+            let warming = self.reaches_back(look, g.healthy, 0);
             // the first that fits
             let (word, healthy) = if truth == Unknown && why.blind {
                 (Word::Blind, Unknown)
@@ -107,7 +112,8 @@ impl Reference<'_> {
                 breaches += 1;
                 match (g.otherwise, g.kill) {
                     (Consequence::Tell | Consequence::Hold, _) => {}
-                    (Consequence::Pause | Consequence::Halt, _) => asks.pause = true,
+                    (Consequence::Pause, _) => asks.pause = true,
+                    (Consequence::Halt, _) => asks.halt = true,
                     // back to where it is, or on, is no way back
                     (Consequence::Rollback(Some(to)), _) if to.index() >= self.phase => {}
                     (Consequence::Rollback(_), Some(switch)) => asks.kills.push(switch),
@@ -164,7 +170,8 @@ impl Reference<'_> {
         if over && !self.no_data_fired {
             self.no_data_fired = true;
             match plan.no_data.otherwise {
-                Consequence::Pause | Consequence::Halt => asks.pause = true,
+                Consequence::Pause => asks.pause = true,
+                Consequence::Halt => asks.halt = true,
                 Consequence::Rollback(to) => asks.roll_back(to),
                 Consequence::Tell | Consequence::Hold => {}
             }

@@ -9,6 +9,7 @@ mod guard;
 mod temporal;
 mod told;
 mod truth;
+mod window;
 
 use canary::engine::{Input, Operator, RunCause, Stage, Verdict, Word};
 use canary::plan::{
@@ -35,6 +36,7 @@ pub enum Did {
         cause: RunCause,
     },
     CancelRuns,
+    Halt,
     Told {
         channels: Vec<ChannelId>,
         happening: Option<Happening>,
@@ -126,6 +128,8 @@ pub struct Reference<'p> {
     /// By sum: what each check added, and from which check on it counts.
     increments: Vec<Vec<Option<f64>>>,
     counted_from: Vec<usize>,
+    /// By value over time: what its operand was at each check.
+    windows: Vec<window::Log>,
     /// Whether a guard that counts was blind, at each check.
     blind: Vec<(Time, Truth)>,
     no_data_fired: bool,
@@ -168,6 +172,7 @@ impl<'p> Reference<'p> {
             operands: vec![Vec::new(); plan.program.monitors as usize],
             increments: vec![Vec::new(); plan.program.accumulators as usize],
             counted_from: vec![0; plan.program.accumulators as usize],
+            windows: vec![Vec::new(); plan.program.pasts as usize],
             blind: Vec::new(),
             no_data_fired: false,
             reacted: vec![Reacted::default(); plan.reactions.len()],
@@ -207,6 +212,11 @@ impl<'p> Reference<'p> {
             Input::Verified { at, epoch, .. } => self.read_back(*at, *epoch),
             Input::ActionEnded { at, token, ok, .. } => self.action_ended(*at, *token, *ok),
             Input::Operator { at, act, .. } => self.operator(*at, *act),
+            Input::Halted { at, .. } => {
+                if matches!(self.stage, Stage::Phase(_)) {
+                    self.pause(*at);
+                }
+            }
             Input::Recovered { at } => self.recovered(*at),
         }
         self.one_notice_a_channel()
@@ -221,6 +231,7 @@ impl<'p> Reference<'p> {
         self.started = look.at;
         self.last = Some(look.at);
         self.count(look);
+        self.look_at_windows(look);
         let cooling = plan.cooldown.zip(rolled_back).is_some_and(|(d, last)| look.at < last + d);
         let mut refused = cooling || self.originals.iter().any(|(p, s)| self.exposed(*p, *s) || self.outside(*p, *s));
         for (i, input) in plan.inputs.iter().enumerate() {
