@@ -139,6 +139,9 @@ pub struct GuardState {
     pub monitor: Monitor,
     /// Its consequence has fired and it has not been ok since.
     pub fired: bool,
+    /// It fell silent at a check at which nobody asked: told if it still is when somebody does.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub untold: bool,
     /// What it last read, to be shown.
     pub reading: GuardReading,
 }
@@ -425,6 +428,7 @@ impl State {
                     since: 0,
                     monitor: Monitor::default(),
                     fired: false,
+                    untold: false,
                     reading: GuardReading::default(),
                 })
                 .collect(),
