@@ -32,6 +32,8 @@ mod steps;
 mod sums;
 #[path = "engine/watch.rs"]
 mod watch;
+#[path = "engine/windows.rs"]
+mod windows;
 #[path = "engine/words.rs"]
 mod words;
 #[path = "engine/world.rs"]
