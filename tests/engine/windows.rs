@@ -109,7 +109,7 @@ fn a_window_of_one_check_can_refuse_the_start() {
 #[test]
 fn the_state_goes_through_the_store_and_an_older_one_can_be_read() {
     let body = "guard soft: quantile(load, 0.9, 2m) + stddev(load, 1m) < 5 else hold
-        guard hard: rate(load, 2m) < 1 else rollback
+        guard hard: rate(load, 2m) < 1/s else rollback
         phase a { traffic checkout = 5%  hold 10m }";
     let w = || World::of(body).during("load", "3m", "5m", Is(2.0)).during("load", "6m", "7m", Failed);
     let (run, stored) = (w().run("20m"), w().stored().run("20m"));
