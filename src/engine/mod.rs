@@ -5,12 +5,14 @@
 //! effects differ. Given the same plan and inputs it returns the same effects, byte for byte.
 
 mod advance;
+mod drift;
 pub mod eval;
 pub mod explain;
 pub mod fleet;
 mod gate;
 pub mod given;
 mod guards;
+mod irreversible;
 mod kill;
 pub mod monitor;
 mod people;
