@@ -87,12 +87,19 @@ fn events_that_are_given_are_counted_wherever_they_are_counted() {
 }
 
 #[test]
+fn a_whole_life_with_ramps_gates_switches_and_a_hold_without_an_end() {
+    let (code, text, err) = canary(&["tests/policy_tests/lifecycle.canary", "--coverage"]);
+    assert_eq!((code, err.as_str()), (0, ""), "{text}");
+    snapshot("lifecycle", &text);
+}
+
+#[test]
 fn what_this_version_cannot_run_is_refused_and_neither_passed_nor_skipped() {
     let file = "tests/policy_tests/unbuilt.canary";
     let (code, text, _) = canary(&[file]);
     assert_eq!(code, 2, "{text}");
     assert!(text.contains("REFUSED a full pool takes it back"), "{text}");
-    assert!(text.contains("E0490: `ramp` is not built yet (tests/policy_tests/unbuilt.canary:9:"), "{text}");
+    assert!(text.contains("E0490: `mirror` is not built yet (tests/policy_tests/unbuilt.canary:9:"), "{text}");
     let (_, text, _) = canary(&[file, "--format", "json"]);
     let whole: Value = serde_json::from_str(&text).unwrap();
     assert_eq!(whole["tests"][0]["result"], "refused");
