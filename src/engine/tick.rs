@@ -9,7 +9,7 @@ use super::monitor::{Pace, Stopwatch};
 use super::reactions;
 use super::record::Record;
 use super::rollback::{next_undo, roll_back, roll_back_to, rolling_back};
-use super::state::{Owner, Stage, State, Verdict, Word};
+use super::state::{GuardState, Owner, Stage, State, Verdict, Word};
 use super::step::{Effect, Wish};
 use super::truth::Truth;
 use crate::plan::{
@@ -79,10 +79,15 @@ pub(super) fn tick(
     let settled = state.target.settled.is_some();
     state.elapsed.observe(pace(plan, Owner::Rollout), at, settled, live);
     let mut wishes = check_guards(check, state, out);
-    wishes.extend(blind_told(check, state));
-    wishes.extend(no_data(check, state));
-    wishes.extend(unverified(plan, state, at));
-    wishes.extend(drift(plan, state, at, ports, ports_epoch, out));
+    blind_told(check, state, &mut wishes);
+    // hardly ever is there one to be moved
+    if let Some(wish) = no_data(check, state) {
+        wishes.push(wish);
+    }
+    if let Some(wish) = unverified(plan, state, at) {
+        wishes.push(wish);
+    }
+    drift(plan, state, at, ports, ports_epoch, &mut wishes, out);
     promote_conditions(check, state);
     reactions::snapshots(check, state, out);
     let acted = decide(plan, state, at, wishes, out);
@@ -112,27 +117,25 @@ fn settle(plan: &Plan, state: &mut State, at: Time, live: bool) {
     restart(plan, state, Owner::Phase(phase), |_| false);
 }
 
-fn blind_told(check: Check<'_>, state: &State) -> Vec<Wish> {
+/// Tells of guards that have become blind or dark at this check.
+fn blind_told(check: Check<'_>, state: &State, wishes: &mut Vec<Wish>) {
     let (plan, at) = (check.plan, check.at);
-    let newly = |w: Word| {
+    let unseen = |s: &GuardState| matches!(s.word, Some(Word::Blind | Word::Dark));
+    if !state.guards.iter().any(|s| s.active && s.since == at && unseen(s)) {
+        return;
+    }
+    for word in [Word::Blind, Word::Dark] {
         let names: Vec<&str> = plan
             .guards
             .iter()
             .zip(&state.guards)
-            .filter(|(g, s)| s.active && s.word == Some(w) && s.since == at && !unasked(check, state, g))
+            .filter(|(g, s)| s.active && s.word == Some(word) && s.since == at && !unasked(check, state, g))
             .map(|(g, _)| g.name.as_str())
             .collect();
-        names.join(", ")
-    };
-    let (blind, dark) = (newly(Word::Blind), newly(Word::Dark));
-    let mut out = Vec::new();
-    if !blind.is_empty() {
-        out.push(Wish::Tell(Happening::Blind, format!("blind: {blind}")));
+        if !names.is_empty() {
+            wishes.push(Wish::Tell(Happening::Blind, format!("{}: {}", word.text(), names.join(", "))));
+        }
     }
-    if !dark.is_empty() {
-        out.push(Wish::Tell(Happening::Blind, format!("dark: {dark}")));
-    }
-    out
 }
 
 /// Whether a guard is blind only because nobody asked: a back-filled check that its source keeps no history of.
@@ -204,12 +207,12 @@ fn drift(
     at: Time,
     ports: &[Option<Setting>],
     ports_epoch: u32,
+    wishes: &mut Vec<Wish>,
     out: &mut Vec<Effect>,
-) -> Vec<Wish> {
+) {
     if state.target.verified.is_none() || ports_epoch != state.target.epoch {
-        return Vec::new();
+        return;
     }
-    let mut wishes = Vec::new();
     for i in 0..state.target.settings.len() {
         let Some((port, asked)) = state.target.settings.get(i).copied() else { continue };
         let Some(read) = ports.get(port.index()).copied().flatten() else {
@@ -228,7 +231,6 @@ fn drift(
             wishes.push(Wish::Pause(Explanation::plain(plan, state, at, "drift", &name, summary)));
         }
     }
-    wishes
 }
 
 /// Whether every port of the request was read at this check, after its read-back, and is as asked for. What could not be read is
