@@ -1,16 +1,21 @@
 //! Evaluates conditions at one check: answers in, truth and causes out.
 
+mod walk;
+
+pub(super) use walk::{Shown, truth};
+
 use super::given::Given;
 use super::monitor::Pace;
 use super::past::Past;
 use super::state::{Approval, Owner, Stage, State, Word};
 use super::truth::Truth;
-use super::value::{Causes, Num, compare};
+use super::value::{Causes, Num};
 use crate::plan::{
-    Answer, Bucket, Consequence, GroupId, InputId, Millis, Missing, Node, NodeId, Plan, Population, Reading, Time,
-    Tolerance,
+    Answer, Bucket, Consequence, GroupId, Input, InputId, Millis, Missing, Node, NodeId, Plan, Population, Reading,
+    Time, Tolerance,
 };
 use std::borrow::Cow;
+use walk::number;
 
 /// What a node is at a check.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -22,7 +27,7 @@ pub enum Value {
 }
 
 impl Value {
-    fn num(self) -> Num {
+    pub(super) fn num(self) -> Num {
         match self {
             Self::Num(n) => n,
             Self::Truth(Truth::True, _) => Num::known(1.0),
@@ -54,6 +59,7 @@ pub struct Check<'a> {
 }
 
 impl Check<'_> {
+    #[inline]
     fn answer<'s>(&'s self, state: &'s State, id: InputId) -> Option<&'s Answer> {
         match self.plan.inputs.get(id.index())?.population {
             Population::Before => state.baseline.get(id.index())?.as_ref(),
@@ -74,28 +80,39 @@ impl Check<'_> {
 
     /// The reading of an input, or why there is none: staleness is judged here, by the sample's own time. A source's own words
     /// are lent, not copied: it is asked for at every check.
+    #[inline]
     pub fn reading<'s>(&'s self, state: &'s State, id: InputId) -> Result<&'s Reading, Cow<'s, Missing>> {
-        let Some(input) = self.plan.inputs.get(id.index()) else {
+        let (Some(input), Some(answer)) = (self.plan.inputs.get(id.index()), self.answer(state, id)) else {
             return Err(Cow::Owned(Missing::NotAsked));
         };
-        let Some(answer) = self.answer(state, id) else {
-            return Err(Cow::Owned(Missing::NotAsked));
-        };
-        let reading = match &answer.value {
-            Ok(r) => r,
-            Err(Missing::Empty { .. }) => {
-                return Err(Cow::Owned(Missing::Empty { others: self.others(state, id) }));
-            }
-            Err(other) => return Err(Cow::Borrowed(other)),
-        };
-        if input.population != Population::Before
-            && let Some(age) = self.age(state, id)
-            && age > input.max_age
-        {
-            return Err(Cow::Owned(Missing::Stale { age, others: self.others(state, id) }));
+        match &answer.value {
+            Ok(r) if self.is_fresh(input, answer) && is_finite(r) => Ok(r),
+            _ => Err(self.why_missing(state, id, answer)),
         }
-        // one NaN in a sum of increments would stay in it for ever
-        if is_finite(reading) { Ok(reading) } else { Err(Cow::Owned(Missing::NotANumber)) }
+    }
+
+    /// Whether an answer's newest sample is not too old; the baseline's never is.
+    #[inline]
+    fn is_fresh(&self, input: &Input, answer: &Answer) -> bool {
+        input.population == Population::Before
+            || answer.sampled_at.is_none_or(|sampled| (self.at - sampled).max(0) <= input.max_age)
+    }
+
+    /// Why an answer gives no reading.
+    #[cold]
+    fn why_missing<'s>(&self, state: &State, id: InputId, answer: &'s Answer) -> Cow<'s, Missing> {
+        match &answer.value {
+            Err(Missing::Empty { .. }) => Cow::Owned(Missing::Empty { others: self.others(state, id) }),
+            Err(other) => Cow::Borrowed(other),
+            Ok(_) => Cow::Owned(match self.plan.inputs.get(id.index()) {
+                Some(input) if !self.is_fresh(input, answer) => {
+                    let age = answer.sampled_at.map_or(0, |sampled| (self.at - sampled).max(0));
+                    Missing::Stale { age, others: self.others(state, id) }
+                }
+                // one NaN in a sum of increments would stay in it for ever
+                _ => Missing::NotANumber,
+            }),
+        }
     }
 
     /// Whether the same query answers, freshly, for another population.
@@ -106,6 +123,7 @@ impl Check<'_> {
         Some(answer.value.is_ok() && self.age(state, sibling).is_none_or(|age| age <= max_age))
     }
 
+    #[cold]
     fn missing(&self, why: &Missing) -> Num {
         Num::missing(match why {
             Missing::Empty { others: Some(true) } | Missing::Stale { others: Some(true), .. } => Causes::DARK,
@@ -118,10 +136,12 @@ impl Check<'_> {
         })
     }
 
+    #[inline]
     fn scale(&self, id: InputId) -> f64 {
         self.plan.inputs.get(id.index()).map_or(1.0, |i| i.scale)
     }
 
+    #[inline]
     fn gauge(&self, state: &State, id: InputId) -> Num {
         match self.reading(state, id) {
             Ok(Reading::Value(v) | Reading::Increase(v)) => Num::known(v * self.scale(id)),
@@ -228,101 +248,45 @@ pub fn quantile(buckets: &[Bucket], q: f64) -> Option<(f64, f64)> {
 
 /// Evaluates the node `id` and steps the temporal operators below it.
 pub fn eval(check: Check<'_>, state: &mut State, id: NodeId, owner: Owner) -> Value {
-    eval_noting(check, state, id, owner, &mut Sides::of(None))
+    any(&check, state, id, owner, &mut Shown::of(None))
 }
 
-/// Both sides of one comparison, noted while it is evaluated: to be shown without evaluating them again.
-pub(super) struct Sides {
-    /// The comparison.
-    of: Option<NodeId>,
-    /// Left and right, once it was evaluated.
-    pub noted: Option<(Value, Value)>,
-}
-
-impl Sides {
-    /// Those of this comparison.
-    pub fn of(comparison: Option<NodeId>) -> Self {
-        Self { of: comparison, noted: None }
-    }
-}
-
-/// [`eval`], which notes what the two sides of a comparison are.
-pub(super) fn eval_noting(check: Check<'_>, state: &mut State, id: NodeId, owner: Owner, sides: &mut Sides) -> Value {
+/// [`eval`], which notes the sides of a comparison on its way.
+fn any(check: &Check<'_>, state: &mut State, id: NodeId, owner: Owner, shown: &mut Shown) -> Value {
     let Some(node) = check.plan.program.nodes.get(id.index()) else {
         return UNKNOWN;
     };
     if let Some(value) = check.given.value(id) {
         return value;
     }
-    let mut sub = |state: &mut State, id: NodeId| eval_noting(check, state, id, owner, sides);
+    let mut sub = |state: &mut State, id: NodeId| any(check, state, id, owner, shown);
     match *node {
-        Node::Const(v) => Value::Num(Num::known(v)),
+        Node::Const(_)
+        | Node::Gauge(_)
+        | Node::Increase(..)
+        | Node::Events { .. }
+        | Node::Share { .. }
+        | Node::Quantile { .. }
+        | Node::Add(..)
+        | Node::Sub(..)
+        | Node::Mul(..)
+        | Node::Div(..)
+        | Node::Greater(..)
+        | Node::Lesser(..) => Value::Num(number(check, state, id, owner, shown)),
+        Node::Compare { .. } | Node::And(..) | Node::Or(..) | Node::Not(_) | Node::For { .. } => {
+            let (t, c) = truth(check, state, id, owner, shown);
+            Value::Truth(t, c)
+        }
         Node::Bool(b) => Value::Truth(Truth::from(b), Causes::NONE),
-        Node::Gauge(i) => Value::Num(check.gauge(state, i)),
-        Node::Increase(i, factor) => Value::Num(check.gauge(state, i).times(Num::known(factor))),
-        Node::Accumulated { input, slot, .. } => Value::Num(accumulated(check, state, input, slot)),
-        Node::Events { bad, total } => Value::Num(check.events(state, bad, total)),
-        Node::Share { buckets, below } => Value::Num(check.share(state, buckets, below)),
-        Node::Quantile { buckets, q } => Value::Num(check.quantile(state, buckets, q)),
+        Node::Accumulated { input, slot, .. } => Value::Num(accumulated(*check, state, input, slot)),
         Node::PhaseElapsed => Value::Num(Num::known(seconds(state.elapsed.counted))),
         Node::RolloutElapsed => Value::Num(Num::known(seconds(check.at - state.started.unwrap_or(check.at)))),
-        Node::Add(a, b) => {
-            let (a, b) = (sub(state, a).num(), sub(state, b).num());
-            Value::Num(a.plus(b))
-        }
-        Node::Sub(a, b) => {
-            let (a, b) = (sub(state, a).num(), sub(state, b).num());
-            Value::Num(a.plus(b.negated()))
-        }
-        Node::Mul(a, b) => {
-            let (a, b) = (sub(state, a).num(), sub(state, b).num());
-            Value::Num(a.times(b))
-        }
-        Node::Div(a, b) => {
-            let (a, b) = (sub(state, a).num(), sub(state, b).num());
-            Value::Num(a.over(b))
-        }
         Node::Neg(a) => Value::Num(sub(state, a).num().negated()),
-        Node::Greater(a, b) => {
-            let (a, b) = (sub(state, a).num(), sub(state, b).num());
-            Value::Num(a.greater(b))
-        }
-        Node::Lesser(a, b) => {
-            let (a, b) = (sub(state, a).num(), sub(state, b).num());
-            Value::Num(a.lesser(b))
-        }
         Node::Default(a, b) => {
             let (a, b) = (sub(state, a).num(), sub(state, b).num());
             Value::Num(if a.is_missing() { b } else { a })
         }
         Node::Missing(a) => Value::Truth(Truth::from(sub(state, a).num().is_missing()), Causes::NONE),
-        Node::Compare { op, left, right, at_least, unit } => {
-            let (l, r) = (sub(state, left), sub(state, right));
-            if sides.of == Some(id) {
-                sides.noted = Some((l, r));
-            }
-            let (t, c) = compare(op, l.num(), r.num(), at_least, unit);
-            Value::Truth(t, c)
-        }
-        Node::And(a, b) => {
-            // both sides always: a temporal operator must see every check
-            let ((ta, ca), (tb, cb)) = (sub(state, a).truth(), sub(state, b).truth());
-            joined(ta.and(tb), ta, ca, tb, cb)
-        }
-        Node::Or(a, b) => {
-            let ((ta, ca), (tb, cb)) = (sub(state, a).truth(), sub(state, b).truth());
-            joined(ta.or(tb), ta, ca, tb, cb)
-        }
-        Node::Not(a) => {
-            let (t, c) = sub(state, a).truth();
-            Value::Truth(!t, c)
-        }
-        Node::For { of, op, slot } => {
-            let (t, c) = sub(state, of).truth();
-            let pace = pace(check.plan, owner);
-            let value = state.monitors.get_mut(slot as usize).map_or(Truth::Unknown, |m| m.step(op, pace, check.at, t));
-            Value::Truth(value, if value == Truth::Unknown { c } else { Causes::NONE })
-        }
         Node::Healthy => Value::Truth(healthy(check.plan, state), Causes::NONE),
         Node::Approved { group, valid } => Value::Truth(approved(state, check.at, group, valid), Causes::NONE),
         Node::Scored { of, bad, good } => Value::Num(scored(sub(state, of).num(), bad, good)),
@@ -353,20 +317,6 @@ fn scored(value: Num, bad: f64, good: f64) -> Num {
     let at = value.plus(Num::known(-bad)).over(span);
     // its events are those of the value, not of the score
     Num { events: None, ..at.greater(Num::known(0.0)).lesser(Num::known(1.0)) }
-}
-
-/// The causes of a Kleene result: those of the operands that are unknown, and only if they made the result unknown.
-fn joined(result: Truth, ta: Truth, ca: Causes, tb: Truth, cb: Causes) -> Value {
-    let mut causes = Causes::NONE;
-    if result == Truth::Unknown {
-        if ta == Truth::Unknown {
-            causes = causes.with(ca);
-        }
-        if tb == Truth::Unknown {
-            causes = causes.with(cb);
-        }
-    }
-    Value::Truth(result, causes)
 }
 
 fn accumulated(check: Check<'_>, state: &State, input: InputId, slot: u32) -> Num {

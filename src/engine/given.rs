@@ -30,7 +30,11 @@ impl Given<'_> {
 
     /// The value that stands for a node.
     #[must_use]
+    #[inline]
     pub fn value(&self, node: NodeId) -> Option<Value> {
+        if self.nodes.is_empty() {
+            return None;
+        }
         let i = self.nodes.binary_search_by_key(&node, |(n, _)| *n).ok()?;
         self.nodes.get(i).map(|(_, v)| *v)
     }

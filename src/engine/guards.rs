@@ -1,6 +1,6 @@
 //! Guards at one check: their words, their clocks, and what they ask for.
 
-use super::eval::{Check, Sides, Value, eval, eval_noting, pace};
+use super::eval::{Check, Shown, Value, eval, pace, truth};
 use super::explain::{Explanation, guard_report};
 use super::past;
 use super::record::Record;
@@ -9,8 +9,8 @@ use super::step::{Effect, Wish};
 use super::truth::Truth;
 use super::value::{Causes, Num};
 use crate::plan::{
-    Compare, Consequence, Guard, GuardId, Happening, InputId, Millis, Node, NodeId, PhaseId, Plan, Population,
-    Temporal, Tolerance, show,
+    Consequence, Guard, GuardId, Happening, InputId, Millis, Node, NodeId, PhaseId, Plan, Population, Temporal,
+    Tolerance, show,
 };
 
 impl Tolerance {
@@ -130,9 +130,9 @@ fn check_guard(check: Check<'_>, state: &mut State, id: GuardId, out: &mut Vec<E
         restart(check.plan, state, owner, |_| true);
         (Truth::True, Causes::NONE, GuardReading::default(), false)
     } else {
-        let mut sides = Sides::of(guard.shown);
-        let (truth, causes) = eval_noting(check, state, guard.healthy, owner, &mut sides).truth();
-        (truth, causes, read(check, state, guard, owner, sides), warming(check, state, guard))
+        let mut shown = Shown::of(guard.shown);
+        let (truth, causes) = truth(&check, state, guard.healthy, owner, &mut shown);
+        (truth, causes, read(check, state, guard, owner, shown), warming(check, state, guard))
     };
     let (word, fed) = match truth {
         Truth::Unknown if causes.has(Causes::BLIND) => (Word::Blind, Truth::Unknown),
@@ -202,36 +202,26 @@ pub(super) fn condition_warming(check: Check<'_>, state: &State, condition: Node
 }
 
 /// Value, limit and margin of the comparison that the guard shows.
-fn read(check: Check<'_>, state: &mut State, guard: &Guard, owner: Owner, sides: Sides) -> GuardReading {
+fn read(check: Check<'_>, state: &mut State, guard: &Guard, owner: Owner, shown: Shown) -> GuardReading {
     let age = check
         .measured(guard.healthy, &guard.inputs)
         .filter(|i| check.plan.inputs.get(i.index()).is_some_and(|x| x.population != Population::Before))
         .filter_map(|i| check.age(state, i))
         .max();
-    let shown = guard.shown.and_then(|n| check.plan.program.nodes.get(n.index()));
-    let Some(&Node::Compare { op, left, right, .. }) = shown else {
+    if let Some(noted) = shown.noted {
+        return GuardReading { age, ..noted };
+    }
+    let comparison = guard.shown.and_then(|n| check.plan.program.nodes.get(n.index()));
+    let Some(&Node::Compare { op, left, right, .. }) = comparison else {
         return GuardReading { age, ..GuardReading::default() };
     };
-    // what stands below a given value was not evaluated
-    let (l, r) = sides.noted.unwrap_or_else(|| (eval(check, state, left, owner), eval(check, state, right, owner)));
-    let num = |value| match value {
+    // it stands below a given value, or is one, and was not evaluated
+    let mut num = |n| match eval(check, state, n, owner) {
         Value::Num(n) => n,
         Value::Truth(..) => Num::missing(Causes::NONE),
     };
-    let (l, r) = (num(l), num(r));
-    let margin = match op {
-        Compare::Lt | Compare::Le => r.lo - l.hi,
-        Compare::Gt | Compare::Ge => l.lo - r.hi,
-        Compare::Eq | Compare::Ne => -(l.lo - r.lo).abs(),
-    };
-    GuardReading {
-        value: l.shown(),
-        limit: r.shown(),
-        margin: margin.is_finite().then_some(margin),
-        events: l.events,
-        used: 0,
-        age,
-    }
+    let (left, right) = (num(left), num(right));
+    GuardReading { age, ..Shown::reading(op, left, right) }
 }
 
 /// One sentence: `guard slow breached: share(…) is 80%, limit 95%, for 5m`.

@@ -84,9 +84,14 @@ pub(super) fn tick(
     state.elapsed.observe(pace(plan, Owner::Rollout), at, settled, live);
     past::collect(check, state);
     let mut wishes = check_guards(check, state, out);
-    wishes.extend(blind_told(check, state));
-    wishes.extend(no_data(check, state));
-    wishes.extend(unverified(plan, state, at));
+    blind_told(check, state, &mut wishes);
+    // hardly ever is there one to be moved
+    if let Some(wish) = no_data(check, state) {
+        wishes.push(wish);
+    }
+    if let Some(wish) = unverified(plan, state, at) {
+        wishes.push(wish);
+    }
     wishes.extend(drift(plan, state, at, ports, ports_epoch, out));
     ask_gate(check, state);
     promote_conditions(check, state);
@@ -124,7 +129,8 @@ fn settle(plan: &Plan, state: &mut State, at: Time, live: bool) {
     restart(plan, state, Owner::Phase(phase), |_| false);
 }
 
-fn blind_told(check: Check<'_>, state: &mut State) -> Vec<Wish> {
+/// Tells of guards that have become blind or dark, at this check or while nobody could ask.
+fn blind_told(check: Check<'_>, state: &mut State, wishes: &mut Vec<Wish>) {
     let (plan, at) = (check.plan, check.at);
     // empty ones ask for no memory
     let (mut blind, mut dark) = (Vec::new(), Vec::new());
@@ -141,14 +147,12 @@ fn blind_told(check: Check<'_>, state: &mut State) -> Vec<Wish> {
             s.untold = unasked;
         }
     }
-    let mut out = Vec::new();
     if !blind.is_empty() {
-        out.push(Wish::Tell(Happening::Blind, format!("blind: {}", blind.join(", "))));
+        wishes.push(Wish::Tell(Happening::Blind, format!("blind: {}", blind.join(", "))));
     }
     if !dark.is_empty() {
-        out.push(Wish::Tell(Happening::Blind, format!("dark: {}", dark.join(", "))));
+        wishes.push(Wish::Tell(Happening::Blind, format!("dark: {}", dark.join(", "))));
     }
-    out
 }
 
 /// Whether a guard is blind only because nobody asked: a back-filled check that its source keeps no history of.
