@@ -4,6 +4,7 @@ use super::advance::{finish, latch_pause, named, request, reset_steps, run};
 use super::explain::Explanation;
 use super::guards::{arm, count_anew};
 use super::kill::{self, TRIES};
+use super::planted::planted;
 use super::reactions;
 use super::record::Record;
 use super::state::{RunCause, Stage, State, Undoable, Verdict};
@@ -79,7 +80,9 @@ pub(super) fn roll_back_to(
         }
     }
     plan.in_order_of_taking_back(&mut settings);
-    state.approvals.clear();
+    if !planted!(12) {
+        state.approvals.clear();
+    }
     state.stage = Stage::Phase(to);
     state.phase = to;
     state.entered = at;
@@ -132,7 +135,7 @@ pub(super) fn verified(
     read: &[(PortId, Setting)],
     out: &mut Vec<Effect>,
 ) {
-    if epoch != state.target.epoch || state.target.verified.is_some() {
+    if (epoch != state.target.epoch && !planted!(11)) || state.target.verified.is_some() {
         return;
     }
     state.target.verified = Some(at);
@@ -145,6 +148,7 @@ pub(super) fn verified(
 /// The action to be undone next, newest first: at a rollback every one, after a rollback to a phase those of later phases.
 pub(super) fn next_undo(state: &State) -> Option<usize> {
     match state.stage {
+        Stage::RollingBack(_) if planted!(10) => (!state.to_undo.is_empty()).then_some(0),
         Stage::RollingBack(_) => state.to_undo.len().checked_sub(1),
         Stage::Phase(phase) => state.to_undo.iter().rposition(|u| u.phase > phase),
         Stage::Idle | Stage::Done(_) => None,

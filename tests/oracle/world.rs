@@ -179,7 +179,13 @@ impl<'p> World<'p> {
             bad: if wild { 25 } else { dice.one(&[0, 4, 10]) },
             missing: if wild { 25 } else { dice.one(&[0, 4, 10]) },
             faults: if quiet { 0 } else { dice.one(&[2, 6, 15]) },
-            people: if quiet { 0 } else { dice.one(&[0, 2, 6, 12]) },
+            people: match (quiet, plan.groups.is_empty()) {
+                (false, true) => dice.one(&[0, 2, 6, 12]),
+                // where people are asked they have much to say
+                (false, false) => dice.one(&[2, 6, 12, 20]),
+                (true, true) => 0,
+                (true, false) => 8,
+            },
             ports: Vec::new(),
             asked: None,
             verified: 0,
@@ -339,7 +345,8 @@ impl<'p> World<'p> {
                 } else {
                     vec![Answer::missing(Missing::NotAsked); self.plan.inputs.len()]
                 };
-                let ports = vec![None; self.plan.ports.len()];
+                let seen = self.dice.percent(50);
+                let ports = self.ports.iter().map(|s| seen.then_some(*s)).collect();
                 let ports_epoch = self.verified;
                 self.queue.push_back(Event::Tick { at: self.at, answers, ports, ports_epoch, live: false });
             }
@@ -386,7 +393,8 @@ impl<'p> World<'p> {
     }
 
     fn people(&mut self) {
-        let act = match self.dice.below(20) {
+        let asked = !self.plan.groups.is_empty() && self.dice.percent(50);
+        let act = match if asked { 19 } else { self.dice.below(20) } {
             0..=4 => Operator::Pause,
             5..=10 => Operator::Resume,
             11 => Operator::Abort,

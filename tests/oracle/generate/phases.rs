@@ -53,7 +53,7 @@ pub fn phase(dice: &mut Dice, i: usize, phases: usize, raised: &[i64], out: &mut
     }
     if dice.percent(35) {
         let within = dice.one(&["", " within 5m else pause", " within 2m else rollback"]);
-        let condition = if dice.percent(30) {
+        let condition = if dice.percent(45) {
             dice.one(&[
                 "approved(\"engineering\")",
                 "approved(\"engineering\", valid: 1m)",
