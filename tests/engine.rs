@@ -1,4 +1,5 @@
-//! The engine against the binding text (LANGUAGE §5, SYNTAX §11), one test a rule, and against properties of all runs.
+//! The engine in its parts and against properties of all runs. The binding rules (LANGUAGE §5) have a file each in
+//! `tests/semantics`.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -10,10 +11,12 @@
 
 #[path = "engine/back.rs"]
 mod back;
-#[path = "engine/clocks.rs"]
-mod clocks;
+#[path = "engine/back_and_kill.rs"]
+mod back_and_kill;
 #[path = "engine/course.rs"]
 mod course;
+#[path = "engine/forever.rs"]
+mod forever;
 #[path = "engine/given.rs"]
 mod given;
 #[path = "engine/groups.rs"]
@@ -24,6 +27,8 @@ mod halt;
 mod kill;
 #[path = "engine/props.rs"]
 mod props;
+#[path = "engine/ramp.rs"]
+mod ramp;
 #[path = "engine/reactions.rs"]
 mod reactions;
 #[path = "engine/start.rs"]
@@ -34,7 +39,6 @@ mod steps;
 mod sums;
 #[path = "engine/watch.rs"]
 mod watch;
-#[path = "engine/words.rs"]
-mod words;
+#[allow(dead_code, reason = "shared with tests/semantics, which uses the rest")]
 #[path = "engine/world.rs"]
 mod world;
