@@ -153,6 +153,8 @@ pub struct World<'p> {
     started: bool,
     /// What another life may halt this one for.
     others_say: Option<Explanation>,
+    /// The switch that was thrown last.
+    thrown: Option<SwitchId>,
 }
 
 fn original(dice: &mut Dice, kind: &PortKind, exposed: bool) -> Setting {
@@ -196,6 +198,7 @@ impl<'p> World<'p> {
             said: Vec::new(),
             started: false,
             others_say: None,
+            thrown: None,
             dice,
         }
     }
@@ -231,11 +234,11 @@ impl<'p> World<'p> {
                     }
                 }
                 Effect::Finish(_) => self.over = 1,
-                Effect::Record(r) => {
-                    if let Record::Paused { explanation } = r.as_ref() {
-                        self.others_say = Some(explanation.clone());
-                    }
-                }
+                Effect::Record(r) => match r.as_ref() {
+                    Record::Paused { explanation } => self.others_say = Some(explanation.clone()),
+                    Record::KillSwitch { switch, .. } => self.thrown = self.plan.switch(switch),
+                    _ => {}
+                },
                 Effect::Halt { .. } | Effect::Notify { .. } => {}
             }
         }
@@ -314,7 +317,8 @@ impl<'p> World<'p> {
                 }
             }
         }
-        if self.dice.percent(self.people) {
+        let rate = if self.thrown.is_some() { self.people.max(15) } else { self.people };
+        if self.dice.percent(rate) {
             self.people();
         }
         if let Some(explanation) = self.others_say.clone().filter(|_| self.dice.percent(self.people)) {
@@ -398,6 +402,7 @@ impl<'p> World<'p> {
             0..=4 => Operator::Pause,
             5..=10 => Operator::Resume,
             11 => Operator::Abort,
+            13 | 14 | 19 if self.thrown.is_some() => Operator::Reset(self.thrown.unwrap_or(SwitchId(0))),
             12 if !self.plan.switches.is_empty() => {
                 Operator::Kill(SwitchId::at(self.dice.below(self.plan.switches.len())))
             }

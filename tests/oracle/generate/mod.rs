@@ -60,6 +60,9 @@ fn head(dice: &mut Dice, out: &mut String) {
     if dice.percent(10) {
         let _ = writeln!(out, "  require {} \"a reason\"", healthy(dice, conditions::At::Start));
     }
+    if dice.percent(12) {
+        let _ = writeln!(out, "  advance when {}", conditions::gate(dice));
+    }
     if dice.percent(70) {
         let tolerate = dice.one(&[
             "",
@@ -111,11 +114,14 @@ fn guard(dice: &mut Dice, i: usize, phases: usize, raised: &[i64], out: &mut Str
     for name in [format!("g{i}"), format!("g{i}_too")].iter().take(1 + usize::from(twice)) {
         let never = if dice.percent(5) { " never waived" } else { "" };
         let consequence = match dice.below(12) {
-            0 if !twice => String::from("tell"),
+            0 | 10 if !twice => String::from("tell"),
             1..=3 if !twice => String::from("hold"),
             4 if !twice => String::from("pause"),
             5 => String::from(dice.one(&["pause", "halt"])),
-            0..=8 if rule.end > 1 => format!("rollback to p{}", dice.below(rule.end - 1)),
+            0..=7 if rule.end > 1 => format!("rollback to p{}", dice.below(rule.end - 1)),
+            8 if rule.end > 1 => {
+                format!("rollback to p{}, kill {}", dice.below(rule.end - 1), dice.one(&["stop", "quench"]))
+            }
             9 => format!("rollback, kill {}", dice.one(&["stop", "quench"])),
             _ => String::from("rollback"),
         };
