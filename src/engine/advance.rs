@@ -5,6 +5,7 @@ use super::explain::{Explanation, guard_reports};
 use super::gate;
 use super::guards::{arm, count_anew};
 use super::monitor::Stopwatch;
+use super::planted::planted;
 use super::ramp::ramp;
 use super::reactions;
 use super::record::Record;
@@ -38,8 +39,9 @@ pub(super) fn advance(plan: &Plan, state: &mut State, at: Time, live: bool, as_a
     }
     let settled = state.target.settled.is_some();
     let clock = pace(plan, Owner::Rollout);
-    let open = settled && live && state.paused.is_none();
-    let frozen = watching(plan, state).any(|w| w.is_none_or(Word::freezes_hold));
+    let open = settled && (live || planted!(7)) && state.paused.is_none();
+    let blinded = |w| planted!(2) && w == Word::Blind;
+    let frozen = watching(plan, state).any(|w| w.is_none_or(|w| w.freezes_hold() && !blinded(w)));
     let may_end = as_asked && watching(plan, state).all(|w| w == Some(Word::Ok));
     match phase.steps.get(state.step) {
         Some(Step::Hold(_)) => state.hold.observe(clock, at, open && !frozen, live),
@@ -85,7 +87,7 @@ pub(super) fn advance(plan: &Plan, state: &mut State, at: Time, live: bool, as_a
                     return;
                 }
                 // not latched: it must be true at the very check at which the guards are ok and the ports are seen
-                holds && may_end
+                holds && (may_end || planted!(6))
             }
         };
         if !done {

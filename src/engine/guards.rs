@@ -3,6 +3,7 @@
 use super::eval::{Check, Shown, Value, eval, pace, truth};
 use super::explain::{Explanation, guard_report};
 use super::past;
+use super::planted::planted;
 use super::record::Record;
 use super::state::{GuardReading, Owner, State, Word, roots, subtree};
 use super::step::{Effect, Wish};
@@ -28,7 +29,8 @@ impl Tolerance {
 /// phase). An armed guard is judged from the next check on.
 pub(super) fn arm(plan: &Plan, state: &mut State, phase: PhaseId, anew: bool) {
     for (i, guard) in plan.guards.iter().enumerate() {
-        let watches = guard.from <= phase && guard.until.is_none_or(|until| phase < until);
+        let late = planted!(8) && phase > PhaseId(0) && guard.from == phase;
+        let watches = !late && guard.from <= phase && guard.until.is_none_or(|until| phase < until);
         let Some(s) = state.guards.get_mut(i) else {
             continue;
         };
@@ -139,6 +141,7 @@ fn check_guard(check: Check<'_>, state: &mut State, id: GuardId, out: &mut Vec<E
         Truth::Unknown if causes.has(Causes::DARK) => (Word::Dark, Truth::False),
         _ if warming => (Word::Warming, truth.and(Truth::Unknown)),
         Truth::Unknown if causes.has(Causes::THIN) => (Word::Thin, Truth::Unknown),
+        Truth::Unknown if planted!(1) => (Word::Ok, Truth::True),
         Truth::Unknown => (Word::Undecided, Truth::Unknown),
         Truth::False => (Word::Failing, Truth::False),
         Truth::True => (Word::Ok, Truth::True),
@@ -146,6 +149,9 @@ fn check_guard(check: Check<'_>, state: &mut State, id: GuardId, out: &mut Vec<E
     let Some(s) = state.guards.get_mut(id.index()) else {
         return false;
     };
+    if planted!(9) && fed == Truth::Unknown {
+        s.monitor.restart();
+    }
     let used_up = s.monitor.step(guard.tolerate.temporal(), pace(check.plan, owner), check.at, !fed).is_true();
     // the first word that fits stands: what is dark or warming freezes `hold`, also when its tolerance is used up
     let word = if used_up && word == Word::Failing { Word::Breached } else { word };

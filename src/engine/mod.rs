@@ -25,6 +25,10 @@ mod kill;
 pub mod monitor;
 pub mod past;
 mod people;
+#[cfg(feature = "planted")]
+pub mod planted;
+#[cfg(not(feature = "planted"))]
+mod planted;
 mod ramp;
 mod reactions;
 pub mod record;

@@ -6,6 +6,7 @@ use super::gate::under_switches;
 use super::guards::{arm, count_anew};
 use super::irreversible;
 use super::kill::{self, TRIES};
+use super::planted::planted;
 use super::reactions;
 use super::record::Record;
 use super::state::{RunCause, Stage, State, Undoable, Verdict};
@@ -85,7 +86,9 @@ pub(super) fn roll_back_to(
     }
     under_switches(plan, state, &mut settings);
     plan.in_order_of_taking_back(&mut settings);
-    state.approvals.clear();
+    if !planted!(12) {
+        state.approvals.clear();
+    }
     state.stage = Stage::Phase(to);
     state.phase = to;
     state.entered = at;
@@ -138,7 +141,7 @@ pub(super) fn verified(
     read: &[(PortId, Setting)],
     out: &mut Vec<Effect>,
 ) {
-    if epoch != state.target.epoch || state.target.verified.is_some() {
+    if (epoch != state.target.epoch && !planted!(11)) || state.target.verified.is_some() {
         return;
     }
     state.target.verified = Some(at);
@@ -153,6 +156,7 @@ pub(super) fn verified(
 /// The action to be undone next, newest first: at a rollback every one, after a rollback to a phase those of later phases.
 pub(super) fn next_undo(state: &State) -> Option<usize> {
     match state.stage {
+        Stage::RollingBack(_) if planted!(10) => (!state.to_undo.is_empty()).then_some(0),
         Stage::RollingBack(_) => state.to_undo.len().checked_sub(1),
         Stage::Phase(phase) => state.to_undo.iter().rposition(|u| u.phase > phase),
         Stage::Idle | Stage::Done(_) => None,

@@ -9,6 +9,7 @@ use super::irreversible;
 use super::kill::{Thrown, kill};
 use super::monitor::{Pace, Stopwatch};
 use super::past;
+use super::planted::planted;
 use super::reactions;
 use super::record::Record;
 use super::rollback::{next_undo, roll_back, roll_back_to, rolling_back};
@@ -177,7 +178,7 @@ fn no_data(check: Check<'_>, state: &mut State) -> Option<Wish> {
         let silent = unasked(check, state, guard);
         (blind, not_asked) = (blind || !silent, not_asked || silent);
     }
-    if !blind && not_asked {
+    if !blind && not_asked && !planted!(4) {
         // a missed check neither runs the clock nor clears it
         return None;
     }
@@ -292,7 +293,7 @@ fn decide(plan: &Plan, state: &mut State, at: Time, wishes: Vec<Wish>, live: boo
             Wish::Correct(ports) => off = Some(ports),
             // `None` (everything) sorts before every phase
             Wish::Rollback(to, why) => {
-                if back.as_ref().is_none_or(|(best, _)| to < *best) {
+                if back.as_ref().is_none_or(|(best, _)| if planted!(5) { to > *best } else { to < *best }) {
                     back = Some((to, why));
                 }
             }

@@ -7,6 +7,8 @@ use super::world::{Event, World};
 use super::{dice::Dice, generate};
 use canary::engine::{State, step};
 use canary::plan::Plan;
+use canary::syntax::format::format;
+use canary::syntax::source::FileId;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
@@ -148,6 +150,11 @@ pub fn run(first: u64, pairs: u64) -> (Tally, Option<String>) {
 fn one_policy(policy: u64, tally: &mut Tally) -> Result<(), String> {
     let text = generate::text(policy);
     let plan = generate::compile(&text).map_err(|e| format!("policy {policy} is not valid: {e}"))?;
+    let formatted = format(FileId(0), &text).map_err(|e| format!("policy {policy} cannot be formatted: {e:?}"))?;
+    let again = format(FileId(0), &formatted).map_err(|e| format!("policy {policy} cannot be formatted: {e:?}"))?;
+    if formatted != again || generate::compile(&formatted).map(|p| p.hash) != Ok(plan.hash.clone()) {
+        return Err(format!("policy {policy} is not what it was once it is formatted:\n{formatted}"));
+    }
     for trace in 0..TRACES {
         match pair(&plan, policy * TRACES + trace) {
             Ok(reached) => tally.add(reached),

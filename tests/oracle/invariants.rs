@@ -3,7 +3,7 @@
 
 use super::world::Event;
 use canary::engine::{Effect, Record};
-use canary::plan::{Consequence, InputId, Node, NodeId, Plan, Population, PortId, Reading, Setting, Step, Time};
+use canary::plan::{Consequence, InputId, Node, NodeId, Phase, Plan, Population, PortId, Reading, Setting, Step, Time};
 
 /// Watches one run from outside.
 pub struct Watch<'p> {
@@ -128,7 +128,8 @@ impl<'p> Watch<'p> {
             }
             Record::Paused { .. } => self.paused = true,
             Record::Resumed { .. } => self.paused = false,
-            Record::Passed { .. } => self.passed(event, at)?,
+            Record::KillReset { switch, .. } => self.killed.retain(|k| self.plan.switches[*k].name != *switch),
+            Record::Passed { .. } | Record::Promoted { .. } => self.passed(event, at)?,
             _ => {}
         }
         Ok(())
@@ -142,8 +143,15 @@ impl<'p> Watch<'p> {
         }
         for (port, s) in settings {
             let original = self.originals.iter().find(|(p, _)| p == port).map_or(0.0, |(_, s)| amount(*s));
-            let phases = self.plan.phases[..=self.phase].iter().flat_map(|p| &p.settings);
-            let set = phases.filter(|(p, _)| p == port).last().map(|(_, s)| amount(*s));
+            let ramps = |p: &'p Phase| {
+                p.steps.iter().filter_map(|s| match s {
+                    Step::Ramp { port, to, .. } => Some((*port, *to)),
+                    _ => None,
+                })
+            };
+            let phases = self.plan.phases[..=self.phase].iter();
+            let all = phases.flat_map(|p| p.settings.iter().copied().chain(ramps(p)));
+            let set = all.filter(|(p, _)| p == port).last().map(|(_, s)| amount(s));
             let thrown = self.killed.iter().flat_map(|k| &self.plan.switches[*k].settings);
             let switched = thrown.filter(|(p, _)| p == port).map(|(_, s)| amount(*s)).reduce(f64::min);
             let most = match (switched, set) {

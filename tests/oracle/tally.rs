@@ -6,7 +6,7 @@ use canary::plan::{Consequence, Plan};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Everything that must be reached by at least one pair in a hundred.
-const WANTED: [&str; 60] = [
+const WANTED: [&str; 65] = [
     "word ok",
     "word failing",
     "word breached",
@@ -67,6 +67,11 @@ const WANTED: [&str; 60] = [
     "fault RolledBackBefore",
     "fault Halted",
     "breach halt",
+    "breach kill to",
+    "operator reset",
+    "record waiting",
+    "record raised",
+    "record promoted",
 ];
 
 /// What one pair reached.
@@ -104,6 +109,7 @@ impl Reached {
             if s.fired && !b.fired {
                 let word = g.otherwise.word();
                 self.note(match (g.otherwise, g.kill) {
+                    (Consequence::Rollback(Some(_)), Some(_)) => String::from("breach kill to"),
                     (_, Some(_)) => String::from("breach kill"),
                     (Consequence::Rollback(Some(_)), _) => String::from("breach rollback to"),
                     _ => format!("breach {word}"),
@@ -140,6 +146,7 @@ impl Reached {
                 Operator::Abort => "operator abort",
                 Operator::Approve(_) => "operator approve",
                 Operator::Kill(_) => "operator kill",
+                Operator::Reset(_) => "operator reset",
             }));
         }
     }

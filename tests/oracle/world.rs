@@ -153,6 +153,8 @@ pub struct World<'p> {
     started: bool,
     /// What another life may halt this one for.
     others_say: Option<Explanation>,
+    /// The switch that was thrown last.
+    thrown: Option<SwitchId>,
 }
 
 fn original(dice: &mut Dice, kind: &PortKind, exposed: bool) -> Setting {
@@ -179,7 +181,13 @@ impl<'p> World<'p> {
             bad: if wild { 25 } else { dice.one(&[0, 4, 10]) },
             missing: if wild { 25 } else { dice.one(&[0, 4, 10]) },
             faults: if quiet { 0 } else { dice.one(&[2, 6, 15]) },
-            people: if quiet { 0 } else { dice.one(&[0, 2, 6, 12]) },
+            people: match (quiet, plan.groups.is_empty()) {
+                (false, true) => dice.one(&[0, 2, 6, 12]),
+                // where people are asked they have much to say
+                (false, false) => dice.one(&[2, 6, 12, 20]),
+                (true, true) => 0,
+                (true, false) => 8,
+            },
             ports: Vec::new(),
             asked: None,
             verified: 0,
@@ -190,6 +198,7 @@ impl<'p> World<'p> {
             said: Vec::new(),
             started: false,
             others_say: None,
+            thrown: None,
             dice,
         }
     }
@@ -225,11 +234,11 @@ impl<'p> World<'p> {
                     }
                 }
                 Effect::Finish(_) => self.over = 1,
-                Effect::Record(r) => {
-                    if let Record::Paused { explanation } = r.as_ref() {
-                        self.others_say = Some(explanation.clone());
-                    }
-                }
+                Effect::Record(r) => match r.as_ref() {
+                    Record::Paused { explanation } => self.others_say = Some(explanation.clone()),
+                    Record::KillSwitch { switch, .. } => self.thrown = self.plan.switch(switch),
+                    _ => {}
+                },
                 Effect::Halt { .. } | Effect::Notify { .. } => {}
             }
         }
@@ -308,7 +317,8 @@ impl<'p> World<'p> {
                 }
             }
         }
-        if self.dice.percent(self.people) {
+        let rate = if self.thrown.is_some() { self.people.max(15) } else { self.people };
+        if self.dice.percent(rate) {
             self.people();
         }
         if let Some(explanation) = self.others_say.clone().filter(|_| self.dice.percent(self.people)) {
@@ -339,7 +349,8 @@ impl<'p> World<'p> {
                 } else {
                     vec![Answer::missing(Missing::NotAsked); self.plan.inputs.len()]
                 };
-                let ports = vec![None; self.plan.ports.len()];
+                let seen = self.dice.percent(50);
+                let ports = self.ports.iter().map(|s| seen.then_some(*s)).collect();
                 let ports_epoch = self.verified;
                 self.queue.push_back(Event::Tick { at: self.at, answers, ports, ports_epoch, live: false });
             }
@@ -386,10 +397,12 @@ impl<'p> World<'p> {
     }
 
     fn people(&mut self) {
-        let act = match self.dice.below(20) {
+        let asked = !self.plan.groups.is_empty() && self.dice.percent(50);
+        let act = match if asked { 19 } else { self.dice.below(20) } {
             0..=4 => Operator::Pause,
             5..=10 => Operator::Resume,
             11 => Operator::Abort,
+            13 | 14 | 19 if self.thrown.is_some() => Operator::Reset(self.thrown.unwrap_or(SwitchId(0))),
             12 if !self.plan.switches.is_empty() => {
                 Operator::Kill(SwitchId::at(self.dice.below(self.plan.switches.len())))
             }

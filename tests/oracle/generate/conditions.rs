@@ -148,6 +148,12 @@ pub fn span(dice: &mut Dice) -> &'static str {
     ])
 }
 
+/// What stands before each raise.
+pub fn gate(dice: &mut Dice) -> String {
+    let gauge = dice.one(&["queue < 5", "load <= 5", "not (now in quarter)", "errors < 1%", "mean < 5"]);
+    if dice.percent(30) { format!("({gauge}) for {}", span(dice)) } else { String::from(gauge) }
+}
+
 /// What a reaction waits for.
 pub fn trigger(dice: &mut Dice) -> String {
     if dice.percent(30) {

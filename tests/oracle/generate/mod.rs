@@ -60,6 +60,9 @@ fn head(dice: &mut Dice, out: &mut String) {
     if dice.percent(10) {
         let _ = writeln!(out, "  require {} \"a reason\"", healthy(dice, conditions::At::Start));
     }
+    if dice.percent(12) {
+        let _ = writeln!(out, "  advance when {}", conditions::gate(dice));
+    }
     if dice.percent(70) {
         let tolerate = dice.one(&[
             "",
@@ -73,7 +76,14 @@ fn head(dice: &mut Dice, out: &mut String) {
     }
 }
 
-fn guard(dice: &mut Dice, i: usize, phases: usize, raised: &[i64], out: &mut String) {
+/// What one guard says, up to its consequence.
+#[derive(Clone)]
+struct Rule {
+    says: String,
+    end: usize,
+}
+
+fn rule(dice: &mut Dice, phases: usize, raised: &[i64]) -> Rule {
     let from = if dice.percent(30) { dice.below(phases) } else { 0 };
     let until =
         if dice.percent(20) && from + 1 < phases { Some(from + 1 + dice.below(phases - from - 1)) } else { None };
@@ -84,35 +94,39 @@ fn guard(dice: &mut Dice, i: usize, phases: usize, raised: &[i64], out: &mut Str
     if condition.counted && dice.percent(50) {
         let _ = write!(condition.text, " at least {} events", dice.one(&[50, 100, 5]));
     }
-    let _ = write!(out, "  guard g{i}: {condition}");
+    let mut says = condition.text;
     if from > 0 {
-        let _ = write!(out, " from p{from}");
+        let _ = write!(says, " from p{from}");
     }
     if let Some(u) = until {
-        let _ = write!(out, " until p{u}");
+        let _ = write!(says, " until p{u}");
     }
-    out.push_str(dice.one(&[
-        "",
-        "",
-        " tolerate 15s",
-        " tolerate 1m",
-        " tolerate 2 checks",
-        " tolerate 4 checks",
-        " tolerate 50s",
-    ]));
-    if dice.percent(5) {
-        out.push_str(" never waived");
+    let tolerances =
+        ["", "", " tolerate 15s", " tolerate 1m", " tolerate 2 checks", " tolerate 4 checks", " tolerate 50s"];
+    says.push_str(dice.one(&tolerances));
+    Rule { says, end }
+}
+
+/// A guard, or two that say the same and ask for something else.
+fn guard(dice: &mut Dice, i: usize, phases: usize, raised: &[i64], out: &mut String) {
+    let rule = rule(dice, phases, raised);
+    let twice = dice.percent(20);
+    for name in [format!("g{i}"), format!("g{i}_too")].iter().take(1 + usize::from(twice)) {
+        let never = if dice.percent(5) { " never waived" } else { "" };
+        let consequence = match dice.below(12) {
+            0 | 10 if !twice => String::from("tell"),
+            1..=3 if !twice => String::from("hold"),
+            4 if !twice => String::from("pause"),
+            5 => String::from(dice.one(&["pause", "halt"])),
+            0..=7 if rule.end > 1 => format!("rollback to p{}", dice.below(rule.end - 1)),
+            8 if rule.end > 1 => {
+                format!("rollback to p{}, kill {}", dice.below(rule.end - 1), dice.one(&["stop", "quench"]))
+            }
+            9 => format!("rollback, kill {}", dice.one(&["stop", "quench"])),
+            _ => String::from("rollback"),
+        };
+        let _ = writeln!(out, "  guard {name}: {}{never} else {consequence}", rule.says);
     }
-    let consequence = match dice.below(12) {
-        0 => String::from("tell"),
-        1..=3 => String::from("hold"),
-        4 => String::from("pause"),
-        5 => String::from(dice.one(&["pause", "halt"])),
-        6..=8 if end > 1 => format!("rollback to p{}", dice.below(end - 1)),
-        9 => format!("rollback, kill {}", dice.one(&["stop", "quench"])),
-        _ => String::from("rollback"),
-    };
-    let _ = writeln!(out, " else {consequence}");
 }
 
 fn reactions(dice: &mut Dice, out: &mut String) {

@@ -20,7 +20,9 @@ pub fn raised(dice: &mut Dice, phases: usize) -> Vec<i64> {
 pub fn phase(dice: &mut Dice, i: usize, phases: usize, raised: &[i64], out: &mut String) {
     let _ = write!(out, "  phase p{i} {{");
     let mut settings = Vec::new();
-    if raised[i] >= 0 {
+    let before = raised[..i].iter().copied().max().unwrap_or(0).max(0);
+    let ramps = raised[i] > before + 3 && dice.percent(20);
+    if raised[i] >= 0 && !ramps {
         settings.push(format!("traffic checkout = {}%", raised[i]));
     }
     let rank = i.min(2);
@@ -37,13 +39,31 @@ pub fn phase(dice: &mut Dice, i: usize, phases: usize, raised: &[i64], out: &mut
     if !settings.is_empty() {
         let _ = write!(out, " {} ", settings.join(", "));
     }
+    let ramp = if ramps {
+        let by = 1 + (raised[i] - before) / dice.between(2, 4);
+        let every = dice.one(&["15s", "30s", "1m"]);
+        format!(" ramp checkout from {}% to {}% by {by}% every {every} ", before + 1, raised[i])
+    } else {
+        String::new()
+    };
+    let later = dice.percent(40);
+    if !later {
+        out.push_str(&ramp);
+    }
     for _ in 0..2 {
         if dice.percent(25) {
             let otherwise = dice.one(&["", " else pause", " else rollback"]);
             let _ = write!(out, " run {}{otherwise} ", dice.one(&["smoke", "scale", "migrate"]));
         }
     }
+    if later {
+        out.push_str(&ramp);
+    }
     let last = i + 1 == phases;
+    if last && dice.percent(10) {
+        out.push_str(" hold forever }\n");
+        return;
+    }
     if dice.percent(if last { 90 } else { 60 }) {
         let _ = write!(out, " hold {} ", dice.one(&["15s", "1m", "2m", "100s", "30s"]));
     }
@@ -53,7 +73,7 @@ pub fn phase(dice: &mut Dice, i: usize, phases: usize, raised: &[i64], out: &mut
     }
     if dice.percent(35) {
         let within = dice.one(&["", " within 5m else pause", " within 2m else rollback"]);
-        let condition = if dice.percent(30) {
+        let condition = if dice.percent(45) {
             dice.one(&[
                 "approved(\"engineering\")",
                 "approved(\"engineering\", valid: 1m)",

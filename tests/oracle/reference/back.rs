@@ -1,9 +1,8 @@
 //! Taking back: rollbacks, kill switches, undoing.
 
-use super::temporal::Watch;
 use super::{Did, Reference, StepRun};
 use canary::engine::{RunCause, Stage, Verdict};
-use canary::plan::{ActionId, Happening, PhaseId, PortId, Setting, Step, SwitchId, Time};
+use canary::plan::{ActionId, Happening, Phase, PhaseId, PortId, Setting, Step, SwitchId, Time};
 
 /// How often an action that takes back is tried.
 const TRIES: usize = 3;
@@ -11,8 +10,9 @@ const TRIES: usize = 3;
 impl Reference<'_> {
     /// Ports that a phase up to the furthest one has set, as they were before the first change.
     fn originals_of_what_was_set(&self) -> Vec<(PortId, Setting)> {
-        let set =
-            |port: PortId| self.plan.phases[..=self.furthest].iter().any(|p| p.settings.iter().any(|s| s.0 == port));
+        let ramps = |s: &Step, port| matches!(s, Step::Ramp { port: p, .. } if *p == port);
+        let by = |p: &Phase, port| p.settings.iter().any(|s| s.0 == port) || p.steps.iter().any(|s| ramps(s, port));
+        let set = |port: PortId| self.plan.phases[..=self.furthest].iter().any(|p| by(p, port));
         self.originals.iter().copied().filter(|(p, _)| set(*p)).collect()
     }
 
@@ -39,6 +39,8 @@ impl Reference<'_> {
         self.paused = false;
         self.approvals.clear();
         self.slow_told = false;
+        self.waiting = None;
+        self.promoted = false;
         self.wrote("rollback");
         self.apply();
         if !under_way {
@@ -56,8 +58,7 @@ impl Reference<'_> {
         self.approvals.clear();
         self.stage = Stage::Phase(PhaseId::at(to));
         self.phase = to;
-        self.begin_step(0);
-        self.elapsed = Watch::default();
+        self.begin_phase();
         // nobody waits any more for the action of the step that is left
         let mut awaited = false;
         for r in self.running.iter_mut().filter(|r| r.cause == RunCause::Step) {
@@ -78,7 +79,9 @@ impl Reference<'_> {
     pub fn read_back(&mut self, at: Time, epoch: u32) {
         if epoch == self.asked.epoch && self.asked.verified.is_none() {
             self.asked.verified = Some(at);
-            self.count_phase_anew();
+            if !self.asked.goes_on {
+                self.count_phase_anew();
+            }
             self.wrote("verified");
             self.undo_next(at);
         }
@@ -166,13 +169,16 @@ impl Reference<'_> {
                 self.started = at;
                 self.last = Some(at);
             }
+            // a guard has thrown it, and the run lives on: this ends it
+            Stage::Phase(_) if self.killed.contains(&switch) => return self.roll_back(at, Verdict::Killed),
+            Stage::RollingBack(_) if self.killed.contains(&switch) => return,
             Stage::Phase(_) | Stage::RollingBack(_) => {}
         }
-        self.kill(at, &[switch], Verdict::Killed);
+        self.kill(at, &[switch], None, Verdict::Killed);
     }
 
-    /// Throws switches that are not thrown yet, and takes everything back.
-    pub fn kill(&mut self, at: Time, switches: &[SwitchId], verdict: Verdict) {
+    /// Throws switches that are not thrown yet, and takes back: to a phase, or everything.
+    pub fn kill(&mut self, at: Time, switches: &[SwitchId], to: Option<PhaseId>, verdict: Verdict) {
         let under_way = matches!(self.stage, Stage::RollingBack(_));
         let (mut thrown, mut pointless) = (0, false);
         for k in switches {
@@ -189,14 +195,15 @@ impl Reference<'_> {
             self.kill_actions.extend(actions);
             self.wrote("kill_switch.activated");
         }
-        if thrown > 0 {
-            self.roll_back(at, verdict);
-            if pointless && under_way {
-                self.did.push(Did::CancelRuns);
-            }
-            for _ in 0..thrown {
-                self.happened(Happening::Kill, at);
-            }
+        match to {
+            None => self.roll_back(at, verdict),
+            Some(to) => self.roll_back_to(at, to.index()),
+        }
+        if pointless && (under_way || to.is_some()) {
+            self.did.push(Did::CancelRuns);
+        }
+        for _ in 0..thrown {
+            self.happened(Happening::Kill, at);
         }
     }
 
@@ -215,7 +222,7 @@ impl Reference<'_> {
                     self.follow(*otherwise, at);
                 }
             }
-            RunCause::Kill if rolling => self.kill_action_ended(at, ended.action, ok),
+            RunCause::Kill if rolling || phase => self.kill_action_ended(at, ended.action, ok),
             RunCause::Undo if rolling || phase => self.undo_ended(at, ended.action, ok),
             _ => {}
         }
@@ -229,6 +236,9 @@ impl Reference<'_> {
                 self.kill_tries = 0;
                 if !ok {
                     self.told(Happening::Kill);
+                    if matches!(self.stage, Stage::Phase(_)) {
+                        self.pause(at);
+                    }
                 }
             }
         }

@@ -28,6 +28,7 @@ impl Reference<'_> {
                 self.unverified(look.at, &mut asks);
                 let drifts = self.drifts(read, &mut asks);
                 let holds = self.promote_conditions(look);
+                self.ask_gate(look);
                 self.snapshots(look.at);
                 for (n, what) in [(breaches, Happening::Breach), (silent, Happening::Blind), (drifts, Happening::Pause)]
                 {
@@ -50,10 +51,12 @@ impl Reference<'_> {
     /// Goals count from the first live check after the read-back and `settle`, once nothing is left to be undone.
     fn settle(&mut self, at: Time, live: bool) {
         let Some(verified) = self.asked.verified else { return };
-        let over = at >= verified + self.plan.settle.unwrap_or(0);
+        let over = at >= verified + self.plan.settle.unwrap_or(0) && self.kill_actions.is_empty();
         if live && over && self.asked.settled.is_none() && self.next_undo().is_none() {
             self.asked.settled = Some(at);
-            self.elapsed = Watch::default();
+            if !self.asked.goes_on {
+                self.elapsed = Watch::default();
+            }
             for node in self.conditions() {
                 self.anew(node, &|_| false);
             }
@@ -110,6 +113,13 @@ impl Reference<'_> {
     fn go_on(&mut self, at: Time, live: bool, read: Option<&[Option<Setting>]>, holds: &[bool]) {
         let plan = self.plan;
         let every = plan.check_every;
+        if self.asked.epoch == 0 {
+            // the first raise waits still
+            if live && !self.paused {
+                self.begin(at);
+            }
+            return;
+        }
         let steps = &plan.phases[self.phase].steps;
         let words = || {
             let all = plan.guards.iter().zip(&self.guards);
@@ -124,10 +134,15 @@ impl Reference<'_> {
         let open = live && !self.paused && self.asked.settled.is_some();
         match steps.get(self.step) {
             Some(Step::Hold(_)) => self.hold.mark(at, live, open && !frozen),
+            Some(Step::Ramp { .. }) => self.hold.mark(at, live, open),
             Some(Step::Promote { .. } | Step::HoldUntil { .. }) => self.within.mark(at, live, open),
             _ => {}
         }
-        while open && self.step < steps.len() {
+        if !open {
+            return;
+        }
+        let waited = self.waiting.take();
+        while self.step < steps.len() {
             let done = match &steps[self.step] {
                 Step::Run { action, .. } => {
                     if self.step_run.is_none() {
@@ -146,21 +161,40 @@ impl Reference<'_> {
                     }
                     holds[self.step] && may_end
                 }
-                other => panic!("the reference does not know {other:?}"),
+                Step::HoldForever => {
+                    if may_end {
+                        self.stay(at);
+                    }
+                    false
+                }
+                ramp @ Step::Ramp { .. } => self.ramp(ramp, may_end, waited, at),
             };
             if !done {
+                return;
+            }
+            // what the last step waits for must be true when the next phase is entered
+            if may_end
+                && self.step + 1 == steps.len()
+                && let Some(on) = self.before_phase(self.phase + 1)
+            {
+                self.wait(on, waited);
+                self.within.mark(at, true, false);
                 return;
             }
             self.wrote("step_done");
             self.begin_step(self.step + 1);
             match steps.get(self.step) {
                 Some(Step::Hold(_)) => self.hold.mark(at, true, !frozen),
+                Some(Step::Ramp { .. }) => self.hold.mark(at, true, true),
                 Some(Step::Promote { .. } | Step::HoldUntil { .. }) => self.within.mark(at, true, true),
                 _ => {}
             }
         }
-        if open && may_end {
-            self.pass(at);
+        if may_end {
+            match self.before_phase(self.phase + 1) {
+                Some(on) => self.wait(on, waited),
+                None => self.pass(at),
+            }
         }
     }
 
@@ -170,6 +204,19 @@ impl Reference<'_> {
         self.hold = Watch::default();
         self.within = Watch::default();
         self.within_fired = false;
+        self.ramp = None;
+    }
+
+    /// A phase from its first step on.
+    pub fn begin_phase(&mut self) {
+        self.begin_step(0);
+        // a ramp that is the first step begins with the phase's settings
+        if let Some(Step::Ramp { from, .. }) = self.plan.phases[self.phase].steps.first() {
+            self.ramp = Some(*from);
+        }
+        self.waiting = None;
+        self.promoted = false;
+        self.elapsed = Watch::default();
     }
 
     /// The consequence of a step that failed or came too late.
@@ -197,13 +244,12 @@ impl Reference<'_> {
         self.stage = Stage::Phase(PhaseId::at(phase));
         self.phase = phase;
         self.furthest = self.furthest.max(phase);
-        self.begin_step(0);
-        self.elapsed = Watch::default();
+        self.begin_phase();
         // guards arm before the change is asked for
         self.arm(phase, false);
         self.wrote("entered");
         let settings = self.settings_of(phase);
-        if settings == self.asked.settings && self.asked.verified.is_some() {
+        if settings == self.asked.settings && self.asked.verified.is_some() && self.asked.epoch > 0 {
             // nothing new: it was read back long ago
             self.asked.settled = None;
             self.count_phase_anew();

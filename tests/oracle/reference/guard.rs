@@ -10,7 +10,8 @@ use canary::plan::{Consequence, Happening, InputId, Missing, PhaseId, SwitchId, 
 /// What the rules of one check ask for.
 #[derive(Default)]
 pub struct Asks {
-    kills: Vec<SwitchId>,
+    /// Switches, and how far back each leads.
+    kills: Vec<(SwitchId, Option<PhaseId>)>,
     /// To a phase, or (none) to the beginning, which is before every phase.
     rollback: Option<Option<PhaseId>>,
     pause: bool,
@@ -60,9 +61,11 @@ impl Reference<'_> {
         if asks.halt {
             self.did.push(Did::Halt);
         }
-        match asks.rollback {
-            _ if !asks.kills.is_empty() => self.kill(at, &asks.kills, Verdict::RolledBack),
-            // of several the earliest target
+        // of several the earliest target, with a switch or without
+        let to = asks.rollback.into_iter().chain(asks.kills.iter().map(|k| k.1)).min();
+        let kills: Vec<SwitchId> = asks.kills.iter().map(|k| k.0).collect();
+        match to {
+            Some(to) if !kills.is_empty() => self.kill(at, &kills, to, Verdict::RolledBack),
             Some(None) => self.roll_back(at, Verdict::RolledBack),
             Some(Some(to)) => self.roll_back_to(at, to.index()),
             None => {
@@ -116,7 +119,7 @@ impl Reference<'_> {
                     (Consequence::Halt, _) => asks.halt = true,
                     // back to where it is, or on, is no way back
                     (Consequence::Rollback(Some(to)), _) if to.index() >= self.phase => {}
-                    (Consequence::Rollback(_), Some(switch)) => asks.kills.push(switch),
+                    (Consequence::Rollback(to), Some(switch)) => asks.kills.push((switch, to)),
                     (Consequence::Rollback(to), None) => asks.roll_back(to),
                 }
             }

@@ -2,6 +2,7 @@
 //! it. It keeps what came in and works everything out anew. It uses the plan's data, and of the engine only the names for what
 //! comes in and goes out (`imports_nothing_of_the_engine` holds it to that).
 
+mod ahead;
 mod back;
 mod condition;
 mod course;
@@ -14,7 +15,7 @@ mod window;
 use canary::engine::{Input, Operator, RunCause, Stage, Verdict, Word};
 use canary::plan::{
     ActionId, Answer, ChannelId, Consequence, GroupId, Happening, Millis, Missing, PhaseId, Plan, PortId, Reading,
-    Setting, SwitchId, Time,
+    Setting, Step, SwitchId, Time,
 };
 use condition::Owner;
 use temporal::Watch;
@@ -61,6 +62,15 @@ pub struct Asked {
     pub verified: Option<Time>,
     /// The first live check after the read-back and `settle`.
     pub settled: Option<Time>,
+    /// A step of a ramp: the phase's own time and sums go on over it.
+    goes_on: bool,
+}
+
+/// What a raise of exposure waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Wait {
+    Advance,
+    Switch(SwitchId),
 }
 
 #[derive(Debug, Clone, Default)]
@@ -121,6 +131,13 @@ pub struct Reference<'p> {
     hold: Watch,
     within: Watch,
     within_fired: bool,
+    /// What the ramp under way has come to.
+    ramp: Option<Setting>,
+    waiting: Option<Wait>,
+    /// `hold forever` was reached.
+    promoted: bool,
+    /// What `advance when` is.
+    gate: Truth,
     elapsed: Watch,
     pub guards: Vec<GuardNow>,
     /// By operator: what its operand was at each check since it began.
@@ -167,6 +184,10 @@ impl<'p> Reference<'p> {
             hold: Watch::default(),
             within: Watch::default(),
             within_fired: false,
+            ramp: None,
+            waiting: None,
+            promoted: false,
+            gate: Truth::Unknown,
             elapsed: Watch::default(),
             guards: vec![GuardNow::default(); plan.guards.len()],
             operands: vec![Vec::new(); plan.program.monitors as usize],
@@ -256,13 +277,16 @@ impl<'p> Reference<'p> {
             self.did.push(Did::Finish(Verdict::Refused));
         } else {
             self.wrote("started");
-            self.enter(0, look.at);
+            self.ask_gate(look);
+            self.begin(look.at);
         }
     }
 
     /// A port that the rollout raises stands above 0 already. (What is 0 of a count is the policy's matter.)
     fn exposed(&self, port: PortId, setting: Setting) -> bool {
-        let raises = self.plan.phases.iter().flat_map(|p| &p.settings).any(|(q, s)| *q == port && s.exposes());
+        let sets = self.plan.phases.iter().flat_map(|p| &p.settings).any(|(q, s)| *q == port && s.exposes());
+        let ramp = |s: &Step| matches!(s, Step::Ramp { port: q, .. } if *q == port);
+        let raises = sets || self.plan.phases.iter().flat_map(|p| &p.steps).any(ramp);
         let count = matches!(self.plan.ports[port.index()].kind, canary::plan::PortKind::CountFlag(_));
         raises && setting.exposes() && !count
     }
@@ -316,13 +340,32 @@ impl<'p> Reference<'p> {
         }
     }
 
-    /// What a phase sets: what it says itself, over what the phases before it say; flags first, then traffic.
+    /// What a phase sets: what it says itself, over what the phases before it say and have raised, and over all of it what thrown
+    /// switches set; flags first, then traffic.
     fn settings_of(&self, phase: usize) -> Vec<(PortId, Setting)> {
-        let mut out = std::collections::BTreeMap::new();
-        for p in &self.plan.phases[..=phase] {
-            for (port, setting) in &p.settings {
-                out.insert((self.is_traffic(*port), *port), *setting);
+        let mut list: Vec<(PortId, Setting)> = Vec::new();
+        for (i, p) in self.plan.phases[..=phase].iter().enumerate() {
+            list.extend(&p.settings);
+            for (n, s) in p.steps.iter().enumerate() {
+                match s {
+                    Step::Ramp { port, to, .. } if i < phase => list.push((*port, *to)),
+                    // a ramp that is the first step begins with the phase
+                    Step::Ramp { port, from, .. } if n == 0 => list.push((*port, *from)),
+                    _ => {}
+                }
             }
+        }
+        for k in &self.killed {
+            list.extend(&self.plan.switches[k.index()].settings);
+        }
+        self.in_order_of_setting(list)
+    }
+
+    /// Flags first, then traffic; what stands later in the list lies over what stands before.
+    fn in_order_of_setting(&self, list: Vec<(PortId, Setting)>) -> Vec<(PortId, Setting)> {
+        let mut out = std::collections::BTreeMap::new();
+        for (port, setting) in list {
+            out.insert((self.is_traffic(port), port), setting);
         }
         out.into_iter().map(|((_, port), s)| (port, s)).collect()
     }
@@ -333,7 +376,7 @@ impl<'p> Reference<'p> {
 
     fn ask(&mut self, settings: Vec<(PortId, Setting)>, lowers: bool, at: Time) {
         let epoch = self.asked.epoch + 1;
-        self.asked = Asked { epoch, settings, lowers, requested: at, verified: None, settled: None };
+        self.asked = Asked { epoch, settings, lowers, requested: at, verified: None, settled: None, goes_on: false };
         self.drifted.clear();
         self.undo_ran = false;
     }
@@ -390,7 +433,11 @@ impl<'p> Reference<'p> {
                     self.apply();
                 }
             }
-            Operator::Resume | Operator::Kill(_) => {}
+            Operator::Reset(switch) if self.killed.contains(&switch) => {
+                self.killed.retain(|k| *k != switch);
+                self.wrote("kill_switch.reset");
+            }
+            Operator::Resume | Operator::Kill(_) | Operator::Reset(_) => {}
         }
     }
 
@@ -411,8 +458,7 @@ impl<'p> Reference<'p> {
         for r in std::mem::take(&mut self.running) {
             let awaited = match r.cause {
                 RunCause::Step => !rolling,
-                RunCause::Undo => true,
-                RunCause::Kill => rolling,
+                RunCause::Undo | RunCause::Kill => true,
                 RunCause::Reaction => false,
             };
             if awaited {
@@ -422,7 +468,7 @@ impl<'p> Reference<'p> {
                 self.wrote("action_ended");
             }
         }
-        if self.asked.verified.is_some() && (rolling || self.next_undo().is_some()) {
+        if self.asked.verified.is_some() && (rolling || self.next_undo().is_some() || !self.kill_actions.is_empty()) {
             self.undo_next(at);
         }
     }
