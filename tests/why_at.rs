@@ -173,6 +173,25 @@ fn json_says_the_same() {
     snapshot("json", &serde_json::to_string_pretty(&json).unwrap());
 }
 
+#[test]
+fn a_ramp_a_gate_and_a_phase_that_holds_for_good() {
+    let body = "advance when queue < 5
+        guard load: load < 5 else hold
+        phase one { ramp checkout from 10% to 30% by 10% every 2m }
+        phase two { traffic checkout = 50%  hold forever }";
+    let world = |w: World| w.during("queue", "0s", "2m", Is(9.0)).during("queue", "4m", "7m", Is(9.0));
+    let kept = Kept::of(body, world, "15m");
+    for (name, at) in [
+        ("before the first raise", "1m"),
+        ("a ramp between two raises", "3m"),
+        ("a raise that waits", "5m"),
+        ("a raise", "7m"),
+        ("hold forever", "14m"),
+    ] {
+        snapshot(&name.replace(' ', "_"), &kept.text(at));
+    }
+}
+
 /// Over runs by chance: a check at which nothing was decided always says what kept the phase open, and the values that are computed from
 /// what was kept are those that the engine reported.
 #[test]

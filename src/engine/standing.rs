@@ -4,9 +4,10 @@
 use super::advance::step_text;
 use super::eval::{Check, is_finite};
 use super::explain::{GuardReport, InputReport, guard_reports, input_reports};
+use super::gate::waits_for;
 use super::given::Given;
 use super::rollback::next_undo;
-use super::state::{Paused, Stage, State, StepRun, Word};
+use super::state::{Paused, Stage, State, StepRun, Waiting, Word};
 use super::step::Input;
 use super::tick::as_asked;
 use super::truth::Truth;
@@ -82,6 +83,18 @@ pub struct Standing {
     pub within: (Millis, bool),
     /// What its condition was.
     pub promote: Option<Truth>,
+    /// What its ramp had come to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ramp: Option<Setting>,
+    /// What the next raise waited for, though the rollout was ready for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waiting: Option<Waiting>,
+    /// Since when a phase that holds for good counted as promoted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub promoted: Option<Time>,
+    /// Whether nothing had been asked for yet: the first raise waits.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unbegun: bool,
 }
 
 impl Observation {
@@ -103,6 +116,10 @@ impl Observation {
             hold: (state.hold.counted, state.hold.runs()),
             within: (state.within.counted, state.within.runs()),
             promote: state.promote.get(state.step).copied(),
+            ramp: state.ramp,
+            waiting: state.waiting,
+            promoted: state.promoted,
+            unbegun: state.target.epoch == 0,
         };
         // NaN and ±∞ have no JSON: one of them would make the whole check unreadable
         let kept = |a: &Answer| match &a.value {
@@ -131,7 +148,7 @@ impl Observation {
 /// Something that keeps a phase open.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Blocker {
-    /// `not_live`, `paused`, `settings`, `ports`, `undo`, `guard`, `step`.
+    /// `not_live`, `paused`, `waiting`, `settings`, `ports`, `undo`, `guard`, `step`.
     pub kind: &'static str,
     /// Its name, where it has one: a guard's.
     pub name: Option<String>,
@@ -161,6 +178,17 @@ impl Standing {
         if let Some(p) = &self.paused {
             let since = show::roughly((at - p.since).max(0));
             out.push(Blocker::new("paused", format!("paused {since} before: {}", p.why)));
+        }
+        if let Some(w) = self.waiting {
+            let since = show::roughly((at - w.since).max(0));
+            out.push(Blocker::new(
+                "waiting",
+                format!("the next raise waits for {}, for {since}", waits_for(plan, w.on)),
+            ));
+        }
+        if self.unbegun {
+            // no guard watches yet, and no step is under way
+            return out;
         }
         out.extend(self.settings(plan, at));
         if self.verified.is_some() && self.entered < at && !self.as_asked {
@@ -257,7 +285,17 @@ impl Standing {
                 });
                 format!("`{name}` is {truth}{limit}")
             }
-            Step::HoldForever | Step::Ramp { .. } => format!("`{name}` was under way"),
+            Step::HoldForever => match self.promoted {
+                Some(_) => format!("`{name}` is reached: it stays as it is"),
+                None => format!("`{name}` is reached, and is the promotion once every guard is ok"),
+            },
+            Step::Ramp { every, .. } => match self.ramp {
+                Some(v) => {
+                    let counted = show::duration(self.hold.0.min(*every));
+                    format!("`{name}` is at {v}, {counted} of {} observed there", show::duration(*every))
+                }
+                None => format!("`{name}` was still to begin"),
+            },
         }
     }
 

@@ -92,6 +92,8 @@ impl Look<'_> {
             Record::Paused { .. } => 3,
             Record::Finished { .. } => 4,
             Record::Passed { .. } => 5,
+            Record::Promoted { .. } => 6,
+            Record::Raised { .. } => 7,
             _ => 9,
         };
         let first =
@@ -102,6 +104,8 @@ impl Look<'_> {
             Record::Paused { explanation } => ("paused", first, Some(explanation)),
             Record::Finished { explanation, .. } => ("finished", first, Some(explanation)),
             Record::Refused { .. } => ("refused", first, None),
+            Record::Promoted { .. } => ("promoted", first, None),
+            Record::Raised { .. } => ("raised", first, None),
             _ => ("passed", first, None),
         })
     }
@@ -118,7 +122,7 @@ impl Look<'_> {
         };
         for e in self.records(false) {
             match &e.record {
-                Record::Passed { guards, .. } => guards.iter().for_each(&mut add),
+                Record::Passed { guards, .. } | Record::Promoted { guards, .. } => guards.iter().for_each(&mut add),
                 Record::KillSwitch { explanation: x, .. }
                 | Record::Rollback { explanation: x, .. }
                 | Record::Paused { explanation: x }
@@ -151,7 +155,7 @@ impl Look<'_> {
     fn open(&self) -> Vec<Blocker> {
         let Some((at, o)) = self.check else { return Vec::new() };
         match (&o.standing, self.decided()) {
-            (Some(s), None | Some(("paused", ..))) => s.open(self.subject.plan, &o.guards, at),
+            (Some(s), None | Some(("paused" | "raised" | "promoted", ..))) => s.open(self.subject.plan, &o.guards, at),
             _ => Vec::new(),
         }
     }
