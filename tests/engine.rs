@@ -39,6 +39,8 @@ mod steps;
 mod sums;
 #[path = "engine/watch.rs"]
 mod watch;
+#[path = "engine/windows.rs"]
+mod windows;
 #[allow(dead_code, reason = "shared with tests/semantics, which uses the rest")]
 #[path = "engine/world.rs"]
 mod world;

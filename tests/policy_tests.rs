@@ -48,6 +48,13 @@ fn every_line_does_what_it_says() {
 }
 
 #[test]
+fn windows_are_made_of_what_is_given() {
+    let (code, text, err) = canary(&["tests/policy_tests/windows.canary"]);
+    assert_eq!((code, err.as_str()), (0, ""), "{text}");
+    snapshot("windows", &text);
+}
+
+#[test]
 fn a_failure_shows_its_cause_its_place_its_check_and_the_course() {
     let (code, text, _) = canary(&["tests/policy_tests/failing.canary"]);
     assert_eq!(code, 1);

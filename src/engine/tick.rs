@@ -124,34 +124,27 @@ fn settle(plan: &Plan, state: &mut State, at: Time, live: bool) {
 
 fn blind_told(check: Check<'_>, state: &mut State) -> Vec<Wish> {
     let (plan, at) = (check.plan, check.at);
-    let mut told = vec![false; plan.guards.len()];
-    for (i, (guard, told)) in plan.guards.iter().zip(&mut told).enumerate() {
+    // empty ones ask for no memory
+    let (mut blind, mut dark) = (Vec::new(), Vec::new());
+    for (i, guard) in plan.guards.iter().enumerate() {
         let Some(s) = state.guards.get(i) else { continue };
         let silent = s.active && matches!(s.word, Some(Word::Blind | Word::Dark));
         let due = silent && (s.untold || s.since == at);
         let unasked = due && unasked(check, state, guard);
-        *told = due && !unasked;
+        if due && !unasked {
+            let names = if s.word == Some(Word::Dark) { &mut dark } else { &mut blind };
+            names.push(guard.name.as_str());
+        }
         if let Some(s) = state.guards.get_mut(i) {
             s.untold = unasked;
         }
     }
-    let newly = |w: Word| {
-        let names: Vec<&str> = plan
-            .guards
-            .iter()
-            .zip(state.guards.iter().zip(&told))
-            .filter(|(_, (s, told))| **told && s.word == Some(w))
-            .map(|(g, _)| g.name.as_str())
-            .collect();
-        names.join(", ")
-    };
-    let (blind, dark) = (newly(Word::Blind), newly(Word::Dark));
     let mut out = Vec::new();
     if !blind.is_empty() {
-        out.push(Wish::Tell(Happening::Blind, format!("blind: {blind}")));
+        out.push(Wish::Tell(Happening::Blind, format!("blind: {}", blind.join(", "))));
     }
     if !dark.is_empty() {
-        out.push(Wish::Tell(Happening::Blind, format!("dark: {dark}")));
+        out.push(Wish::Tell(Happening::Blind, format!("dark: {}", dark.join(", "))));
     }
     out
 }
