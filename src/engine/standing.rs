@@ -65,6 +65,8 @@ pub struct Standing {
     pub phase: PhaseId,
     /// When it was entered.
     pub entered: Time,
+    /// When what it sets was asked for last.
+    pub requested: Time,
     /// When its settings were read back.
     pub verified: Option<Time>,
     /// The check from which its goals count.
@@ -107,6 +109,7 @@ impl Observation {
             stage: state.stage,
             phase: state.phase,
             entered: state.entered,
+            requested: state.target.requested,
             verified: state.target.verified,
             settled: state.target.settled,
             undoing: next_undo(state).is_some(),
@@ -201,9 +204,11 @@ impl Standing {
 
     fn settings(&self, plan: &Plan, at: Time) -> Option<Blocker> {
         let Some(verified) = self.verified else {
-            let asked = show::roughly((at - self.entered).max(0));
+            let asked = show::roughly((at - self.requested).max(0));
             let text = if self.entered == at {
                 String::from("the phase was entered at this check")
+            } else if self.requested == at {
+                String::from("its settings are asked for at this check")
             } else {
                 format!("its settings, asked for {asked} before, had not been read back")
             };

@@ -68,11 +68,11 @@ impl Look<'_> {
         if self.asked - at <= 2 * every && self.next.is_none_or(|next| next - at <= 2 * every) {
             return None;
         }
-        let until = self.next.map_or_else(|| String::from("since"), |n| format!("until {}", self.since_first(n)));
+        let until = self.next.map_or_else(|| String::from("until now"), |n| format!("until {}", self.since_first(n)));
         (self.asked > at).then(|| {
+            let from = self.since_first(at);
             format!(
-                "no check was made from {} on, {until}: at that time nothing was known. This is the last one before it",
-                self.since_first(at)
+                "of no check from {from} on anything is kept, {until}: nobody checked, or the store was out of reach. This is the last one before"
             )
         })
     }
