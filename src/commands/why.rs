@@ -1,10 +1,15 @@
-//! `canary why`: why a run is where it is.
+//! `canary why`: why a run is where it is, and what any of its checks said.
 
 use super::Format;
-use super::exit::Status;
+use super::exit::{Status, because};
 use super::runs::{StoreArg, events, find, open, pinned};
+use crate::engine::{Observation, State};
+use crate::plan::{Millis, Time, show};
+use crate::report::check_at::{self, Look};
 use crate::report::style::Style;
 use crate::report::why::{Subject, json, text};
+use crate::store::{Run, Store};
+use chrono::DateTime;
 use std::io::IsTerminal;
 
 /// Arguments of `canary why`.
@@ -12,11 +17,57 @@ use std::io::IsTerminal;
 pub struct Args {
     /// A run's id, or a rollout (its newest run); the newest run of all when left out
     name: Option<String>,
+    /// What the check at or before this moment said: so long after the run's first check (`12m30s`), or an instant
+    /// (`2026-11-21T18:00:00Z`)
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    at: Option<Moment>,
+    /// Of one guard only
+    #[arg(long, value_name = "GUARD", requires = "at")]
+    rule: Option<String>,
     #[command(flatten)]
     store: StoreArg,
     /// How to report
     #[arg(long, value_enum, default_value_t)]
     format: Format,
+}
+
+/// A moment of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Moment {
+    /// So long after its first check.
+    After(Millis),
+    /// An instant.
+    At(Time),
+}
+
+/// `12m30s`, or `2026-11-21T18:00:00Z`.
+fn moment(text: &str) -> Result<Moment, String> {
+    if let Some(d) = duration(text) {
+        return Ok(Moment::After(d));
+    }
+    // seconds may be left out, as in a policy
+    let full = text.len() == "2026-11-21T18:00Z".len() && text.ends_with('Z');
+    let full = if full { text.replace('Z', ":00Z") } else { text.to_owned() };
+    DateTime::parse_from_rfc3339(&full).map(|t| Moment::At(t.timestamp_millis())).map_err(|_| {
+        String::from("a time since the first check is written as `12m30s`, and an instant as `2026-11-21T18:00:00Z`")
+    })
+}
+
+/// Milliseconds of `1h30m`: units descending, each once.
+fn duration(text: &str) -> Option<Millis> {
+    const UNITS: [(&str, Millis); 5] = [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1)];
+    let (mut rest, mut total, mut next) = (text, 0, 0);
+    while !rest.is_empty() {
+        let digits = rest.len() - rest.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+        let (number, tail) = rest.split_at_checked(digits)?;
+        let unit = tail.len() - tail.trim_start_matches(|c: char| c.is_ascii_lowercase()).len();
+        let (unit, tail) = tail.split_at_checked(unit)?;
+        let rank = UNITS.iter().position(|(name, _)| *name == unit).filter(|rank| *rank >= next)?;
+        let (_, size) = UNITS.get(rank)?;
+        total = number.parse::<Millis>().ok()?.checked_mul(*size)?.checked_add(total)?;
+        (rest, next) = (tail, rank + 1);
+    }
+    (!text.is_empty()).then_some(total)
 }
 
 /// Prints the explanation.
@@ -41,9 +92,85 @@ fn explain(args: &Args) -> Result<(), Status> {
         verdict: run.verdict.as_deref(),
         events: &events,
     };
+    if let Some(moment) = args.at {
+        return past(args, &store, &run, &subject, moment);
+    }
+    let style = Style::for_terminal(std::io::stdout().is_terminal());
     match args.format {
-        Format::Human => out!("{}", text(&subject, Style::for_terminal(std::io::stdout().is_terminal()))),
+        Format::Human => out!("{}", text(&subject, style)),
         Format::Json => outln!("{}", json(&subject)),
     }
     Ok(())
+}
+
+/// What one check of the past said.
+fn past(args: &Args, store: &Store, run: &Run, subject: &Subject<'_>, moment: Moment) -> Result<(), Status> {
+    let wrong = |text: &str| because(Status::Wrong, text);
+    let failed = |e: &dyn std::fmt::Display| wrong(&format!("run {} cannot be read: {e}", run.id));
+    if let Some(rule) = &args.rule
+        && !subject.plan.guards.iter().any(|g| g.name == *rule)
+    {
+        let known: Vec<&str> = subject.plan.guards.iter().map(|g| g.name.as_str()).collect();
+        return Err(wrong(&format!("{} has no guard {rule}, only {}", run.rollout, known.join(", "))));
+    }
+    let Some(first) = subject.events.first().map(|e| e.at) else {
+        return Err(wrong(&format!("run {} has not made a check yet", run.id)));
+    };
+    let asked = match moment {
+        Moment::After(d) => first.saturating_add(d),
+        Moment::At(t) => t,
+    };
+    if asked < first {
+        let text = format!(
+            "run {} made its first check at {}, {} after that moment: there is nothing before it",
+            run.id,
+            show::utc(first),
+            show::duration(first.saturating_sub(asked))
+        );
+        return Err(wrong(&text));
+    }
+    let (found, next) = store.observation_at(&run.id, asked).map_err(|e| failed(&e))?;
+    let kept = found
+        .map(|(at, body)| serde_json::from_value::<Observation>(body).map(|o| (at, o)))
+        .transpose()
+        .map_err(|e| wrong(&format!("what was kept of that check cannot be read by this version: {e}")))?;
+    let state = store.state(&run.id).map_err(|e| failed(&e))?;
+    let state: Option<State> = state.and_then(|(_, v)| serde_json::from_value(v).ok());
+    let baseline = state.map(|s| s.baseline).unwrap_or_default();
+    let look = Look {
+        subject,
+        asked,
+        first,
+        check: kept.as_ref().map(|(at, o)| (*at, o)),
+        next,
+        ended: run.finished,
+        baseline: &baseline,
+        rule: args.rule.as_deref(),
+    };
+    match args.format {
+        Format::Human => {
+            out!("{}", check_at::text(&look, Style::for_terminal(std::io::stdout().is_terminal())));
+        }
+        Format::Json => outln!("{}", check_at::json(&look)),
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_moment_is_a_time_since_the_first_check_or_an_instant() {
+        assert_eq!(moment("12m30s"), Ok(Moment::After(750_000)));
+        assert_eq!(moment("0s"), Ok(Moment::After(0)));
+        assert_eq!(moment("1d2h3m4s5ms"), Ok(Moment::After(93_784_005)));
+        assert_eq!(moment("2026-11-21T18:00:00Z"), Ok(Moment::At(1_795_284_000_000)));
+        assert_eq!(moment("2026-11-21T18:00Z"), moment("2026-11-21T19:00:00+01:00"));
+        for wrong in
+            ["", "12", "m", "30s12m", "12m12m", "1.5h", "99999999999999999d", "yesterday", "2026-11-21", "-5m", "5 m"]
+        {
+            assert!(moment(wrong).is_err(), "{wrong}");
+        }
+    }
 }

@@ -239,6 +239,12 @@ impl Stopwatch {
         self.last = Some((at, runs));
     }
 
+    /// Whether it runs on from the last check.
+    #[must_use]
+    pub fn runs(&self) -> bool {
+        self.last.is_some_and(|(_, runs)| runs)
+    }
+
     /// As [`Stopwatch::step`] at a live check. A back-filled one counts nothing, neither before nor after it.
     pub fn observe(&mut self, pace: Pace, at: Time, runs: bool, live: bool) {
         if live {

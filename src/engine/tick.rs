@@ -230,7 +230,7 @@ fn unverified(plan: &Plan, state: &mut State, at: Time) -> Option<Wish> {
 
 /// Whether every port of the request was read at this check, after its read-back, and is as asked for. What could not be read is
 /// no drift, but it is not known either: nothing ends on it.
-fn as_asked(state: &State, ports: &[Option<Setting>], ports_epoch: u32) -> bool {
+pub(super) fn as_asked(state: &State, ports: &[Option<Setting>], ports_epoch: u32) -> bool {
     let read = |port: PortId| ports.get(port.index()).copied().flatten();
     state.target.verified.is_some()
         && ports_epoch == state.target.epoch

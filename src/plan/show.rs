@@ -58,6 +58,12 @@ pub fn duration(ms: Millis) -> String {
     out
 }
 
+/// A duration to the second, from ten seconds on: how long ago something was, for people.
+#[must_use]
+pub fn roughly(ms: Millis) -> String {
+    duration(if ms.unsigned_abs() < 10_000 { ms } else { (ms + 500).div_euclid(1000) * 1000 })
+}
+
 /// A point in time for people anywhere: `2026-11-21 09:20:05 UTC`.
 #[must_use]
 pub fn utc(at: Time) -> String {

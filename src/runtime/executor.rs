@@ -11,9 +11,8 @@ use super::observe::{Observer, View};
 use super::teller::Teller;
 use super::watcher::Watcher;
 use crate::backend::ActionOutcome;
-use crate::engine::{Effect, Input, Operator, Record, RunCause, Stage, State, Verdict, step};
+use crate::engine::{Effect, Input, Observation, Operator, Record, RunCause, Seen, Stage, State, Verdict, step};
 use crate::plan::{ActionId, Answer, Plan, PortId, Setting, Time};
-use serde_json::json;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, watch};
@@ -280,6 +279,7 @@ impl Executor {
     /// is not live, for when the journal cannot be written.
     fn feed(&mut self, at: Time, input: Input<'_>, retry: Option<Input<'_>>) {
         let before = self.state.clone();
+        let seen = Seen::of(&self.state, &input);
         let mut effects = Vec::new();
         step(&self.plan, &mut self.state, input, &mut effects);
         let raises = effects.iter().any(|e| matches!(e, Effect::Apply { lowers: false, .. }));
@@ -299,7 +299,7 @@ impl Executor {
                 _ => None,
             })
             .collect();
-        let observation = self.observation(at);
+        let observation = self.observation(at, seen);
         let notices = self.teller.make(at, &effects);
         let keep = self.teller.to_keep(&notices);
         let in_reach = self.journal.trouble().is_none();
@@ -358,14 +358,9 @@ impl Executor {
     }
 
     /// What was read at a check, kept beside the journal for explanations.
-    fn observation(&self, at: Time) -> Option<serde_json::Value> {
-        (self.state.last == Some(at)).then(|| {
-            json!({
-                "answers": self.answers,
-                "ports": self.ports,
-                "guards": crate::engine::explain::guard_reports(&self.plan, &self.state),
-            })
-        })
+    fn observation(&self, at: Time, seen: Option<Seen>) -> Option<serde_json::Value> {
+        let seen = seen.filter(|_| self.state.last == Some(at))?;
+        serde_json::to_value(Observation::of(&self.plan, &self.state, seen, &self.answers, &self.ports)).ok()
     }
 
     fn perform_lowering(&self, effects: &[Effect]) {

@@ -49,6 +49,22 @@ impl Store {
         })
     }
 
+    /// The newest observation of a run at or before a time, and when the next one was made.
+    pub fn observation_at(&self, run: &RunId, at: Time) -> Result<(Option<(Time, Value)>, Option<Time>), StoreError> {
+        self.read(|tx| {
+            journal::known(tx, run)?;
+            let mut before = tx.prepare_cached(
+                "SELECT at, body FROM observations WHERE run = ?1 AND at <= ?2 ORDER BY at DESC LIMIT 1",
+            )?;
+            let mut rows = before.query(params![run.as_str(), at])?;
+            let found = rows.next()?.map(|row| self.observation(row)).transpose()?;
+            let mut after =
+                tx.prepare_cached("SELECT at FROM observations WHERE run = ?1 AND at > ?2 ORDER BY at LIMIT 1")?;
+            let next = after.query_row(params![run.as_str(), at], |row| row.get(0)).optional()?;
+            Ok((found, next))
+        })
+    }
+
     /// Removes the observations of all runs that are older than a time; returns how many. Events stay.
     pub fn prune_observations(&self, older_than: Time) -> Result<usize, StoreError> {
         let mut pruned = 0;

@@ -3,9 +3,9 @@
 
 use super::watch::Watch;
 use canary::check;
-use canary::engine::{Effect, Input, Operator, Record, RunCause, Stage, State, Word, step};
+use canary::engine::{Effect, Input, Observation, Operator, Record, RunCause, Seen, Stage, State, Word, step};
 use canary::plan::{
-    Answer, Ask, Bucket, InputId, Millis, Missing, Plan, Population, PortId, PortKind, Reading, Setting,
+    Answer, Ask, Bindings, Bucket, InputId, Millis, Missing, Plan, Population, PortId, PortKind, Reading, Setting,
 };
 use canary::plan::{Time, show};
 use canary::syntax::{self, source::SourceMap};
@@ -22,13 +22,18 @@ pub fn plan(body: &str) -> Plan {
 
 /// As [`plan`], with declarations of its own.
 pub fn plan_with(declared: &str, body: &str) -> Plan {
+    compiled(declared, body).0
+}
+
+/// The plan and how its ports are bound.
+pub fn compiled(declared: &str, body: &str) -> (Plan, Bindings) {
     let text = format!("{PRELUDE}\n{declared}\nrollout shop \"Shop\" {{\n{body}\n}}\n");
     let mut map = SourceMap::default();
     let id = map.add("test.canary", text.clone());
     let (file, found) = syntax::parse(id, &text);
     assert!(found.is_empty(), "{found:#?}\n{text}");
     let (made, found) = check::compile(&[file], &map, None, Some("here"), &[]);
-    made.unwrap_or_else(|| panic!("{found:#?}\n{text}")).0
+    made.unwrap_or_else(|| panic!("{found:#?}\n{text}"))
 }
 
 /// `5m`, `1h30m15s` as milliseconds.
@@ -216,6 +221,8 @@ pub struct Run {
     pub state: State,
     /// The state after each check.
     pub states: Vec<(Time, State)>,
+    /// What is kept of each check.
+    pub observations: Vec<(Time, Observation)>,
     /// What is set at the end.
     pub ports: Vec<Option<Setting>>,
 }
@@ -400,6 +407,7 @@ impl<'w> Driver<'w> {
             effects: Vec::new(),
             state: state.clone(),
             states: Vec::new(),
+            observations: Vec::new(),
             ports: world.originals.iter().map(|(_, s)| Some(*s)).collect(),
         };
         Self { world, state, watch: Watch::default(), run, asked: None, running: Vec::new() }
@@ -508,8 +516,18 @@ impl<'w> Driver<'w> {
             self.state = serde_json::from_str(&serde_json::to_string(&self.state).unwrap()).unwrap();
         }
         self.watch.before(&self.world.plan, &self.state, &input);
+        let seen = Seen::of(&self.state, &input);
+        let read = match &input {
+            Input::Tick { answers, ports, .. } => (answers.to_vec(), ports.to_vec()),
+            Input::Start { answers, .. } => (answers.to_vec(), self.run.ports.clone()),
+            _ => (Vec::new(), Vec::new()),
+        };
         step(&self.world.plan, &mut self.state, input, &mut effects);
         self.watch.after(&self.world.plan, &self.state, &effects);
+        if let Some(seen) = seen.filter(|_| self.state.last == Some(at)) {
+            let kept = Observation::of(&self.world.plan, &self.state, seen, &read.0, &read.1);
+            self.run.observations.push((at, kept));
+        }
         for e in &effects {
             self.perform(at, e);
         }

@@ -126,3 +126,20 @@ fn the_same_words_towards_more_exposure_begin_anew() {
     let w = World::of(body).from("queue", "5m", Is(9.0)).during("queue", "6m30s", "1h6m30s", Failed);
     assert_eq!(w.run("2h").course[1], "1h8m30s promoted");
 }
+
+#[test]
+fn the_gate_before_a_raise_freezes_up_to_the_bridge_and_begins_anew_beyond_it() {
+    let body = "no data tolerate 1m else hold
+        advance when queue < 5 for 2m
+        phase all { traffic checkout = 100%  hold 1m }";
+    let entered = |from: &str, to: &str| World::of(body).during("queue", from, to, Failed).run("1h");
+    let at = |from: &str, to: &str| {
+        let run = entered(from, to);
+        run.course.iter().find(|l| l.ends_with("entered all")).cloned().unwrap_or_default()
+    };
+    assert_eq!(at("50m", "51m"), "2m entered all");
+    assert_eq!(at("1m", "1m45s"), "2m45s entered all");
+    assert_eq!(at("1m", "2m"), "3m entered all");
+    // more than a minute of nothing: two minutes from there
+    assert_eq!(at("1m", "2m15s"), "4m15s entered all");
+}
