@@ -108,8 +108,10 @@ pub enum Operator {
     Kill(SwitchId),
 }
 
-/// What the engine wants done. Effects come in the order in which they are to be journalled and begun.
-#[derive(Debug, Clone, PartialEq)]
+/// What the engine wants done. Effects come in the order in which they are to be journalled and begun. Serialised, the effects of
+/// a run are the bytes that must be the same on every machine (`tests/determinism.rs`).
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Effect {
     /// Write this into the journal.
     Record(Box<Record>),

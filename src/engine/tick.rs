@@ -28,7 +28,8 @@ pub(super) fn accumulate(check: Check<'_>, state: &mut State) {
             _ => None,
         };
         if let Some(acc) = state.accumulators.get_mut(slot as usize) {
-            acc.sum += got.unwrap_or(0.0);
+            // ∞ has no JSON: a state that held it could not be read back
+            acc.sum = (acc.sum + got.unwrap_or(0.0)).clamp(f64::MIN, f64::MAX);
             acc.behind = got.is_none();
         }
     }
