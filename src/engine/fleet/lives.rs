@@ -81,6 +81,8 @@ cells! {
 /// The lives of all slices.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Lives {
+    /// A life that has not started.
+    blank: Box<State>,
     stages: Table<u8>,
     core: Table<Core>,
     guards: Table<GuardCells>,
@@ -172,6 +174,7 @@ impl Lives {
             rare: Sparse::new(),
             odd: BTreeMap::new(),
             ended: 0,
+            blank: Box::new(blank),
         }
     }
 
@@ -180,7 +183,7 @@ impl Lives {
     }
 
     /// A life more, which has not started.
-    pub fn grow(&mut self, blank: &State) {
+    pub fn grow(&mut self) {
         let i = self.len();
         self.stages.grow();
         self.core.grow();
@@ -189,7 +192,8 @@ impl Lives {
         self.sums.grow();
         self.answered.grow();
         self.reactions.grow();
-        self.store(i, &mut blank.clone());
+        let mut blank = self.blank.clone();
+        self.store(i, &mut blank);
     }
 
     /// Where a life stands.
@@ -214,14 +218,19 @@ impl Lives {
     }
 
     /// A life as it is, whole.
-    pub fn state(&self, i: usize, into: &mut State) {
-        self.copy(i, into);
+    pub fn state(&self, i: usize) -> Option<State> {
+        if i >= self.len() {
+            return None;
+        }
+        let mut into = self.blank.as_ref().clone();
+        self.copy(i, &mut into);
         if let Some(b) = self.baselines.get(i) {
             into.baseline.clone_from(b);
         }
         if let Some(m) = self.core.row(i).first().and_then(|c| self.mementos.get(c.mementos.get())) {
             into.mementos.clone_from(m);
         }
+        Some(into)
     }
 
     /// Bytes that all lives take.

@@ -65,7 +65,10 @@ fn written(list: impl Iterator<Item = i64>) -> Vec<Run> {
     for v in list {
         match out.last_mut() {
             Some(Run::Many(w, n)) if *w == v => *n += 1,
-            Some(last @ Run::One(_)) if matches!(last, Run::One(w) if *w == v) => *last = Run::Many(v, 2),
+            Some(Run::One(w)) if *w == v => {
+                out.pop();
+                out.push(Run::Many(v, 2));
+            }
             _ => out.push(Run::One(v)),
         }
     }

@@ -6,7 +6,7 @@ use super::{Core, DONE, GuardCells, IDLE, Lives, ReactionCells, STEPS, SumCells,
 use crate::engine::monitor::packed::{bits, truth};
 use crate::engine::monitor::{Monitor, Stopwatch};
 use crate::engine::state::{
-    Accumulator, GuardReading, GuardState, ReactionState, Stage, State, StepRun, Target, Word,
+    Accumulator, GuardReading, GuardState, Stage, State, StepRun, Target, Word,
 };
 use crate::plan::PhaseId;
 
