@@ -8,6 +8,8 @@
     reason = "a test may stop at the first surprise"
 )]
 
+#[path = "engine/advance.rs"]
+mod advance;
 #[path = "engine/back.rs"]
 mod back;
 #[path = "engine/back_and_kill.rs"]
@@ -16,6 +18,8 @@ mod back_and_kill;
 mod clocks;
 #[path = "engine/course.rs"]
 mod course;
+#[path = "engine/drift.rs"]
+mod drift;
 #[path = "engine/forever.rs"]
 mod forever;
 #[path = "engine/given.rs"]
@@ -24,6 +28,8 @@ mod given;
 mod groups;
 #[path = "engine/halt.rs"]
 mod halt;
+#[path = "engine/irreversible.rs"]
+mod irreversible;
 #[path = "engine/kill.rs"]
 mod kill;
 #[path = "engine/props.rs"]

@@ -1,7 +1,7 @@
 //! What few lives have at a time: kept beside the cells.
 
 use crate::engine::explain::Explanation;
-use crate::engine::state::{Approval, Paused, Running, State, Undoable, Waiting};
+use crate::engine::state::{Approval, Correction, Paused, Running, State, Undoable, Waiting};
 use crate::plan::{ActionId, PortId, Setting, SwitchId};
 use serde::{Deserialize, Serialize};
 
@@ -58,6 +58,8 @@ rare! {
     ramp: Option<Setting>,
     waiting: Option<Waiting>,
     drifted: Vec<PortId>,
+    corrected: Vec<Correction>,
+    stuck: Option<u32>,
     slow_told: bool,
     explanation: Option<Explanation>,
 }
