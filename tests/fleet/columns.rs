@@ -42,7 +42,7 @@ fn noise(seed: u64, parts: &[u64]) -> u64 {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(48) })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(24) })]
 
     #[test]
     fn a_fleet_is_a_list_of_states(body in 0..3_usize, seed: u64, bad in 0..40_u64, missing in 0..30_u64, acts in 0..8_u64) {

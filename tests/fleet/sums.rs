@@ -7,7 +7,7 @@ use canary::plan::InputId;
 const PLAN: &str = "
   check every 1m
   no data tolerate 30m else pause
-  guard none: increase(leaks) < 1 else rollback
+  guard none: increase(leaks) < 1 tolerate 5m else rollback
   phase one { flag cache = on  promote when increase(leaks, since phase) == 0 for 10m }
   phase deep { flag depth = 1  hold 10m }";
 
@@ -50,6 +50,6 @@ fn what_a_slice_counts_after_a_gap_still_breaches() {
         _ => Some(0.0),
     };
     let mut w = World::new(&plan, &["a/low", "b/low"], says).compared();
-    w.to(8 * MINUTE);
+    w.to(15 * MINUTE);
     assert_eq!((w.at("a/low").as_str(), w.at("b/low").as_str()), ("rolled_back", "one"));
 }

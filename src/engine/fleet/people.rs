@@ -11,6 +11,9 @@ use crate::plan::Time;
 impl Step<'_, '_> {
     /// A person's word to some, or to all and those that are still to begin.
     pub(super) fn person(&mut self, slices: &[SliceId], at: Time, act: Operator, who: &str, why: &str) {
+        if self.fleet.verdict.is_some() {
+            return;
+        }
         let all = slices.is_empty();
         let mut chosen: Vec<SliceId> = if all { self.fleet.slices().collect() } else { slices.to_vec() };
         chosen.sort_unstable();

@@ -9,6 +9,7 @@ use crate::engine::given::Given;
 use crate::engine::state::{Stage, Verdict};
 use crate::engine::step::{Effect, Input, Operator, step_given};
 use crate::plan::{Answer, Plan, PortId, Setting, Time};
+use serde::Serialize;
 
 /// What reaches a sliced run.
 #[derive(Debug, Clone)]
@@ -65,7 +66,7 @@ pub enum FleetInput<'a> {
         /// Its output's end.
         output: String,
     },
-    /// A person's word.
+    /// A person's word. A slice that waits can be aborted and killed; it cannot be paused by itself, only with all the others.
     Operator {
         /// To which slices; empty: to all, and to those that are still to begin.
         slices: &'a [SliceId],
@@ -86,7 +87,7 @@ pub enum FleetInput<'a> {
 }
 
 /// An effect, and whose it is.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct FleetEffect {
     /// The slice; none for what concerns all of them ([`Effect::Finish`] is then the end of the whole run).
     pub slice: Option<SliceId>,

@@ -195,6 +195,9 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Sparse<T> {
     }
 }
 
+/// So many of the latest are looked through for an equal one: where lives differ, looking costs more than keeping.
+const LATEST: usize = 256;
+
 /// Values of which many lives have the same, each kept once.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -216,7 +219,11 @@ impl<T: PartialEq + Clone> Shared<T> {
         if self.get(was) == Some(value) {
             return was;
         }
-        let found = self.0.iter().position(|v| v == value).unwrap_or_else(|| {
+        if self.0.first() == Some(value) {
+            return 0;
+        }
+        let latest = self.0.len().saturating_sub(LATEST);
+        let found = self.0.iter().skip(latest).rposition(|v| v == value).map(|i| latest + i).unwrap_or_else(|| {
             self.0.push(value.clone());
             self.0.len() - 1
         });
