@@ -429,9 +429,6 @@ fn instead(what: &str) -> Option<&'static str> {
         }
         "use" => "this text is in no file, from which a module could be looked for",
         "confidence" => "compare with a margin and a minimum sample: `errors <= stable + 0.5pp at least 500 events`",
-        "avg" | "max" | "min" | "sum" | "stddev" | "rate" | "delta" | "quantile" => {
-            "take the window inside the query: `avg_over_time(…[5m])`"
-        }
         "per" | "[…]" | "start slices by" => {
             "one rollout is one population for now: one environment and one run a slice"
         }

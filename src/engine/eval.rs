@@ -2,6 +2,7 @@
 
 use super::given::Given;
 use super::monitor::Pace;
+use super::past::Past;
 use super::state::{Approval, Owner, Stage, State, Word};
 use super::truth::Truth;
 use super::value::{Causes, Num, compare};
@@ -333,12 +334,13 @@ pub(super) fn eval_noting(check: Check<'_>, state: &mut State, id: NodeId, owner
             let holds = check.plan.windows.get(w as usize).and_then(|w| w.holds(check.at));
             holds.map_or(UNKNOWN, |h| Value::Truth(Truth::from(h), Causes::NONE))
         }
+        // it was handed its value at this check by `past::collect`
+        Node::OverTime { slot, .. } => {
+            let past = state.pasts.get(slot as usize);
+            Value::Num(past.map_or(Num::missing(Causes::BLIND), Past::value))
+        }
         // no run is made of a plan with these: see `Plan::unbuilt`
-        Node::OverTime { .. }
-        | Node::Availability { .. }
-        | Node::Confidence { .. }
-        | Node::AtSlice { .. }
-        | Node::Outside(_) => UNKNOWN,
+        Node::Availability { .. } | Node::Confidence { .. } | Node::AtSlice { .. } | Node::Outside(_) => UNKNOWN,
     }
 }
 

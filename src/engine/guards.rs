@@ -2,15 +2,15 @@
 
 use super::eval::{Check, Sides, Value, eval, eval_noting, pace};
 use super::explain::{Explanation, guard_report};
-use super::given::any_below;
+use super::past;
 use super::record::Record;
 use super::state::{GuardReading, Owner, State, Word, roots, subtree};
 use super::step::{Effect, Wish};
 use super::truth::Truth;
 use super::value::{Causes, Num};
 use crate::plan::{
-    Compare, Consequence, Guard, GuardId, Happening, InputId, Node, NodeId, PhaseId, Plan, Population, Temporal,
-    Tolerance, show,
+    Compare, Consequence, Guard, GuardId, Happening, InputId, Millis, Node, NodeId, PhaseId, Plan, Population,
+    Temporal, Tolerance, show,
 };
 
 impl Tolerance {
@@ -166,19 +166,23 @@ fn check_guard(check: Check<'_>, state: &mut State, id: GuardId, out: &mut Vec<E
         let missing = inputs.find_map(|i| check.reading(state, i).err()).map(|m| m.to_string());
         let missing =
             missing.filter(|_| matches!(word, Word::Dark | Word::Blind | Word::Thin) || causes != Causes::NONE);
+        // everything was answered, and there is no number all the same
+        let divided = word == Word::Thin && missing.is_none() && report.reading.value.is_none();
+        let missing = if divided { Some(String::from("no number: 0/0, or a division by 0")) } else { missing };
         out.push(Effect::record(Record::Guard { from: before, report, missing }));
     }
     fires
 }
 
-/// Whether one of its inputs still reaches before the settings were verified.
+/// Whether something that it reads still reaches before the settings were verified.
 fn warming(check: Check<'_>, state: &State, guard: &Guard) -> bool {
-    check.measured(guard.healthy, &guard.inputs).any(|i| reaches_back(check, state, i))
+    condition_warming(check, state, guard.healthy)
 }
 
 /// Whether an input's answer still reaches before the settings were verified: by its window, or, having none, by its newest
-/// sample. A gauge that was scraped before the change says nothing of it, however fresh it is by `max_age`.
-fn reaches_back(check: Check<'_>, state: &State, id: InputId) -> bool {
+/// sample. A gauge that was scraped before the change says nothing of it, however fresh it is by `max_age`. `ago`: as it was read
+/// at the first check of a window around it.
+fn reaches_back(check: Check<'_>, state: &State, id: InputId, ago: Millis) -> bool {
     let Some(input) = check.plan.inputs.get(id.index()).filter(|i| i.population != Population::Before) else {
         return false;
     };
@@ -186,14 +190,15 @@ fn reaches_back(check: Check<'_>, state: &State, id: InputId) -> bool {
     match state.target.verified {
         // what has no window and no time of its own is taken to be of now
         Some(_) if input.reach == 0 && sampled.is_none() => false,
-        Some(verified) => sampled.map_or(check.at, |s| s.min(check.at)) - input.reach - input.lag < verified,
+        Some(verified) => sampled.map_or(check.at, |s| s.min(check.at)) - ago - input.reach - input.lag < verified,
         None => input.reach > 0,
     }
 }
 
-/// Whether an answer anywhere below a condition still reaches before the settings were verified.
+/// Whether an answer, or a window of checks, anywhere below a condition still reaches before the settings were verified. What is
+/// given has no reach of its own, a window over it has.
 pub(super) fn condition_warming(check: Check<'_>, state: &State, condition: NodeId) -> bool {
-    any_below(check.plan, check.given, condition, &mut |i| reaches_back(check, state, i))
+    past::reaches_back(check, state, condition, 0, &|i, ago| reaches_back(check, state, i, ago))
 }
 
 /// Value, limit and margin of the comparison that the guard shows.

@@ -23,6 +23,7 @@ mod guards;
 mod irreversible;
 mod kill;
 pub mod monitor;
+pub mod past;
 mod people;
 mod ramp;
 mod reactions;

@@ -3,6 +3,7 @@
 use super::advance::{begin, named};
 use super::eval::{Check, eval, is_finite};
 use super::given::read_below;
+use super::past;
 use super::record::Record;
 use super::state::{Owner, Stage, State, Verdict, roots};
 use super::step::Effect;
@@ -37,6 +38,7 @@ pub(super) fn start(
     state.last = Some(at);
     state.entered = at;
     accumulate(check, state);
+    past::collect(check, state);
     let mut reasons = cooling(plan, at, rolled_back);
     reasons.extend(exposed_already(plan, state));
     reasons.extend(outside_their_list(plan, state));

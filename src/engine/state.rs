@@ -2,6 +2,7 @@
 
 use super::explain::Explanation;
 use super::monitor::{Monitor, Stopwatch};
+use super::past::Past;
 use crate::plan::{
     ActionId, Answer, GroupId, GuardId, Millis, Node, NodeId, PhaseId, Plan, PortId, Setting, Step, SwitchId, Time,
     Trigger,
@@ -149,6 +150,9 @@ pub struct GuardState {
     pub monitor: Monitor,
     /// Its consequence has fired and it has not been ok since.
     pub fired: bool,
+    /// It fell silent at a check at which nobody asked: told if it still is when somebody does.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub untold: bool,
     /// What it last read, to be shown.
     pub reading: GuardReading,
 }
@@ -348,6 +352,9 @@ pub struct State {
     pub monitors: Vec<Monitor>,
     /// Accumulators by slot.
     pub accumulators: Vec<Accumulator>,
+    /// Values over time by slot.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pasts: Vec<Past>,
     /// `no data tolerate`: how long an active guard has been blind.
     pub no_data: Monitor,
     /// Its consequence has fired and not all guards have seen since.
@@ -442,11 +449,13 @@ impl State {
                     since: 0,
                     monitor: Monitor::default(),
                     fired: false,
+                    untold: false,
                     reading: GuardReading::default(),
                 })
                 .collect(),
             monitors: vec![Monitor::default(); plan.program.monitors as usize],
             accumulators: vec![Accumulator::default(); plan.program.accumulators as usize],
+            pasts: vec![Past::default(); plan.program.pasts as usize],
             no_data: Monitor::default(),
             no_data_fired: false,
             baseline: vec![None; plan.inputs.len()],
@@ -501,10 +510,10 @@ pub(super) fn roots(plan: &Plan) -> impl Iterator<Item = (NodeId, Owner)> + '_ {
         })
     });
     let requires = plan.requires.iter().map(|r| (r.cond, Owner::Rollout));
+    let gate = plan.advance.iter().map(|g| (g.when, Owner::Rollout));
     let reactions = plan.reactions.iter().filter_map(|r| match r.trigger {
         Trigger::When(c) => Some((c, Owner::Rollout)),
         _ => None,
     });
-    let advance = plan.advance.iter().map(|g| (g.when, Owner::Rollout));
-    guards.chain(phases).chain(requires).chain(advance).chain(reactions)
+    guards.chain(phases).chain(requires).chain(gate).chain(reactions)
 }

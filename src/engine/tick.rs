@@ -8,6 +8,7 @@ use super::guards::{check_guards, condition_warming, restart};
 use super::irreversible;
 use super::kill::{Thrown, kill};
 use super::monitor::{Pace, Stopwatch};
+use super::past;
 use super::reactions;
 use super::record::Record;
 use super::rollback::{next_undo, roll_back, roll_back_to, rolling_back};
@@ -81,6 +82,7 @@ pub(super) fn tick(
     settle(plan, state, at, live);
     let settled = state.target.settled.is_some();
     state.elapsed.observe(pace(plan, Owner::Rollout), at, settled, live);
+    past::collect(check, state);
     let mut wishes = check_guards(check, state, out);
     wishes.extend(blind_told(check, state));
     wishes.extend(no_data(check, state));
@@ -122,25 +124,29 @@ fn settle(plan: &Plan, state: &mut State, at: Time, live: bool) {
     restart(plan, state, Owner::Phase(phase), |_| false);
 }
 
-fn blind_told(check: Check<'_>, state: &State) -> Vec<Wish> {
+fn blind_told(check: Check<'_>, state: &mut State) -> Vec<Wish> {
     let (plan, at) = (check.plan, check.at);
-    let newly = |w: Word| {
-        let names: Vec<&str> = plan
-            .guards
-            .iter()
-            .zip(&state.guards)
-            .filter(|(g, s)| s.active && s.word == Some(w) && s.since == at && !unasked(check, state, g))
-            .map(|(g, _)| g.name.as_str())
-            .collect();
-        names.join(", ")
-    };
-    let (blind, dark) = (newly(Word::Blind), newly(Word::Dark));
+    // empty ones ask for no memory
+    let (mut blind, mut dark) = (Vec::new(), Vec::new());
+    for (i, guard) in plan.guards.iter().enumerate() {
+        let Some(s) = state.guards.get(i) else { continue };
+        let silent = s.active && matches!(s.word, Some(Word::Blind | Word::Dark));
+        let due = silent && (s.untold || s.since == at);
+        let unasked = due && unasked(check, state, guard);
+        if due && !unasked {
+            let names = if s.word == Some(Word::Dark) { &mut dark } else { &mut blind };
+            names.push(guard.name.as_str());
+        }
+        if let Some(s) = state.guards.get_mut(i) {
+            s.untold = unasked;
+        }
+    }
     let mut out = Vec::new();
     if !blind.is_empty() {
-        out.push(Wish::Tell(Happening::Blind, format!("blind: {blind}")));
+        out.push(Wish::Tell(Happening::Blind, format!("blind: {}", blind.join(", "))));
     }
     if !dark.is_empty() {
-        out.push(Wish::Tell(Happening::Blind, format!("dark: {dark}")));
+        out.push(Wish::Tell(Happening::Blind, format!("dark: {}", dark.join(", "))));
     }
     out
 }

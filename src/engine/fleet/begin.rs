@@ -105,7 +105,8 @@ impl Step<'_, '_> {
                 _ => None,
             });
             self.desk.unload(self.fleet);
-            self.desk.state.baseline.fill(None);
+            self.desk.state.baseline = vec![None; self.plan.inputs.len()];
+            self.fleet.lives.forget(i);
             return Some(reasons.unwrap_or_default());
         }
         self.fleet.lives.keep_baseline(i, &mut self.desk.state);

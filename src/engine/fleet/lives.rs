@@ -10,6 +10,7 @@ use super::rare::Rare;
 use super::table::{Shared, Sparse, Table};
 use crate::engine::monitor::Monitor;
 use crate::engine::monitor::packed::MonitorCells;
+use crate::engine::past::Past;
 use crate::engine::state::{Stage, State, Verdict, Word};
 use crate::plan::{Answer, PhaseId, Plan, PortId, Setting};
 use serde::{Deserialize, Serialize};
@@ -59,7 +60,7 @@ cells! {
         margin: F64,
         events: F64,
         word: u8,
-        /// Active, fired, and which of value, limit, margin and events there are.
+        /// Active, fired, which of value, limit, margin and events there are, untold.
         flags: u8,
     }
 }
@@ -96,6 +97,8 @@ pub(super) struct Lives {
     mementos: Shared<Vec<(PortId, String)>>,
     /// Monitors that have a window, by their place in `monitors`.
     windowed: Sparse<Monitor>,
+    /// Values over time, so many a life, one life behind the other.
+    pasts: Vec<Past>,
     /// What was answered over the baseline, where anything was.
     baselines: Sparse<Vec<Option<Answer>>>,
     rare: Sparse<Rare>,
@@ -163,6 +166,7 @@ impl Lives {
             settings: Shared::new(Vec::new()),
             mementos: Shared::new(Vec::new()),
             windowed: Sparse::new(),
+            pasts: Vec::new(),
             baselines: Sparse::new(),
             rare: Sparse::new(),
             odd: BTreeMap::new(),
@@ -185,8 +189,8 @@ impl Lives {
         self.sums.grow();
         self.answered.grow();
         self.reactions.grow();
-        let mut blank = self.blank.clone();
-        self.store(i, &mut blank);
+        self.pasts.extend_from_slice(&self.blank.pasts);
+        self.forget(i);
     }
 
     /// Where a life stands.
@@ -232,8 +236,17 @@ impl Lives {
         let more = self.sums.bytes() + self.answered.bytes() + self.reactions.bytes();
         let windows: usize = self.windowed.iter().map(|(_, m)| m.window_bytes()).sum();
         let answers: usize = self.baselines.iter().map(|(_, b)| b.capacity() * size_of::<Option<Answer>>()).sum();
+        let pasts: usize = self.pasts.iter().map(Past::bytes).sum();
         let odd = self.odd.len() * size_of::<State>();
-        cells + more + self.windowed.bytes() + windows + self.baselines.bytes() + answers + self.rare.bytes() + odd
+        cells
+            + more
+            + pasts
+            + self.windowed.bytes()
+            + windows
+            + self.baselines.bytes()
+            + answers
+            + self.rare.bytes()
+            + odd
     }
 
     /// Keeps how a life's originals are written where they stand.

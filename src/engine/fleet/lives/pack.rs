@@ -5,6 +5,7 @@ use super::super::rare::Rare;
 use super::{Core, DONE, GuardCells, IDLE, Lives, ReactionCells, STEPS, SumCells, WORDS, coded, place, stage_of};
 use crate::engine::monitor::packed::{bits, truth};
 use crate::engine::monitor::{Monitor, Stopwatch};
+use crate::engine::past::Past;
 use crate::engine::state::{Accumulator, GuardReading, GuardState, Stage, State, StepRun, Target, Word};
 use crate::plan::PhaseId;
 
@@ -24,7 +25,10 @@ impl Lives {
     /// Loads a life to be stepped; [`Lives::store`] must follow. Its baseline and how its originals are written stay behind.
     pub fn load(&mut self, i: usize, s: &mut State) {
         self.unpack(i, s);
-        self.swap_windows(i, s);
+        if !self.odd.contains_key(&i) {
+            self.swap_windows(i, s);
+            self.swap_pasts(i, s);
+        }
     }
 
     /// A copy of a life, without its baseline and how its originals are written.
@@ -35,6 +39,25 @@ impl Lives {
             if let Some(kept) = self.windowed.get(i * width + k) {
                 m.clone_from(kept);
             }
+        }
+        if !self.odd.contains_key(&i) {
+            s.pasts.clear();
+            s.pasts.extend_from_slice(self.pasts.get(self.pasts_of(i)).unwrap_or_default());
+        }
+    }
+
+    fn pasts_of(&self, i: usize) -> std::ops::Range<usize> {
+        let width = self.blank.pasts.len();
+        i * width..(i + 1) * width
+    }
+
+    fn swap_pasts(&mut self, i: usize, s: &mut State) {
+        let range = self.pasts_of(i);
+        if s.pasts.len() != range.len() {
+            s.pasts.clone_from(&self.blank.pasts);
+        }
+        if let Some(kept) = self.pasts.get_mut(range) {
+            kept.swap_with_slice(&mut s.pasts);
         }
     }
 
@@ -81,6 +104,7 @@ impl Lives {
             promote,
             guards,
             monitors: own,
+            pasts: _,
             accumulators,
             no_data,
             no_data_fired,
@@ -149,6 +173,7 @@ impl Lives {
         for (g, c) in guards.iter_mut().zip(cells) {
             g.active = c.flags & 1 != 0;
             g.fired = c.flags & 2 != 0;
+            g.untold = c.flags & 64 != 0;
             g.word = usize::from(c.word).checked_sub(1).and_then(|w| WORDS.get(w)).copied();
             g.since = c.since.get();
             let there = |bit: u8, v: F64| (c.flags & bit != 0).then(|| v.get());
@@ -201,6 +226,10 @@ impl Lives {
         if self.pack(i, s).is_none() {
             let width = self.monitors.row(i).len();
             (0..width).for_each(|k| self.windowed.remove(i * width + k));
+            let range = self.pasts_of(i);
+            if let Some(kept) = self.pasts.get_mut(range) {
+                kept.fill(Past::default());
+            }
             self.odd.insert(i, Box::new(s.clone()));
         } else if !self.odd.is_empty() {
             self.odd.remove(&i);
@@ -213,6 +242,7 @@ impl Lives {
             && s.guards.len() + s.monitors.len() + 1 == self.monitors.row(i).len()
             && s.accumulators.len() == self.sums.row(i).len()
             && s.answered.len() == self.answered.row(i).len()
+            && s.pasts.len() == self.blank.pasts.len()
             && s.reactions.len() == self.reactions.row(i).len()
             && s.reactions.iter().all(|r| r.runs.is_empty())
             && s.promote.len() <= STEPS;
@@ -264,7 +294,8 @@ impl Lives {
         };
         for (c, g) in self.guards.row_mut(i).iter_mut().zip(&s.guards) {
             let GuardReading { value, limit, margin, events, used, age } = g.reading;
-            let there = [g.active, g.fired, value.is_some(), limit.is_some(), margin.is_some(), events.is_some()];
+            let there =
+                [g.active, g.fired, value.is_some(), limit.is_some(), margin.is_some(), events.is_some(), g.untold];
             *c = GuardCells {
                 since: I48::of(g.since)?,
                 used: I48::of(used)?,
@@ -291,7 +322,15 @@ impl Lives {
         } else if !self.rare.get(i).is_some_and(|r| r.is_in(s)) {
             self.rare.set(i, Rare::of(s));
         }
-        self.pack_monitors(i, s)
+        self.pack_monitors(i, s)?;
+        self.swap_pasts(i, s);
+        Some(())
+    }
+
+    /// A life as if it had never been loaded: of a slice whose start was refused.
+    pub fn forget(&mut self, i: usize) {
+        let mut blank = self.blank.as_ref().clone();
+        self.store(i, &mut blank);
     }
 
     fn pack_monitors(&mut self, i: usize, s: &mut State) -> Option<()> {
@@ -323,6 +362,7 @@ fn blank_guard() -> GuardState {
         since: 0,
         monitor: Monitor::default(),
         fired: false,
+        untold: false,
         reading: GuardReading::default(),
     }
 }
