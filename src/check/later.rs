@@ -32,6 +32,15 @@ impl Lower<'_, '_> {
     }
 }
 
+/// The word of a sliced plan: policy tests run with it, `canary run` does not yet.
+pub(super) const SLICED: &str = "per";
+
+/// Whether only `run` lacks something, so that tests of the policy can use it.
+#[must_use]
+pub fn tests_have(unbuilt: &Unbuilt) -> bool {
+    unbuilt.what == SLICED
+}
+
 /// Everything that keeps a plan from being run by this version, each with its place and a way out. Nothing of it is a mistake: the
 /// plan can be shown.
 #[must_use]

@@ -102,6 +102,8 @@ impl Check<'_> {
     #[cold]
     fn why_missing<'s>(&self, state: &State, id: InputId, answer: &'s Answer) -> Cow<'s, Missing> {
         match &answer.value {
+            // whoever asked for all slices at once has seen that others have a series
+            Err(Missing::Empty { others: Some(true) }) => Cow::Borrowed(&Missing::Empty { others: Some(true) }),
             Err(Missing::Empty { .. }) => Cow::Owned(Missing::Empty { others: self.others(state, id) }),
             Err(other) => Cow::Borrowed(other),
             Ok(_) => Cow::Owned(match self.plan.inputs.get(id.index()) {
@@ -324,12 +326,14 @@ fn accumulated(check: Check<'_>, state: &State, input: InputId, slot: u32) -> Nu
         return Num::missing(Causes::BLIND);
     };
     let scale = check.scale(input);
-    if !acc.behind {
+    if !acc.behind && !acc.short {
         return Num::known(acc.sum * scale);
     }
     // what has been counted stays counted; what is missing can only add to it
     let causes = match check.reading(state, input) {
         Err(why) => check.missing(&why).causes,
+        // nothing is missing now: it does not decide
+        Ok(_) if acc.short => Causes::NONE,
         Ok(_) => Causes::BLIND,
     };
     Num { lo: acc.sum * scale, hi: f64::INFINITY, events: None, causes }

@@ -21,6 +21,13 @@ pub struct Exact {
     digits: Vec<i64>,
 }
 
+impl Exact {
+    /// Bytes that its digits take.
+    pub(super) fn bytes(&self) -> usize {
+        self.digits.capacity() * size_of::<i64>()
+    }
+}
+
 /// A finite number as an integer below 2⁵³ times a power of two, without its sign.
 fn parts(x: f64) -> (u64, i32) {
     let bits = x.to_bits();

@@ -35,6 +35,14 @@ pub struct Past {
     work: Option<Work>,
 }
 
+impl Past {
+    /// Bytes that it takes, without what the allocator adds.
+    pub(super) fn bytes(&self) -> usize {
+        let samples = self.samples.capacity() * size_of::<(Time, f64)>();
+        size_of::<Self>() + samples + self.work.as_ref().map_or(0, Work::bytes)
+    }
+}
+
 impl PartialEq for Past {
     fn eq(&self, o: &Self) -> bool {
         let bits = |v: &Self| v.value.map(f64::to_bits);

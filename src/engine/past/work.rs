@@ -32,6 +32,17 @@ impl Work {
         }
     }
 
+    /// Bytes that its parts take beside it.
+    pub(super) fn bytes(&self) -> usize {
+        match self {
+            Self::Sum(s) => s.bytes(),
+            Self::Squares(s, q) => s.bytes() + q.bytes(),
+            Self::Peaks(peaks, _) => peaks.capacity() * size_of::<(Time, f64)>(),
+            Self::Sorted(all) => all.capacity() * size_of::<f64>(),
+            Self::Ends => 0,
+        }
+    }
+
     /// A new sample.
     pub(super) fn add(&mut self, at: Time, x: f64) {
         match self {
