@@ -156,6 +156,10 @@ impl<'p> Renamer<'p> {
                     self.some(&mut line.to);
                     self.some(&mut line.at);
                     self.test_line(&mut line.kind);
+                    for (dim, value) in line.slices.iter_mut().flat_map(|s| &mut s.dims) {
+                        self.name(dim);
+                        self.expr(value);
+                    }
                 }
             }
             Item::Edition(_) | Item::Imported(_) | Item::Junk(_) => {}

@@ -46,6 +46,7 @@ impl<'a> Compiler<'_, 'a> {
             );
             return None;
         }
+        let (what, slices) = self.indexed(what)?;
         let target = self.target(population, what)?;
         let (course, rate) = match value {
             ast::Given::Value(e) => (self.value(&target, what, e)?, None),
@@ -86,15 +87,11 @@ impl<'a> Compiler<'_, 'a> {
             }
             _ => during,
         };
-        Some(Given { what: target.what, course, rate, window: target.counted.unwrap_or(0), during, span })
+        Some(Given { what: target.what, slices, course, rate, window: target.counted.unwrap_or(0), during, span })
     }
 
     /// Lowers what is given, and looks where it stands in the plan.
     fn target(&self, population: Population, what: &'a Expr) -> Option<Target> {
-        if matches!(what.kind, ExprKind::Index { .. }) && !self.plan.unbuilt.is_empty() {
-            // the rollout has slices, and its tests are refused as a whole
-            return None;
-        }
         if let Some(counter) = self.counter(population, what)? {
             return Some(counter);
         }

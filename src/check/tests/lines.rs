@@ -3,7 +3,7 @@
 use super::super::inputs::Inputs;
 use super::super::scope::Decl;
 use super::super::{Cx, head, suggest};
-use super::{Act, ActLine, ActionLine, PortLine, SourceFault, SourceLine, Stretch, Test, nodes};
+use super::{Act, ActLine, ActionLine, PortLine, Slices, SourceFault, SourceLine, Stretch, Test, nodes};
 use crate::check::expr::{Lower, Place};
 use crate::check::types::{Ty, Value};
 use crate::plan::show;
@@ -66,6 +66,8 @@ pub(super) struct Compiler<'c, 'a> {
     /// The plan's program, open for more: what is lowered and found in it already is what the test means.
     pub(super) lower: RefCell<Lower<'c, 'a>>,
     pub(super) live: BTreeSet<NodeId>,
+    /// Of which slices lines speak, with the brackets that say so.
+    pub(super) named: RefCell<Vec<(Slices, Span)>>,
 }
 
 impl<'c, 'a> Compiler<'c, 'a> {
@@ -83,7 +85,7 @@ impl<'c, 'a> Compiler<'c, 'a> {
                 lower.shared.entry(format!("{node:?}")).or_insert(NodeId::at(i));
             }
         }
-        Self { cx, plan, lower: RefCell::new(lower), live: nodes::live(plan) }
+        Self { cx, plan, lower: RefCell::new(lower), live: nodes::live(plan), named: RefCell::default() }
     }
 
     fn test(self, t: &'a ast::Test, r: &'a ast::Rollout, plan: &Arc<Plan>) -> Option<Test> {
@@ -95,6 +97,7 @@ impl<'c, 'a> Compiler<'c, 'a> {
             assume_healthy: false,
             starts: None,
             rolled_back: None,
+            slices: Vec::new(),
             givens: Vec::new(),
             sources: Vec::new(),
             stops: Vec::new(),
@@ -117,6 +120,12 @@ impl<'c, 'a> Compiler<'c, 'a> {
             }
             self.line(line, &mut out);
         }
+        for key in out.givens.iter().filter_map(|g| g.slices.one()) {
+            if !out.slices.contains(&key) {
+                out.slices.push(key);
+            }
+        }
+        self.all_are_there(&out.slices, t.title.span);
         if t.body.iter().all(|l| !matches!(l.kind, TestLineKind::Expect { .. } | TestLineKind::Junk)) {
             self.cx.push(
                 Diagnostic::error(
@@ -176,12 +185,17 @@ impl<'c, 'a> Compiler<'c, 'a> {
                 out.stops.push(stretch);
             }
             TestLineKind::Action { action, how } => {
-                out.actions.push(ActionLine { action: self.action(action)?, how: *how, during: stretch });
+                out.actions.push(ActionLine {
+                    action: self.action(action)?,
+                    slices: self.of(line.slices.as_ref())?,
+                    how: *how,
+                    during: stretch,
+                });
             }
             TestLineKind::Operator(act) => {
                 let at = self.moment(at, line, "operator aborts at 20m")?;
                 let (act, who) = self.act(act)?;
-                out.acts.push(ActLine { act, who, at });
+                out.acts.push(ActLine { act, slices: self.of(line.slices.as_ref())?, who, at });
             }
             TestLineKind::Port { port, drifts_to } => {
                 let ports = self.ports(port, &[])?;
@@ -192,7 +206,7 @@ impl<'c, 'a> Compiler<'c, 'a> {
                         (Some(self.setting(*ports.first()?, value)?), Stretch { from: at, to: Millis::MAX })
                     }
                 };
-                out.ports.push(PortLine { ports, drifts_to, during });
+                out.ports.push(PortLine { ports, slices: self.of(line.slices.as_ref())?, drifts_to, during });
             }
             TestLineKind::Expect { not, what, because } => {
                 out.expects.push(self.expect(*not, what, because.as_ref(), at, line)?);
@@ -392,12 +406,6 @@ impl<'c, 'a> Compiler<'c, 'a> {
     pub(super) fn path<'e>(&self, e: &'e Expr) -> Option<&'e [Name]> {
         match &e.kind {
             ExprKind::Name(path) => Some(path),
-            // the rollout has slices, and its tests are refused as a whole
-            ExprKind::Index { .. } if !self.plan.unbuilt.is_empty() => None,
-            ExprKind::Index { .. } => {
-                self.cx.push(super::super::not_built("[…]", e.span, self.cx.map));
-                None
-            }
             ExprKind::Hole => None,
             _ => {
                 self.cx.push(Diagnostic::error("E0484", "a name is needed here", e.span, "").help("name a port"));

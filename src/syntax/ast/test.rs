@@ -30,7 +30,20 @@ pub struct TestLine {
     pub to: Option<Expr>,
     /// `at t`: with `operator`, `port`, `expect`.
     pub at: Option<Expr>,
+    /// `[tenant: "acme"]`: of these slices of the rollout alone; with `action`, `operator`, `port`, `expect`. What is named by an
+    /// expression (`given`, `expect PORT is …`, `expect killed`) has it there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slices: Option<Dims>,
     /// The line.
+    pub span: Span,
+}
+
+/// `[tenant: "acme", severity: "low"]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Dims {
+    /// Dimensions and their values.
+    pub dims: Vec<(Name, Expr)>,
+    /// The brackets and all between them.
     pub span: Span,
 }
 

@@ -1,7 +1,9 @@
 //! Tests and their lines.
 
 use super::{Builder, P, child};
-use crate::syntax::ast::{ActionFault, Expect, Expr, Given, OperatorAct, SourceFault, Test, TestLine, TestLineKind};
+use crate::syntax::ast::{
+    ActionFault, Dims, Expect, Expr, Given, OperatorAct, SourceFault, Test, TestLine, TestLineKind,
+};
 use crate::syntax::grammar::Rule;
 use crate::syntax::recover::Context;
 
@@ -40,6 +42,7 @@ impl Builder<'_> {
         let span = self.span(&p);
         let mut time = |rule| child(p.clone(), rule).map(|t| self.value_in(t, span));
         let (from, to, at) = (time(Rule::from_time), time(Rule::to_time), time(Rule::at_time));
+        let slices = self.slices(&p);
         let kind = match p.as_rule() {
             Rule::assume => TestLineKind::AssumeHealthy,
             Rule::starts => TestLineKind::Starts(self.value_in(p, span)),
@@ -69,7 +72,14 @@ impl Builder<'_> {
             Rule::expect => self.expect(p)?,
             _ => return None,
         };
-        Some(TestLine { kind, from, to, at, span })
+        Some(TestLine { kind, from, to, at, slices, span })
+    }
+
+    /// The brackets behind what happens, or behind the verb: of which slices a line speaks. Those of an expression lie deeper.
+    fn slices(&mut self, p: &P<'_>) -> Option<Dims> {
+        let own = child(p.clone(), Rule::index);
+        let index = own.or_else(|| p.clone().into_inner().find_map(|q| child(q, Rule::index)))?;
+        Some(Dims { span: self.span(&index), dims: self.dims(index, &mut 0) })
     }
 
     fn given(&mut self, p: P<'_>) -> Option<TestLineKind> {
