@@ -18,6 +18,7 @@ mod json_path;
 pub mod notice;
 mod process;
 pub mod prometheus;
+mod rows;
 pub mod scrape;
 pub mod secret;
 pub mod selector;
@@ -29,9 +30,10 @@ mod webhook;
 
 pub use notice::{Fact, Notice};
 pub(crate) use process::quoted;
+pub use rows::Rows;
 pub use secret::Secret;
 
-use crate::plan::{Answer, Ask, Millis, Setting, Time};
+use crate::plan::{Answer, Ask, Millis, Missing, Setting, Time};
 use async_trait::async_trait;
 use std::sync::Arc;
 use std::time::Duration;
@@ -108,6 +110,27 @@ pub trait Metrics: Send + Sync {
     /// fewer than half of its points there is no answer ([`crate::plan::Missing::Empty`]). A window answers from the samples
     /// that it has, and those of the last minute say little of the last day.
     async fn whole(&self, ask: &Ask, over: Stretch) -> Answer;
+
+    /// As [`Metrics::ask`], for all slices at once: one query, however many slices there are. `by` are the labels whose values
+    /// tell slices apart. A slice with more than one series is [`Missing::Ambiguous`]; one without a row has none. The error
+    /// is of the question as a whole. A source that cannot be asked so says so, as this default does.
+    async fn ask_by(&self, _ask: &Ask, _by: &[String], _at: Time, _since: Option<Time>) -> Result<Rows, Missing> {
+        Err(not_by_slices())
+    }
+
+    /// As [`Metrics::mean`], for all slices at once.
+    async fn mean_by(&self, _ask: &Ask, _by: &[String], _over: Stretch) -> Result<Rows, Missing> {
+        Err(not_by_slices())
+    }
+
+    /// As [`Metrics::whole`], for all slices at once.
+    async fn whole_by(&self, _ask: &Ask, _by: &[String], _over: Stretch) -> Result<Rows, Missing> {
+        Err(not_by_slices())
+    }
+}
+
+fn not_by_slices() -> Missing {
+    Missing::Failed { message: String::from("this source cannot be asked for all slices at once: bind it to `prometheus`") }
 }
 
 /// Times at which checks would have been made: `from`, `from + step`, … up to `to`.

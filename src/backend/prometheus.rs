@@ -15,15 +15,18 @@
 //! the window counts from its first sample, so that a counter's very first error is not in it. Since the last check, it is.
 //! A window with a single sample a series answers nothing: that is [`Missing::Empty`], never zero.
 //!
+//! Questions for all slices at once are in `grouped.rs`.
+//!
 //! An instant query's own timestamp is the time it was asked for, so the age of an answer takes a second query, sent at the
 //! same time as the first. See `age.rs` for what becomes of a target that died.
 
 mod age;
 mod api;
+mod grouped;
 mod since;
 
 use super::http::{Auth, Endpoint, Redirects};
-use super::{BackendError, Metrics, Secret, Stretch, buckets, http};
+use super::{BackendError, Metrics, Rows, Secret, Stretch, buckets, http};
 use crate::plan::{Answer, Ask, Millis, Missing, Reading, Selector, Time, Window};
 use age::Age;
 use api::{Api, Data};
@@ -117,12 +120,12 @@ impl Prometheus {
             }
             Ask::Increase(s, Window::SinceLast) => {
                 let grown = self.since.grown(&self.api, s, at, since).await?;
-                Ok(grown.answer(|by_series| Ok(Reading::Increase(by_series.iter().map(|(_, v)| v).sum()))))
+                Ok(grown.answer(|all| Ok(Reading::Increase(all.iter().map(|g| g.by).sum()))))
             }
             Ask::Buckets(s, Window::SinceLast) => {
                 let grown = self.since.grown(&self.api, s, at, since).await?;
-                Ok(grown.answer(|by_series| {
-                    let by_le = by_series.iter().map(|(labels, v)| (labels.get("le").map(String::as_str), *v));
+                Ok(grown.answer(|all| {
+                    let by_le = all.iter().map(|g| (g.metric.get("le").map(String::as_str), g.by));
                     Ok(Reading::Buckets(buckets::assemble(by_le)?))
                 }))
             }
@@ -199,6 +202,10 @@ impl Prometheus {
     }
 }
 
+fn failed(e: BackendError) -> Missing {
+    Missing::Failed { message: e.message }
+}
+
 /// Points of a range query; Prometheus refuses more than 11,000.
 const MOST_POINTS: i64 = 10_000;
 
@@ -247,6 +254,18 @@ impl Metrics for Prometheus {
             Ok(answer) => answer,
             Err(e) => Answer::failed(e.message),
         }
+    }
+
+    async fn ask_by(&self, ask: &Ask, by: &[String], at: Time, since: Option<Time>) -> Result<Rows, Missing> {
+        self.rows(ask, by, at, since).await.map_err(failed)
+    }
+
+    async fn mean_by(&self, ask: &Ask, by: &[String], over: Stretch) -> Result<Rows, Missing> {
+        self.row_means(ask, by, over).await.map_err(failed)
+    }
+
+    async fn whole_by(&self, ask: &Ask, by: &[String], over: Stretch) -> Result<Rows, Missing> {
+        self.row_wholes(ask, by, over).await.map_err(failed)
     }
 
     async fn ready(&self) -> Result<String, BackendError> {

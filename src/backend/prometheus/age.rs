@@ -14,7 +14,7 @@ use std::fmt::Write;
 use std::time::Duration;
 
 /// The label by which the parts of a joint query are told apart.
-const PART: &str = "canary_part";
+pub(super) const PART: &str = "canary_part";
 
 /// When the newest sample was taken, and how many series have one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

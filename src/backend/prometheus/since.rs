@@ -37,20 +37,30 @@ pub(super) struct SinceLast {
 /// The growth of each series.
 #[derive(Debug)]
 pub(super) struct Grown {
-    by_series: Vec<(Metric, f64)>,
-    sampled_at: Option<Time>,
+    pub series: Vec<GrownSeries>,
+}
+
+/// How much one series grew.
+#[derive(Debug)]
+pub(super) struct GrownSeries {
+    /// Its labels.
+    pub metric: Metric,
+    /// How much.
+    pub by: f64,
+    /// The sample that it ends with.
+    pub sampled_at: Time,
 }
 
 impl Grown {
     /// Makes an answer of it; the error is in the server's data.
-    pub fn answer(&self, read: impl Fn(&[(Metric, f64)]) -> Result<Reading, String>) -> Answer {
-        if self.by_series.is_empty() {
+    pub fn answer(&self, read: impl Fn(&[GrownSeries]) -> Result<Reading, String>) -> Answer {
+        if self.series.is_empty() {
             return Answer::missing(Missing::Empty { others: None });
         }
         Answer {
-            value: read(&self.by_series).map_err(|message| Missing::Failed { message }),
-            sampled_at: self.sampled_at,
-            series: u32::try_from(self.by_series.len()).unwrap_or(u32::MAX),
+            value: read(&self.series).map_err(|message| Missing::Failed { message }),
+            sampled_at: self.series.iter().map(|g| g.sampled_at).max(),
+            series: u32::try_from(self.series.len()).unwrap_or(u32::MAX),
         }
     }
 }
@@ -67,8 +77,7 @@ impl SinceLast {
         let from = since.unwrap_or(at).min(at);
         let lines = ranges(api, selector, at - from + LOOKBACK, at).await?;
         let (before, now) = self.ends(&selector.0, at, since, &lines);
-        let mut by_series = Vec::with_capacity(lines.len());
-        let mut sampled_at = None;
+        let mut series = Vec::with_capacity(lines.len());
         let bases = match since {
             None => None,
             Some(since) => Some(bases(api, selector, &lines, since, before).await?),
@@ -78,8 +87,7 @@ impl SinceLast {
             let Some(end) = now.get(&line.metric) else {
                 continue;
             };
-            sampled_at = sampled_at.max(Some(end.time));
-            let grown = match &bases {
+            let by = match &bases {
                 None => 0.0,
                 Some(bases) => {
                     let (start, base) = bases.get(&line.metric).map_or((Time::MIN, 0.0), |s| (s.time, s.value));
@@ -87,9 +95,9 @@ impl SinceLast {
                     growth(base, inside.map(|p| p.value))
                 }
             };
-            by_series.push((line.metric, grown));
+            series.push(GrownSeries { metric: line.metric, by, sampled_at: end.time });
         }
-        Ok(Grown { by_series, sampled_at })
+        Ok(Grown { series })
     }
 
     /// The samples that the check at `since` ended with, if it is remembered, and those that this one ends with. The first
