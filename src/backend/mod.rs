@@ -130,7 +130,9 @@ pub trait Metrics: Send + Sync {
 }
 
 fn not_by_slices() -> Missing {
-    Missing::Failed { message: String::from("this source cannot be asked for all slices at once: bind it to `prometheus`") }
+    Missing::Failed {
+        message: String::from("this source cannot be asked for all slices at once: bind it to `prometheus`"),
+    }
 }
 
 /// Times at which checks would have been made: `from`, `from + step`, … up to `to`.

@@ -127,6 +127,11 @@ impl Seen {
         &self.points
     }
 
+    /// What another run has exercised too.
+    pub(super) fn add(&mut self, other: &Self) {
+        self.points.extend(&other.points);
+    }
+
     /// The start: what it did not assume it has looked at.
     pub(super) fn started(&mut self, state: &State, given: &Given<'_>) {
         if state.stage != Stage::Done(Verdict::Refused) {

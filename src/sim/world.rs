@@ -35,6 +35,10 @@ pub(super) struct World<'t> {
     plan: &'t Plan,
     /// The first check.
     start: Time,
+    /// What is given in it, in the order of the text.
+    givens: Vec<&'t Line>,
+    /// When its life begins: what is read of it before the first change is read then.
+    began: Millis,
     nodes: Vec<NodeLines>,
     /// By input: the nodes that read it.
     readers: Vec<Vec<NodeId>>,
@@ -48,11 +52,11 @@ pub(super) struct World<'t> {
 }
 
 impl<'t> World<'t> {
-    /// The world of a test around a plan: its own, or one that differs in a rule.
-    pub(super) fn new(test: &'t Test, plan: &'t Plan, start: Time) -> Self {
+    /// The world of a test around a life of a plan, its own or one that differs in a rule, with what is given there.
+    pub(super) fn new(test: &'t Test, plan: &'t Plan, start: Time, givens: Vec<&'t Line>) -> Self {
         let node = |id: NodeId| plan.program.nodes.get(id.index());
         let mut nodes: Vec<NodeLines> = Vec::new();
-        for (i, line) in test.givens.iter().enumerate().rev() {
+        for (i, line) in givens.iter().enumerate().rev() {
             let Replaced::Nodes(ids) = &line.what else { continue };
             for id in ids {
                 match nodes.iter_mut().find(|n| n.node == *id) {
@@ -82,6 +86,8 @@ impl<'t> World<'t> {
             test,
             plan,
             start,
+            givens,
+            began: 0,
             nodes,
             readers,
             guards: plan.guards.iter().map(|g| ground(plan, g.healthy)).collect(),
@@ -98,11 +104,11 @@ impl<'t> World<'t> {
         self.values.clear();
         for n in &self.nodes {
             // what is read once, before the first change, is what it was then
-            let when = if n.population == Population::Before { 0 } else { at };
+            let when = if n.population == Population::Before { self.began } else { at };
             if n.inputs.iter().any(|i| self.fault(*i, when, live).is_some()) {
                 continue;
             }
-            let line = n.lines.iter().filter_map(|i| self.test.givens.get(*i)).find(|l| l.during.holds(when));
+            let line = n.lines.iter().filter_map(|i| self.givens.get(*i)).find(|l| l.during.holds(when));
             if let Some(value) = line.and_then(|l| value(l, when)) {
                 self.values.push((n.node, value));
             }
@@ -141,14 +147,33 @@ impl<'t> World<'t> {
         self.given().assumes(guard)
     }
 
-    /// Whether any source can be asked about that moment afterwards.
-    pub(super) fn has_history(&self, at: Millis) -> bool {
-        let sources: BTreeSet<&str> = self.plan.inputs.iter().map(|i| i.source.as_str()).collect();
-        sources.is_empty() || sources.into_iter().any(|s| !self.is(s, at, SourceFault::NoHistory) && !self.fails(s, at))
+    /// The life begins.
+    pub(super) fn begins(&mut self, at: Millis) {
+        self.began = at;
+    }
+
+    /// Whether the slice can be seen: a line that names it alone holds, and what it speaks of has a value.
+    pub(super) fn shows(&self, at: Millis) -> bool {
+        let named = |l: &Line| l.slices.one().is_some() && l.during.holds(at);
+        let there = |i: &InputId| self.fault(*i, at, true).is_none();
+        let node = |n: &NodeLines| {
+            let mut lines = n.lines.iter().filter_map(|i| self.givens.get(*i)).filter(|l| l.during.holds(at));
+            n.population != Population::Before
+                && lines.clone().any(|l| named(l) && value(l, at).is_some())
+                && lines.next().is_some_and(|l| value(l, at).is_some())
+                && n.inputs.iter().all(there)
+        };
+        let counter = |l: &&Line| match &l.what {
+            Replaced::Counter { metric, .. } if named(l) && number(l, at).is_some() => {
+                self.plan.inputs.iter().enumerate().any(|(i, x)| x.metric == *metric && there(&InputId::at(i)))
+            }
+            _ => false,
+        };
+        self.nodes.iter().any(node) || self.givens.iter().any(counter)
     }
 
     fn is(&self, source: &str, at: Millis, fault: SourceFault) -> bool {
-        self.test.sources.iter().any(|l| l.source == source && l.fault == fault && l.during.holds(at))
+        is(self.test, source, at, fault)
     }
 
     fn fails(&self, source: &str, at: Millis) -> bool {
@@ -201,9 +226,9 @@ impl<'t> World<'t> {
         let input = self.plan.inputs.get(id.index())?;
         let Ask::Increase(_, window) = &input.ask else { return None };
         let lines: Vec<&Line> = self
-            .test
             .givens
             .iter()
+            .copied()
             .rev()
             .filter(|l| {
                 matches!(&l.what, Replaced::Counter { metric, population }
@@ -243,7 +268,7 @@ impl<'t> World<'t> {
         };
         self.nodes.iter().find_map(|n| {
             let Some(Node::Events { bad, total }) = self.plan.program.nodes.get(n.node.index()) else { return None };
-            let line = n.lines.iter().filter_map(|i| self.test.givens.get(*i)).find(|l| l.during.holds(at))?;
+            let line = n.lines.iter().filter_map(|i| self.givens.get(*i)).find(|l| l.during.holds(at))?;
             let share = number(line, at)?;
             let all = line.rate.map(|r| r * crate::engine::eval::seconds(length));
             match (same(*total), same(*bad), all) {
@@ -266,7 +291,7 @@ impl<'t> World<'t> {
                 .binary_search_by_key(n, |l| l.node)
                 .is_ok_and(|i| self.nodes.get(i).is_some_and(|l| l.population == Population::Canary))
         };
-        let said = |l: &Line| {
+        let said = |l: &&Line| {
             l.during.holds(at)
                 && match &l.what {
                     Replaced::Nodes(ids) => ids.iter().any(|n| ground.nodes.contains(n) && canary(n)),
@@ -279,10 +304,21 @@ impl<'t> World<'t> {
         };
         let silent = |i: &InputId| {
             let before = self.plan.inputs.get(i.index()).is_some_and(|i| i.population == Population::Before);
-            self.fault(*i, if before { 0 } else { at }, live).is_some()
+            self.fault(*i, if before { self.began } else { at }, live).is_some()
         };
-        !self.test.givens.iter().any(said) && !ground.inputs.iter().any(silent)
+        !self.givens.iter().any(said) && !ground.inputs.iter().any(silent)
     }
+}
+
+/// Whether any source can be asked about that moment afterwards.
+pub(super) fn has_history(test: &Test, plan: &Plan, at: Millis) -> bool {
+    let sources: BTreeSet<&str> = plan.inputs.iter().map(|i| i.source.as_str()).collect();
+    let keeps = |s: &str| !is(test, s, at, SourceFault::NoHistory) && !is(test, s, at, SourceFault::Fails);
+    sources.is_empty() || sources.into_iter().any(keeps)
+}
+
+fn is(test: &Test, source: &str, at: Millis, fault: SourceFault) -> bool {
+    test.sources.iter().any(|l| l.source == source && l.fault == fault && l.during.holds(at))
 }
 
 fn ground(plan: &Plan, root: NodeId) -> Ground {

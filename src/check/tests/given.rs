@@ -48,6 +48,13 @@ impl<'a> Compiler<'_, 'a> {
         }
         let (what, slices) = self.indexed(what)?;
         let target = self.target(population, what)?;
+        // what is read before the first change is read of a slice that is there
+        if let (Some(key), true) = (slices.one(), population != Population::Before) {
+            let mut keys = self.keys.borrow_mut();
+            if !keys.contains(&key) {
+                keys.push(key);
+            }
+        }
         let (course, rate) = match value {
             ast::Given::Value(e) => (self.value(&target, what, e)?, None),
             ast::Given::Of { share, rate } => {

@@ -68,6 +68,8 @@ pub(super) struct Compiler<'c, 'a> {
     pub(super) live: BTreeSet<NodeId>,
     /// Of which slices lines speak, with the brackets that say so.
     pub(super) named: RefCell<Vec<(Slices, Span)>>,
+    /// The slices that a `given` names by all their values.
+    pub(super) keys: RefCell<Vec<Vec<String>>>,
 }
 
 impl<'c, 'a> Compiler<'c, 'a> {
@@ -85,7 +87,14 @@ impl<'c, 'a> Compiler<'c, 'a> {
                 lower.shared.entry(format!("{node:?}")).or_insert(NodeId::at(i));
             }
         }
-        Self { cx, plan, lower: RefCell::new(lower), live: nodes::live(plan), named: RefCell::default() }
+        Self {
+            cx,
+            plan,
+            lower: RefCell::new(lower),
+            live: nodes::live(plan),
+            named: RefCell::default(),
+            keys: RefCell::default(),
+        }
     }
 
     fn test(self, t: &'a ast::Test, r: &'a ast::Rollout, plan: &Arc<Plan>) -> Option<Test> {
@@ -120,11 +129,7 @@ impl<'c, 'a> Compiler<'c, 'a> {
             }
             self.line(line, &mut out);
         }
-        for key in out.givens.iter().filter_map(|g| g.slices.one()) {
-            if !out.slices.contains(&key) {
-                out.slices.push(key);
-            }
-        }
+        out.slices = self.keys.take();
         self.all_are_there(&out.slices, t.title.span);
         if t.body.iter().all(|l| !matches!(l.kind, TestLineKind::Expect { .. } | TestLineKind::Junk)) {
             self.cx.push(
