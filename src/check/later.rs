@@ -54,6 +54,14 @@ pub fn cannot_bind(bindings: &Bindings, map: &SourceMap) -> Vec<Diagnostic> {
     out
 }
 
+/// What a run cannot do yet and a test can: a test drives the slices, and asks nobody for their answers.
+const RUN_ALONE: [&str; 2] = ["per", "start slices by"];
+
+/// Everything that keeps a plan from being tested by this version.
+pub fn cannot_test(plan: &Plan) -> impl Iterator<Item = &Unbuilt> {
+    plan.unbuilt.iter().filter(|u| !RUN_ALONE.contains(&u.what.as_str()))
+}
+
 fn refused(what: &str, place: &str, map: &SourceMap) -> Diagnostic {
     match span_of(place, map) {
         Some(span) => super::not_built(what, span, map),

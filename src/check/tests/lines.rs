@@ -116,6 +116,7 @@ impl<'c, 'a> Compiler<'c, 'a> {
             expects: Vec::new(),
             last_named: None,
         };
+        let found = self.cx.found.borrow().len();
         let mut assumed: Option<Span> = None;
         for line in &t.body {
             if matches!(line.kind, TestLineKind::AssumeHealthy)
@@ -130,7 +131,10 @@ impl<'c, 'a> Compiler<'c, 'a> {
             self.line(line, &mut out);
         }
         out.slices = self.keys.take();
-        self.all_are_there(&out.slices, t.title.span);
+        // a line that is wrong may have been the one that names a slice
+        if !self.cx.found.borrow().iter().skip(found).any(Diagnostic::is_error) {
+            self.all_are_there(&out.slices, t.title.span);
+        }
         if t.body.iter().all(|l| !matches!(l.kind, TestLineKind::Expect { .. } | TestLineKind::Junk)) {
             self.cx.push(
                 Diagnostic::error(
@@ -197,9 +201,10 @@ impl<'c, 'a> Compiler<'c, 'a> {
                     during: stretch,
                 });
             }
-            TestLineKind::Operator(act) => {
+            TestLineKind::Operator { act, who } => {
                 let at = self.moment(at, line, "operator aborts at 20m")?;
-                let (act, who) = self.act(act)?;
+                let act = self.act(act)?;
+                let who = who.as_ref().map_or_else(|| String::from("operator"), |w| w.node.clone());
                 out.acts.push(ActLine { act, slices: self.of(line.slices.as_ref())?, who, at });
             }
             TestLineKind::Port { port, drifts_to } => {
@@ -234,7 +239,7 @@ impl<'c, 'a> Compiler<'c, 'a> {
         );
         let at = matches!(
             line.kind,
-            TestLineKind::Operator(_) | TestLineKind::Expect { .. } | TestLineKind::Port { drifts_to: Some(_), .. }
+            TestLineKind::Operator { .. } | TestLineKind::Expect { .. } | TestLineKind::Port { drifts_to: Some(_), .. }
         );
         if let (false, Some(e)) = (may, from.or(to)) {
             let d = Diagnostic::error("E0484", "this line takes no `from` and no `to`", e.span, "");
@@ -320,21 +325,19 @@ impl<'c, 'a> Compiler<'c, 'a> {
         Some(SourceLine { source: source.node.clone(), fault, during })
     }
 
-    fn act(&self, act: &OperatorAct) -> Option<(Act, String)> {
-        let nobody = || String::from("operator");
+    fn act(&self, act: &OperatorAct) -> Option<Act> {
         Some(match act {
-            OperatorAct::Pauses => (Act::Pause, nobody()),
-            OperatorAct::Resumes => (Act::Resume, nobody()),
-            OperatorAct::Aborts => (Act::Abort, nobody()),
-            OperatorAct::Kills(name) => (Act::Kill(self.switch(name)?), nobody()),
-            OperatorAct::Approves { group, who } => {
-                let who = who.as_ref().map_or_else(nobody, |w| w.node.clone());
+            OperatorAct::Pauses => Act::Pause,
+            OperatorAct::Resumes => Act::Resume,
+            OperatorAct::Aborts => Act::Abort,
+            OperatorAct::Kills(name) => Act::Kill(self.switch(name)?),
+            OperatorAct::Approves(group) => {
                 let Some(id) = self.plan.group(&group.node) else {
                     let known: Vec<&str> = self.plan.groups.iter().map(String::as_str).collect();
                     self.unknown("group", group, &known, "whose approval it asks for", "it asks for nobody's approval");
                     return None;
                 };
-                (Act::Approve(id), who)
+                Act::Approve(id)
             }
         })
     }

@@ -7,6 +7,7 @@ mod show;
 
 use super::exit::{Status, because};
 use super::load::{load, policies, print_diagnostics};
+use crate::check::cannot_test;
 use crate::check::tests::{Compiled, Test, compile};
 use crate::report::style::Style;
 use crate::sim::{self, Failure, Trace, judge};
@@ -117,9 +118,9 @@ fn run(name: String, file: &File, compiled: Compiled, args: &Args) -> Policy {
         if args.filter.as_ref().is_some_and(|f| !test.title.contains(f.as_str())) {
             continue;
         }
-        if !test.plan.unbuilt.is_empty() {
-            let why = test.plan.unbuilt.iter().map(|u| format!("E0490: `{}` is not built yet ({})", u.what, u.place));
-            let why = why.collect();
+        let why = cannot_test(&test.plan).map(|u| format!("E0490: `{}` is not built yet ({})", u.what, u.place));
+        let why: Vec<String> = why.collect();
+        if !why.is_empty() {
             out.refused.push((test, why));
             continue;
         }

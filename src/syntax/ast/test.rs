@@ -83,7 +83,12 @@ pub enum TestLineKind {
         how: ActionFault,
     },
     /// `operator approves "engineering" as "user-1" at 20m`
-    Operator(OperatorAct),
+    Operator {
+        /// What is done.
+        act: OperatorAct,
+        /// `as "who"`; a person of no name without it.
+        who: Option<Spanned<String>>,
+    },
     /// `port checkout drifts to 20% at 10m` · `port checkout fails from 5m to 6m`
     Port {
         /// The port.
@@ -152,13 +157,8 @@ pub enum ActionFault {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum OperatorAct {
-    /// `approves "group" as "who"`
-    Approves {
-        /// The group.
-        group: Spanned<String>,
-        /// Who; a person of no name without it.
-        who: Option<Spanned<String>>,
-    },
+    /// `approves "group"`
+    Approves(Spanned<String>),
     /// `pauses`
     Pauses,
     /// `resumes`

@@ -63,7 +63,10 @@ impl Builder<'_> {
                 let hangs = child(p, Rule::kw_hangs).is_some();
                 TestLineKind::Action { action, how: if hangs { ActionFault::Hangs } else { ActionFault::Fails } }
             }
-            Rule::operator_line => TestLineKind::Operator(self.operator(p)?),
+            Rule::operator_line => {
+                let who = child(p.clone(), Rule::as_who).and_then(|w| child(w, Rule::text)).map(|t| self.text(&t));
+                TestLineKind::Operator { act: self.operator(p)?, who }
+            }
             Rule::port_line => {
                 let port = child(p.clone(), Rule::said).map(|n| self.name(&n))?;
                 let drifts_to = child(p, Rule::drifts).map(|d| self.value_in(d, span));
@@ -115,10 +118,7 @@ impl Builder<'_> {
 
     fn operator(&mut self, p: P<'_>) -> Option<OperatorAct> {
         p.into_inner().find_map(|q| match q.as_rule() {
-            Rule::approves => {
-                let mut texts = q.into_inner().filter(|t| t.as_rule() == Rule::text).map(|t| self.text(&t));
-                texts.next().map(|group| OperatorAct::Approves { group, who: texts.next() })
-            }
+            Rule::approves => child(q, Rule::text).map(|t| OperatorAct::Approves(self.text(&t))),
             Rule::kw_pauses => Some(OperatorAct::Pauses),
             Rule::kw_resumes => Some(OperatorAct::Resumes),
             Rule::kw_aborts => Some(OperatorAct::Aborts),
