@@ -1,6 +1,7 @@
 //! `C for …` where it can only do harm: it is false until it has lasted, and nobody waits for it.
 
 use super::Cx;
+use crate::plan::OverTime;
 use crate::syntax::ast::{BinaryOp, Expr, ExprKind, ForSpan};
 use crate::syntax::diagnostic::Diagnostic;
 
@@ -42,6 +43,33 @@ impl Cx<'_> {
         );
     }
 
+    /// A window over checks, where there was none yet.
+    pub(super) fn window_before_the_start(&self, word: &str, how: OverTime, e: &Expr, of: &Expr) {
+        let of = self.as_written(of.span);
+        let instead = match how {
+            OverTime::Avg
+            | OverTime::Max
+            | OverTime::Min
+            | OverTime::Sum
+            | OverTime::Stddev
+            | OverTime::Quantile(_) => {
+                format!("{word}_over_time")
+            }
+            OverTime::Delta | OverTime::Rate => String::from("delta"),
+        };
+        self.push(
+            Diagnostic::error(
+                "E0428",
+                "`require` is asked once, before the start, and the checks of a window come after it",
+                e.span,
+                "never known there",
+            )
+            .help(format!(
+                "ask for `{of}` as it is, or let the source look back: a metric whose query says `{instead}(…[5m])`"
+            )),
+        );
+    }
+
     /// What is asked once, before the start, has lasted for no time.
     pub(super) fn require_that_must_last(&self, cond: &Expr) {
         if let Some(found) = must_last(cond, true) {
@@ -52,7 +80,7 @@ impl Cx<'_> {
                     found.span,
                     "can never have lasted",
                 )
-                .help("leave `for …` out, or look back by a window: `errors(10m) < 1%`, `avg(pool, 10m) < 80%`"),
+                .help("leave `for …` out, or look back by a window that the source answers: `errors(10m) < 1%`"),
             );
         }
     }

@@ -433,9 +433,6 @@ fn instead(what: &str) -> Option<&'static str> {
         "irreversible" => "leave it out, and let the guards behind it say `else pause`: then no rollback crosses it",
         "rollback to …, kill" => "a kill takes everything back: write `rollback, kill NAME`",
         "confidence" => "compare with a margin and a minimum sample: `errors <= stable + 0.5pp at least 500 events`",
-        "avg" | "max" | "min" | "sum" | "stddev" | "rate" | "delta" | "quantile" => {
-            "take the window inside the query: `avg_over_time(…[5m])`"
-        }
         "per" | "[…]" | "start slices by" => {
             "one rollout is one population for now: one environment and one run a slice"
         }

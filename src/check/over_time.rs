@@ -1,12 +1,12 @@
 //! A value over the checks of the last so many minutes: `avg(pool, 5m)` and its kin, computed by the tool and never by the source.
 
 use super::Cx;
-use super::expr::{Lower, Val};
+use super::expr::{Lower, Place, Val};
 use super::inputs::How;
 use super::metrics::Body;
 use super::scope::Decl;
 use super::types::Ty;
-use crate::plan::{Millis, Node, OverTime, Population, Window};
+use crate::plan::{Millis, Node, NodeId, OverTime, Population, Window};
 use crate::syntax::ast::{Arg, Expr, ExprKind};
 use crate::syntax::diagnostic::Diagnostic;
 
@@ -89,7 +89,10 @@ impl<'a> Lower<'_, 'a> {
             );
             return None;
         };
-        self.later(word, e.span);
+        if self.place == Place::Require {
+            self.cx.window_before_the_start(word, how, e, of);
+            return None;
+        }
         // the baseline is one value already: its mean
         let node = if self.population == Population::Before && how == OverTime::Avg {
             value.node
@@ -105,11 +108,22 @@ impl<'a> Lower<'_, 'a> {
             );
             return None;
         } else {
-            let slot = self.program.pasts;
-            self.program.pasts += 1;
-            self.push(Node::OverTime { of: value.node, how, window, slot })
+            self.past_of(value.node, how, window)
         };
         Some(Val { node, ty, zero: false, live: true })
+    }
+
+    /// The node of a window, with one past for all who read the same: it is the run's, and nobody's to begin anew.
+    fn past_of(&mut self, of: NodeId, how: OverTime, window: Millis) -> NodeId {
+        let key = format!("{how:?} of {of:?} over {window}");
+        if let Some(id) = self.shared.get(&key) {
+            return *id;
+        }
+        let slot = self.program.pasts;
+        self.program.pasts += 1;
+        let id = self.push(Node::OverTime { of, how, window, slot });
+        self.shared.insert(key, id);
+        id
     }
 
     /// `rate(c, 5m)`: the increase, a second.

@@ -20,6 +20,7 @@ pub mod given;
 mod guards;
 mod kill;
 pub mod monitor;
+pub mod past;
 mod people;
 mod reactions;
 pub mod record;

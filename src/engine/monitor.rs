@@ -86,6 +86,15 @@ impl Monitor {
         value
     }
 
+    /// Starts anew, as if it had never seen a check; what its window took stays taken.
+    pub fn restart(&mut self) {
+        let mut window = self.window.take();
+        if let Some(window) = &mut window {
+            window.clear();
+        }
+        *self = Self { window, ..Self::default() };
+    }
+
     /// What the operator was at the last check.
     #[must_use]
     pub fn value(&self) -> Option<Truth> {
@@ -241,155 +250,9 @@ impl Stopwatch {
 
 #[cfg(test)]
 mod tests {
-    //! Every vector of `tests/vectors/temporal_vectors.json`.
+    //! Every vector of the reference is in `tests/temporal_vectors.rs`, its laws in `tests/temporal_laws.rs`.
 
     use super::*;
-    use serde_json::Value;
-
-    fn truth(v: &Value) -> Option<Truth> {
-        match v.as_str() {
-            Some("T") => Some(Truth::True),
-            Some("F") => Some(Truth::False),
-            Some("U") => Some(Truth::Unknown),
-            _ => None,
-        }
-    }
-
-    /// One formula as a small machine over our monitors.
-    enum Machine {
-        Cmp(String, String, f64),
-        Missing(String),
-        Const(Truth),
-        Not(Box<Machine>),
-        And(Vec<Machine>),
-        Or(Vec<Machine>),
-        Temporal(Box<Machine>, Temporal, Monitor),
-        Hold(Box<Machine>, Millis, Stopwatch),
-    }
-
-    impl Machine {
-        fn build(f: &Value) -> Self {
-            let (op, arg) = f.as_object().unwrap().iter().next().unwrap();
-            let of = |k: &str| Box::new(Self::build(&arg[k]));
-            let ms = |k: &str| arg[k].as_i64().unwrap() * 1000;
-            let n = |k: &str| u32::try_from(arg[k].as_u64().unwrap()).unwrap();
-            let temporal = |t| Self::Temporal(of("of"), t, Monitor::default());
-            match op.as_str() {
-                "cmp" => Self::Cmp(
-                    arg[0].as_str().unwrap().into(),
-                    arg[1].as_str().unwrap().into(),
-                    arg[2].as_f64().unwrap(),
-                ),
-                "missing" => Self::Missing(arg.as_str().unwrap().into()),
-                "const" => Self::Const(truth(arg).unwrap()),
-                "not" => Self::Not(Box::new(Self::build(arg))),
-                "and" => Self::And(arg.as_array().unwrap().iter().map(Self::build).collect()),
-                "or" => Self::Or(arg.as_array().unwrap().iter().map(Self::build).collect()),
-                "for" => temporal(Temporal::For(ms("seconds"))),
-                "for_checks" => temporal(Temporal::Checks(n("n"))),
-                "of_checks" => temporal(Temporal::KOfN(n("k"), n("n"))),
-                "share" => temporal(Temporal::ShareOf(n("percent") * 10_000, ms("seconds"))),
-                "hold" => Self::Hold(of("while"), ms("seconds"), Stopwatch::default()),
-                other => panic!("unknown operator {other}"),
-            }
-        }
-
-        fn step(&mut self, pace: Pace, at: Time, row: &dyn Fn(&str) -> Option<f64>) -> Truth {
-            match self {
-                Self::Cmp(name, op, bound) => row(name).map_or(Truth::Unknown, |x| {
-                    Truth::from(match op.as_str() {
-                        "<" => x < *bound,
-                        "<=" => x <= *bound,
-                        ">" => x > *bound,
-                        ">=" => x >= *bound,
-                        "==" => x == *bound,
-                        _ => x != *bound,
-                    })
-                }),
-                Self::Missing(name) => Truth::from(row(name).is_none()),
-                Self::Const(v) => *v,
-                Self::Not(f) => !f.step(pace, at, row),
-                Self::And(fs) => fs.iter_mut().map(|f| f.step(pace, at, row)).min().unwrap(),
-                Self::Or(fs) => fs.iter_mut().map(|f| f.step(pace, at, row)).max().unwrap(),
-                Self::Temporal(of, op, monitor) => {
-                    let v = of.step(pace, at, row);
-                    monitor.step(*op, pace, at, v)
-                }
-                Self::Hold(of, d, watch) => {
-                    let v = of.step(pace, at, row);
-                    watch.step(pace, at, v.is_true());
-                    Truth::from(watch.counted >= *d)
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn every_vector_of_the_reference() {
-        let text = include_str!("../../tests/vectors/temporal_vectors.json");
-        let doc: Value = serde_json::from_str(text).unwrap();
-        let vectors = doc["vectors"].as_array().unwrap();
-        assert_eq!(vectors.len() as u64, doc["count"].as_u64().unwrap());
-        for v in vectors {
-            check_vector(v);
-        }
-    }
-
-    fn check_vector(v: &Value) {
-        let name = v["name"].as_str().unwrap();
-        let pace = Pace {
-            check_every: v["check_every"].as_i64().unwrap() * 1000,
-            bridge: Some(v["bridge"].as_i64().unwrap() * 1000),
-        };
-        let formula = &v["formula"];
-        let mut tolerate = None;
-        let mut observed = None;
-        let mut machine = if let Some(t) = formula.get("threshold") {
-            tolerate = Some((t["tolerate"].as_i64().unwrap() * 1000, Monitor::default()));
-            Machine::build(&t["healthy"])
-        } else if formula.get("observed").is_some() {
-            observed = Some(Stopwatch::default());
-            Machine::Const(Truth::True)
-        } else {
-            Machine::build(formula)
-        };
-        for (i, t) in v["ticks"].as_array().unwrap().iter().enumerate() {
-            let expect = &v["expect"][i];
-            let at = t.as_i64().unwrap() * 1000;
-            if at < v["active_from"].as_i64().unwrap() * 1000 {
-                assert!(expect.is_null(), "{name} at {i}");
-                continue;
-            }
-            let value = machine.step(pace, at, &|m| v["metrics"][m][i].as_f64());
-            if let Some((d, monitor)) = &mut tolerate {
-                let b = monitor.step(Temporal::For(*d), pace, at, !value);
-                let word = match (value, b) {
-                    (Truth::True, _) => "ok",
-                    (Truth::Unknown, _) => "unknown",
-                    (Truth::False, Truth::True) => "breached",
-                    (Truth::False, _) => "failing",
-                };
-                assert_eq!(expect.as_str().unwrap(), word, "{name} at {i}");
-            } else if let Some(watch) = &mut observed {
-                watch.step(pace, at, true);
-                assert_eq!(expect.as_i64().unwrap() * 1000, watch.counted, "{name} at {i}");
-            } else {
-                assert_eq!(truth(expect).unwrap(), value, "{name} at {i}: {}", v["source"]);
-            }
-        }
-    }
-
-    /// `tests/vectors/temporal_reference.py random SEED COUNT` writes vectors; the nightly script hands many of them in.
-    #[test]
-    fn random_vectors_of_the_reference_when_given() {
-        let Ok(path) = std::env::var("CANARY_VECTORS") else {
-            return;
-        };
-        let doc: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
-        for v in doc["vectors"].as_array().unwrap() {
-            check_vector(v);
-        }
-    }
 
     #[test]
     fn a_second_step_at_one_check_changes_nothing() {

@@ -3,6 +3,7 @@
 use super::advance::run;
 use super::eval::{Check, eval};
 use super::explain::guard_reports;
+use super::past;
 use super::record::Record;
 use super::state::{Owner, RunCause, State};
 use super::step::Effect;
@@ -153,7 +154,11 @@ pub(super) fn timed(check: Check<'_>, state: &mut State, live: bool, out: &mut V
             Trigger::On(_) => continue,
             Trigger::Every(_) | Trigger::At(_) => due(&reaction.trigger, at - started),
             Trigger::When(cond) => {
-                let (truth, _) = eval(check, state, *cond, Owner::Rollout).truth();
+                let (mut truth, _) = eval(check, state, *cond, Owner::Rollout).truth();
+                // checks from before the settings were verified say nothing of what there is now
+                if past::reaches_back(check, state, *cond, 0, &|_, _| false) {
+                    truth = Truth::Unknown;
+                }
                 let Some(r) = state.reactions.get_mut(i) else {
                     continue;
                 };

@@ -2,6 +2,7 @@
 
 use super::explain::Explanation;
 use super::monitor::{Monitor, Stopwatch};
+use super::past::Past;
 use crate::plan::{
     ActionId, Answer, GroupId, GuardId, Millis, Node, NodeId, PhaseId, Plan, PortId, Setting, Step, SwitchId, Time,
     Trigger,
@@ -294,6 +295,9 @@ pub struct State {
     pub monitors: Vec<Monitor>,
     /// Accumulators by slot.
     pub accumulators: Vec<Accumulator>,
+    /// Values over time by slot.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pasts: Vec<Past>,
     /// `no data tolerate`: how long an active guard has been blind.
     pub no_data: Monitor,
     /// Its consequence has fired and not all guards have seen since.
@@ -382,6 +386,7 @@ impl State {
                 .collect(),
             monitors: vec![Monitor::default(); plan.program.monitors as usize],
             accumulators: vec![Accumulator::default(); plan.program.accumulators as usize],
+            pasts: vec![Past::default(); plan.program.pasts as usize],
             no_data: Monitor::default(),
             no_data_fired: false,
             baseline: vec![None; plan.inputs.len()],
@@ -416,31 +421,27 @@ impl State {
 
 /// Every node below a root, the root included.
 pub(super) fn subtree(plan: &Plan, root: NodeId, visit: &mut dyn FnMut(NodeId, &Node)) {
-    let mut todo = vec![root];
-    while let Some(id) = todo.pop() {
-        let Some(node) = plan.program.nodes.get(id.index()) else {
-            continue;
-        };
-        visit(id, node);
-        todo.extend(node.operands());
+    if let Some(node) = plan.program.nodes.get(root.index()) {
+        visit(root, node);
+        for operand in node.operands() {
+            subtree(plan, operand, visit);
+        }
     }
 }
 
 /// The conditions of a plan with their owners.
-pub(super) fn roots(plan: &Plan) -> Vec<(NodeId, Owner)> {
-    let mut out: Vec<(NodeId, Owner)> =
-        plan.guards.iter().enumerate().map(|(i, g)| (g.healthy, Owner::Guard(GuardId::at(i)))).collect();
-    for (i, phase) in plan.phases.iter().enumerate() {
-        for step in &phase.steps {
-            if let Step::Promote { when, .. } | Step::HoldUntil { when, .. } = step {
-                out.push((*when, Owner::Phase(PhaseId::at(i))));
-            }
-        }
-    }
-    out.extend(plan.requires.iter().map(|r| (r.cond, Owner::Rollout)));
-    out.extend(plan.reactions.iter().filter_map(|r| match r.trigger {
+pub(super) fn roots(plan: &Plan) -> impl Iterator<Item = (NodeId, Owner)> + '_ {
+    let guards = plan.guards.iter().enumerate().map(|(i, g)| (g.healthy, Owner::Guard(GuardId::at(i))));
+    let phases = plan.phases.iter().enumerate().flat_map(|(i, phase)| {
+        phase.steps.iter().filter_map(move |step| match step {
+            Step::Promote { when, .. } | Step::HoldUntil { when, .. } => Some((*when, Owner::Phase(PhaseId::at(i)))),
+            _ => None,
+        })
+    });
+    let requires = plan.requires.iter().map(|r| (r.cond, Owner::Rollout));
+    let reactions = plan.reactions.iter().filter_map(|r| match r.trigger {
         Trigger::When(c) => Some((c, Owner::Rollout)),
         _ => None,
-    }));
-    out
+    });
+    guards.chain(phases).chain(requires).chain(reactions)
 }

@@ -6,9 +6,10 @@
 
 use super::truth::Truth;
 use crate::plan::{Compare, Unit};
+use serde::{Deserialize, Serialize};
 
 /// Why something is not known: a set.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Causes(u8);
 
 impl Causes {

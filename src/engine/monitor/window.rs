@@ -13,6 +13,15 @@ pub(super) struct Window {
     pub stretches: Stretches,
 }
 
+impl Window {
+    /// Empties it; its room is kept.
+    pub fn clear(&mut self) {
+        self.slots.words.clear();
+        (self.slots.len, self.slots.oldest) = (0, 0);
+        self.stretches.starts.clear();
+    }
+}
+
 /// The last n planned checks, two bits each: a ring once there are n.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Slots {

@@ -2,7 +2,9 @@
 
 use super::below;
 use crate::plan::render::watches;
-use crate::plan::{Bindings, Consequence, Guard, Input, Millis, Node, NodeId, PhaseId, Plan, Temporal, Tolerance};
+use crate::plan::{
+    Bindings, Consequence, Guard, Input, Millis, Node, NodeId, PhaseId, Plan, Population, Temporal, Tolerance,
+};
 use serde::Serialize;
 
 /// The worst case of one guard, part by part, in milliseconds. It holds while the source answers; a silent source is the matter of
@@ -35,7 +37,7 @@ pub fn worst(plan: &Plan, bindings: &Bindings, guard: &Guard) -> Option<Worst> {
     }
     let inputs = || guard.inputs.iter().filter_map(|i| plan.inputs.get(i.index()));
     let most = |of: &dyn Fn(&Input) -> Millis| inputs().map(of).max().unwrap_or(0);
-    let window_ms = most(&|i| i.reach);
+    let window_ms = farthest(plan, guard.healthy, &|i| i.reach);
     let scrape_ms = most(&|i| i.lag.saturating_add(bindings.scrape(&i.source)));
     let lasting_ms = lasting(plan, guard.healthy);
     let tolerance_ms = match guard.tolerate {
@@ -71,10 +73,34 @@ pub(super) fn lasting(plan: &Plan, condition: NodeId) -> Millis {
         .unwrap_or(0)
 }
 
-/// How far back the inputs below a condition reach, lag included.
+/// How far back a condition reaches, lag included.
 pub(super) fn reach(plan: &Plan, condition: NodeId) -> Millis {
-    let inputs = below(plan, condition).into_iter().flat_map(Node::inputs);
-    inputs.filter_map(|i| plan.inputs.get(i.index())).map(|i| i.reach.saturating_add(i.lag)).max().unwrap_or(0)
+    farthest(plan, condition, &|i| i.reach.saturating_add(i.lag))
+}
+
+/// How far back a condition reaches: by its inputs, and by windows of checks around them, which add up.
+fn farthest(plan: &Plan, condition: NodeId, of: &dyn Fn(&Input) -> Millis) -> Millis {
+    // a node's operands stand before it: what is known of it when its turn comes is all there is
+    let mut around: Vec<Option<Millis>> = vec![None; plan.program.nodes.len()];
+    if let Some(root) = around.get_mut(condition.index()) {
+        *root = Some(0);
+    }
+    let mut farthest = 0;
+    for (i, node) in plan.program.nodes.iter().enumerate().rev() {
+        let Some(mut ago) = around.get(i).copied().flatten() else { continue };
+        if let Node::OverTime { window, .. } = node {
+            ago = ago.saturating_add(*window);
+        }
+        let inputs = node.inputs().filter_map(|i| plan.inputs.get(i.index()));
+        let inputs = inputs.filter(|i| i.population != Population::Before).map(of).max().unwrap_or(0);
+        farthest = farthest.max(ago.saturating_add(inputs));
+        for o in node.operands() {
+            if let Some(slot) = around.get_mut(o.index()) {
+                *slot = Some(slot.unwrap_or(0).max(ago));
+            }
+        }
+    }
+    farthest
 }
 
 /// A duration is used up at a check: the first one at or after it.
@@ -93,9 +119,7 @@ pub(in crate::plan) fn warming(plan: &Plan, phase: PhaseId) -> Millis {
     plan.guards
         .iter()
         .filter(|g| watches(g, phase) && g.otherwise != Consequence::Tell)
-        .flat_map(|g| &g.inputs)
-        .filter_map(|i| plan.inputs.get(i.index()))
-        .map(|i| i.reach.saturating_add(i.lag))
+        .map(|g| reach(plan, g.healthy))
         .max()
         .unwrap_or(0)
 }
