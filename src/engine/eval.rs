@@ -84,7 +84,9 @@ impl Check<'_> {
         let reading = match &answer.value {
             Ok(r) => r,
             // whoever asked for all slices at once has seen that others have a series
-            Err(Missing::Empty { others: Some(true) }) => return Err(Missing::Empty { others: Some(true) }),
+            Err(Missing::Empty { others: Some(true) }) => {
+                return Err(Cow::Owned(Missing::Empty { others: Some(true) }));
+            }
             Err(Missing::Empty { .. }) => {
                 return Err(Cow::Owned(Missing::Empty { others: self.others(state, id) }));
             }

@@ -9,8 +9,8 @@ use super::step::{Effect, Wish};
 use super::truth::Truth;
 use super::value::{Causes, Num};
 use crate::plan::{
-    Compare, Consequence, Guard, GuardId, Happening, InputId, Millis, Node, NodeId, PhaseId, Plan, Population, Temporal,
-    Tolerance, show,
+    Compare, Consequence, Guard, GuardId, Happening, InputId, Millis, Node, NodeId, PhaseId, Plan, Population,
+    Temporal, Tolerance, show,
 };
 
 impl Tolerance {

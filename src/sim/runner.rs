@@ -5,7 +5,7 @@ use super::sliced::Sliced;
 use super::trace::Trace;
 use super::world;
 use crate::check::tests::Test;
-use crate::engine::{Effect, Input, Stage, State, step_given};
+use crate::engine::{Effect, Input, Stage, State, since, step_given};
 use crate::plan::{Millis, Plan, Time};
 
 /// When the first check of a test is that does not say: the first second of 2026, UTC.
@@ -68,7 +68,7 @@ impl<'t> Runner<'t> {
     fn go(&mut self, until: Option<Millis>) {
         let every = self.plan.check_every.max(1);
         let limit = limit(self.test).min(until.unwrap_or(Millis::MAX));
-        self.life.world.at(0, &self.state, true);
+        self.life.world.at(0, &|_| None, true);
         let originals = self.life.originals();
         let (answers, baseline) = (self.life.world.answers().to_vec(), self.life.world.baseline());
         let rolled_back = self.test.rolled_back.map(|ago| self.start - ago);
@@ -139,7 +139,7 @@ impl<'t> Runner<'t> {
     }
 
     fn tick(&mut self, at: Millis, live: bool) {
-        self.life.world.at(at, &self.state, live);
+        self.life.world.at(at, &|input| since(self.plan, &self.state, input), live);
         let (ports, ports_epoch) = self.life.ports(at, &self.state, live);
         if live {
             self.life.read(at);

@@ -6,8 +6,8 @@ use super::trace::{Event, Row, SliceTrace, Trace};
 use super::world;
 use crate::check::tests::Test;
 use crate::engine::fleet::{Begin, Fleet, FleetEffect, FleetInput, Observed, SliceId, fleet_step};
-use crate::engine::{Effect, Given, Stage, State};
-use crate::plan::{Answer, InputId, Millis, Missing, Plan, PortId, Time};
+use crate::engine::{Effect, Given, Record, Stage, State, since};
+use crate::plan::{Answer, Happening, InputId, Millis, Missing, Plan, PortId, Time};
 
 /// A slice that a test names.
 struct Member<'t> {
@@ -185,7 +185,7 @@ impl<'t> Sliced<'t> {
         for m in &mut self.members {
             let Some(slice) = m.id else { continue };
             let state = m.state.as_ref().unwrap_or(&new);
-            m.life.world.at(at, state, live);
+            m.life.world.at(at, &|input| since(self.plan, state, input), live);
             let (ports, epoch) = m.life.ports(at, state, live);
             for (i, is) in ports.into_iter().enumerate() {
                 self.observed.port(slice, PortId::at(i), is);
@@ -260,6 +260,25 @@ impl<'t> Sliced<'t> {
         }
     }
 
+    /// What concerns all of them.
+    fn own(&mut self, at: Millis, effects: Vec<Effect>) {
+        for effect in effects {
+            match effect {
+                Effect::Finish(verdict) => self.events.push((at, Event::Finished(verdict))),
+                Effect::Notify { channels, happening, .. } => {
+                    // one notice for all to whom it happened: each of them is told of
+                    let told = |m: &&mut Member<'_>| happening.is_some_and(|h| m.effects.iter().any(|e| is_of(e, h)));
+                    for m in self.members.iter_mut().filter(told) {
+                        m.life.trace.events.extend(channels.iter().map(|c| (at, Event::Notified(*c))));
+                    }
+                    self.events.extend(channels.into_iter().map(|c| (at, Event::Notified(c))));
+                }
+                Effect::Run { action, cause, .. } => self.events.push((at, Event::Ran(action, cause))),
+                Effect::Record(_) | Effect::Apply { .. } | Effect::CancelRuns | Effect::Halt { .. } => {}
+            }
+        }
+    }
+
     fn feed(&mut self, at: Millis, input: FleetInput<'_>) {
         // whose state may be another one afterwards
         let one = match &input {
@@ -270,17 +289,14 @@ impl<'t> Sliced<'t> {
         let life = |slice: SliceId| order.get(slice.index()).and_then(|i| members.get(*i)).map(|m| &m.life);
         let given = |slice: SliceId| life(slice).map_or(Given::NONE, |l| l.world.given());
         fleet_step(self.plan, &mut self.fleet, input, &given, &mut self.out);
+        let mut own = Vec::new();
         for FleetEffect { slice, effect } in self.out.drain(..) {
-            let member = slice.and_then(|s| self.members.get_mut(*self.order.get(s.index())?));
-            match (member, effect) {
-                (Some(m), effect) => m.effects.push(effect),
-                (None, Effect::Finish(verdict)) => self.events.push((at, Event::Finished(verdict))),
-                (None, Effect::Notify { channels, .. }) => {
-                    self.events.extend(channels.into_iter().map(|c| (at, Event::Notified(c))));
-                }
-                (None, _) => {}
+            match slice.and_then(|s| self.members.get_mut(*self.order.get(s.index())?)) {
+                Some(m) => m.effects.push(effect),
+                None => own.push(effect),
             }
         }
+        self.own(at, own);
         for m in &mut self.members {
             let Some(id) = m.id else { continue };
             // a slice that waits has no life yet
@@ -293,4 +309,18 @@ impl<'t> Sliced<'t> {
             m.state = Some(state);
         }
     }
+}
+
+/// Whether an effect records what a notice of that kind tells of.
+fn is_of(effect: &Effect, happening: Happening) -> bool {
+    let Effect::Record(record) = effect else { return false };
+    matches!(
+        (happening, &**record),
+        (Happening::Breach | Happening::Blind, Record::Guard { .. })
+            | (Happening::Pause, Record::Paused { .. } | Record::Drift { .. })
+            | (Happening::Rollback, Record::Rollback { .. } | Record::RollbackSlow { .. } | Record::Finished { .. })
+            | (Happening::Promote, Record::Passed { .. })
+            | (Happening::Kill, Record::KillSwitch { .. })
+            | (Happening::Done, Record::Finished { .. })
+    )
 }

@@ -1,10 +1,10 @@
 //! The world of a test: what sources answer at a check, and what is said in their place.
 
 use crate::check::tests::{Course, Given as Line, Replaced, Sample, SourceFault, Test};
+use crate::engine::Given;
 use crate::engine::eval::Value;
 use crate::engine::truth::Truth;
 use crate::engine::value::{Causes, Num};
-use crate::engine::{Given, State, since};
 use crate::plan::{
     Answer, Ask, GuardId, InputId, Millis, Missing, Node, NodeId, Plan, Population, Reading, Time, Window,
 };
@@ -12,6 +12,9 @@ use std::collections::BTreeSet;
 
 /// So many events are enough for every `hold until`.
 const WITHOUT_LIMIT: f64 = 1e9;
+
+/// When the question behind an input was last answered, for increments from check to check.
+type Since<'a> = &'a dyn Fn(InputId) -> Option<Time>;
 
 /// What the lines of a test say of one node.
 struct NodeLines {
@@ -99,8 +102,9 @@ impl<'t> World<'t> {
         }
     }
 
-    /// Looks at the world at a check: what is answered then, and what is said.
-    pub(super) fn at(&mut self, at: Millis, state: &State, live: bool) {
+    /// Looks at the world at a check: what is answered then, and what is said. `since` is when the question behind an input was
+    /// last answered, for increments from check to check.
+    pub(super) fn at(&mut self, at: Millis, since: Since<'_>, live: bool) {
         self.values.clear();
         for n in &self.nodes {
             // what is read once, before the first change, is what it was then
@@ -113,7 +117,7 @@ impl<'t> World<'t> {
                 self.values.push((n.node, value));
             }
         }
-        self.answers = (0..self.plan.inputs.len()).map(|i| self.answer(InputId::at(i), at, state, live)).collect();
+        self.answers = (0..self.plan.inputs.len()).map(|i| self.answer(InputId::at(i), at, since, live)).collect();
         self.assumed.clear();
         self.granted.clear();
         if self.test.assume_healthy {
@@ -196,13 +200,13 @@ impl<'t> World<'t> {
         None
     }
 
-    fn answer(&self, id: InputId, at: Millis, state: &State, live: bool) -> Answer {
+    fn answer(&self, id: InputId, at: Millis, since: Since<'_>, live: bool) -> Answer {
         let Some(input) = self.plan.inputs.get(id.index()) else { return Answer::missing(Missing::NotAsked) };
         if let Some(why) = self.fault(id, at, live) {
             return Answer::missing(why);
         }
         let some = |value: Reading| Answer { value: Ok(value), sampled_at: Some(self.start + at), series: 1 };
-        if let Some(increments) = self.counted(id, at, state) {
+        if let Some(increments) = self.counted(id, at, since) {
             return some(Reading::Increase(increments));
         }
         let readers = self.readers.get(id.index()).map_or(&[][..], Vec::as_slice);
@@ -222,7 +226,7 @@ impl<'t> World<'t> {
     }
 
     /// The increments of a counter whose readings are given.
-    fn counted(&self, id: InputId, at: Millis, state: &State) -> Option<f64> {
+    fn counted(&self, id: InputId, at: Millis, since: Since<'_>) -> Option<f64> {
         let input = self.plan.inputs.get(id.index())?;
         let Ask::Increase(_, window) = &input.ask else { return None };
         let lines: Vec<&Line> = self
@@ -237,7 +241,7 @@ impl<'t> World<'t> {
             .collect();
         let from = match window {
             Window::Last(d) => at - d,
-            Window::SinceLast => since(self.plan, state, id).map_or(at, |t| t - self.start),
+            Window::SinceLast => since(id).map_or(at, |t| t - self.start),
         };
         if lines.is_empty() {
             return self.counted_along(input, at, at - from);
