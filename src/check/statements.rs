@@ -24,7 +24,6 @@ impl<'a> Builder<'_, 'a> {
             }
             Statement::Advance(cond, span) => {
                 let node = self.lower.condition_at(Place::Promote, cond);
-                self.lower.later("advance when", *span);
                 if head.once(cx, "advance when", *span) {
                     head.advance = node.map(|when| Gate { when, text: cx.as_written(cond.span) });
                 }

@@ -194,6 +194,7 @@ impl<'t> Life<'t> {
                 Record::Passed { phase: name, .. } => phase(&name).map(Event::Passed),
                 Record::Paused { explanation } => Some(Event::Paused(Cause::of(&explanation))),
                 Record::Resumed { .. } => Some(Event::Resumed),
+                Record::Promoted { .. } => Some(Event::Promoted),
                 Record::Rollback { to, explanation, .. } => {
                     Some(Event::Rollback(to.and_then(|t| phase(&t)), Cause::of(&explanation)))
                 }
@@ -237,5 +238,11 @@ pub(super) fn operator(act: Act) -> Operator {
         Act::Resume => Operator::Resume,
         Act::Abort => Operator::Abort,
         Act::Kill(switch) => Operator::Kill(switch),
+        Act::Reset(switch) => Operator::Reset(switch),
     }
+}
+
+/// Why it is done: a reset wants a reason, and the line is one.
+pub(super) fn why(act: Act) -> String {
+    String::from(if matches!(act, Act::Reset(_)) { "the test says so" } else { "" })
 }

@@ -1,6 +1,6 @@
 //! The runner on virtual time: the checks one after the other, and between them what the world does.
 
-use super::life::{Life, operator};
+use super::life::{Life, operator, why};
 use super::sliced::Sliced;
 use super::trace::Trace;
 use super::world;
@@ -132,7 +132,7 @@ impl<'t> Runner<'t> {
     fn act(&mut self, at: Millis, from: Millis) {
         let test = self.test;
         for line in test.acts.iter().filter(|l| (from..=at).contains(&l.at)) {
-            let (act, who, why) = (operator(line.act), line.who.clone(), String::new());
+            let (act, who, why) = (operator(line.act), line.who.clone(), why(line.act));
             self.feed(at, Input::Operator { at: self.start + at - 1, act, who, why });
         }
         self.life.drift(at, from);

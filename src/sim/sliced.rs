@@ -1,6 +1,6 @@
 //! The runner of a rollout with slices: the same checks for many lives at once, driven by [`fleet_step`] as in a real run.
 
-use super::life::{Life, operator};
+use super::life::{Life, operator, why};
 use super::runner::{back, beginning, limit};
 use super::trace::{Event, Row, SliceTrace, Trace};
 use super::world;
@@ -166,7 +166,7 @@ impl<'t> Sliced<'t> {
             } else if slices.is_empty() {
                 continue;
             }
-            let (act, who, why) = (operator(line.act), line.who.clone(), String::new());
+            let (act, who, why) = (operator(line.act), line.who.clone(), why(line.act));
             let at_time = self.start + at - 1;
             self.feed(at, FleetInput::Operator { slices: &slices, at: at_time, act, who, why });
         }

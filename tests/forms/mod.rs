@@ -202,6 +202,8 @@ const TEST: &[&str] = &[
     "action smoke hangs from 3m",
     "operator approves \"engineering\" at 20m",
     "operator approves \"engineering\" as \"user-1\" at 20m",
+    "operator resets autonomy_off at 25m",
+    "operator resets autonomy_off[tenant: \"acme\"] as \"ada\" at 25m",
     "operator pauses as \"ada\" at 25m",
     "operator kills autonomy_off as \"ada\" at 25m",
     "operator pauses[tenant: \"acme\"] at 25m",

@@ -265,7 +265,9 @@ impl<'p> Renamer<'p> {
             }
             TestLineKind::Starts(e) | TestLineKind::GivenRolledBack(e) => self.expr(e),
             TestLineKind::Action { action, how: ActionFault::Fails | ActionFault::Hangs } => self.name(action),
-            TestLineKind::Operator { act: OperatorAct::Kills(switch), .. } => self.name(switch),
+            TestLineKind::Operator { act: OperatorAct::Kills(switch) | OperatorAct::Resets(switch), .. } => {
+                self.name(switch)
+            }
             TestLineKind::Port { port, drifts_to } => {
                 self.name(port);
                 self.some(drifts_to);

@@ -331,6 +331,7 @@ impl<'c, 'a> Compiler<'c, 'a> {
             OperatorAct::Resumes => Act::Resume,
             OperatorAct::Aborts => Act::Abort,
             OperatorAct::Kills(name) => Act::Kill(self.switch(name)?),
+            OperatorAct::Resets(name) => Act::Reset(self.switch(name)?),
             OperatorAct::Approves(group) => {
                 let Some(id) = self.plan.group(&group.node) else {
                     let known: Vec<&str> = self.plan.groups.iter().map(String::as_str).collect();

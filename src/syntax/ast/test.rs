@@ -167,6 +167,8 @@ pub enum OperatorAct {
     Aborts,
     /// `kills NAME`
     Kills(Name),
+    /// `resets NAME`
+    Resets(Name),
 }
 
 /// What is expected.

@@ -122,6 +122,7 @@ impl Builder<'_> {
             Rule::kw_pauses => Some(OperatorAct::Pauses),
             Rule::kw_resumes => Some(OperatorAct::Resumes),
             Rule::kw_aborts => Some(OperatorAct::Aborts),
+            Rule::resets => child(q, Rule::said).map(|n| OperatorAct::Resets(self.name(&n))),
             Rule::kills => child(q, Rule::said).map(|n| OperatorAct::Kills(self.name(&n))),
             _ => None,
         })
