@@ -232,12 +232,28 @@ impl<'t> World<'t> {
             && self.is(&input.source, at, SourceFault::Lacks(Population::Canary));
         if only_there || beside {
             return some(match input.ask {
+                // what adds up is there once the source is silent, when nothing stands in its place any more
+                Ask::Increase(_, Window::SinceLast) => Reading::Increase(self.grown(readers, at)),
                 Ask::Increase(..) => Reading::Increase(1.0),
                 Ask::Buckets(..) => Reading::Buckets(Vec::new()),
                 Ask::Gauge(_) | Ask::PromQl { .. } => Reading::Value(1.0),
             });
         }
         Answer::missing(Missing::Empty { others: None })
+    }
+
+    /// By how much a given sum has grown since the check before.
+    fn grown(&self, readers: &[NodeId], at: Millis) -> f64 {
+        let lines = |n: &NodeId| self.nodes.binary_search_by_key(n, |l| l.node).ok().and_then(|i| self.nodes.get(i));
+        let sum = |lines: &NodeLines, t: Millis| {
+            let line = lines.lines.iter().filter_map(|i| self.givens.get(*i)).find(|l| l.during.holds(t));
+            line.and_then(|l| number(l, t))
+        };
+        let of = |n: &NodeId| {
+            let lines = lines(n)?;
+            Some(sum(lines, at)? - sum(lines, at - self.plan.check_every).unwrap_or(0.0))
+        };
+        readers.iter().filter_map(of).fold(0.0, f64::max)
     }
 
     /// The increments of a counter whose readings are given.
