@@ -1,4 +1,5 @@
-//! The engine against the binding text (LANGUAGE §5, SYNTAX §11), one test a rule, and against properties of all runs.
+//! The engine in its parts and against properties of all runs. The binding rules (LANGUAGE §5) have a file each in
+//! `tests/semantics`.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -12,8 +13,6 @@
 mod back;
 #[path = "engine/back_and_kill.rs"]
 mod back_and_kill;
-#[path = "engine/clocks.rs"]
-mod clocks;
 #[path = "engine/course.rs"]
 mod course;
 #[path = "engine/forever.rs"]
@@ -40,7 +39,6 @@ mod steps;
 mod sums;
 #[path = "engine/watch.rs"]
 mod watch;
-#[path = "engine/words.rs"]
-mod words;
+#[allow(dead_code, reason = "shared with tests/semantics, which uses the rest")]
 #[path = "engine/world.rs"]
 mod world;

@@ -14,9 +14,12 @@
 
 #[path = "support/formula.rs"]
 mod formula;
+#[path = "support/vectors.rs"]
+mod vectors;
 
-use formula::{Care, Shown, Vector, evaluate, read};
+use formula::{Care, Shown, evaluate};
 use std::path::{Path, PathBuf};
+use vectors::{Vector, read};
 
 const OWN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/vectors");
 

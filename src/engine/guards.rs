@@ -166,6 +166,9 @@ fn check_guard(check: Check<'_>, state: &mut State, id: GuardId, out: &mut Vec<E
         let missing = inputs.find_map(|i| check.reading(state, i).err()).map(|m| m.to_string());
         let missing =
             missing.filter(|_| matches!(word, Word::Dark | Word::Blind | Word::Thin) || causes != Causes::NONE);
+        // everything was answered, and there is no number all the same
+        let divided = word == Word::Thin && missing.is_none() && report.reading.value.is_none();
+        let missing = if divided { Some(String::from("no number: 0/0, or a division by 0")) } else { missing };
         out.push(Effect::record(Record::Guard { from: before, report, missing }));
     }
     fires

@@ -139,6 +139,9 @@ pub struct GuardState {
     pub monitor: Monitor,
     /// Its consequence has fired and it has not been ok since.
     pub fired: bool,
+    /// It fell silent at a check at which nobody asked: told if it still is when somebody does.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub untold: bool,
     /// What it last read, to be shown.
     pub reading: GuardReading,
 }
@@ -425,6 +428,7 @@ impl State {
                     since: 0,
                     monitor: Monitor::default(),
                     fired: false,
+                    untold: false,
                     reading: GuardReading::default(),
                 })
                 .collect(),
@@ -483,10 +487,10 @@ pub(super) fn roots(plan: &Plan) -> impl Iterator<Item = (NodeId, Owner)> + '_ {
         })
     });
     let requires = plan.requires.iter().map(|r| (r.cond, Owner::Rollout));
+    let gate = plan.advance.iter().map(|g| (g.when, Owner::Rollout));
     let reactions = plan.reactions.iter().filter_map(|r| match r.trigger {
         Trigger::When(c) => Some((c, Owner::Rollout)),
         _ => None,
     });
-    let advance = plan.advance.iter().map(|g| (g.when, Owner::Rollout));
-    guards.chain(phases).chain(requires).chain(advance).chain(reactions)
+    guards.chain(phases).chain(requires).chain(gate).chain(reactions)
 }

@@ -122,14 +122,25 @@ fn settle(plan: &Plan, state: &mut State, at: Time, live: bool) {
     restart(plan, state, Owner::Phase(phase), |_| false);
 }
 
-fn blind_told(check: Check<'_>, state: &State) -> Vec<Wish> {
+fn blind_told(check: Check<'_>, state: &mut State) -> Vec<Wish> {
     let (plan, at) = (check.plan, check.at);
+    let mut told = vec![false; plan.guards.len()];
+    for (i, (guard, told)) in plan.guards.iter().zip(&mut told).enumerate() {
+        let Some(s) = state.guards.get(i) else { continue };
+        let silent = s.active && matches!(s.word, Some(Word::Blind | Word::Dark));
+        let due = silent && (s.untold || s.since == at);
+        let unasked = due && unasked(check, state, guard);
+        *told = due && !unasked;
+        if let Some(s) = state.guards.get_mut(i) {
+            s.untold = unasked;
+        }
+    }
     let newly = |w: Word| {
         let names: Vec<&str> = plan
             .guards
             .iter()
-            .zip(&state.guards)
-            .filter(|(g, s)| s.active && s.word == Some(w) && s.since == at && !unasked(check, state, g))
+            .zip(state.guards.iter().zip(&told))
+            .filter(|(_, (s, told))| **told && s.word == Some(w))
             .map(|(g, _)| g.name.as_str())
             .collect();
         names.join(", ")

@@ -1,9 +1,9 @@
 //! Values that are said instead of measured, and people's approvals: what a test stands on.
 
-use super::world::{World, ms, plan};
+use super::world::{World, plan};
 use canary::engine::eval::Value;
 use canary::engine::value::Num;
-use canary::engine::{Effect, Given, Input, Operator, Record, State, Verdict, Word, step, step_given};
+use canary::engine::{Effect, Given, Input, Operator, Record, State, Word, step, step_given};
 use canary::plan::{Answer, GroupId, Missing, Node, NodeId, Plan, Setting};
 
 fn gauge(plan: &Plan, metric: &str) -> NodeId {
@@ -118,23 +118,4 @@ fn an_approval_ends_after_its_time_and_with_a_rollback_and_not_with_a_pause() {
     let back = World::of(APPROVED).operator(PEOPLE, "5m").during("load", "8m", "8m15s", Is(9.0)).run("1h");
     assert_eq!(back.course.last().unwrap(), "8m rollback to one because load");
     assert!(back.state.approvals.is_empty());
-}
-
-#[test]
-fn a_cooldown_lasts_to_its_last_moment() {
-    let plan = plan("cooldown 24h after rollback  phase one { traffic checkout = 5%  hold 10m }");
-    let day = ms("24h");
-    let verdict = |ago: i64| {
-        let mut state = State::new(&plan);
-        let (originals, baseline) = (vec![(canary::plan::PortId(0), Setting::Share(0.0))], Vec::new());
-        let input = Input::Start { at: day, originals, answers: &[], baseline, rolled_back: Some(day - ago) };
-        let mut out = Vec::new();
-        step(&plan, &mut state, input, &mut out);
-        (state.verdict(), out)
-    };
-    assert_eq!(verdict(day).0, None);
-    let (refused, out) = verdict(day - 1000);
-    assert_eq!(refused, Some(Verdict::Refused));
-    let text = format!("{out:?}");
-    assert!(text.contains("cooldown: rolled back 23h59m59s ago") && text.contains("for another 1s"), "{text}");
 }

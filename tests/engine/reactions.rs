@@ -1,6 +1,6 @@
 //! §4 reactions: they tell and do chores, and never steer. SYNTAX §11 question 9.
 
-use super::world::{Ends, Failed, Is, World, plan};
+use super::world::{Ends, Failed, Is, NotAsked, World, plan};
 use canary::engine::{Effect, Operator, RunCause};
 
 const PHASE: &str = "phase one { traffic checkout = 5%  hold 1h }";
@@ -93,6 +93,20 @@ fn back_filled_checks_begin_no_chore_and_tell_nobody() {
     let at: Vec<&str> = run.notices.iter().map(|n| n.split(' ').next().unwrap()).collect();
     // as after a stop without history: what fell due meanwhile is told once
     assert_eq!(at, ["5m", "8h1m", "8h5m"]);
+}
+
+#[test]
+fn a_source_that_falls_silent_while_nobody_asks_is_told_when_somebody_does() {
+    let body = format!("no data else hold\nguard load: load < 5 else hold\non blind: notify team\n{PHASE}");
+    let of = || World::of(&body).during("load", "1m", "3m", NotAsked).stops("1m", "3m", true);
+    let run = of().from("load", "3m", Failed).run("5m");
+    assert_eq!(run.notices, ["3m team: shop: blind: load"]);
+    // what nobody asked is no silence
+    assert!(of().run("5m").notices.is_empty());
+    // once is enough
+    let run =
+        of().from("load", "30s", Failed).during("load", "1m", "3m", NotAsked).from("load", "3m", Failed).run("9m");
+    assert_eq!(run.notices, ["30s team: shop: blind: load"]);
 }
 
 #[test]

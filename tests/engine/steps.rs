@@ -48,16 +48,3 @@ fn a_score_without_one_of_its_parts_is_unknown_however_bad_the_rest_is() {
     assert_eq!(run.course, ["0s entered one"]);
     assert_eq!(run.words.last().unwrap(), "5m g blind");
 }
-
-#[test]
-fn now_is_in_a_window_by_the_planned_time_of_the_check() {
-    let window = "window night = thu 00:00..00:02 zone \"UTC\"";
-    let body = "guard g: now in night else hold  phase one { traffic checkout = 5%  hold 15s }";
-    let run = World::of_plan(plan_with(window, body)).run("10m");
-    assert_eq!(run.course, ["0s entered one", "30s promoted"]);
-    // in Berlin it is an hour later already
-    let body = "guard g: now in night else rollback  phase one { traffic checkout = 5%  hold 5m }";
-    let run =
-        World::of_plan(plan_with(&window.replace("00:0", "01:0").replace("UTC", "Europe/Berlin"), body)).run("10m");
-    assert_eq!(run.course[1], "2m rollback because g");
-}

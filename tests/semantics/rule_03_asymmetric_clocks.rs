@@ -1,10 +1,9 @@
-//! §5.3 asymmetric clocks, §5.4 missed and back-filled checks, `no data`.
+//! Rule 3: towards more exposure unknown up to the bridge freezes `for`, and a longer stretch resets it; towards less unknown
+//! freezes, never resets. `no data` is the bridge.
 
 use super::world::{Empty, Failed, Is, NotAsked, World};
 
 const WAIT: &str = "phase all { traffic checkout = 100%  promote when queue < 5 for 2m }";
-const HOLD: &str = "guard load: load < 5 else rollback
-    phase all { traffic checkout = 100%  hold 2m }";
 
 #[test]
 fn towards_more_exposure_unknown_freezes_up_to_the_bridge_and_resets_beyond_it() {
@@ -27,57 +26,6 @@ fn the_bridge_may_be_given_in_checks() {
     assert_eq!(run.course[1], "3m15s promoted");
     let run = World::of(&body).during("queue", "1m", "2m15s", Failed).run("1h");
     assert_eq!(run.course[1], "4m15s promoted");
-}
-
-#[test]
-fn one_missed_check_is_held_over_and_a_gap_is_not() {
-    assert_eq!(World::of(HOLD).run("1h").course[1], "2m15s promoted");
-    assert_eq!(World::of(HOLD).stops("1m", "1m15s", false).run("1h").course[1], "2m15s promoted");
-    // checks at 45 s and 1 m 30 s: the 45 s between them do not count
-    assert_eq!(World::of(HOLD).stops("1m", "1m30s", false).run("1h").course[1], "3m promoted");
-}
-
-#[test]
-fn back_filled_checks_feed_conditions_and_never_hold() {
-    assert_eq!(World::of(HOLD).stops("1m", "1m30s", true).run("1h").course[1], "3m promoted");
-    assert_eq!(World::of(WAIT).stops("1m", "1m30s", true).run("1h").course[1], "2m15s promoted");
-    // without history the gap is unknown: frozen
-    assert_eq!(World::of(WAIT).stops("1m", "1m30s", false).run("1h").course[1], "3m promoted");
-}
-
-#[test]
-fn a_phase_ends_only_on_a_live_check() {
-    // the condition has been true for 2m at the back-filled check of 2m15s
-    assert_eq!(World::of(WAIT).stops("1m", "4m", true).run("1h").course[1], "4m promoted");
-}
-
-#[test]
-fn back_filled_checks_roll_back() {
-    let body = "guard load: load < 5 tolerate 30s else rollback
-        phase all { traffic checkout = 100%  hold 1h }";
-    let run = World::of(body).during("load", "1m", "2m", Is(9.0)).stops("1m", "3m", true).run("1h");
-    assert_eq!(run.course[1], "1m30s rollback because load");
-}
-
-#[test]
-fn a_runner_that_was_down_cannot_promote_by_the_clock() {
-    let body = "guard load: load < 5 else rollback
-        phase all { traffic checkout = 100%  hold 1h }";
-    // 30 s were observed before the stop (15 s to 45 s), an hour less 30 s is missing after it
-    let run = World::of(body).stops("1m", "3h", false).run("10h");
-    assert_eq!(run.course, ["0s entered all", "3h59m30s promoted"]);
-    let run =
-        World::of("phase all { traffic checkout = 100%  promote when phase.elapsed >= 1h }").stops("1m", "3h", false);
-    assert_eq!(run.run("10h").course, ["0s entered all", "3h59m30s promoted"]);
-}
-
-#[test]
-fn a_request_that_a_stop_kept_from_being_read_back_is_made_again_and_given_its_time() {
-    // entered at 0 s; the runner is gone before the first read-back, which comes just before the check at 10 m
-    for filled in [false, true] {
-        let run = World::of(HOLD).stops("15s", "10m", filled).run("1h");
-        assert_eq!(run.course, ["0s entered all", "12m promoted"], "back-filled: {filled}");
-    }
 }
 
 fn no_data(statement: &str) -> World {
@@ -152,4 +100,29 @@ fn no_data_rolls_back_to_an_earlier_phase_only() {
     assert_eq!(run.course, ["0s entered taste", "8m15s entered full", "18m30s promoted"]);
     let run = World::of(body).during("load", "6m", "8m", Failed).run("9m");
     assert_eq!(run.course, ["0s entered taste", "5m15s entered full", "7m rollback to taste because no data"]);
+}
+
+#[test]
+fn towards_less_exposure_unknown_freezes_and_never_resets() {
+    let body = "no data tolerate 1m else hold
+        guard g: load < 5 tolerate 2m else rollback
+        phase all { traffic checkout = 100%  hold 3h }";
+    // 1m30s bad, an hour of nothing, which is sixty bridges, 30 s bad: two minutes
+    let w = World::of(body).from("load", "5m", Is(9.0)).during("load", "6m30s", "1h6m30s", Failed);
+    assert_eq!(w.run("2h").course[1], "1h7m rollback because g");
+    // the same inside of the condition: what a guard's own operator has seen is kept, too
+    let body = "no data tolerate 1m else hold
+        guard g: not ((load > 5) for 2m) else rollback
+        phase all { traffic checkout = 100%  hold 3h }";
+    let w = World::of(body).from("load", "5m", Is(9.0)).during("load", "6m30s", "1h6m30s", Failed);
+    assert_eq!(w.run("2h").course[1], "1h7m rollback because g");
+}
+
+#[test]
+fn the_same_words_towards_more_exposure_begin_anew() {
+    // an operator in `promote when` under the same hour of nothing: its 1m30s are gone
+    let body = "no data tolerate 1m else hold
+        phase all { traffic checkout = 100%  promote when queue > 5 for 2m }";
+    let w = World::of(body).from("queue", "5m", Is(9.0)).during("queue", "6m30s", "1h6m30s", Failed);
+    assert_eq!(w.run("2h").course[1], "1h8m30s promoted");
 }

@@ -1,5 +1,6 @@
-//! §5.2: a guard is always in one state, and the words are used everywhere. First that fits: blind, dark, warming, thin,
-//! undecided, breached or failing, ok.
+//! Rule 2: unknown never helps the canary. Kleene's three values; a guard is always in one state, and its words are used everywhere.
+//! First that fits: blind, dark, warming, thin, undecided, breached or failing, ok. The table of what each state does is in
+//! `rule_02_state_table.rs`.
 
 use super::world::{Ambiguous, Empty, Failed, Is, NotANumber, Old, Says, World};
 use canary::plan::Population;
