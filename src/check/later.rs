@@ -32,6 +32,15 @@ impl Lower<'_, '_> {
     }
 }
 
+/// The word of a sliced plan: policy tests run with it, `canary run` does not yet.
+pub(super) const SLICED: &str = "per";
+
+/// Whether only `run` lacks something, so that tests of the policy can use it.
+#[must_use]
+pub fn tests_have(unbuilt: &Unbuilt) -> bool {
+    unbuilt.what == SLICED
+}
+
 /// Everything that keeps a plan from being run by this version, each with its place and a way out. Nothing of it is a mistake: the
 /// plan can be shown.
 #[must_use]
@@ -52,14 +61,6 @@ pub fn cannot_bind(bindings: &Bindings, map: &SourceMap) -> Vec<Diagnostic> {
         }
     }
     out
-}
-
-/// What a run cannot do yet and a test can: a test drives the slices, and asks nobody for their answers.
-const RUN_ALONE: [&str; 2] = ["per", "start slices by"];
-
-/// Everything that keeps a plan from being tested by this version.
-pub fn cannot_test(plan: &Plan) -> impl Iterator<Item = &Unbuilt> {
-    plan.unbuilt.iter().filter(|u| !RUN_ALONE.contains(&u.what.as_str()))
 }
 
 fn refused(what: &str, place: &str, map: &SourceMap) -> Diagnostic {

@@ -66,7 +66,7 @@ use crate::plan::{Bindings, Plan};
 use crate::syntax::ast;
 use crate::syntax::diagnostic::{Diagnostic, Fix, Label};
 use crate::syntax::source::{FileId, SourceMap, Span};
-pub use later::{cannot_bind, cannot_run, cannot_test};
+pub use later::{cannot_bind, cannot_run, tests_have};
 pub use scope::PREDECLARED;
 use scope::Scope;
 use std::cell::{Cell, OnceCell, RefCell};

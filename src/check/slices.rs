@@ -158,7 +158,7 @@ impl<'a> Builder<'_, 'a> {
         let cx = self.cx;
         let dims = cx.dims(&self.rollout.per);
         if let (Some(first), false) = (self.rollout.per.first(), dims.is_empty()) {
-            self.lower.later("per", first.span);
+            self.lower.later(super::later::SLICED, first.span);
         }
         let mut out = Vec::new();
         for s in dims {

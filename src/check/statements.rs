@@ -48,7 +48,6 @@ impl<'a> Builder<'_, 'a> {
             }
             Statement::StartSlices { by, limit, span } => {
                 let made = self.start_slices(by, limit.as_ref());
-                self.lower.later("start slices by", *span);
                 if head.once(cx, "start slices by", *span) {
                     head.start_slices = made;
                 }

@@ -228,7 +228,10 @@ impl Seen {
                 self.note(Happening::Rollback);
                 self.stopped(plan, state, explanation);
             }
-            Record::KillSwitch { .. } => self.note(Happening::Kill),
+            Record::KillSwitch { explanation, .. } => {
+                self.note(Happening::Kill);
+                self.stopped(plan, state, explanation);
+            }
             Record::Promoted { .. } => self.note(Happening::Promote),
             _ => {}
         }
@@ -237,6 +240,12 @@ impl Seen {
     /// A phase's own rule has stopped the run.
     fn stopped(&mut self, plan: &Plan, state: &State, why: &crate::engine::Explanation) {
         match why.kind.as_str() {
+            // after a rollback to a phase it may watch no more
+            "guard" => {
+                let guard = plan.guards.iter().position(|g| g.name == why.rule);
+                let value = why.guard.as_ref().is_some_and(|g| matches!(g.word, Word::Failing | Word::Breached));
+                self.points.extend(guard.filter(|_| value).map(Point::GuardFalse));
+            }
             "within" => {
                 self.points.extend(plan.phases.iter().position(|p| p.name == why.rule).map(Point::Within));
             }

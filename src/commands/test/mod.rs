@@ -7,7 +7,6 @@ mod show;
 
 use super::exit::{Status, because};
 use super::load::{load, policies, print_diagnostics};
-use crate::check::cannot_test;
 use crate::check::tests::{Compiled, Test, compile};
 use crate::report::style::Style;
 use crate::sim::{self, Failure, Trace, judge};
@@ -118,8 +117,8 @@ fn run(name: String, file: &File, compiled: Compiled, args: &Args) -> Policy {
         if args.filter.as_ref().is_some_and(|f| !test.title.contains(f.as_str())) {
             continue;
         }
-        let why = cannot_test(&test.plan).map(|u| format!("E0490: `{}` is not built yet ({})", u.what, u.place));
-        let why: Vec<String> = why.collect();
+        let lacking = test.plan.unbuilt.iter().filter(|u| !crate::check::tests_have(u));
+        let why: Vec<String> = lacking.map(|u| format!("E0490: `{}` is not built yet ({})", u.what, u.place)).collect();
         if !why.is_empty() {
             out.refused.push((test, why));
             continue;
