@@ -306,7 +306,8 @@ impl<'t> Sliced<'t> {
             }
             let Some(state) = self.fleet.state(id) else { continue };
             m.life.perform(at, &state, &mut m.effects);
-            m.state = Some(state);
+            // one whose start was refused may still wait for another
+            m.state = Some(state).filter(|s| s.stage != Stage::Idle);
         }
     }
 }

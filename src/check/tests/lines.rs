@@ -148,7 +148,9 @@ impl<'c, 'a> Compiler<'c, 'a> {
                 ),
             );
         }
-        let checks = out.last_named.unwrap_or(0) / self.plan.check_every.max(1);
+        // every check is one of each slice
+        let lives = Millis::try_from(out.slices.len().max(1)).unwrap_or(Millis::MAX);
+        let checks = (out.last_named.unwrap_or(0) / self.plan.check_every.max(1)).saturating_mul(lives);
         if checks > MOST_CHECKS {
             self.cx.push(
                 Diagnostic::error(
