@@ -64,23 +64,20 @@ fn what_this_version_cannot_run_is_refused_before_anything_is_read() {
     let whole = std::fs::read_to_string(&policy).unwrap();
     let at = whole.find("  phase ").unwrap();
     let (head, tail) = whole.split_at(at);
-    std::fs::write(&policy, format!("{head}  drift correct\n  after search promoted within 7d\n{tail}")).unwrap();
+    std::fs::write(
+        &policy,
+        format!("{head}  after basket promoted within 1d\n  after search promoted within 7d\n{tail}"),
+    )
+    .unwrap();
     let line = head.lines().count() + 1;
 
     f.work.canary(&["check", "checkout.canary"]).exits(0);
     let shown = f.work.canary(&["plan", "checkout.canary", "--env", "page"]).exits(0);
-    for what in ["this version cannot run it", "drift correct", &format!("checkout.canary:{line}:3")] {
+    for what in ["this version cannot run it", "after basket", &format!("checkout.canary:{line}:3")] {
         assert!(shown.out.contains(what), "no `{what}` in\n{}", shown.out);
     }
     let places = [format!("checkout.canary:{line}:3"), format!("checkout.canary:{}:3", line + 1)];
-    let words = [
-        "E0490",
-        "`drift correct` is not built yet",
-        "`after` is not built yet",
-        &places[0],
-        &places[1],
-        "let a person start the run",
-    ];
+    let words = ["E0490", "`after` is not built yet", &places[0], &places[1], "let a person start the run"];
     refused(&f, &RUN, 2, &words);
     refused(&f, &["run", "checkout.canary", "--env", "page", "--dry-run"], 2, &words);
 }

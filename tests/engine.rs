@@ -9,12 +9,16 @@
     reason = "a test may stop at the first surprise"
 )]
 
+#[path = "engine/advance.rs"]
+mod advance;
 #[path = "engine/back.rs"]
 mod back;
 #[path = "engine/back_and_kill.rs"]
 mod back_and_kill;
 #[path = "engine/course.rs"]
 mod course;
+#[path = "engine/drift.rs"]
+mod drift;
 #[path = "engine/forever.rs"]
 mod forever;
 #[path = "engine/given.rs"]
@@ -23,6 +27,8 @@ mod given;
 mod groups;
 #[path = "engine/halt.rs"]
 mod halt;
+#[path = "engine/irreversible.rs"]
+mod irreversible;
 #[path = "engine/kill.rs"]
 mod kill;
 #[path = "engine/props.rs"]
@@ -39,6 +45,8 @@ mod steps;
 mod sums;
 #[path = "engine/watch.rs"]
 mod watch;
+#[path = "engine/windows.rs"]
+mod windows;
 #[allow(dead_code, reason = "shared with tests/semantics, which uses the rest")]
 #[path = "engine/world.rs"]
 mod world;

@@ -130,6 +130,21 @@ fn what_must_last_is_part_of_the_earliest_end() {
 }
 
 #[test]
+fn windows_of_checks_are_part_of_every_time() {
+    let with = |what: &str| reviewed(&TEXT.replace("not ((queue > 5) for 3 checks)", what)).1;
+    let window = |seen: &Review| seen.worst_cases[1].window_ms;
+    assert_eq!(window(&with("avg(queue, 4m) < 50")), 240_000);
+    // one around another adds to it
+    assert_eq!(window(&with("max(avg(queue, 4m), 3m) < 50")), 420_000);
+    assert_eq!(window(&with("avg(queue, 4m) < 50 and queue < 90")), 240_000);
+    // hold stands still until the window, with what the source lags behind, lies behind the settings
+    let begins = |seen: &Review| seen.phases[1].earliest_ms.unwrap();
+    assert_eq!(begins(&with("avg(queue, 4m) < 50")), 10_000 + 260_000 + 600_000);
+    let (_, seen) = reviewed(&TEXT.replace("promote when errors < 0.5%", "promote when min(queue, 7m) < 3 for 20m"));
+    assert_eq!(seen.phases[2].earliest_ms.unwrap() - seen.phases[1].earliest_ms.unwrap(), 10_000 + 440_000 + 1_200_000);
+}
+
+#[test]
 fn people_actions_questions_and_credentials_are_listed() {
     let (_, seen) = reviewed(TEXT);
     assert_eq!(

@@ -48,6 +48,13 @@ fn every_line_does_what_it_says() {
 }
 
 #[test]
+fn windows_are_made_of_what_is_given() {
+    let (code, text, err) = canary(&["tests/policy_tests/windows.canary"]);
+    assert_eq!((code, err.as_str()), (0, ""), "{text}");
+    snapshot("windows", &text);
+}
+
+#[test]
 fn a_failure_shows_its_cause_its_place_its_check_and_the_course() {
     let (code, text, _) = canary(&["tests/policy_tests/failing.canary"]);
     assert_eq!(code, 1);
@@ -104,12 +111,19 @@ fn a_failure_of_a_sliced_rollout_names_its_slice() {
 }
 
 #[test]
+fn a_whole_life_with_ramps_gates_switches_and_a_hold_without_an_end() {
+    let (code, text, err) = canary(&["tests/policy_tests/lifecycle.canary", "--coverage"]);
+    assert_eq!((code, err.as_str()), (0, ""), "{text}");
+    snapshot("lifecycle", &text);
+}
+
+#[test]
 fn what_this_version_cannot_run_is_refused_and_neither_passed_nor_skipped() {
     let file = "tests/policy_tests/unbuilt.canary";
     let (code, text, _) = canary(&[file]);
     assert_eq!(code, 2, "{text}");
     assert!(text.contains("REFUSED a full pool takes it back"), "{text}");
-    assert!(text.contains("E0490: `ramp` is not built yet (tests/policy_tests/unbuilt.canary:9:"), "{text}");
+    assert!(text.contains("E0490: `mirror` is not built yet (tests/policy_tests/unbuilt.canary:9:"), "{text}");
     let (_, text, _) = canary(&[file, "--format", "json"]);
     let whole: Value = serde_json::from_str(&text).unwrap();
     assert_eq!(whole["tests"][0]["result"], "refused");

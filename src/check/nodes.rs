@@ -4,16 +4,25 @@ use super::expr::Lower;
 use crate::plan::{InputId, Node, NodeId, Population};
 use std::collections::BTreeSet;
 
+/// By what a node is found again; none of one that has a state of its own. A past is the run's, and nobody's to begin anew: all who
+/// look back at the same share one.
+pub(super) fn key(node: &Node) -> Option<String> {
+    match *node {
+        Node::For { .. } | Node::Accumulated { .. } => None,
+        Node::OverTime { of, how, window, .. } => Some(format!("{:?}", Node::OverTime { of, how, window, slot: 0 })),
+        ref other => Some(format!("{other:?}")),
+    }
+}
+
 impl Lower<'_, '_> {
-    /// Adds a node, or finds the same one. Nodes with a slot have a state of their own and are never shared.
+    /// Adds a node, or finds the same one.
     pub(super) fn push(&mut self, node: Node) -> NodeId {
-        let stateful = matches!(node, Node::For { .. } | Node::Accumulated { .. });
-        let key = format!("{node:?}");
-        if !stateful && let Some(id) = self.shared.get(&key) {
+        let key = key(&node);
+        if let Some(id) = key.as_ref().and_then(|k| self.shared.get(k)) {
             return *id;
         }
         let id = NodeId::at(self.program.nodes.len());
-        if !stateful {
+        if let Some(key) = key {
             self.shared.insert(key, id);
         }
         self.program.nodes.push(node);

@@ -113,16 +113,13 @@ impl<'a> Lower<'_, 'a> {
         Some(Val { node, ty, zero: false, live: true })
     }
 
-    /// The node of a window, with one past for all who read the same: it is the run's, and nobody's to begin anew.
+    /// The node of a window, with one past for all who look back at the same.
     fn past_of(&mut self, of: NodeId, how: OverTime, window: Millis) -> NodeId {
-        let key = format!("{how:?} of {of:?} over {window}");
-        if let Some(id) = self.shared.get(&key) {
-            return *id;
-        }
-        let slot = self.program.pasts;
-        self.program.pasts += 1;
+        let (slot, before) = (self.program.pasts, self.program.nodes.len());
         let id = self.push(Node::OverTime { of, how, window, slot });
-        self.shared.insert(key, id);
+        if self.program.nodes.len() > before {
+            self.program.pasts += 1;
+        }
         id
     }
 

@@ -49,7 +49,6 @@ impl<'a> Builder<'_, 'a> {
             if let PhaseStatement::Irreversible(why, _) = s {
                 if begins {
                     irreversible = Some(why.node.clone());
-                    self.lower.later("irreversible", span);
                 } else {
                     cx.push(
                         Diagnostic::error(

@@ -54,9 +54,6 @@ impl<'a> Builder<'_, 'a> {
             }
             Statement::Drift(word, span) => {
                 let drift = self.drift(word);
-                if let Some(Drift::Correct | Drift::Tell) = drift {
-                    self.lower.later(&format!("drift {}", word.node), *span);
-                }
                 if head.once(cx, "drift", *span) {
                     head.drift = drift;
                 }

@@ -7,7 +7,7 @@ use super::run::{kept_state, lease, observer, resume_with, stop_on_signals};
 use super::runs::{at, pinned};
 use super::{Format, lab};
 use crate::engine::Operator;
-use crate::runtime::executor::Beginning;
+use crate::runtime::executor::{Beginning, STANDS};
 use crate::store::{Run, Store};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -57,6 +57,9 @@ fn deliver_left(store: Store, name: &str) {
 /// A live runner takes it back; its verdict is waited for.
 fn tell(store: &Store, run: &Run, why: &str) -> Result<Status, Status> {
     let outcome = post_and_wait(store, run, "abort", why)?;
+    if outcome == STANDS {
+        return Err(because(Status::Bad, &format!("{} run {}: {outcome}: act by hand", run.rollout, run.id)));
+    }
     outln!("{} run {}: {outcome}", run.rollout, run.id);
     let begin = Instant::now();
     while begin.elapsed() < ROLLBACK {

@@ -11,6 +11,7 @@ use super::switches::Pinned;
 use crate::engine::{Effect, Input, Operator, Record, State, step};
 use crate::plan::SwitchId;
 use crate::runtime::clock::now;
+use crate::runtime::executor::STANDS_KILLED;
 use crate::runtime::journal::Journal;
 use crate::store::{LeaseGuard, Run, StoreError};
 use std::path::Path;
@@ -64,6 +65,9 @@ impl Kill<'_> {
             );
         }
         outln!("{} run {}: {answer}", run.rollout, run.id);
+        if answer == STANDS_KILLED {
+            return Ok(Look::Done(because(Status::Bad, &format!("{} is not taken back: act by hand", run.rollout))));
+        }
         let begun = Instant::now();
         // it was over before it heard: what the switch sets is still to be set
         let heard = answer.starts_with("killed");

@@ -96,6 +96,9 @@ async fn answer(plan: &Plan, bindings: &Bindings, backends: &Backends, metric: &
             match (metric.value, known) {
                 (None, _) => outln!("{}: {}", metric.name, metric.kind),
                 (Some(_), Some(v)) => outln!("{} = {}", metric.name, show::brief(v, metric.unit)),
+                (Some(node), None) if plan.program.looks_back(node) => {
+                    outln!("{} has no value: it is made of the checks of a run", metric.name);
+                }
                 (Some(_), None) => outln!("{} has no value", metric.name),
             }
             for r in &reports {

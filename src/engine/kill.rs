@@ -4,8 +4,10 @@
 //! lie over what is restored and over every phase's. Once all of it is read back the switch's actions run, one after the other,
 //! before anything is undone; then what phases have run is undone, and everything is read back once more.
 
-use super::advance::{latch_pause, run};
+use super::advance::{latch_pause, named, request, run};
 use super::explain::Explanation;
+use super::gate::under_switches;
+use super::irreversible;
 use super::reactions;
 use super::record::{Record, Thrower};
 use super::rollback::{roll_back, roll_back_to, undo_next};
@@ -126,6 +128,17 @@ pub(super) fn kill(
     }
     let anew = !matches!(state.stage, Stage::RollingBack(_));
     match to {
+        _ if irreversible::crosses(plan, state, to) => {
+            // what the switches set is set; nothing else is taken back across the point
+            let mut settings = state.target.settings.clone();
+            under_switches(plan, state, &mut settings);
+            plan.in_order_of_taking_back(&mut settings);
+            request(state, at, settings.clone(), true);
+            let epoch = state.target.epoch;
+            out.push(Effect::record(Record::SetAgain { settings: named(plan, &settings), epoch }));
+            out.push(Effect::Apply { epoch, settings, lowers: true });
+            irreversible::stand(plan, state, at, why, out);
+        }
         None => roll_back(plan, state, at, verdict, why, out),
         Some(phase) => roll_back_to(plan, state, at, phase, why, out),
     }

@@ -13,12 +13,14 @@
 //!   (`float_roundtrip`), and no state holds what JSON cannot say (NaN, ±∞).
 
 mod advance;
+mod drift;
 pub mod eval;
 pub mod explain;
 pub mod fleet;
 mod gate;
 pub mod given;
 mod guards;
+mod irreversible;
 mod kill;
 pub mod monitor;
 pub mod past;

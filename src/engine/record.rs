@@ -192,6 +192,18 @@ pub enum Record {
         /// Why.
         explanation: Explanation,
     },
+    /// A rollback was asked for that would have led back across a point of no return: there was none, and the run is paused.
+    NotRolledBack {
+        /// What asked for it, and why there was none.
+        explanation: Explanation,
+    },
+    /// What holds is asked for once more, or what a kill switch sets is besides: the phase stays.
+    SetAgain {
+        /// What is asked for.
+        settings: Vec<(String, Setting)>,
+        /// The request's number.
+        epoch: u32,
+    },
     /// A rollback is taking long.
     RollbackSlow {
         /// Since when.
@@ -239,6 +251,8 @@ impl Record {
             Self::KillSwitch { .. } => KILLED,
             Self::KillReset { .. } => RESET,
             Self::Rollback { .. } => "rollback",
+            Self::NotRolledBack { .. } => "not_rolled_back",
+            Self::SetAgain { .. } => "set_again",
             Self::RollbackSlow { .. } => "rollback_slow",
             Self::Snapshot { .. } => "snapshot",
             Self::Finished { .. } => "finished",

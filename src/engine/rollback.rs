@@ -4,6 +4,7 @@ use super::advance::{finish, latch_pause, named, request, reset_steps, run};
 use super::explain::Explanation;
 use super::gate::under_switches;
 use super::guards::{arm, count_anew};
+use super::irreversible;
 use super::kill::{self, TRIES};
 use super::reactions;
 use super::record::Record;
@@ -20,6 +21,10 @@ pub(super) fn roll_back(
     why: Explanation,
     out: &mut Vec<Effect>,
 ) {
+    if irreversible::crosses(plan, state, None) {
+        irreversible::stand(plan, state, at, why, out);
+        return;
+    }
     // a kill on top of a rollback under way: its actions run on, and what was told is not told again
     let anew = !matches!(state.stage, Stage::RollingBack(_));
     let settings = way_back(plan, state);
@@ -66,6 +71,10 @@ pub(super) fn roll_back_to(
     why: Explanation,
     out: &mut Vec<Effect>,
 ) {
+    if irreversible::crosses(plan, state, Some(to)) {
+        irreversible::stand(plan, state, at, why, out);
+        return;
+    }
     let mut settings = plan.settings_at(to);
     // what later phases set goes back to what was read before the first change
     for (port, original) in &state.originals {

@@ -107,6 +107,17 @@ pub struct Paused {
     pub why: String,
 }
 
+/// How often a port was set again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Correction {
+    /// The port.
+    pub port: PortId,
+    /// How often since it was last left alone for an hour.
+    pub times: u32,
+    /// The last time.
+    pub last: Time,
+}
+
 /// A raise of exposure for which the rollout is ready and which waits for something else.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Waiting {
@@ -379,6 +390,12 @@ pub struct State {
     pub next_token: u32,
     /// The ports that were last read as something else than asked for, and are told about already.
     pub drifted: Vec<PortId>,
+    /// What was set again lately because somebody else keeps changing it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub corrected: Vec<Correction>,
+    /// The request of which was said that it is not read back and, behind a point of no return, is not taken back either.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stuck: Option<u32>,
     /// A rollback that takes long was told about.
     pub slow_told: bool,
     /// Why the run ended, or is being taken back.
@@ -452,6 +469,8 @@ impl State {
             approvals: Vec::new(),
             next_token: 1,
             drifted: Vec::new(),
+            corrected: Vec::new(),
+            stuck: None,
             slow_told: false,
             explanation: None,
         }

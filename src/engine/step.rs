@@ -175,6 +175,8 @@ pub(super) enum Wish {
     Pause(Explanation),
     /// Latch a pause here and in every other life.
     Halt(Explanation),
+    /// Set again what was read as something else; of each port whether as more.
+    Correct(Vec<(PortId, bool)>),
     /// Take back: to a phase, or everything.
     Rollback(Option<PhaseId>, Explanation),
     /// Throw a kill switch and take back: to a phase, or everything.

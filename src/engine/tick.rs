@@ -1,9 +1,11 @@
 //! One check: guards first, then the rules that take back, then, if nothing does, what lets the rollout go on.
 
 use super::advance::{advance, latch_pause};
+use super::drift::{self, drift};
 use super::eval::{Check, eval, in_phase, pace};
 use super::explain::{Explanation, guard_reports, input_reports};
 use super::guards::{check_guards, condition_warming, restart};
+use super::irreversible;
 use super::kill::{Thrown, kill};
 use super::monitor::{Pace, Stopwatch};
 use super::past;
@@ -89,7 +91,7 @@ pub(super) fn tick(
     ask_gate(check, state);
     promote_conditions(check, state);
     reactions::snapshots(check, state, out);
-    let acted = decide(plan, state, at, wishes, out);
+    let acted = decide(plan, state, at, wishes, live, out);
     if !acted {
         let as_asked = as_asked(state, ports, ports_epoch);
         advance(plan, state, at, live, as_asked, out);
@@ -124,34 +126,27 @@ fn settle(plan: &Plan, state: &mut State, at: Time, live: bool) {
 
 fn blind_told(check: Check<'_>, state: &mut State) -> Vec<Wish> {
     let (plan, at) = (check.plan, check.at);
-    let mut told = vec![false; plan.guards.len()];
-    for (i, (guard, told)) in plan.guards.iter().zip(&mut told).enumerate() {
+    // empty ones ask for no memory
+    let (mut blind, mut dark) = (Vec::new(), Vec::new());
+    for (i, guard) in plan.guards.iter().enumerate() {
         let Some(s) = state.guards.get(i) else { continue };
         let silent = s.active && matches!(s.word, Some(Word::Blind | Word::Dark));
         let due = silent && (s.untold || s.since == at);
         let unasked = due && unasked(check, state, guard);
-        *told = due && !unasked;
+        if due && !unasked {
+            let names = if s.word == Some(Word::Dark) { &mut dark } else { &mut blind };
+            names.push(guard.name.as_str());
+        }
         if let Some(s) = state.guards.get_mut(i) {
             s.untold = unasked;
         }
     }
-    let newly = |w: Word| {
-        let names: Vec<&str> = plan
-            .guards
-            .iter()
-            .zip(state.guards.iter().zip(&told))
-            .filter(|(_, (s, told))| **told && s.word == Some(w))
-            .map(|(g, _)| g.name.as_str())
-            .collect();
-        names.join(", ")
-    };
-    let (blind, dark) = (newly(Word::Blind), newly(Word::Dark));
     let mut out = Vec::new();
     if !blind.is_empty() {
-        out.push(Wish::Tell(Happening::Blind, format!("blind: {blind}")));
+        out.push(Wish::Tell(Happening::Blind, format!("blind: {}", blind.join(", "))));
     }
     if !dark.is_empty() {
-        out.push(Wish::Tell(Happening::Blind, format!("dark: {dark}")));
+        out.push(Wish::Tell(Happening::Blind, format!("dark: {}", dark.join(", "))));
     }
     out
 }
@@ -208,7 +203,7 @@ fn no_data(check: Check<'_>, state: &mut State) -> Option<Wish> {
     }
 }
 
-fn unverified(plan: &Plan, state: &State, at: Time) -> Option<Wish> {
+fn unverified(plan: &Plan, state: &mut State, at: Time) -> Option<Wish> {
     if state.target.verified.is_some() || at - state.target.requested < plan.verify_within {
         return None;
     }
@@ -217,40 +212,15 @@ fn unverified(plan: &Plan, state: &State, at: Time) -> Option<Wish> {
         plan.phase_name(state.phase),
         show::duration(plan.verify_within)
     );
-    Some(Wish::Rollback(None, Explanation::plain(plan, state, at, "settings", plan.phase_name(state.phase), summary)))
-}
-
-fn drift(
-    plan: &Plan,
-    state: &mut State,
-    at: Time,
-    ports: &[Option<Setting>],
-    ports_epoch: u32,
-    out: &mut Vec<Effect>,
-) -> Vec<Wish> {
-    if state.target.verified.is_none() || ports_epoch != state.target.epoch {
-        return Vec::new();
-    }
-    let mut wishes = Vec::new();
-    for i in 0..state.target.settings.len() {
-        let Some((port, asked)) = state.target.settings.get(i).copied() else { continue };
-        let Some(read) = ports.get(port.index()).copied().flatten() else {
-            continue;
-        };
-        if read.same(asked) {
-            state.drifted.retain(|p| *p != port);
-        } else if !state.drifted.contains(&port) {
-            state.drifted.push(port);
-            let name = plan.port_name(port).to_owned();
-            let summary = format!("{name} was read as {read}, asked for was {asked}: somebody else changed it");
-            out.push(Effect::record(Record::Drift { port: name.clone(), asked, read }));
-            if state.paused.is_some() {
-                wishes.push(Wish::Tell(Happening::Pause, summary.clone()));
-            }
-            wishes.push(Wish::Pause(Explanation::plain(plan, state, at, "drift", &name, summary)));
+    let why = Explanation::plain(plan, state, at, "settings", plan.phase_name(state.phase), summary);
+    if irreversible::crosses(plan, state, None) {
+        // it stays unverified for as long as it does: said once
+        if state.stuck == Some(state.target.epoch) {
+            return None;
         }
+        state.stuck = Some(state.target.epoch);
     }
-    wishes
+    Some(Wish::Rollback(None, why))
 }
 
 /// Whether every port of the request was read at this check, after its read-back, and is as asked for. What could not be read is
@@ -296,10 +266,11 @@ fn promote_conditions(check: Check<'_>, state: &mut State) {
 
 /// One tick decides once: kill > rollback > halt > pause > promote; of several rollbacks the earliest target wins. A rollback of this
 /// life takes nothing from a `halt`: the other lives are paused all the same. Returns whether a rollback began.
-fn decide(plan: &Plan, state: &mut State, at: Time, wishes: Vec<Wish>, out: &mut Vec<Effect>) -> bool {
+fn decide(plan: &Plan, state: &mut State, at: Time, wishes: Vec<Wish>, live: bool, out: &mut Vec<Effect>) -> bool {
     let mut back: Option<(Option<PhaseId>, Explanation)> = None;
     let (mut halt, mut pause) = (None, None);
     let (mut kills, mut kill_to) = (Vec::new(), None);
+    let (mut stands, mut off) = (None, None);
     for wish in wishes {
         match wish {
             Wish::Tell(happening, text) => reactions::happened(plan, state, at, happening, &text, "", out),
@@ -313,6 +284,8 @@ fn decide(plan: &Plan, state: &mut State, at: Time, wishes: Vec<Wish>, out: &mut
             }
             // inert unless it leads back
             Wish::Rollback(Some(to), _) if to >= state.phase => {}
+            Wish::Rollback(to, why) if irreversible::crosses(plan, state, to) => stands = stands.or(Some(why)),
+            Wish::Correct(ports) => off = Some(ports),
             // `None` (everything) sorts before every phase
             Wish::Rollback(to, why) => {
                 if back.as_ref().is_none_or(|(best, _)| to < *best) {
@@ -335,12 +308,22 @@ fn decide(plan: &Plan, state: &mut State, at: Time, wishes: Vec<Wish>, out: &mut
             None => roll_back(plan, state, at, Verdict::RolledBack, why, out),
             Some(phase) => roll_back_to(plan, state, at, phase, why, out),
         }
+        if let Some(why) = stands {
+            irreversible::stand(plan, state, at, why, out);
+        }
         return true;
+    }
+    let stood = stands.is_some();
+    if let Some(why) = stands {
+        irreversible::stand(plan, state, at, why, out);
     }
     if let Some(why) = halt.or(pause) {
         latch_pause(plan, state, at, why, out);
     }
-    false
+    if let Some(off) = off {
+        drift::correct(plan, state, at, &off, live, out);
+    }
+    stood
 }
 
 /// A record of all values at this check.

@@ -22,6 +22,25 @@ pub struct Program {
     pub pasts: u32,
 }
 
+impl Program {
+    /// Whether a value over time stands at or below a node.
+    #[must_use]
+    pub fn looks_back(&self, root: NodeId) -> bool {
+        let mut seen = vec![false; self.nodes.len()];
+        let mut todo = vec![root];
+        while let Some(id) = todo.pop() {
+            let (Some(mark), Some(node)) = (seen.get_mut(id.index()), self.nodes.get(id.index())) else { continue };
+            if matches!(node, Node::OverTime { .. }) {
+                return true;
+            }
+            if !std::mem::replace(mark, true) {
+                todo.extend(node.operands());
+            }
+        }
+        false
+    }
+}
+
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it")]
 fn is_zero(n: &u32) -> bool {
     *n == 0
@@ -199,6 +218,24 @@ pub enum OverTime {
     Rate,
     /// The value below which this share of them lies.
     Quantile(f64),
+}
+
+impl OverTime {
+    /// How it is written of something, over a window.
+    #[must_use]
+    pub fn written(self, of: &str, window: &str) -> String {
+        let word = match self {
+            Self::Avg => "avg",
+            Self::Max => "max",
+            Self::Min => "min",
+            Self::Sum => "sum",
+            Self::Stddev => "stddev",
+            Self::Delta => "delta",
+            Self::Rate => "rate",
+            Self::Quantile(q) => return format!("quantile({of}, {q}, {window})"),
+        };
+        format!("{word}({of}, {window})")
+    }
 }
 
 /// What is asked of others than the sources of metrics.

@@ -76,6 +76,10 @@ pub fn line(record: &Record, style: Style) -> String {
             let why = if why.is_empty() { String::new() } else { format!(": {why}") };
             format!("{} {} thrown by {by}{who}{why}", style.bad("kill switch"), style.bold(switch))
         }
+        Record::NotRolledBack { explanation } => {
+            format!("{}: {}", style.bad("not rolled back"), explanation.summary)
+        }
+        Record::SetAgain { settings: s, .. } => format!("set again: {}", settings(s)),
         Record::RollbackSlow { since } => {
             format!("{}: not read back since {}", style.bad("the rollback takes long"), clock(*since))
         }

@@ -33,6 +33,12 @@ const CLOSING: Duration = Duration::from_secs(10);
 /// How long the end of a run waits for notices that are still being delivered.
 pub const NOTICE_GRACE: Duration = Duration::from_secs(20);
 
+/// The answer to a person who asks for a rollback behind a point of no return.
+pub const STANDS: &str = "not rolled back: it is past a point of no return, and paused";
+/// The same where the rollback came with a kill switch.
+pub const STANDS_KILLED: &str =
+    "kill switch thrown; not rolled back besides: it is past a point of no return, and paused";
+
 /// How the loop ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
@@ -99,6 +105,8 @@ pub struct Executor {
     answers: Vec<Answer>,
     ports: Vec<Option<Setting>>,
     apply_trouble: Option<String>,
+    /// It was taken over only to take everything back.
+    only_back: bool,
 }
 
 impl Executor {
@@ -129,6 +137,7 @@ impl Executor {
             answers: vec![fetch::unasked(); inputs],
             ports: vec![None; ports],
             apply_trouble: None,
+            only_back: false,
         }
     }
 
@@ -193,6 +202,7 @@ impl Executor {
                 }
                 // what the runner that stopped had under way ended with it, or is begun again
                 self.feed(at, Input::Recovered { at }, None);
+                self.only_back = true;
             }
         }
         let outcome = self.main_loop(&mut stop).await;
@@ -205,6 +215,13 @@ impl Executor {
         self.wind_down(grace).await;
         self.watcher.finish();
         (outcome, self.state)
+    }
+
+    /// Whether a rollback was asked for that cannot be, and what could be done is done: a kill switch's settings and actions.
+    fn stands(&self) -> bool {
+        matches!(self.state.stage, Stage::Phase(_))
+            && self.state.kill_actions.is_empty()
+            && (self.state.killed.is_empty() || self.state.target.verified.is_some())
     }
 
     /// Tells the ports how the originals were written, which another process has read.
@@ -223,6 +240,10 @@ impl Executor {
         loop {
             if let Some(verdict) = self.state.verdict() {
                 return Outcome::Finished(verdict);
+            }
+            if self.only_back && self.stands() {
+                // nothing leads back across the point; the phase itself is left to a runner
+                return Outcome::Stopped;
             }
             if self.journal.is_taken() {
                 return Outcome::Taken(self.journal.trouble().unwrap_or("the lease was lost").to_owned());
@@ -491,6 +512,9 @@ impl Executor {
             self.feed(at, input, None);
             let is = (self.state.stage, self.state.paused.is_some());
             let outcome = match (act, was == is) {
+                // behind a point of no return: see `irreversible`
+                (Operator::Abort, _) if matches!(is.0, Stage::Phase(_)) => STANDS,
+                (Operator::Kill(_), _) if matches!(is.0, Stage::Phase(_)) => STANDS_KILLED,
                 (Operator::Pause, false) => "paused",
                 (Operator::Pause, true) if was.1 => "it was paused already",
                 (Operator::Resume, false) => "resumed",

@@ -1,7 +1,7 @@
 //! What tests exercise of a plan: each side of each guard, each consequence, each phase, gate and reaction.
 
 use crate::engine::truth::Truth;
-use crate::engine::{Effect, Given, Record, Stage, State, Verdict, Word};
+use crate::engine::{Effect, Given, Record, Stage, State, Verdict, WaitsFor, Word};
 use crate::plan::{Consequence, GuardId, Happening, Plan, Step, Trigger};
 use std::collections::BTreeSet;
 
@@ -26,6 +26,10 @@ pub enum Point {
     Within(usize),
     /// An awaited action did not succeed, by phase and step.
     RunFailed(usize, usize),
+    /// A ramp came to its last value, by phase and step.
+    Ramped(usize, usize),
+    /// `advance when` kept a raise waiting.
+    Shut,
     /// A preflight condition was true on values.
     RequireMet(usize),
     /// A preflight condition refused the start.
@@ -46,6 +50,7 @@ pub fn points(plan: &Plan) -> Vec<Point> {
     for i in 0..plan.requires.len() {
         out.extend([Point::RequireMet(i), Point::RequireNotMet(i)]);
     }
+    out.extend(plan.advance.iter().map(|_| Point::Shut));
     if !plan.inputs.is_empty() && plan.no_data.otherwise != Consequence::Hold {
         out.push(Point::NoData);
     }
@@ -62,7 +67,8 @@ pub fn points(plan: &Plan) -> Vec<Point> {
                 }
                 Step::HoldUntil { within, .. } => out.extend(within.map(|_| Point::Within(i))),
                 Step::Run { .. } => out.push(Point::RunFailed(i, j)),
-                Step::Hold(_) | Step::HoldForever | Step::Ramp { .. } => {}
+                Step::Ramp { .. } => out.push(Point::Ramped(i, j)),
+                Step::Hold(_) | Step::HoldForever => {}
             }
         }
         // nobody leaves a phase that lasts for ever
@@ -95,6 +101,15 @@ pub fn describe(plan: &Plan, point: Point) -> String {
             let step = plan.phases.get(i).and_then(|p| p.steps.get(j));
             let text = step.map_or_else(String::new, |s| crate::engine::step_text(plan, s));
             format!("phase {}: `{text}` never fails", phase(i))
+        }
+        Point::Ramped(i, j) => {
+            let step = plan.phases.get(i).and_then(|p| p.steps.get(j));
+            let text = step.map_or_else(String::new, |s| crate::engine::step_text(plan, s));
+            format!("phase {}: `{text}` never comes to its end", phase(i))
+        }
+        Point::Shut => {
+            let text = plan.advance.as_ref().map_or("?", |g| g.text.as_str());
+            format!("`advance when {text}` never keeps a raise waiting")
         }
         Point::RequireMet(i) => {
             format!("`require {}` is never met on values", plan.requires.get(i).map_or("?", |r| r.text.as_str()))
@@ -231,6 +246,17 @@ impl Seen {
             Record::KillSwitch { explanation, .. } => {
                 self.note(Happening::Kill);
                 self.stopped(plan, state, explanation);
+            }
+            Record::Waiting { .. } => {
+                if matches!(state.waiting, Some(w) if w.on == WaitsFor::Advance) {
+                    self.points.insert(Point::Shut);
+                }
+            }
+            Record::StepDone { phase: name, step } => {
+                let Some(i) = phase(name) else { return };
+                let steps = plan.phases.get(i).map_or(&[][..], |p| p.steps.as_slice());
+                let is = |s: &Step| matches!(s, Step::Ramp { .. }) && crate::engine::step_text(plan, s) == *step;
+                self.points.extend(steps.iter().enumerate().filter(|(_, s)| is(s)).map(|(j, _)| Point::Ramped(i, j)));
             }
             Record::Promoted { .. } => self.note(Happening::Promote),
             _ => {}

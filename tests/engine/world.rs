@@ -540,6 +540,8 @@ impl<'w> Driver<'w> {
                     line(format!("rollback to {p} because {}", explanation.rule));
                 }
                 Record::KillReset { switch, who, why } => line(format!("reset {switch} by {who}: {why}")),
+                Record::NotRolledBack { explanation } => line(format!("not rolled back: {}", explanation.rule)),
+                Record::SetAgain { .. } => line(String::from("set again")),
                 Record::Waiting { what, .. } => line(format!("waits for {what}")),
                 Record::Raised { port, to, .. } => line(format!("raised {port} to {to}")),
                 Record::Promoted { phase, .. } => line(format!("promoted in {phase}")),

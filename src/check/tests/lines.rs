@@ -7,7 +7,7 @@ use super::{Act, ActLine, ActionLine, PortLine, Slices, SourceFault, SourceLine,
 use crate::check::expr::{Lower, Place};
 use crate::check::types::{Ty, Value};
 use crate::plan::show;
-use crate::plan::{ActionId, Millis, Node, NodeId, Plan, Population, PortId, PortKind, Setting, SwitchId};
+use crate::plan::{ActionId, Millis, NodeId, Plan, Population, PortId, PortKind, Setting, SwitchId};
 use crate::syntax::ast::{self, Expr, ExprKind, Name, OperatorAct, TestLine, TestLineKind};
 use crate::syntax::diagnostic::Diagnostic;
 use crate::syntax::source::Span;
@@ -83,8 +83,8 @@ impl<'c, 'a> Compiler<'c, 'a> {
         lower.signoffs.clone_from(&plan.signoffs);
         lower.inputs = Inputs::of(&plan.inputs);
         for (i, node) in plan.program.nodes.iter().enumerate() {
-            if !matches!(node, Node::For { .. } | Node::Accumulated { .. }) {
-                lower.shared.entry(format!("{node:?}")).or_insert(NodeId::at(i));
+            if let Some(key) = crate::check::nodes::key(node) {
+                lower.shared.entry(key).or_insert(NodeId::at(i));
             }
         }
         Self {

@@ -48,6 +48,15 @@ pub fn readable(plan: &Plan) -> Vec<String> {
 #[must_use]
 pub fn text(plan: &Plan, id: NodeId) -> Option<String> {
     let node = plan.program.nodes.get(id.index())?;
+    if let Node::OverTime { of, how, window, .. } = *node {
+        let text = text(plan, of)?;
+        // `stable avg(m, 5m)`
+        let (population, name) = match text.split_once(' ') {
+            Some((p @ ("stable" | "before"), name)) => (format!("{p} "), name),
+            _ => (String::new(), text.as_str()),
+        };
+        return Some(format!("{population}{}", how.written(name, &show::duration(window))));
+    }
     let first = node.inputs().next()?;
     let input = plan.inputs.get(first.index())?;
     let population = match input.population {

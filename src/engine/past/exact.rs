@@ -135,17 +135,23 @@ impl Exact {
     }
 }
 
-/// Digits that have not been carried.
-struct Columns([i128; DIGITS]);
+/// Digits that have not been carried, and the range of those that were touched.
+struct Columns {
+    cells: [i128; DIGITS],
+    from: usize,
+    to: usize,
+}
 
 impl Columns {
     fn new() -> Self {
-        Self([0; DIGITS])
+        Self { cells: [0; DIGITS], from: DIGITS, to: 0 }
     }
 
     fn add(&mut self, place: i32, digit: i128) {
-        if let Some(c) = usize::try_from(place - LOW).ok().and_then(|i| self.0.get_mut(i)) {
+        if let Some((i, c)) = usize::try_from(place - LOW).ok().and_then(|i| self.cells.get_mut(i).map(|c| (i, c))) {
             *c += digit;
+            self.from = self.from.min(i);
+            self.to = self.to.max(i + 1);
         }
     }
 
@@ -153,7 +159,9 @@ impl Columns {
         let carry = |sign: i128| {
             let mut magnitude = [0; DIGITS];
             let mut carry = 0_i128;
-            for (digit, column) in magnitude.iter_mut().zip(&self.0) {
+            // what is carried out of 128 bits ends four digits above them
+            let touched = magnitude.iter_mut().zip(&self.cells).take(self.to + 4).skip(self.from);
+            for (digit, column) in touched {
                 let v = sign * column + carry;
                 *digit = u32::try_from(v & 0xFFFF_FFFF).unwrap_or(0);
                 carry = v >> 32;
@@ -180,16 +188,34 @@ impl Number {
         (LOW..).zip(self.magnitude).filter(|(_, d)| *d != 0)
     }
 
-    /// Divides it; whether something is left.
+    /// Divides it, to more digits than will be kept; whether something is left.
     fn divide(&mut self, by: u64) -> bool {
-        let by = u128::from(by.max(1));
-        let mut rest = 0_u128;
-        for digit in self.magnitude.iter_mut().rev() {
-            let v = (rest << 32) | u128::from(*digit);
-            *digit = u32::try_from(v / by).unwrap_or(0);
-            rest = v % by;
+        if by <= 1 {
+            return false;
         }
-        rest != 0
+        let by = u128::from(by);
+        let mut rest = 0_u128;
+        // six digits are more than the 128 bits of which a root is taken
+        let (mut left, mut more) = (None, false);
+        for digit in self.magnitude.iter_mut().rev() {
+            if left == Some(0_u32) {
+                more |= *digit != 0;
+                *digit = 0;
+                continue;
+            }
+            let v = (rest << 32) | u128::from(*digit);
+            if v == 0 && left.is_none() {
+                continue;
+            }
+            let quotient = u32::try_from(v / by).unwrap_or(0);
+            *digit = quotient;
+            rest = v % by;
+            left = match left {
+                None if quotient != 0 => Some(5),
+                other => other.map(|n: u32| n - 1),
+            };
+        }
+        more || rest != 0
     }
 
     /// Its first 128 bits, the first of them 1, with the power of two that the last of them counts, and whether there is more;
