@@ -87,6 +87,30 @@ fn events_that_are_given_are_counted_wherever_they_are_counted() {
 }
 
 #[test]
+fn every_line_can_be_of_one_slice() {
+    let (code, text, err) = canary(&["tests/policy_tests/slices.canary"]);
+    assert_eq!((code, err.as_str()), (0, ""), "{text}");
+    snapshot("slices", &text);
+}
+
+#[test]
+fn a_failure_of_a_sliced_rollout_names_its_slice() {
+    let file = "tests/policy_tests/slices_failing.canary";
+    let (code, text, _) = canary(&[file]);
+    assert_eq!(code, 1);
+    snapshot("slices_failing", &text);
+    let (_, text, _) = canary(&[file, "--format", "json"]);
+    let whole: Value = serde_json::from_str(&text).unwrap();
+    let first = &whole["tests"][0];
+    assert_eq!(first["failures"][0]["slice"]["tenant"], "acme");
+    assert_eq!(first["failures"][1]["slice"]["tenant"], "orb");
+    assert_eq!(first["slices"][1]["slice"]["tenant"], "orb");
+    assert_eq!((&first["slices"][0]["verdict"], &first["slices"][1]["verdict"]), (&Value::Null, &"rolled_back".into()));
+    let (_, text, _) = canary(&[file, "--format", "junit"]);
+    assert!(text.contains("none of 2 slices; orb/low: it rolled back at 1h10m because precision"), "{text}");
+}
+
+#[test]
 fn a_whole_life_with_ramps_gates_switches_and_a_hold_without_an_end() {
     let (code, text, err) = canary(&["tests/policy_tests/lifecycle.canary", "--coverage"]);
     assert_eq!((code, err.as_str()), (0, ""), "{text}");
@@ -145,7 +169,7 @@ fn what_is_wrong_is_said_and_nothing_is_run() {
 /// consequence could change without a test that fails.
 #[test]
 fn what_ships_is_tested() {
-    for policy in ["checkout", "m4_flags", "materializers", "relay_r1"] {
+    for policy in ["checkout", "m4_flags", "materializers", "relay_r1", "autonomy"] {
         let file = format!("policies/{policy}.canary");
         let (status, out, err) = canary(&[&file, "--coverage-min", "90", "--mutate"]);
         assert_eq!(status, 0, "{out}{err}");

@@ -81,6 +81,7 @@ pub const CODES: &[(&str, &str, &str)] = &[
     ("E0483", "bad-given", "this cannot be given so"),
     ("E0484", "bad-test-line", "a line of a test at a wrong time, or twice"),
     ("E0485", "no-such-state", "a guard has no state of this name"),
+    ("E0486", "slice-not-there", "a test speaks of a slice that is not there, or of none where there must be one"),
     ("E0490", "not-built", "the language has it, this edition of the tool has not"),
     ("E0501", "unknown-backend", "no backend has this name"),
     ("E0502", "unknown-backend-argument", "the backend has no such argument"),

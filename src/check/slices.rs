@@ -234,7 +234,19 @@ impl<'a> Builder<'_, 'a> {
 impl<'a> Lower<'_, 'a> {
     /// `precision[tenant: "acme"]`
     pub(super) fn at_slice(&mut self, e: &'a Expr, base: &'a Expr, dims: &'a [(Name, Expr)]) -> Option<Val> {
-        let cx = self.cx;
+        let dims = self.cx.slice_dims(dims);
+        let base = self.value(base)?;
+        let dims = dims?;
+        self.later("[…]", e.span);
+        let node = self.push(Node::AtSlice { of: base.node, dims });
+        Some(Val { node, ..base })
+    }
+}
+
+impl<'a> Cx<'a> {
+    /// `[tenant: "acme", severity: "low"]`: each dimension declared, once, with a value that it has; what is wrong is reported.
+    pub(super) fn slice_dims(&self, dims: &'a [(Name, Expr)]) -> Option<Vec<(String, String)>> {
+        let cx = self;
         let mut out: Vec<(String, String)> = Vec::new();
         let mut ok = true;
         for (name, value) in dims {
@@ -245,6 +257,14 @@ impl<'a> Lower<'_, 'a> {
                 continue;
             };
             let text = match cx.constant(value, "the value of a slice") {
+                Some(Value::Text(t)) if t.is_empty() => {
+                    ok = false;
+                    cx.push(
+                        Diagnostic::error("E0432", "the value of a slice is empty", value.span, "no slice has it")
+                            .help(format!("name one, or leave `{}` out", name.node)),
+                    );
+                    continue;
+                }
                 Some(Value::Text(t)) => t,
                 Some(other) => {
                     ok = false;
@@ -278,12 +298,6 @@ impl<'a> Lower<'_, 'a> {
             }
             out.push((name.node.clone(), text));
         }
-        let base = self.value(base)?;
-        if !ok {
-            return None;
-        }
-        self.later("[…]", e.span);
-        let node = self.push(Node::AtSlice { of: base.node, dims: out });
-        Some(Val { node, ..base })
+        ok.then_some(out)
     }
 }

@@ -142,6 +142,11 @@ impl Seen {
         &self.points
     }
 
+    /// What another run has exercised too.
+    pub(super) fn add(&mut self, other: &Self) {
+        self.points.extend(&other.points);
+    }
+
     /// The start: what it did not assume it has looked at.
     pub(super) fn started(&mut self, state: &State, given: &Given<'_>) {
         if state.stage != Stage::Done(Verdict::Refused) {
@@ -238,7 +243,10 @@ impl Seen {
                 self.note(Happening::Rollback);
                 self.stopped(plan, state, explanation);
             }
-            Record::KillSwitch { .. } => self.note(Happening::Kill),
+            Record::KillSwitch { explanation, .. } => {
+                self.note(Happening::Kill);
+                self.stopped(plan, state, explanation);
+            }
             Record::Waiting { .. } => {
                 if matches!(state.waiting, Some(w) if w.on == WaitsFor::Advance) {
                     self.points.insert(Point::Shut);
@@ -258,6 +266,12 @@ impl Seen {
     /// A phase's own rule has stopped the run.
     fn stopped(&mut self, plan: &Plan, state: &State, why: &crate::engine::Explanation) {
         match why.kind.as_str() {
+            // after a rollback to a phase it may watch no more
+            "guard" => {
+                let guard = plan.guards.iter().position(|g| g.name == why.rule);
+                let value = why.guard.as_ref().is_some_and(|g| matches!(g.word, Word::Failing | Word::Breached));
+                self.points.extend(guard.filter(|_| value).map(Point::GuardFalse));
+            }
             "within" => {
                 self.points.extend(plan.phases.iter().position(|p| p.name == why.rule).map(Point::Within));
             }

@@ -19,18 +19,69 @@ pub struct Failure {
     pub expected: Option<Millis>,
     /// The time at which it happened instead, to be marked.
     pub actual: Option<Millis>,
+    /// Of which slice that is, by its place in [`Trace::slices`]; none where it is of all, or there are no slices.
+    pub slice: Option<usize>,
 }
 
 /// Every expectation that was not met, in the order of the text.
 #[must_use]
 pub fn judge(test: &Test, plan: &Plan, trace: &Trace) -> Vec<Failure> {
-    test.expects.iter().filter_map(|e| Judge { plan, trace, expect: e }.judge()).collect()
+    test.expects.iter().filter_map(|e| one(e, plan, trace)).collect()
 }
 
 /// Whether every expectation was met: [`judge`] without words.
 #[must_use]
 pub fn passes(test: &Test, plan: &Plan, trace: &Trace) -> bool {
-    test.expects.iter().all(|e| Judge { plan, trace, expect: e }.judge().is_none())
+    test.expects.iter().all(|e| one(e, plan, trace).is_none())
+}
+
+/// One expectation: of a rollout with slices it is met if one of those that it speaks of does it, and one with `not` if none does.
+fn one(expect: &Expectation, plan: &Plan, trace: &Trace) -> Option<Failure> {
+    if trace.slices.is_empty() {
+        return Judge { plan, trace, expect }.judge();
+    }
+    let meant = trace.slices.iter().enumerate().filter(|(_, s)| expect.slices.mean(&s.key));
+    let mut failures: Vec<Failure> = Vec::new();
+    let mut met = false;
+    for (i, s) in meant {
+        match (Judge { plan, trace: &s.trace, expect }).judge() {
+            Some(f) => failures.push(Failure { slice: Some(i), ..f }),
+            None => met = true,
+        }
+    }
+    // a notice can tell of all slices at once, and the run's own clock runs actions for none of them
+    if expect.slices.all() && matches!(expect.what, Expected::Notified(_) | Expected::Ran(..)) {
+        match (Judge { plan, trace, expect }).judge() {
+            Some(f) if expect.not => failures.push(f),
+            None if !expect.not => met = true,
+            _ => {}
+        }
+    }
+    if met && !expect.not {
+        return None;
+    }
+    let n = failures.len();
+    // the slice that comes nearest to it
+    let far = |f: &Failure| match (f.actual, expect.at) {
+        (Some(actual), Some(at)) => (0, (actual - at).abs()),
+        (Some(actual), None) => (0, actual),
+        (None, _) => (1, f.at),
+    };
+    let mut nearest = failures.into_iter().min_by_key(far)?;
+    let name = nearest.slice.and_then(|i| trace.slices.get(i)).map(super::SliceTrace::name);
+    let of = match (name, expect.not || n == 1) {
+        (Some(name), true) => format!("{name}: "),
+        (Some(name), false) => format!("none of {n} slices; {name}: "),
+        (None, _) => String::new(),
+    };
+    nearest.cause =
+        format!("{}{of}{}", written(expect), nearest.cause.strip_prefix(&written(expect)).unwrap_or_default());
+    Some(nearest)
+}
+
+/// `expected rollback at 17m: `
+fn written(expect: &Expectation) -> String {
+    format!("expected {}: ", expect.text.strip_prefix("expect ").unwrap_or(&expect.text))
 }
 
 struct Judge<'a> {
@@ -43,7 +94,7 @@ impl Judge<'_> {
     fn judge(&self) -> Option<Failure> {
         match &self.expect.what {
             Expected::Guard(guard, word) => {
-                let at = |row: usize| self.trace.mark(row, *guard).text();
+                let at = |t: Millis| self.trace.mark(self.trace.row_at(t)?, *guard).text();
                 self.state(
                     at,
                     |found| *found == word,
@@ -54,10 +105,7 @@ impl Judge<'_> {
                 )
             }
             Expected::Port(ports, setting) => {
-                let at = |row: usize| {
-                    let t = self.trace.rows.get(row)?.at;
-                    ports.iter().map(|p| self.trace.port(t, *p)).collect::<Option<Vec<_>>>()
-                };
+                let at = |t: Millis| ports.iter().map(|p| self.trace.port(t, *p)).collect::<Option<Vec<_>>>();
                 self.state(
                     at,
                     |found| found.iter().all(|s| s.same(*setting)),
@@ -75,24 +123,23 @@ impl Judge<'_> {
     /// Something that holds at a check, or at some check.
     fn state<T>(
         &self,
-        at: impl Fn(usize) -> Option<T>,
+        at: impl Fn(Millis) -> Option<T>,
         fits: impl Fn(&T) -> bool,
         words: impl Fn(Option<T>) -> String,
     ) -> Option<Failure> {
         let e = self.expect;
         if let Some(t) = e.at {
-            let found = self.trace.row_at(t).and_then(&at);
+            let found = at(t);
             let met = found.as_ref().is_some_and(&fits) != e.not;
             return (!met).then(|| self.failure(&words(found), t.min(self.trace.end), None));
         }
-        let first = (0..self.trace.rows.len()).find(|r| at(*r).as_ref().is_some_and(&fits));
-        let time = |row: usize| self.trace.rows.get(row).map_or(0, |r| r.at);
+        let first = self.trace.rows.iter().map(|r| r.at).find(|t| at(*t).as_ref().is_some_and(&fits));
         match (first, e.not) {
             (Some(_), false) | (None, true) => None,
             (None, false) => Some(self.failure("it never is", self.trace.end, None)),
-            (Some(row), true) => {
-                let text = format!("it is at {}", show::duration(time(row)));
-                Some(self.failure(&text, time(row), Some(time(row))))
+            (Some(t), true) => {
+                let text = format!("it is at {}", show::duration(t));
+                Some(self.failure(&text, t, Some(t)))
             }
         }
     }
@@ -209,6 +256,9 @@ impl Judge<'_> {
         {
             return format!("it was {} at {}", v.text().replace('_', " "), show::duration(*t));
         }
+        if self.trace.rows.is_empty() {
+            return format!("it has not begun by {}", show::duration(self.trace.end));
+        }
         let row = self.expect.at.and_then(|t| self.trace.row_at(t)).or_else(|| self.trace.rows.len().checked_sub(1));
         let Some(row) = row.and_then(|r| self.trace.rows.get(r)) else { return String::from("nothing happened") };
         let place = match row.phase {
@@ -246,13 +296,13 @@ impl Judge<'_> {
     }
 
     fn failure(&self, text: &str, at: Millis, actual: Option<Millis>) -> Failure {
-        let written = self.expect.text.strip_prefix("expect ").unwrap_or(&self.expect.text);
         Failure {
-            cause: format!("expected {written}: {text}"),
+            cause: format!("{}{text}", written(self.expect)),
             span: self.expect.span,
             at,
             expected: self.expect.at,
             actual,
+            slice: None,
         }
     }
 }

@@ -5,12 +5,14 @@
 
 pub mod coverage;
 pub mod judge;
+mod life;
 pub mod mutate;
 mod runner;
+mod sliced;
 pub mod strip;
 pub mod trace;
 mod world;
 
 pub use judge::{Failure, judge};
 pub use runner::{look, run};
-pub use trace::{Cause, Event, Trace};
+pub use trace::{Cause, Event, SliceTrace, Trace};

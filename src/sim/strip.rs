@@ -52,11 +52,13 @@ pub fn strip(plan: &Plan, trace: &Trace, expected: Option<Millis>, actual: Optio
         format!("{}{sign} {}", " ".repeat(c), show::duration(at))
     };
     if let Some(at) = expected {
-        // what was to come lies behind the run's end
-        line(
-            "expected",
-            &if at <= trace.end { mark(at, '^') } else { format!("{}> {}", " ".repeat(columns), show::duration(at)) },
-        );
+        let text = match trace.rows.first() {
+            // what was to come lies behind the run's end, or before a slice began
+            _ if at > trace.end => format!("{}> {}", " ".repeat(columns), show::duration(at)),
+            Some(first) if at < first.at => format!("< {}", show::duration(at)),
+            _ => mark(at, '^'),
+        };
+        line("expected", &text);
     }
     if let Some(at) = actual {
         line("actual", &mark(at, '^'));

@@ -157,6 +157,26 @@ pub struct Trace {
     pub verdict: Option<Verdict>,
     /// What was exercised.
     pub seen: Seen,
+    /// Of a rollout with slices: the course of each slice that the test names, in the order of the text. What stands above is then
+    /// what concerns all of them; its rows tell no phase.
+    pub slices: Vec<SliceTrace>,
+}
+
+/// The course of one slice.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SliceTrace {
+    /// Its values, in the order of [`crate::plan::Plan::slices`].
+    pub key: Vec<String>,
+    /// What came of it; its first row is the check at which it began, and there is none if it never did.
+    pub trace: Trace,
+}
+
+impl SliceTrace {
+    /// What it is called: `acme/low`.
+    #[must_use]
+    pub fn name(&self) -> String {
+        self.key.join("/")
+    }
 }
 
 impl Trace {

@@ -1,10 +1,10 @@
 //! The world of a test: what sources answer at a check, and what is said in their place.
 
 use crate::check::tests::{Course, Given as Line, Replaced, Sample, SourceFault, Test};
+use crate::engine::Given;
 use crate::engine::eval::Value;
 use crate::engine::truth::Truth;
 use crate::engine::value::{Causes, Num};
-use crate::engine::{Given, State, since};
 use crate::plan::{
     Answer, Ask, GuardId, InputId, Millis, Missing, Node, NodeId, Plan, Population, Reading, Time, Window,
 };
@@ -12,6 +12,9 @@ use std::collections::BTreeSet;
 
 /// So many events are enough for every `hold until`.
 const WITHOUT_LIMIT: f64 = 1e9;
+
+/// When the question behind an input was last answered, for increments from check to check.
+type Since<'a> = &'a dyn Fn(InputId) -> Option<Time>;
 
 /// What the lines of a test say of one node.
 struct NodeLines {
@@ -35,6 +38,10 @@ pub(super) struct World<'t> {
     plan: &'t Plan,
     /// The first check.
     start: Time,
+    /// What is given in it, in the order of the text.
+    givens: Vec<&'t Line>,
+    /// When its life begins: what is read of it before the first change is read then.
+    began: Millis,
     nodes: Vec<NodeLines>,
     /// By input: the nodes that read it.
     readers: Vec<Vec<NodeId>>,
@@ -51,11 +58,11 @@ pub(super) struct World<'t> {
 }
 
 impl<'t> World<'t> {
-    /// The world of a test around a plan: its own, or one that differs in a rule.
-    pub(super) fn new(test: &'t Test, plan: &'t Plan, start: Time) -> Self {
+    /// The world of a test around a life of a plan, its own or one that differs in a rule, with what is given there.
+    pub(super) fn new(test: &'t Test, plan: &'t Plan, start: Time, givens: Vec<&'t Line>) -> Self {
         let node = |id: NodeId| plan.program.nodes.get(id.index());
         let mut nodes: Vec<NodeLines> = Vec::new();
-        for (i, line) in test.givens.iter().enumerate().rev() {
+        for (i, line) in givens.iter().enumerate().rev() {
             let Replaced::Nodes(ids) = &line.what else { continue };
             for id in ids {
                 match nodes.iter_mut().find(|n| n.node == *id) {
@@ -85,6 +92,8 @@ impl<'t> World<'t> {
             test,
             plan,
             start,
+            givens,
+            began: 0,
             nodes,
             readers,
             guards: plan.guards.iter().map(|g| ground(plan, g.healthy)).collect(),
@@ -102,21 +111,22 @@ impl<'t> World<'t> {
         }
     }
 
-    /// Looks at the world at a check: what is answered then, and what is said.
-    pub(super) fn at(&mut self, at: Millis, state: &State, live: bool) {
+    /// Looks at the world at a check: what is answered then, and what is said. `since` is when the question behind an input was
+    /// last answered, for increments from check to check.
+    pub(super) fn at(&mut self, at: Millis, since: Since<'_>, live: bool) {
         self.values.clear();
         for n in &self.nodes {
             // what is read once, before the first change, is what it was then
-            let when = if n.population == Population::Before { 0 } else { at };
+            let when = if n.population == Population::Before { self.began } else { at };
             if n.inputs.iter().any(|i| self.fault(*i, when, live).is_some()) {
                 continue;
             }
-            let line = n.lines.iter().filter_map(|i| self.test.givens.get(*i)).find(|l| l.during.holds(when));
+            let line = n.lines.iter().filter_map(|i| self.givens.get(*i)).find(|l| l.during.holds(when));
             if let Some(value) = line.and_then(|l| value(l, when)) {
                 self.values.push((n.node, value));
             }
         }
-        self.answers = (0..self.plan.inputs.len()).map(|i| self.answer(InputId::at(i), at, state, live)).collect();
+        self.answers = (0..self.plan.inputs.len()).map(|i| self.answer(InputId::at(i), at, since, live)).collect();
         self.assumed.clear();
         self.granted.clear();
         self.opens_gate = false;
@@ -156,14 +166,33 @@ impl<'t> World<'t> {
         self.given().assumes(guard)
     }
 
-    /// Whether any source can be asked about that moment afterwards.
-    pub(super) fn has_history(&self, at: Millis) -> bool {
-        let sources: BTreeSet<&str> = self.plan.inputs.iter().map(|i| i.source.as_str()).collect();
-        sources.is_empty() || sources.into_iter().any(|s| !self.is(s, at, SourceFault::NoHistory) && !self.fails(s, at))
+    /// The life begins.
+    pub(super) fn begins(&mut self, at: Millis) {
+        self.began = at;
+    }
+
+    /// Whether the slice can be seen: a line that names it alone holds, and what it speaks of has a value.
+    pub(super) fn shows(&self, at: Millis) -> bool {
+        let named = |l: &Line| l.slices.one().is_some() && l.during.holds(at);
+        let there = |i: &InputId| self.fault(*i, at, true).is_none();
+        let node = |n: &NodeLines| {
+            let mut lines = n.lines.iter().filter_map(|i| self.givens.get(*i)).filter(|l| l.during.holds(at));
+            n.population != Population::Before
+                && lines.clone().any(|l| named(l) && value(l, at).is_some())
+                && lines.next().is_some_and(|l| value(l, at).is_some())
+                && n.inputs.iter().all(there)
+        };
+        let counter = |l: &&Line| match &l.what {
+            Replaced::Counter { metric, .. } if named(l) && number(l, at).is_some() => {
+                self.plan.inputs.iter().enumerate().any(|(i, x)| x.metric == *metric && there(&InputId::at(i)))
+            }
+            _ => false,
+        };
+        self.nodes.iter().any(node) || self.givens.iter().any(counter)
     }
 
     fn is(&self, source: &str, at: Millis, fault: SourceFault) -> bool {
-        self.test.sources.iter().any(|l| l.source == source && l.fault == fault && l.during.holds(at))
+        is(self.test, source, at, fault)
     }
 
     fn fails(&self, source: &str, at: Millis) -> bool {
@@ -186,13 +215,13 @@ impl<'t> World<'t> {
         None
     }
 
-    fn answer(&self, id: InputId, at: Millis, state: &State, live: bool) -> Answer {
+    fn answer(&self, id: InputId, at: Millis, since: Since<'_>, live: bool) -> Answer {
         let Some(input) = self.plan.inputs.get(id.index()) else { return Answer::missing(Missing::NotAsked) };
         if let Some(why) = self.fault(id, at, live) {
             return Answer::missing(why);
         }
         let some = |value: Reading| Answer { value: Ok(value), sampled_at: Some(self.start + at), series: 1 };
-        if let Some(increments) = self.counted(id, at, state) {
+        if let Some(increments) = self.counted(id, at, since) {
             return some(Reading::Increase(increments));
         }
         let readers = self.readers.get(id.index()).map_or(&[][..], Vec::as_slice);
@@ -203,6 +232,8 @@ impl<'t> World<'t> {
             && self.is(&input.source, at, SourceFault::Lacks(Population::Canary));
         if only_there || beside {
             return some(match input.ask {
+                // what adds up is there once the source is silent, when nothing stands in its place any more
+                Ask::Increase(_, Window::SinceLast) => Reading::Increase(self.grown(readers, at)),
                 Ask::Increase(..) => Reading::Increase(1.0),
                 Ask::Buckets(..) => Reading::Buckets(Vec::new()),
                 Ask::Gauge(_) | Ask::PromQl { .. } => Reading::Value(1.0),
@@ -211,14 +242,28 @@ impl<'t> World<'t> {
         Answer::missing(Missing::Empty { others: None })
     }
 
+    /// By how much a given sum has grown since the check before.
+    fn grown(&self, readers: &[NodeId], at: Millis) -> f64 {
+        let lines = |n: &NodeId| self.nodes.binary_search_by_key(n, |l| l.node).ok().and_then(|i| self.nodes.get(i));
+        let sum = |lines: &NodeLines, t: Millis| {
+            let line = lines.lines.iter().filter_map(|i| self.givens.get(*i)).find(|l| l.during.holds(t));
+            line.and_then(|l| number(l, t))
+        };
+        let of = |n: &NodeId| {
+            let lines = lines(n)?;
+            Some(sum(lines, at)? - sum(lines, at - self.plan.check_every).unwrap_or(0.0))
+        };
+        readers.iter().filter_map(of).fold(0.0, f64::max)
+    }
+
     /// The increments of a counter whose readings are given.
-    fn counted(&self, id: InputId, at: Millis, state: &State) -> Option<f64> {
+    fn counted(&self, id: InputId, at: Millis, since: Since<'_>) -> Option<f64> {
         let input = self.plan.inputs.get(id.index())?;
         let Ask::Increase(_, window) = &input.ask else { return None };
         let lines: Vec<&Line> = self
-            .test
             .givens
             .iter()
+            .copied()
             .rev()
             .filter(|l| {
                 matches!(&l.what, Replaced::Counter { metric, population }
@@ -227,7 +272,7 @@ impl<'t> World<'t> {
             .collect();
         let from = match window {
             Window::Last(d) => at - d,
-            Window::SinceLast => since(self.plan, state, id).map_or(at, |t| t - self.start),
+            Window::SinceLast => since(id).map_or(at, |t| t - self.start),
         };
         if lines.is_empty() {
             return self.counted_along(input, at, at - from);
@@ -258,7 +303,7 @@ impl<'t> World<'t> {
         };
         self.nodes.iter().find_map(|n| {
             let Some(Node::Events { bad, total }) = self.plan.program.nodes.get(n.node.index()) else { return None };
-            let line = n.lines.iter().filter_map(|i| self.test.givens.get(*i)).find(|l| l.during.holds(at))?;
+            let line = n.lines.iter().filter_map(|i| self.givens.get(*i)).find(|l| l.during.holds(at))?;
             let share = number(line, at)?;
             let all = line.rate.map(|r| r * crate::engine::eval::seconds(length));
             match (same(*total), same(*bad), all) {
@@ -281,7 +326,7 @@ impl<'t> World<'t> {
                 .binary_search_by_key(n, |l| l.node)
                 .is_ok_and(|i| self.nodes.get(i).is_some_and(|l| l.population == Population::Canary))
         };
-        let said = |l: &Line| {
+        let said = |l: &&Line| {
             l.during.holds(at)
                 && match &l.what {
                     Replaced::Nodes(ids) => ids.iter().any(|n| ground.nodes.contains(n) && canary(n)),
@@ -294,10 +339,21 @@ impl<'t> World<'t> {
         };
         let silent = |i: &InputId| {
             let before = self.plan.inputs.get(i.index()).is_some_and(|i| i.population == Population::Before);
-            self.fault(*i, if before { 0 } else { at }, live).is_some()
+            self.fault(*i, if before { self.began } else { at }, live).is_some()
         };
-        !self.test.givens.iter().any(said) && !ground.inputs.iter().any(silent)
+        !self.givens.iter().any(said) && !ground.inputs.iter().any(silent)
     }
+}
+
+/// Whether any source can be asked about that moment afterwards.
+pub(super) fn has_history(test: &Test, plan: &Plan, at: Millis) -> bool {
+    let sources: BTreeSet<&str> = plan.inputs.iter().map(|i| i.source.as_str()).collect();
+    let keeps = |s: &str| !is(test, s, at, SourceFault::NoHistory) && !is(test, s, at, SourceFault::Fails);
+    sources.is_empty() || sources.into_iter().any(keeps)
+}
+
+fn is(test: &Test, source: &str, at: Millis, fault: SourceFault) -> bool {
+    test.sources.iter().any(|l| l.source == source && l.fault == fault && l.during.holds(at))
 }
 
 fn ground(plan: &Plan, root: NodeId) -> Ground {

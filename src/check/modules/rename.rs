@@ -156,6 +156,10 @@ impl<'p> Renamer<'p> {
                     self.some(&mut line.to);
                     self.some(&mut line.at);
                     self.test_line(&mut line.kind);
+                    for (dim, value) in line.slices.iter_mut().flat_map(|s| &mut s.dims) {
+                        self.name(dim);
+                        self.expr(value);
+                    }
                 }
             }
             Item::Edition(_) | Item::Imported(_) | Item::Junk(_) => {}
@@ -261,7 +265,9 @@ impl<'p> Renamer<'p> {
             }
             TestLineKind::Starts(e) | TestLineKind::GivenRolledBack(e) => self.expr(e),
             TestLineKind::Action { action, how: ActionFault::Fails | ActionFault::Hangs } => self.name(action),
-            TestLineKind::Operator(OperatorAct::Kills(switch)) => self.name(switch),
+            TestLineKind::Operator { act: OperatorAct::Kills(switch) | OperatorAct::Resets(switch), .. } => {
+                self.name(switch)
+            }
             TestLineKind::Port { port, drifts_to } => {
                 self.name(port);
                 self.some(drifts_to);
@@ -285,7 +291,7 @@ impl<'p> Renamer<'p> {
             TestLineKind::AssumeHealthy
             | TestLineKind::Source { .. }
             | TestLineKind::RunnerStops
-            | TestLineKind::Operator(_)
+            | TestLineKind::Operator { .. }
             | TestLineKind::Junk => {}
         }
     }

@@ -2,9 +2,9 @@
 
 use super::super::suggest;
 use super::lines::Compiler;
-use super::{CAUSES, Expectation, Expected, WORDS};
+use super::{CAUSES, Expectation, Expected, Slices, WORDS};
 use crate::plan::{ChannelId, GuardId, Millis, PhaseId, show};
-use crate::syntax::ast::{self, ExprKind, Name, TestLine};
+use crate::syntax::ast::{self, Name, TestLine};
 use crate::syntax::diagnostic::Diagnostic;
 use crate::syntax::source::Span;
 
@@ -17,7 +17,7 @@ impl<'a> Compiler<'_, 'a> {
         at: Option<Millis>,
         line: &'a TestLine,
     ) -> Option<Expectation> {
-        let what = self.expected(what)?;
+        let (what, slices) = self.expected(what, line)?;
         if let (
             Some(b),
             Expected::Promoted | Expected::Phase(_) | Expected::Guard(..) | Expected::Port(..) | Expected::Snapshot,
@@ -36,11 +36,12 @@ impl<'a> Compiler<'_, 'a> {
         if let (Some(at), Some(e)) = (at, &line.at) {
             self.at_a_check(at, e.span)?;
         }
-        Some(Expectation { what, not, because, at, text: self.cx.as_written(line.span), span: line.span })
+        Some(Expectation { what, slices, not, because, at, text: self.cx.as_written(line.span), span: line.span })
     }
 
-    fn expected(&self, what: &'a ast::Expect) -> Option<Expected> {
-        Some(match what {
+    fn expected(&self, what: &'a ast::Expect, line: &'a TestLine) -> Option<(Expected, Slices)> {
+        let mut slices = self.of(line.slices.as_ref())?;
+        let what = match what {
             ast::Expect::Rollback(to) => Expected::Rollback(match to {
                 Some(p) => Some(self.phase(p)?),
                 None => None,
@@ -61,6 +62,8 @@ impl<'a> Compiler<'_, 'a> {
                 Expected::Guard(guard?, word.node.clone())
             }
             ast::Expect::Port { port, value } => {
+                let (port, of) = self.indexed(port)?;
+                slices = of;
                 let (first, rest) = self.path(port)?.split_first()?;
                 let ports = self.ports(first, rest)?;
                 let setting = self.setting(*ports.first()?, value)?;
@@ -83,22 +86,21 @@ impl<'a> Compiler<'_, 'a> {
                 };
                 Expected::Ran(action, times)
             }
-            ast::Expect::Killed(e) => match &e.kind {
-                ExprKind::Name(path) => match path.as_slice() {
+            ast::Expect::Killed(e) => {
+                let (e, of) = self.indexed(e)?;
+                slices = of;
+                match self.path(e)? {
                     [n] => Expected::Killed(self.switch(n)?),
                     [root, ..] => {
                         self.cx.module_path(root, e.span);
                         return None;
                     }
                     [] => return None,
-                },
-                _ => {
-                    self.path(e)?;
-                    return None;
                 }
-            },
+            }
             ast::Expect::Snapshot => Expected::Snapshot,
-        })
+        };
+        Some((what, slices))
     }
 
     fn phase(&self, name: &Name) -> Option<PhaseId> {

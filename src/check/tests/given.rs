@@ -46,7 +46,15 @@ impl<'a> Compiler<'_, 'a> {
             );
             return None;
         }
+        let (what, slices) = self.indexed(what)?;
         let target = self.target(population, what)?;
+        // what is read before the first change is read of a slice that is there
+        if let (Some(key), true) = (slices.one(), population != Population::Before) {
+            let mut keys = self.keys.borrow_mut();
+            if !keys.contains(&key) {
+                keys.push(key);
+            }
+        }
         let (course, rate) = match value {
             ast::Given::Value(e) => (self.value(&target, what, e)?, None),
             ast::Given::Of { share, rate } => {
@@ -86,15 +94,11 @@ impl<'a> Compiler<'_, 'a> {
             }
             _ => during,
         };
-        Some(Given { what: target.what, course, rate, window: target.counted.unwrap_or(0), during, span })
+        Some(Given { what: target.what, slices, course, rate, window: target.counted.unwrap_or(0), during, span })
     }
 
     /// Lowers what is given, and looks where it stands in the plan.
     fn target(&self, population: Population, what: &'a Expr) -> Option<Target> {
-        if matches!(what.kind, ExprKind::Index { .. }) && !self.plan.unbuilt.is_empty() {
-            // the rollout has slices, and its tests are refused as a whole
-            return None;
-        }
         if let Some(counter) = self.counter(population, what)? {
             return Some(counter);
         }

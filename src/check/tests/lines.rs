@@ -3,7 +3,7 @@
 use super::super::inputs::Inputs;
 use super::super::scope::Decl;
 use super::super::{Cx, head, suggest};
-use super::{Act, ActLine, ActionLine, PortLine, SourceFault, SourceLine, Stretch, Test, nodes};
+use super::{Act, ActLine, ActionLine, PortLine, Slices, SourceFault, SourceLine, Stretch, Test, nodes};
 use crate::check::expr::{Lower, Place};
 use crate::check::types::{Ty, Value};
 use crate::plan::show;
@@ -66,6 +66,10 @@ pub(super) struct Compiler<'c, 'a> {
     /// The plan's program, open for more: what is lowered and found in it already is what the test means.
     pub(super) lower: RefCell<Lower<'c, 'a>>,
     pub(super) live: BTreeSet<NodeId>,
+    /// Of which slices lines speak, with the brackets that say so.
+    pub(super) named: RefCell<Vec<(Slices, Span)>>,
+    /// The slices that a `given` names by all their values.
+    pub(super) keys: RefCell<Vec<Vec<String>>>,
 }
 
 impl<'c, 'a> Compiler<'c, 'a> {
@@ -83,7 +87,14 @@ impl<'c, 'a> Compiler<'c, 'a> {
                 lower.shared.entry(key).or_insert(NodeId::at(i));
             }
         }
-        Self { cx, plan, lower: RefCell::new(lower), live: nodes::live(plan) }
+        Self {
+            cx,
+            plan,
+            lower: RefCell::new(lower),
+            live: nodes::live(plan),
+            named: RefCell::default(),
+            keys: RefCell::default(),
+        }
     }
 
     fn test(self, t: &'a ast::Test, r: &'a ast::Rollout, plan: &Arc<Plan>) -> Option<Test> {
@@ -95,6 +106,7 @@ impl<'c, 'a> Compiler<'c, 'a> {
             assume_healthy: false,
             starts: None,
             rolled_back: None,
+            slices: Vec::new(),
             givens: Vec::new(),
             sources: Vec::new(),
             stops: Vec::new(),
@@ -104,6 +116,7 @@ impl<'c, 'a> Compiler<'c, 'a> {
             expects: Vec::new(),
             last_named: None,
         };
+        let found = self.cx.found.borrow().len();
         let mut assumed: Option<Span> = None;
         for line in &t.body {
             if matches!(line.kind, TestLineKind::AssumeHealthy)
@@ -116,6 +129,11 @@ impl<'c, 'a> Compiler<'c, 'a> {
                 );
             }
             self.line(line, &mut out);
+        }
+        out.slices = self.keys.take();
+        // a line that is wrong may have been the one that names a slice
+        if !self.cx.found.borrow().iter().skip(found).any(Diagnostic::is_error) {
+            self.all_are_there(&out.slices, t.title.span);
         }
         if t.body.iter().all(|l| !matches!(l.kind, TestLineKind::Expect { .. } | TestLineKind::Junk)) {
             self.cx.push(
@@ -130,7 +148,9 @@ impl<'c, 'a> Compiler<'c, 'a> {
                 ),
             );
         }
-        let checks = out.last_named.unwrap_or(0) / self.plan.check_every.max(1);
+        // every check is one of each slice
+        let lives = Millis::try_from(out.slices.len().max(1)).unwrap_or(Millis::MAX);
+        let checks = (out.last_named.unwrap_or(0) / self.plan.check_every.max(1)).saturating_mul(lives);
         if checks > MOST_CHECKS {
             self.cx.push(
                 Diagnostic::error(
@@ -176,12 +196,18 @@ impl<'c, 'a> Compiler<'c, 'a> {
                 out.stops.push(stretch);
             }
             TestLineKind::Action { action, how } => {
-                out.actions.push(ActionLine { action: self.action(action)?, how: *how, during: stretch });
+                out.actions.push(ActionLine {
+                    action: self.action(action)?,
+                    slices: self.of(line.slices.as_ref())?,
+                    how: *how,
+                    during: stretch,
+                });
             }
-            TestLineKind::Operator(act) => {
+            TestLineKind::Operator { act, who } => {
                 let at = self.moment(at, line, "operator aborts at 20m")?;
-                let (act, who) = self.act(act)?;
-                out.acts.push(ActLine { act, who, at });
+                let act = self.act(act)?;
+                let who = who.as_ref().map_or_else(|| String::from("operator"), |w| w.node.clone());
+                out.acts.push(ActLine { act, slices: self.of(line.slices.as_ref())?, who, at });
             }
             TestLineKind::Port { port, drifts_to } => {
                 let ports = self.ports(port, &[])?;
@@ -192,7 +218,7 @@ impl<'c, 'a> Compiler<'c, 'a> {
                         (Some(self.setting(*ports.first()?, value)?), Stretch { from: at, to: Millis::MAX })
                     }
                 };
-                out.ports.push(PortLine { ports, drifts_to, during });
+                out.ports.push(PortLine { ports, slices: self.of(line.slices.as_ref())?, drifts_to, during });
             }
             TestLineKind::Expect { not, what, because } => {
                 out.expects.push(self.expect(*not, what, because.as_ref(), at, line)?);
@@ -215,7 +241,7 @@ impl<'c, 'a> Compiler<'c, 'a> {
         );
         let at = matches!(
             line.kind,
-            TestLineKind::Operator(_) | TestLineKind::Expect { .. } | TestLineKind::Port { drifts_to: Some(_), .. }
+            TestLineKind::Operator { .. } | TestLineKind::Expect { .. } | TestLineKind::Port { drifts_to: Some(_), .. }
         );
         if let (false, Some(e)) = (may, from.or(to)) {
             let d = Diagnostic::error("E0484", "this line takes no `from` and no `to`", e.span, "");
@@ -301,24 +327,20 @@ impl<'c, 'a> Compiler<'c, 'a> {
         Some(SourceLine { source: source.node.clone(), fault, during })
     }
 
-    fn act(&self, act: &OperatorAct) -> Option<(Act, String)> {
-        let nobody = || String::from("operator");
+    fn act(&self, act: &OperatorAct) -> Option<Act> {
         Some(match act {
-            OperatorAct::Pauses => (Act::Pause, nobody()),
-            OperatorAct::Resumes => (Act::Resume, nobody()),
-            OperatorAct::Aborts => (Act::Abort, nobody()),
-            OperatorAct::Kills(name) => (Act::Kill(self.switch(name)?), nobody()),
-            OperatorAct::Resets { switch, who } => {
-                (Act::Reset(self.switch(switch)?), who.as_ref().map_or_else(nobody, |w| w.node.clone()))
-            }
-            OperatorAct::Approves { group, who } => {
-                let who = who.as_ref().map_or_else(nobody, |w| w.node.clone());
+            OperatorAct::Pauses => Act::Pause,
+            OperatorAct::Resumes => Act::Resume,
+            OperatorAct::Aborts => Act::Abort,
+            OperatorAct::Kills(name) => Act::Kill(self.switch(name)?),
+            OperatorAct::Resets(name) => Act::Reset(self.switch(name)?),
+            OperatorAct::Approves(group) => {
                 let Some(id) = self.plan.group(&group.node) else {
                     let known: Vec<&str> = self.plan.groups.iter().map(String::as_str).collect();
                     self.unknown("group", group, &known, "whose approval it asks for", "it asks for nobody's approval");
                     return None;
                 };
-                (Act::Approve(id), who)
+                Act::Approve(id)
             }
         })
     }
@@ -395,12 +417,6 @@ impl<'c, 'a> Compiler<'c, 'a> {
     pub(super) fn path<'e>(&self, e: &'e Expr) -> Option<&'e [Name]> {
         match &e.kind {
             ExprKind::Name(path) => Some(path),
-            // the rollout has slices, and its tests are refused as a whole
-            ExprKind::Index { .. } if !self.plan.unbuilt.is_empty() => None,
-            ExprKind::Index { .. } => {
-                self.cx.push(super::super::not_built("[…]", e.span, self.cx.map));
-                None
-            }
             ExprKind::Hole => None,
             _ => {
                 self.cx.push(Diagnostic::error("E0484", "a name is needed here", e.span, "").help("name a port"));

@@ -7,6 +7,7 @@ mod given;
 mod lines;
 mod nodes;
 mod series;
+mod slices;
 
 use super::Cx;
 use super::rollout;
@@ -15,6 +16,7 @@ use crate::plan::{GroupId, Millis, NodeId, Plan, Population, PortId, Setting, Sw
 use crate::syntax::ast;
 use crate::syntax::diagnostic::Diagnostic;
 use crate::syntax::source::{SourceMap, Span};
+pub use slices::Slices;
 use std::sync::Arc;
 
 /// A test that can be run.
@@ -34,6 +36,8 @@ pub struct Test {
     pub starts: Option<Time>,
     /// `given rolled back 3h ago`
     pub rolled_back: Option<Millis>,
+    /// The slices that a `given` names by all their values, in the order of [`Plan::slices`] and in that of the text.
+    pub slices: Vec<Vec<String>>,
     /// What is given, in the order of the text: a later line wins.
     pub givens: Vec<Given>,
     /// What is the matter with sources.
@@ -77,6 +81,8 @@ impl Stretch {
 pub struct Given {
     /// What it stands for.
     pub what: Replaced,
+    /// Of which slices.
+    pub slices: Slices,
     /// Its values, in base units.
     pub course: Course,
     /// `of 100/s`: events a second; `None`: without limit.
@@ -161,6 +167,8 @@ pub enum SourceFault {
 pub struct ActionLine {
     /// Which.
     pub action: ActionId,
+    /// Of which slices.
+    pub slices: Slices,
     /// How.
     pub how: ast::ActionFault,
     /// When it is started.
@@ -172,6 +180,8 @@ pub struct ActionLine {
 pub struct ActLine {
     /// What.
     pub act: Act,
+    /// To which slices.
+    pub slices: Slices,
     /// Who.
     pub who: String,
     /// When.
@@ -200,6 +210,8 @@ pub enum Act {
 pub struct PortLine {
     /// The port, or the members of the group.
     pub ports: Vec<PortId>,
+    /// Of which slices.
+    pub slices: Slices,
     /// What somebody else sets, at the stretch's start; `None`: it can be neither set nor read.
     pub drifts_to: Option<Setting>,
     /// When.
@@ -211,6 +223,8 @@ pub struct PortLine {
 pub struct Expectation {
     /// What.
     pub what: Expected,
+    /// Of which slices: that one of them does it, or with `not`, that none of them does.
+    pub slices: Slices,
     /// `expect no …`
     pub not: bool,
     /// `because NAME`

@@ -5,7 +5,7 @@ use crate::engine::explain::guard_reports;
 use crate::plan::{GuardId, Plan, Tolerance, show};
 use crate::report::style::Style;
 use crate::sim::trace::Mark;
-use crate::sim::{self, Failure};
+use crate::sim::{self, Failure, SliceTrace, Trace};
 use crate::syntax::source::{SourceMap, Span};
 use serde_json::{Value, json};
 use std::fmt::Write;
@@ -48,8 +48,13 @@ pub(super) fn policy(p: &Policy, map: &SourceMap, style: Style, width: usize) ->
 
 /// The check at which the run first differs, and the whole of it in letters.
 fn course(d: &Done, f: &Failure, width: usize) -> String {
-    let mut out = format!("\n{}\n", check(d, f));
-    let strip = sim::strip::strip(&d.test.plan, &d.trace, f.expected, f.actual, width.saturating_sub(2));
+    let slice = f.slice.and_then(|i| d.trace.slices.get(i));
+    let trace = slice.map_or(&d.trace, |s| &s.trace);
+    if trace.rows.is_empty() || (slice.is_none() && !d.trace.slices.is_empty()) {
+        return String::new();
+    }
+    let mut out = format!("\n{}\n", check(d, f, slice.map(SliceTrace::name), trace));
+    let strip = sim::strip::strip(&d.test.plan, trace, f.expected, f.actual, width.saturating_sub(2));
     for line in strip.lines() {
         let _ = writeln!(out, "  {line}");
     }
@@ -70,19 +75,21 @@ fn excerpt(map: &SourceMap, span: Span) -> String {
 }
 
 /// Guards, their words and their values at the first check that differs.
-fn check(d: &Done, f: &Failure) -> String {
+fn check(d: &Done, f: &Failure, slice: Option<String>, trace: &Trace) -> String {
     let plan: &Plan = &d.test.plan;
-    let state = sim::look(&d.test, plan, f.at);
-    let row = d.trace.row_at(f.at);
-    let place = match row.and_then(|r| d.trace.rows.get(r)).and_then(|r| r.phase) {
+    let state = sim::look(&d.test, plan, f.slice, f.at);
+    let row = trace.row_at(f.at);
+    let place = match row.and_then(|r| trace.rows.get(r)).and_then(|r| r.phase) {
         Some(p) => format!("in phase {}", plan.phase_name(p)),
+        None if row.is_none() => String::from("it has not begun"),
         None => state.verdict().map_or_else(|| String::from("taking everything back"), |v| v.text().replace('_', " ")),
     };
-    let mut out = format!("    the check at {} ({place})\n", show::duration(f.at));
+    let of = slice.map_or_else(String::new, |s| format!(" of {s}"));
+    let mut out = format!("    the check{of} at {} ({place})\n", show::duration(f.at));
     let reports = guard_reports(plan, &state);
     let width = plan.guards.iter().map(|g| g.name.chars().count()).max().unwrap_or(0);
     for (i, guard) in plan.guards.iter().enumerate() {
-        let mark = row.map_or(Mark::Off, |r| d.trace.mark(r, GuardId::at(i)));
+        let mark = row.map_or(Mark::Off, |r| trace.mark(r, GuardId::at(i)));
         let name = format!("{:width$}", guard.name);
         let Some(report) = reports.iter().find(|r| r.guard == guard.name).filter(|_| mark != Mark::Off) else {
             let _ = writeln!(out, "      {name}  does not watch");
@@ -106,6 +113,12 @@ fn check(d: &Done, f: &Failure) -> String {
     out
 }
 
+/// A slice's values by the names of its dimensions.
+fn by_dimension(plan: &Plan, key: &[String]) -> Value {
+    let one = |(s, v): (&crate::plan::Slice, &String)| (s.name.clone(), Value::from(v.as_str()));
+    Value::Object(plan.slices.iter().zip(key).map(one).collect())
+}
+
 /// `3 passed, 1 failed, in 12 ms`
 pub(super) fn summary(policies: &[Policy], took: Duration, style: Style) -> String {
     let all = policies.iter().flat_map(|p| &p.done);
@@ -123,17 +136,21 @@ pub(super) fn summary(policies: &[Policy], took: Duration, style: Style) -> Stri
 
 /// Every test of a policy as a value.
 pub(super) fn json(p: &Policy, map: &SourceMap) -> Vec<Value> {
-    let failure = |f: &Failure| {
-        json!({
+    let failure = |d: &Done, f: &Failure| {
+        let mut whole = json!({
             "cause": f.cause,
             "place": map.place(f.span),
             "at_ms": f.at,
             "expected_ms": f.expected,
             "actual_ms": f.actual,
-        })
+        });
+        if let (Some(slice), Some(w)) = (f.slice.and_then(|i| d.trace.slices.get(i)), whole.as_object_mut()) {
+            w.insert(String::from("slice"), by_dimension(&d.test.plan, &slice.key));
+        }
+        whole
     };
     let done = p.done.iter().map(|d| {
-        json!({
+        let mut whole = json!({
             "policy": p.name,
             "rollout": d.test.plan.rollout,
             "title": d.test.title,
@@ -142,9 +159,20 @@ pub(super) fn json(p: &Policy, map: &SourceMap) -> Vec<Value> {
             "checks": d.trace.rows.len(),
             "lasted_ms": d.trace.end,
             "verdict": d.trace.verdict.map(crate::engine::Verdict::text),
-            "failures": d.failures.iter().map(failure).collect::<Vec<_>>(),
+            "failures": d.failures.iter().map(|f| failure(d, f)).collect::<Vec<_>>(),
             "took_us": u64::try_from(d.took.as_micros()).unwrap_or(u64::MAX),
-        })
+        });
+        if let (false, Some(w)) = (d.trace.slices.is_empty(), whole.as_object_mut()) {
+            let one = |s: &SliceTrace| {
+                json!({
+                    "slice": by_dimension(&d.test.plan, &s.key),
+                    "began_ms": s.trace.rows.first().map(|r| r.at),
+                    "verdict": s.trace.verdict.map(crate::engine::Verdict::text),
+                })
+            };
+            w.insert(String::from("slices"), d.trace.slices.iter().map(one).collect());
+        }
+        whole
     });
     let refused = p.refused.iter().map(|(t, why)| {
         json!({

@@ -10,7 +10,7 @@ pub use declared::{
     CivilWindow, Hours, Imported, Load, Module, Objective, Part, Probe, ProbeStep, Score, Signoff, SignoffLine, Slice,
     SliceValues, Slo, Use,
 };
-pub use test::{ActionFault, Expect, Given, OperatorAct, SourceFault, Test, TestLine, TestLineKind};
+pub use test::{ActionFault, Dims, Expect, Given, OperatorAct, SourceFault, Test, TestLine, TestLineKind};
 
 use super::source::{Span, Spanned};
 use serde::{Deserialize, Serialize};

@@ -30,7 +30,20 @@ pub struct TestLine {
     pub to: Option<Expr>,
     /// `at t`: with `operator`, `port`, `expect`.
     pub at: Option<Expr>,
+    /// `[tenant: "acme"]`: of these slices of the rollout alone; with `action`, `operator`, `port`, `expect`. What is named by an
+    /// expression (`given`, `expect PORT is …`, `expect killed`) has it there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slices: Option<Dims>,
     /// The line.
+    pub span: Span,
+}
+
+/// `[tenant: "acme", severity: "low"]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Dims {
+    /// Dimensions and their values.
+    pub dims: Vec<(Name, Expr)>,
+    /// The brackets and all between them.
     pub span: Span,
 }
 
@@ -70,7 +83,12 @@ pub enum TestLineKind {
         how: ActionFault,
     },
     /// `operator approves "engineering" as "user-1" at 20m`
-    Operator(OperatorAct),
+    Operator {
+        /// What is done.
+        act: OperatorAct,
+        /// `as "who"`; a person of no name without it.
+        who: Option<Spanned<String>>,
+    },
     /// `port checkout drifts to 20% at 10m` · `port checkout fails from 5m to 6m`
     Port {
         /// The port.
@@ -139,13 +157,8 @@ pub enum ActionFault {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum OperatorAct {
-    /// `approves "group" as "who"`
-    Approves {
-        /// The group.
-        group: Spanned<String>,
-        /// Who; a person of no name without it.
-        who: Option<Spanned<String>>,
-    },
+    /// `approves "group"`
+    Approves(Spanned<String>),
     /// `pauses`
     Pauses,
     /// `resumes`
@@ -154,13 +167,8 @@ pub enum OperatorAct {
     Aborts,
     /// `kills NAME`
     Kills(Name),
-    /// `resets NAME as "who"`
-    Resets {
-        /// The kill switch.
-        switch: Name,
-        /// Who; a person of no name without it.
-        who: Option<Spanned<String>>,
-    },
+    /// `resets NAME`
+    Resets(Name),
 }
 
 /// What is expected.

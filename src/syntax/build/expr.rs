@@ -254,7 +254,8 @@ impl Builder<'_> {
         Arg { name: path.first().cloned(), value: *right }
     }
 
-    fn dims(&mut self, p: P<'_>, operators: &mut usize) -> Vec<(Name, Expr)> {
+    /// The dimensions of an `index`, with their values.
+    pub fn dims(&mut self, p: P<'_>, operators: &mut usize) -> Vec<(Name, Expr)> {
         p.into_inner()
             .filter(|d| d.as_rule() == Rule::dim)
             .filter_map(|d| {

@@ -1,7 +1,9 @@
 //! Tests and their lines.
 
 use super::{Builder, P, child};
-use crate::syntax::ast::{ActionFault, Expect, Expr, Given, OperatorAct, SourceFault, Test, TestLine, TestLineKind};
+use crate::syntax::ast::{
+    ActionFault, Dims, Expect, Expr, Given, OperatorAct, SourceFault, Test, TestLine, TestLineKind,
+};
 use crate::syntax::grammar::Rule;
 use crate::syntax::recover::Context;
 
@@ -40,6 +42,7 @@ impl Builder<'_> {
         let span = self.span(&p);
         let mut time = |rule| child(p.clone(), rule).map(|t| self.value_in(t, span));
         let (from, to, at) = (time(Rule::from_time), time(Rule::to_time), time(Rule::at_time));
+        let slices = self.slices(&p);
         let kind = match p.as_rule() {
             Rule::assume => TestLineKind::AssumeHealthy,
             Rule::starts => TestLineKind::Starts(self.value_in(p, span)),
@@ -60,7 +63,10 @@ impl Builder<'_> {
                 let hangs = child(p, Rule::kw_hangs).is_some();
                 TestLineKind::Action { action, how: if hangs { ActionFault::Hangs } else { ActionFault::Fails } }
             }
-            Rule::operator_line => TestLineKind::Operator(self.operator(p)?),
+            Rule::operator_line => {
+                let who = child(p.clone(), Rule::as_who).and_then(|w| child(w, Rule::text)).map(|t| self.text(&t));
+                TestLineKind::Operator { act: self.operator(p)?, who }
+            }
             Rule::port_line => {
                 let port = child(p.clone(), Rule::said).map(|n| self.name(&n))?;
                 let drifts_to = child(p, Rule::drifts).map(|d| self.value_in(d, span));
@@ -69,7 +75,14 @@ impl Builder<'_> {
             Rule::expect => self.expect(p)?,
             _ => return None,
         };
-        Some(TestLine { kind, from, to, at, span })
+        Some(TestLine { kind, from, to, at, slices, span })
+    }
+
+    /// The brackets behind what happens, or behind the verb: of which slices a line speaks. Those of an expression lie deeper.
+    fn slices(&mut self, p: &P<'_>) -> Option<Dims> {
+        let own = child(p.clone(), Rule::index);
+        let index = own.or_else(|| p.clone().into_inner().find_map(|q| child(q, Rule::index)))?;
+        Some(Dims { span: self.span(&index), dims: self.dims(index, &mut 0) })
     }
 
     fn given(&mut self, p: P<'_>) -> Option<TestLineKind> {
@@ -105,17 +118,11 @@ impl Builder<'_> {
 
     fn operator(&mut self, p: P<'_>) -> Option<OperatorAct> {
         p.into_inner().find_map(|q| match q.as_rule() {
-            Rule::approves => {
-                let mut texts = q.into_inner().filter(|t| t.as_rule() == Rule::text).map(|t| self.text(&t));
-                texts.next().map(|group| OperatorAct::Approves { group, who: texts.next() })
-            }
+            Rule::approves => child(q, Rule::text).map(|t| OperatorAct::Approves(self.text(&t))),
             Rule::kw_pauses => Some(OperatorAct::Pauses),
             Rule::kw_resumes => Some(OperatorAct::Resumes),
             Rule::kw_aborts => Some(OperatorAct::Aborts),
-            Rule::resets => {
-                let who = q.clone().into_inner().find(|t| t.as_rule() == Rule::text).map(|t| self.text(&t));
-                child(q, Rule::said).map(|n| OperatorAct::Resets { switch: self.name(&n), who })
-            }
+            Rule::resets => child(q, Rule::said).map(|n| OperatorAct::Resets(self.name(&n))),
             Rule::kills => child(q, Rule::said).map(|n| OperatorAct::Kills(self.name(&n))),
             _ => None,
         })

@@ -162,6 +162,6 @@ impl Saved for TestLine {
 
     fn junk(b: &Builder<'_>, start: usize, end: usize) -> Option<Self> {
         let span = b.patched.span(start, end);
-        Some(Self { kind: TestLineKind::Junk, from: None, to: None, at: None, span })
+        Some(Self { kind: TestLineKind::Junk, from: None, to: None, at: None, slices: None, span })
     }
 }

@@ -120,6 +120,7 @@ pub(crate) fn said(rule: Rule) -> Said {
         Rule::no_history => Keyword("`keeps no history`"),
         Rule::approves => Keyword("`approves`"),
         Rule::kills => Keyword("`kills`"),
+        Rule::as_who => Keyword("`as`"),
         Rule::resets => Keyword("`resets`"),
         Rule::drifts => Keyword("`drifts to`"),
         Rule::expect_not => Keyword("`no`"),

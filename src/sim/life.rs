@@ -1,0 +1,248 @@
+//! One life in a test: the world around it, its ports, its actions under way, and what came of it. A rollout has one, or one for
+//! each of its slices.
+
+use super::coverage::Seen;
+use super::trace::{Cause, Event, Mark, Row, Trace};
+use super::world::World;
+use crate::check::tests::{Act, ActionLine, PortLine, Slices, Test};
+use crate::engine::{Effect, Operator, Record, Stage, State};
+use crate::plan::{ActionId, GuardId, Millis, PhaseId, Plan, PortId, PortKind, Setting, Time};
+use crate::syntax::ast::ActionFault;
+
+/// How a cancelled action ends.
+const CANCELLED: &str = "cancelled";
+
+/// An action under way.
+struct Under {
+    token: u32,
+    action: ActionId,
+    since: Millis,
+    cancelled: bool,
+}
+
+/// How an action ended.
+pub(super) struct Ended {
+    pub(super) token: u32,
+    pub(super) ok: bool,
+    pub(super) how: String,
+}
+
+/// A life.
+pub(super) struct Life<'t> {
+    plan: &'t Plan,
+    pub(super) world: World<'t>,
+    /// The lines of the test that speak of this life.
+    actions: Vec<&'t ActionLine>,
+    lines: Vec<&'t PortLine>,
+    /// What every port is.
+    ports: Vec<Setting>,
+    /// The request that is not read back yet.
+    asked: Option<(u32, Vec<(PortId, Setting)>)>,
+    running: Vec<Under>,
+    pub(super) trace: Trace,
+}
+
+impl<'t> Life<'t> {
+    /// The life of a slice, by its values; of a rollout without slices these are none.
+    pub(super) fn new(test: &'t Test, plan: &'t Plan, start: Time, key: &[String]) -> Self {
+        let off = |kind: &PortKind| match kind {
+            PortKind::Traffic | PortKind::RatioFlag(_) => Setting::Share(0.0),
+            PortKind::BoolFlag => Setting::Bool(false),
+            PortKind::CountFlag(_) => Setting::Count(0),
+        };
+        let ports: Vec<Setting> = plan.ports.iter().map(|p| off(&p.kind)).collect();
+        let means = |s: &Slices| s.mean(key);
+        let trace = Trace {
+            rows: Vec::new(),
+            marks: Vec::new(),
+            guards: plan.guards.len(),
+            ports: ports.iter().enumerate().map(|(i, s)| (0, PortId::at(i), *s)).collect(),
+            events: Vec::new(),
+            end: 0,
+            verdict: None,
+            seen: Seen::of(plan),
+            slices: Vec::new(),
+        };
+        Self {
+            plan,
+            world: World::new(test, plan, start, test.givens.iter().filter(|g| means(&g.slices)).collect()),
+            actions: test.actions.iter().filter(|l| means(&l.slices)).collect(),
+            lines: test.ports.iter().filter(|l| means(&l.slices)).collect(),
+            ports,
+            asked: None,
+            running: Vec::new(),
+            trace,
+        }
+    }
+
+    /// What every port is, before anything is changed.
+    pub(super) fn originals(&self) -> Vec<(PortId, Setting)> {
+        self.ports.iter().enumerate().map(|(i, s)| (PortId::at(i), *s)).collect()
+    }
+
+    /// The runner is gone: actions go down with it, and nobody waits for what was asked for.
+    pub(super) fn stopped(&mut self) {
+        self.running.clear();
+        self.asked = None;
+    }
+
+    /// The actions that end just before the check at `at`.
+    pub(super) fn ended(&mut self, at: Millis) -> Vec<Ended> {
+        let mut out = Vec::new();
+        for under in std::mem::take(&mut self.running) {
+            let line = self.actions.iter().rev().find(|l| l.action == under.action && l.during.holds(under.since));
+            let timeout = self.plan.actions.get(under.action.index()).map_or(0, |a| a.timeout);
+            let how = line.map(|l| l.how);
+            if how == Some(ActionFault::Hangs) && !under.cancelled && at - under.since < timeout {
+                self.running.push(under);
+                continue;
+            }
+            let (ok, how) = match (under.cancelled, how) {
+                (true, _) => (false, CANCELLED.to_owned()),
+                (false, None) => (true, String::from("exit status 0")),
+                (false, Some(ActionFault::Fails)) => (false, String::from("exit status 1")),
+                (false, Some(ActionFault::Hangs)) => {
+                    (false, format!("not done within {}", crate::plan::show::duration(timeout)))
+                }
+            };
+            out.push(Ended { token: under.token, ok, how });
+        }
+        out
+    }
+
+    /// What others have set from `from` up to the check at `at`.
+    pub(super) fn drift(&mut self, at: Millis, from: Millis) {
+        for line in &self.lines {
+            if let PortLine { ports, drifts_to: Some(to), during, .. } = line
+                && (from..=at).contains(&during.from)
+            {
+                for port in ports {
+                    if let Some(slot) = self.ports.get_mut(port.index()) {
+                        *slot = *to;
+                    }
+                }
+            }
+        }
+    }
+
+    /// The request that is read back just before the check at `at`, if it is.
+    pub(super) fn verified(&mut self, at: Millis) -> Option<(u32, Vec<(PortId, Setting)>)> {
+        if self.asked.as_ref()?.1.iter().any(|(p, _)| self.port_fails(*p, at)) {
+            return None;
+        }
+        let (epoch, settings) = self.asked.take()?;
+        for (port, to) in &settings {
+            if let Some(slot) = self.ports.get_mut(port.index()) {
+                *slot = *to;
+            }
+        }
+        Some((epoch, settings))
+    }
+
+    fn port_fails(&self, port: PortId, at: Millis) -> bool {
+        self.lines.iter().any(|l| l.drifts_to.is_none() && l.during.holds(at) && l.ports.contains(&port))
+    }
+
+    /// What a check reads of the ports, with the request that was verified by then.
+    pub(super) fn ports(&self, at: Millis, state: &State, live: bool) -> (Vec<Option<Setting>>, u32) {
+        let epoch = if live && state.target.verified.is_some() { state.target.epoch } else { 0 };
+        let one = |(i, s): (usize, &Setting)| (live && !self.port_fails(PortId::at(i), at)).then_some(*s);
+        (self.ports.iter().enumerate().map(one).collect(), epoch)
+    }
+
+    /// Notes what ports are read as at a check.
+    pub(super) fn read(&mut self, at: Millis) {
+        for (i, is) in self.ports.iter().enumerate() {
+            let port = PortId::at(i);
+            if !self.port_fails(port, at) && self.trace.port(at, port) != Some(*is) {
+                self.trace.ports.push((at, port, *is));
+            }
+        }
+    }
+
+    /// Notes how things stand after a check.
+    pub(super) fn row(&mut self, at: Millis, state: &State) {
+        let phase = match state.stage {
+            Stage::Phase(p) => Some(p),
+            _ => None,
+        };
+        self.trace.rows.push(Row { at, phase, paused: state.paused.is_some() });
+        for (i, g) in state.guards.iter().enumerate() {
+            self.trace.marks.push(match g.word {
+                Some(_) if g.active && self.world.assumes(GuardId::at(i)) => Mark::Assumed,
+                Some(w) if g.active => Mark::Word(w),
+                _ => Mark::Off,
+            });
+        }
+    }
+
+    /// Does what a step asked for, and notes it; `state` is that after the step.
+    pub(super) fn perform(&mut self, at: Millis, state: &State, effects: &mut Vec<Effect>) {
+        self.trace.seen.happened(self.plan, state, effects);
+        for e in effects.drain(..) {
+            self.one(at, e);
+        }
+    }
+
+    fn one(&mut self, at: Millis, effect: Effect) {
+        let plan = self.plan;
+        let phase = |name: &str| plan.phases.iter().position(|p| p.name == name).map(PhaseId::at);
+        let event = match effect {
+            Effect::Record(r) => match *r {
+                Record::Refused { reasons } => Some(Event::Refused(reasons)),
+                Record::Entered { phase: name, .. } => phase(&name).map(Event::Entered),
+                Record::Passed { phase: name, .. } => phase(&name).map(Event::Passed),
+                Record::Paused { explanation } => Some(Event::Paused(Cause::of(&explanation))),
+                Record::Resumed { .. } => Some(Event::Resumed),
+                Record::Promoted { .. } => Some(Event::Promoted),
+                Record::Rollback { to, explanation, .. } => {
+                    Some(Event::Rollback(to.and_then(|t| phase(&t)), Cause::of(&explanation)))
+                }
+                Record::KillSwitch { switch, explanation, .. } => {
+                    plan.switch(&switch).map(|s| Event::Killed(s, Cause::of(&explanation)))
+                }
+                Record::Snapshot { .. } => Some(Event::Snapshot),
+                _ => None,
+            },
+            Effect::Apply { epoch, settings, .. } => {
+                self.asked = Some((epoch, settings));
+                None
+            }
+            Effect::Run { token, action, cause } => {
+                self.running.push(Under { token, action, since: at, cancelled: false });
+                self.trace.events.push((at, Event::Ran(action, cause)));
+                None
+            }
+            Effect::CancelRuns => {
+                // what is cancelled ends badly, and says so before the next check
+                self.running.iter_mut().for_each(|r| r.cancelled = true);
+                None
+            }
+            Effect::Notify { channels, .. } => {
+                self.trace.events.extend(channels.into_iter().map(|c| (at, Event::Notified(c))));
+                None
+            }
+            // whoever joins the lives has told the others
+            Effect::Halt { .. } => None,
+            Effect::Finish(verdict) => Some(Event::Finished(verdict)),
+        };
+        self.trace.events.extend(event.map(|e| (at, e)));
+    }
+}
+
+/// What a person's line is to the engine.
+pub(super) fn operator(act: Act) -> Operator {
+    match act {
+        Act::Approve(group) => Operator::Approve(group),
+        Act::Pause => Operator::Pause,
+        Act::Resume => Operator::Resume,
+        Act::Abort => Operator::Abort,
+        Act::Kill(switch) => Operator::Kill(switch),
+        Act::Reset(switch) => Operator::Reset(switch),
+    }
+}
+
+/// Why it is done: a reset wants a reason, and the line is one.
+pub(super) fn why(act: Act) -> String {
+    String::from(if matches!(act, Act::Reset(_)) { "the test says so" } else { "" })
+}
