@@ -113,7 +113,8 @@ async fn a_row_a_slice_and_a_query_a_question() {
     assert_eq!(number(row(&rows, "away")), 7.0);
 
     // an expression; what died is old, not fresh
-    let query = "sum by (tenant, sev) (increase(right_total[15m])) / sum by (tenant, sev) (increase(decided_total[15m]))";
+    let query =
+        "sum by (tenant, sev) (increase(right_total[15m])) / sum by (tenant, sev) (increase(decided_total[15m]))";
     let ask = Ask::PromQl { query: query.into(), selectors: vec![sel("right_total"), sel("decided_total")] };
     let before = asked(&server);
     let rows = p.ask_by(&ask, &by, end, None).await.unwrap();
@@ -163,7 +164,8 @@ async fn a_row_a_slice_and_a_query_a_question() {
     assert!(number(row(&rows, "t1")) > 5.0);
 
     // what is no row a slice
-    let Err(Missing::Failed { message }) = p.ask_by(&Ask::PromQl { query: "1".into(), selectors: vec![] }, &by, end, None).await
+    let Err(Missing::Failed { message }) =
+        p.ask_by(&Ask::PromQl { query: "1".into(), selectors: vec![] }, &by, end, None).await
     else {
         panic!("a number is no answer for slices")
     };

@@ -3,7 +3,8 @@
 
 use super::expr::Lower;
 use super::signatures;
-use crate::plan::{Arg, Bindings, Plan, Unbuilt};
+use crate::plan::placeholder::is_unfilled;
+use crate::plan::{Bindings, Plan, Unbuilt};
 use crate::syntax::ast::{Item, Name};
 use crate::syntax::diagnostic::Diagnostic;
 use crate::syntax::source::{SourceMap, Span};
@@ -41,13 +42,13 @@ pub fn cannot_run(plan: &Plan, map: &SourceMap) -> Vec<Diagnostic> {
 
 /// The same for what an environment binds.
 #[must_use]
-pub fn cannot_bind(bindings: &Bindings, map: &SourceMap) -> Vec<Diagnostic> {
+pub fn cannot_bind(plan: &Plan, bindings: &Bindings, map: &SourceMap) -> Vec<Diagnostic> {
     let mut out = Vec::new();
     let all = bindings.bindings.iter().map(|(n, b)| (n.as_str(), b));
     for (name, b) in all.chain(bindings.evidence.iter().map(|b| ("evidence", b))) {
         if !signatures::is_built(&b.backend) {
             out.push(refused(&format!("{} = {}(…)", name, b.backend), &b.place, map));
-        } else if b.args.values().any(Arg::is_unfilled) {
+        } else if is_unfilled(plan, name, b) {
             out.push(refused("${…} in an environment", &b.place, map));
         }
     }

@@ -15,6 +15,6 @@ pub mod preflight;
 pub mod teller;
 pub mod watcher;
 
-pub use backends::Backends;
+pub use backends::{Backends, SlicePorts};
 pub use executor::{Executor, Outcome};
 pub use observe::{Observer, View};

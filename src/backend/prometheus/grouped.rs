@@ -118,7 +118,10 @@ impl Prometheus {
         let newest = |s: &Selector| format!("max by ({}) (timestamp({}))", list(by), s.0);
         let (data, ages) = tokio::try_join!(self.api.query(query, at), self.ages(selectors, by, at, newest))?;
         let Data::Vector(items) = data else {
-            return Err(self.api.error("its answer for all slices at once is no vector").help("group the query: `by (${by})`"));
+            return Err(self
+                .api
+                .error("its answer for all slices at once is no vector")
+                .help("group the query: `by (${by})`"));
         };
         let sorted = Sorted::of(items, |item| of_metric(by, &item.metric));
         let dead = |slice: &Vec<String>| ages.of(slice).is_none();
@@ -128,7 +131,8 @@ impl Prometheus {
         };
         Ok(sorted.rows(|slice, items| {
             let series = items.len();
-            let value = read(items).unwrap_or_else(|words| Err(Missing::Failed { message: self.api.error(words).message }));
+            let value =
+                read(items).unwrap_or_else(|words| Err(Missing::Failed { message: self.api.error(words).message }));
             if let Err(Missing::Ambiguous { .. }) = value {
                 return ambiguous(series);
             }
@@ -137,13 +141,18 @@ impl Prometheus {
     }
 
     /// When there last was a sample of slices that have none now; see [`super::age::Age::search`].
-    async fn older(&self, selectors: &[Selector], by: &[String], at: Time, range: Millis) -> Result<Ages, BackendError> {
+    async fn older(
+        &self,
+        selectors: &[Selector],
+        by: &[String],
+        at: Time,
+        range: Millis,
+    ) -> Result<Ages, BackendError> {
         let range = range.max(LOOKBACK);
         let step = self.scrape.max(range / 1000);
         let labels = list(by);
-        let last = |Selector(s): &Selector| {
-            format!("max by ({labels}) (max_over_time(timestamp({s})[{range}ms:{step}ms]))")
-        };
+        let last =
+            |Selector(s): &Selector| format!("max by ({labels}) (max_over_time(timestamp({s})[{range}ms:{step}ms]))");
         self.ages(selectors, by, at, last).await
     }
 
