@@ -18,6 +18,8 @@ mod course;
 mod given;
 #[path = "engine/groups.rs"]
 mod groups;
+#[path = "engine/halt.rs"]
+mod halt;
 #[path = "engine/kill.rs"]
 mod kill;
 #[path = "engine/props.rs"]

@@ -186,7 +186,11 @@ pub(super) fn consequence(
 ) {
     match what {
         Consequence::Tell | Consequence::Hold => {}
-        Consequence::Pause | Consequence::Halt => latch_pause(plan, state, at, why, out),
+        Consequence::Pause => latch_pause(plan, state, at, why, out),
+        Consequence::Halt => {
+            out.push(Effect::Halt { explanation: why.clone() });
+            latch_pause(plan, state, at, why, out);
+        }
         Consequence::Rollback(Some(to)) if to < state.phase => roll_back_to(plan, state, at, to, why, out),
         Consequence::Rollback(Some(_)) => {}
         Consequence::Rollback(None) => roll_back(plan, state, at, Verdict::RolledBack, why, out),

@@ -104,7 +104,8 @@ pub(super) fn check_guards(check: Check<'_>, state: &mut State, out: &mut Vec<Ef
         wishes.push(Wish::Tell(Happening::Breach, explanation.summary.clone()));
         match guard.otherwise {
             Consequence::Tell | Consequence::Hold => {}
-            Consequence::Pause | Consequence::Halt => wishes.push(Wish::Pause(explanation)),
+            Consequence::Pause => wishes.push(Wish::Pause(explanation)),
+            Consequence::Halt => wishes.push(Wish::Halt(explanation)),
             Consequence::Rollback(Some(to)) if to >= state.phase => {}
             Consequence::Rollback(to) => wishes.push(match guard.kill {
                 Some(switch) => Wish::Kill(switch, explanation),

@@ -2,7 +2,15 @@
 //! networks; everything it knows of the world came in with an [`Input`], everything it wants done goes out as an [`Effect`].
 //!
 //! `run`, and later `test`, `sim` and `repl`, drive this same step; only the clock, the observations and the performer of
-//! effects differ. Given the same plan and inputs it returns the same effects, byte for byte.
+//! effects differ. Given the same plan and inputs it returns the same effects, byte for byte, on every machine:
+//!
+//! - Numbers are 64-bit floats under `+ - * /`, comparisons and rounding, which IEEE 754 defines to the last bit. `powf`, `exp`,
+//!   `ln` and their like come from the platform's mathematics and may differ by a bit: whoever needs one takes it from `libm`,
+//!   in pure Rust. `min` and `max` of 0 and -0 may give either: [`value`] makes every zero that it computes a positive one.
+//! - Sums are taken in the order of the plan (operands from left to right) and of time (one increment a check), never in that of
+//!   a map; nothing here or in the plan is kept in a map that hashes.
+//! - What is journalled is read back to the last bit: JSON numbers are written in the shortest form that reads back the same
+//!   (`float_roundtrip`), and no state holds what JSON cannot say (NaN, ±∞).
 
 mod advance;
 pub mod eval;

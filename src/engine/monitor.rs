@@ -5,10 +5,13 @@
 //! measure of what is known true and an optimistic one of what is not known false; it is true when the first suffices, false
 //! when not even the second does, else unknown. State is integers; a check costs O(1) amortised, however long `d` is.
 
+mod window;
+mod wire;
+
 use super::truth::Truth;
 use crate::plan::{Millis, Temporal, Time};
 use serde::{Deserialize, Serialize};
-use std::collections::VecDeque;
+use window::Window;
 
 /// What a monitor must know of the rollout's clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,58 +36,52 @@ impl Pace {
     }
 }
 
-/// A stretch over which one value stood.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-struct Segment {
-    start: Time,
-    end: Time,
-    value: Truth,
-}
-
-/// The state of one temporal operator.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+/// The state of one temporal operator: 48 bytes, and for the operators with a window what lies in it beside. In a journal it has
+/// the form of [`wire`].
+#[derive(Debug, Clone, Default)]
 pub struct Monitor {
-    /// The last check and what the operand was at it.
-    last: Option<(Time, Truth)>,
-    /// What the operator was at that check.
-    value: Option<Truth>,
+    /// The last check, where there was one.
+    at: Time,
     /// Length of the unknown stretch that ends at the last check.
     unknown_for: Millis,
     /// Pessimistic measure: milliseconds, or checks.
     known: i64,
-    /// Optimistic measure, where it is not derived from `since`.
+    /// Optimistic measure: milliseconds, or checks; while `running`, the start of the run without a false check.
     possible: i64,
-    /// Start of the run without a false check.
-    since: Option<Time>,
-    /// `k of n`: the last n planned checks.
-    slots: VecDeque<Truth>,
-    /// `p% of d`: the stretches inside the window; neighbours with one value are merged.
-    segments: VecDeque<Segment>,
+    /// What the window of `k of n` or `p% of d` holds.
+    window: Option<Box<Window>>,
+    /// What the operand was at the last check.
+    operand: Option<Truth>,
+    /// What the operator was at that check.
+    value: Option<Truth>,
+    /// `for d`: a run without a false check is under way.
+    running: bool,
 }
 
 impl Monitor {
     /// Takes the operand's value at a check and returns the operator's. A second call for the same check returns the same.
     pub fn step(&mut self, op: Temporal, pace: Pace, at: Time, operand: Truth) -> Truth {
-        if let (Some((t, _)), Some(value)) = (self.last, self.value)
-            && t == at
+        if let (Some(_), Some(value)) = (self.operand, self.value)
+            && self.at == at
         {
             return value;
         }
-        let length = self.last.map_or(0, |(t, _)| at - t);
+        let length = if self.operand.is_some() { at - self.at } else { 0 };
         // the value that stood over the stretch since the last check; a gap makes it unknown
-        let stood = self.last.map(|(_, v)| if pace.is_gap(length) { Truth::Unknown } else { v });
-        self.unknown_for = match (stood, self.last) {
-            (Some(Truth::Unknown), Some((_, Truth::Unknown))) => self.unknown_for + length,
+        let stood = if pace.is_gap(length) { Some(Truth::Unknown) } else { self.operand };
+        self.unknown_for = match (stood, self.operand) {
+            (Some(Truth::Unknown), Some(Truth::Unknown)) => self.unknown_for + length,
             (Some(Truth::Unknown), _) => length,
             _ => 0,
         };
         let value = match op {
             Temporal::For(d) => self.for_duration(pace, at, operand, length, stood, d),
             Temporal::Checks(n) => self.for_checks(pace, operand, length, i64::from(n)),
-            Temporal::KOfN(k, n) => self.k_of_n(pace, operand, length, i64::from(k), i64::from(n)),
+            Temporal::KOfN(k, n) => self.k_of_n(pace, operand, length, i64::from(k), n as usize),
             Temporal::ShareOf(share, d) => self.share_of(at, length, stood, i64::from(share), d),
         };
-        self.last = Some((at, operand));
+        self.at = at;
+        self.operand = Some(operand);
         self.value = Some(value);
         value
     }
@@ -104,7 +101,7 @@ impl Monitor {
     /// Start of the run without a false check.
     #[must_use]
     pub fn since(&self) -> Option<Time> {
-        self.since
+        self.running.then_some(self.possible)
     }
 
     fn blackout(&self, pace: Pace) -> bool {
@@ -121,23 +118,22 @@ impl Monitor {
         d: Millis,
     ) -> Truth {
         if operand.is_false() {
-            (self.known, self.since) = (0, None);
+            (self.known, self.possible, self.running) = (0, 0, false);
             return Truth::False;
         }
-        let since = match (self.since, self.last) {
-            (Some(since), _) => {
-                if self.blackout(pace) {
-                    self.known = 0;
-                } else if stood == Some(Truth::True) {
-                    self.known += length;
-                }
-                since
+        if self.running {
+            if self.blackout(pace) {
+                self.known = 0;
+            } else if stood == Some(Truth::True) {
+                self.known += length;
             }
+        } else {
             // the run may have begun at the first missed check after the last false one
-            (None, Some((t, _))) if pace.missed(length) > 0 => t + pace.check_every,
-            (None, _) => at,
-        };
-        self.since = Some(since);
+            let missed_some = self.operand.is_some() && pace.missed(length) > 0;
+            self.possible = if missed_some { self.at + pace.check_every } else { at };
+            self.running = true;
+        }
+        let since = self.possible;
         if operand.is_true() && self.known >= d {
             Truth::True
         } else if at - since < d {
@@ -166,15 +162,12 @@ impl Monitor {
         }
     }
 
-    fn k_of_n(&mut self, pace: Pace, operand: Truth, length: Millis, k: i64, n: i64) -> Truth {
-        let missed = usize::try_from(pace.missed(length).min(n)).unwrap_or(0);
-        for value in std::iter::repeat_n(Truth::Unknown, missed).chain([operand]) {
-            self.slots.push_back(value);
+    fn k_of_n(&mut self, pace: Pace, operand: Truth, length: Millis, k: i64, n: usize) -> Truth {
+        let slots = &mut self.window.get_or_insert_default().slots;
+        for value in std::iter::repeat_n(Truth::Unknown, missed(pace, length, n)).chain([operand]) {
             self.known += i64::from(value.is_true());
             self.possible += i64::from(!value.is_false());
-            if i64::try_from(self.slots.len()).unwrap_or(i64::MAX) > n
-                && let Some(old) = self.slots.pop_front()
-            {
+            if let Some(old) = slots.push(value, n) {
                 self.known -= i64::from(old.is_true());
                 self.possible -= i64::from(!old.is_false());
             }
@@ -190,31 +183,16 @@ impl Monitor {
 
     /// `share` in millionths. Time before the first check counts as not true.
     fn share_of(&mut self, at: Time, length: Millis, stood: Option<Truth>, share: i64, d: Millis) -> Truth {
+        let stretches = &mut self.window.get_or_insert_default().stretches;
         if let Some(value) = stood {
-            let merged =
-                self.segments.back_mut().filter(|s| s.value == value && s.end == at - length).map(|s| s.end = at);
-            if merged.is_none() {
-                self.segments.push_back(Segment { start: at - length, end: at, value });
-            }
+            stretches.push(at - length, at, value);
             self.known += if value.is_true() { length } else { 0 };
             self.possible += if value.is_false() { 0 } else { length };
         }
-        let start = at - d;
-        // drop or cut what has left the window
-        while let Some(first) = self.segments.front_mut() {
-            if first.start >= start {
-                break;
-            }
-            let gone = first.end.min(start) - first.start;
-            self.known -= if first.value.is_true() { gone } else { 0 };
-            self.possible -= if first.value.is_false() { 0 } else { gone };
-            first.start += gone;
-            if first.start >= first.end {
-                self.segments.pop_front();
-            } else {
-                break;
-            }
-        }
+        stretches.forget(at - d, |value, gone| {
+            self.known -= if value.is_true() { gone } else { 0 };
+            self.possible -= if value.is_false() { 0 } else { gone };
+        });
         // milliseconds times millionths: 106 days of milliseconds fit 63 bits a thousand times over
         if self.known.saturating_mul(1_000_000) >= share.saturating_mul(d) {
             Truth::True
@@ -224,6 +202,11 @@ impl Monitor {
             Truth::Unknown
         }
     }
+}
+
+/// Missed checks that the window of the last n planned checks takes in.
+fn missed(pace: Pace, length: Millis, n: usize) -> usize {
+    usize::try_from(pace.missed(length)).map_or(0, |missed| missed.min(n))
 }
 
 /// A stopwatch that never resets: observed time during which something stood true (`hold`, `within`, elapsed time).

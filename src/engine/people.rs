@@ -106,6 +106,13 @@ pub(super) fn operator(
     }
 }
 
+/// Another life has halted all of them.
+pub(super) fn halted(plan: &Plan, state: &mut State, at: Time, why: &Explanation, out: &mut Vec<Effect>) {
+    if matches!(state.stage, Stage::Phase(_)) {
+        latch_pause(plan, state, at, why.clone(), out);
+    }
+}
+
 /// After a stop: an unfinished rollback first, then what was asked for and not confirmed; nothing skipped, nothing begun again.
 pub(super) fn recovered(plan: &Plan, state: &mut State, at: Time, out: &mut Vec<Effect>) {
     let lowers = state.target.lowers;

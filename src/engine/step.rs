@@ -3,7 +3,7 @@
 use super::eval::Check;
 use super::explain::Explanation;
 use super::given::Given;
-use super::people::{action_ended, operator, recovered};
+use super::people::{action_ended, halted, operator, recovered};
 use super::reactions;
 use super::record::Record;
 use super::rollback::verified;
@@ -76,6 +76,14 @@ pub enum Input<'a> {
         /// Why.
         why: String,
     },
+    /// Another life of the same rollout has halted all of them: this one is paused too, for the same reason. Nothing is asked
+    /// of one that is being taken back, or over.
+    Halted {
+        /// When.
+        at: Time,
+        /// Why, as the life said that halted ([`Effect::Halt`]).
+        explanation: &'a Explanation,
+    },
     /// A runner has loaded this state after a stop: what was asked for and is not confirmed is asked for again.
     Recovered {
         /// When.
@@ -100,8 +108,10 @@ pub enum Operator {
     Kill(SwitchId),
 }
 
-/// What the engine wants done. Effects come in the order in which they are to be journalled and begun.
-#[derive(Debug, Clone, PartialEq)]
+/// What the engine wants done. Effects come in the order in which they are to be journalled and begun. Serialised, the effects of
+/// a run are the bytes that must be the same on every machine (`tests/determinism.rs`).
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Effect {
     /// Write this into the journal.
     Record(Box<Record>),
@@ -125,6 +135,11 @@ pub enum Effect {
     },
     /// End every action under way.
     CancelRuns,
+    /// Pause every other life of the rollout ([`Input::Halted`]). This one is paused already, or is being taken back.
+    Halt {
+        /// The rule that asks for it.
+        explanation: Explanation,
+    },
     /// Tell people.
     Notify {
         /// Where.
@@ -155,6 +170,8 @@ pub(super) enum Wish {
     Tell(Happening, String),
     /// Latch a pause.
     Pause(Explanation),
+    /// Latch a pause here and in every other life.
+    Halt(Explanation),
     /// Take back: to a phase, or everything.
     Rollback(Option<PhaseId>, Explanation),
     /// Throw a kill switch, which takes everything back.
@@ -180,6 +197,7 @@ pub fn step_given(plan: &Plan, state: &mut State, input: Input<'_>, given: Given
         Input::Verified { at, epoch, read } => verified(plan, state, at, epoch, &read, out),
         Input::ActionEnded { at, token, ok, how, output } => action_ended(plan, state, at, token, ok, how, output, out),
         Input::Operator { at, act, who, why } => operator(plan, state, at, act, &who, &why, out),
+        Input::Halted { at, explanation } => halted(plan, state, at, explanation, out),
         Input::Recovered { at } => recovered(plan, state, at, out),
     }
     reactions::merge_notices(out);

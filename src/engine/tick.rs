@@ -28,7 +28,8 @@ pub(super) fn accumulate(check: Check<'_>, state: &mut State) {
             _ => None,
         };
         if let Some(acc) = state.accumulators.get_mut(slot as usize) {
-            acc.sum += got.unwrap_or(0.0);
+            // ∞ has no JSON: a state that held it could not be read back
+            acc.sum = (acc.sum + got.unwrap_or(0.0)).clamp(f64::MIN, f64::MAX);
             acc.behind = got.is_none();
         }
     }
@@ -175,7 +176,8 @@ fn no_data(check: Check<'_>, state: &mut State) -> Option<Wish> {
     let explanation = Explanation::plain(plan, state, at, "no data", "no data", summary);
     match plan.no_data.otherwise {
         Consequence::Tell | Consequence::Hold => None,
-        Consequence::Pause | Consequence::Halt => Some(Wish::Pause(explanation)),
+        Consequence::Pause => Some(Wish::Pause(explanation)),
+        Consequence::Halt => Some(Wish::Halt(explanation)),
         Consequence::Rollback(to) => Some(Wish::Rollback(to, explanation)),
     }
 }
@@ -255,16 +257,17 @@ fn promote_conditions(check: Check<'_>, state: &mut State) {
     state.promote = values;
 }
 
-/// One tick decides once: kill > rollback > halt and pause > promote; of several rollbacks the earliest target wins. Returns whether a
-/// rollback began.
+/// One tick decides once: kill > rollback > halt > pause > promote; of several rollbacks the earliest target wins. A rollback of this
+/// life takes nothing from a `halt`: the other lives are paused all the same. Returns whether a rollback began.
 fn decide(plan: &Plan, state: &mut State, at: Time, wishes: Vec<Wish>, out: &mut Vec<Effect>) -> bool {
     let mut back: Option<(Option<PhaseId>, Explanation)> = None;
-    let mut pause = None;
+    let (mut halt, mut pause) = (None, None);
     let mut kills = Vec::new();
     for wish in wishes {
         match wish {
             Wish::Tell(happening, text) => reactions::happened(plan, state, at, happening, &text, "", out),
             Wish::Pause(why) => pause = pause.or(Some(why)),
+            Wish::Halt(why) => halt = halt.or(Some(why)),
             Wish::Kill(switch, why) => kills.push(Thrown::by_guard(switch, why)),
             // inert unless it leads back
             Wish::Rollback(Some(to), _) if to >= state.phase => {}
@@ -275,6 +278,9 @@ fn decide(plan: &Plan, state: &mut State, at: Time, wishes: Vec<Wish>, out: &mut
                 }
             }
         }
+    }
+    if let Some(why) = &halt {
+        out.push(Effect::Halt { explanation: why.clone() });
     }
     if !kills.is_empty() {
         kill(plan, state, at, kills, Verdict::RolledBack, out);
@@ -287,7 +293,7 @@ fn decide(plan: &Plan, state: &mut State, at: Time, wishes: Vec<Wish>, out: &mut
         }
         return true;
     }
-    if let Some(why) = pause {
+    if let Some(why) = halt.or(pause) {
         latch_pause(plan, state, at, why, out);
     }
     false

@@ -104,8 +104,9 @@ impl Num {
             let causes = if causes == Causes::NONE { Causes::THIN } else { causes };
             return Self::missing(causes);
         }
-        let lo = corners.iter().copied().fold(f64::INFINITY, f64::min);
-        let hi = corners.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        // `min` and `max` may give either zero of 0 and -0; adding 0 makes both the positive one, here and everywhere
+        let lo = corners.iter().copied().fold(f64::INFINITY, f64::min) + 0.0;
+        let hi = corners.iter().copied().fold(f64::NEG_INFINITY, f64::max) + 0.0;
         let overflow = causes == Causes::NONE && !(lo.is_finite() && hi.is_finite());
         if overflow {
             return Self::missing(Causes::THIN);
@@ -224,6 +225,20 @@ fn equal(a: Num, b: Num) -> Truth {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_zero_that_is_computed_is_positive() {
+        let zero = |n: Num| assert_eq!((n.lo.to_bits(), n.hi.to_bits()), (0, 0), "{n:?}");
+        let (plus, minus) = (Num::known(0.0), Num::known(-0.0));
+        for (a, b) in [(plus, minus), (minus, plus), (minus, minus)] {
+            zero(a.greater(b));
+            zero(a.lesser(b));
+            zero(a.plus(b));
+            zero(a.times(b));
+            zero(a.over(Num::known(5.0)));
+        }
+        zero(Num::known(3.0).times(minus));
+    }
 
     fn lt(l: Num, r: f64, n: Option<u64>) -> (Truth, Causes) {
         compare(Compare::Lt, l, Num::known(r), n, Unit::Ratio)

@@ -76,7 +76,7 @@ fn seconds(v: f64) -> String {
 }
 
 fn bytes(v: f64) -> String {
-    for (name, size) in [("GiB", 1024.0_f64.powi(3)), ("MiB", 1024.0_f64.powi(2)), ("KiB", 1024.0)] {
+    for (name, size) in [("GiB", 1_073_741_824.0), ("MiB", 1_048_576.0), ("KiB", 1024.0)] {
         if v.abs() >= size {
             return format!("{}{name}", number(v / size));
         }

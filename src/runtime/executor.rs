@@ -377,7 +377,8 @@ impl Executor {
                     });
                 }
             }
-            Effect::Notify { .. } | Effect::Finish(_) => {}
+            // a rollout with one life has no other that could be paused
+            Effect::Halt { .. } | Effect::Notify { .. } | Effect::Finish(_) => {}
         }
     }
 

@@ -302,6 +302,8 @@ impl<'t> Runner<'t> {
                 self.trace.events.extend(channels.into_iter().map(|c| (at, Event::Notified(c))));
                 None
             }
+            // nobody else to be paused
+            Effect::Halt { .. } => None,
             Effect::Finish(verdict) => Some(Event::Finished(verdict)),
         };
         self.trace.events.extend(event.map(|e| (at, e)));

@@ -568,6 +568,7 @@ impl<'w> Driver<'w> {
                     self.run.notices.push(format!("{when} {}: {title}", plan.channels[c.index()]));
                 }
             }
+            Effect::Halt { explanation } => line(format!("halts because {}", explanation.rule)),
             Effect::Finish(_) => {}
         }
     }
