@@ -47,6 +47,7 @@ pub mod reset;
 pub mod run;
 pub mod runs;
 mod side_by_side;
+mod run_slices;
 mod slice_ports;
 pub mod status;
 pub mod switches;

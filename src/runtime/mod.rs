@@ -8,6 +8,7 @@ pub mod clocks;
 pub mod executor;
 pub mod fault;
 pub mod fetch;
+pub mod fleet;
 pub mod journal;
 pub mod notices;
 pub mod observe;
