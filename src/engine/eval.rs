@@ -80,6 +80,8 @@ impl Check<'_> {
         };
         let reading = match &answer.value {
             Ok(r) => r,
+            // whoever asked for all slices at once has seen that others have a series
+            Err(Missing::Empty { others: Some(true) }) => return Err(Missing::Empty { others: Some(true) }),
             Err(Missing::Empty { .. }) => {
                 return Err(Missing::Empty { others: self.others(state, id) });
             }
@@ -347,12 +349,14 @@ fn accumulated(check: Check<'_>, state: &State, input: InputId, slot: u32) -> Nu
         return Num::missing(Causes::BLIND);
     };
     let scale = check.scale(input);
-    if !acc.behind {
+    if !acc.behind && !acc.short {
         return Num::known(acc.sum * scale);
     }
     // what has been counted stays counted; what is missing can only add to it
     let causes = match check.reading(state, input) {
         Err(why) => check.missing(&why).causes,
+        // nothing is missing now: it does not decide
+        Ok(_) if acc.short => Causes::NONE,
         Ok(_) => Causes::BLIND,
     };
     Num { lo: acc.sum * scale, hi: f64::INFINITY, events: None, causes }

@@ -63,7 +63,7 @@ pub(super) fn restart(plan: &Plan, state: &mut State, owner: Owner, which: impl 
             }
             Node::Accumulated { slot, since_phase, .. } if which(since_phase) => {
                 if let Some(a) = state.accumulators.get_mut(slot as usize) {
-                    a.sum = 0.0;
+                    (a.sum, a.short) = (0.0, false);
                 }
             }
             _ => {}
@@ -79,7 +79,7 @@ pub(super) fn count_anew(plan: &Plan, state: &mut State) {
         if let Node::Accumulated { slot, since_phase: true, .. } = *node
             && let Some(acc) = state.accumulators.get_mut(slot as usize)
         {
-            acc.sum = 0.0;
+            (acc.sum, acc.short) = (0.0, false);
         }
     }
 }

@@ -5,6 +5,7 @@
 //! measure of what is known true and an optimistic one of what is not known false; it is true when the first suffices, false
 //! when not even the second does, else unknown. State is integers; a check costs O(1) amortised, however long `d` is.
 
+pub(super) mod packed;
 mod window;
 mod wire;
 

@@ -116,7 +116,7 @@ fn run_limited(
 }
 
 /// How many times of a reaction have come due.
-fn due(trigger: &Trigger, elapsed: Millis) -> i64 {
+pub(super) fn due(trigger: &Trigger, elapsed: Millis) -> i64 {
     match trigger {
         Trigger::On(_) | Trigger::When(_) => 0,
         Trigger::Every(d) => elapsed / (*d).max(1),

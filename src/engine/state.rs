@@ -147,6 +147,10 @@ pub struct Accumulator {
     pub sum: f64,
     /// Whether the newest increments are still to come (the source did not answer at the last check).
     pub behind: bool,
+    /// Increments between were never counted: one question asks for all slices at once, and it went on while this one had no
+    /// answer. What was counted is then a lower bound, until the sum starts anew.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub short: bool,
 }
 
 /// What the run wants the world to be, and how far that is confirmed.

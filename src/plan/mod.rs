@@ -475,6 +475,18 @@ pub enum Step {
     },
 }
 
+impl Step {
+    /// What follows when it fails or takes too long.
+    #[must_use]
+    pub fn otherwise(&self) -> Option<Consequence> {
+        match self {
+            Self::Run { otherwise, .. } => Some(*otherwise),
+            Self::Promote { within, .. } | Self::HoldUntil { within, .. } => within.map(|(_, otherwise)| otherwise),
+            Self::Hold(_) | Self::HoldForever | Self::Ramp { .. } => None,
+        }
+    }
+}
+
 /// An action.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Action {

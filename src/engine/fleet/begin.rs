@@ -1,8 +1,12 @@
 //! Which slices begin: the least risky first, so many in so long.
 
-use super::Fleet;
-use super::keys::SliceId;
-use crate::plan::{Answer, Plan, PortId, Setting, SliceValues, Time};
+use super::step::{FleetEffect, Step};
+use super::{Fleet, SliceId, Waiting};
+use crate::engine::record::Record;
+use crate::engine::state::{Stage, Verdict};
+use crate::engine::step::{Effect, Input, step_given};
+use crate::plan::{Answer, Plan, PortId, Setting, Time};
+use std::collections::BTreeMap;
 
 /// A slice that begins at a check, with what was read for it before anything of it is changed.
 #[derive(Debug, Clone)]
@@ -17,29 +21,145 @@ pub struct Begin {
 
 impl Fleet {
     /// The slices that begin at a check at `at`, in their order: those that wait, the least risky first (`start slices by`), of
-    /// equal risk those seen first, as many as the limit leaves. Nobody begins while everything is halted.
+    /// equal risk those seen first, as many as the limit leaves. Whoever was refused comes after all who never were, so that they
+    /// keep nobody from beginning. Nobody begins while everything is halted.
     #[must_use]
     pub fn due(&self, plan: &Plan, at: Time) -> Vec<SliceId> {
-        if self.halted.is_some() || self.verdict.is_some() {
+        if self.halted.is_some() || self.verdict.is_some() || self.closed {
             return Vec::new();
         }
-        let by = plan.start_slices.as_ref().and_then(|s| plan.slices.iter().position(|d| d.name == s.by));
-        let rank = |slice: SliceId| -> usize {
-            let listed = by.and_then(|i| Some((plan.slices.get(i)?, self.key(slice)?.get(i)?)));
-            match listed {
-                Some((dim, value)) => match &dim.values {
-                    SliceValues::Listed(list) => list.iter().position(|v| v == value).unwrap_or(list.len()),
-                    SliceValues::Of(_) => 0,
-                },
-                None => 0,
-            }
-        };
-        let mut order: Vec<(usize, Time, SliceId)> = self.waiting.iter().map(|(s, t)| (rank(*s), *t, *s)).collect();
-        order.sort_unstable();
         let room = match plan.start_slices.as_ref().and_then(|s| s.limit) {
-            None => order.len(),
+            None => self.waiting.len(),
             Some((n, d)) => (n as usize).saturating_sub(self.starts.iter().filter(|t| at - **t < d).count()),
         };
-        order.into_iter().take(room).map(|(_, _, s)| s).collect()
+        let room = room.min(self.waiting.len());
+        if room == 0 {
+            return Vec::new();
+        }
+        let order = |w: &&Waiting| (w.tried, w.risk, w.seen, w.slice);
+        let mut list: Vec<&Waiting> = self.waiting.iter().collect();
+        if room < list.len() {
+            list.select_nth_unstable_by_key(room - 1, order);
+            list.truncate(room);
+        }
+        list.sort_unstable_by_key(order);
+        list.into_iter().map(|w| w.slice).collect()
+    }
+}
+
+impl Step<'_, '_> {
+    /// Those that are due begin, with what was read for them.
+    pub(super) fn begin(&mut self, at: Time, begins: Vec<Begin>, rolled_back: Option<Time>) {
+        let first = self.fleet.last.is_none();
+        if begins.is_empty() && !first {
+            return;
+        }
+        let mut read: BTreeMap<SliceId, Begin> = begins.into_iter().map(|b| (b.slice, b)).collect();
+        let due = self.fleet.due(self.plan, at);
+        let (mut begun, mut refused) = (0, BTreeMap::new());
+        for slice in due {
+            let Some(begin) = read.remove(&slice) else { continue };
+            match self.begin_one(at, begin, rolled_back) {
+                None => begun += 1,
+                Some(reasons) => {
+                    refused.insert(slice, reasons);
+                }
+            }
+        }
+        if let Some((_, d)) = self.plan.start_slices.as_ref().and_then(|s| s.limit) {
+            self.fleet.starts.retain(|t| at - *t < d);
+            self.fleet.starts.extend(std::iter::repeat_n(at, begun));
+        }
+        for w in &mut self.fleet.waiting {
+            if let Some(reasons) = refused.get(&w.slice) {
+                w.tried = Some(at);
+                if w.reasons != *reasons {
+                    w.reasons.clone_from(reasons);
+                    let effect = Effect::record(Record::Refused { reasons: reasons.clone() });
+                    self.out.push(FleetEffect { slice: Some(w.slice), effect });
+                }
+            }
+        }
+        self.forget_those_that_began();
+        if first && begun == 0 && self.fleet.halted.is_none() && !self.fleet.closed {
+            self.refuse(&refused);
+        }
+    }
+
+    /// Begins a slice; else why not, and then nothing of it has changed.
+    fn begin_one(&mut self, at: Time, begin: Begin, rolled_back: Option<Time>) -> Option<Vec<String>> {
+        let Begin { slice, originals, baseline } = begin;
+        let i = slice.index();
+        let answers = self.answers(slice);
+        self.load(i);
+        let desk = self.desk.as_mut();
+        let (state, effects) = (&mut desk.state, &mut desk.effects);
+        let input = Input::Start { at, originals, answers, baseline, rolled_back };
+        step_given(self.plan, state, input, (self.given)(slice), effects);
+        if state.stage == Stage::Done(Verdict::Refused) {
+            let reasons = effects.drain(..).find_map(|e| match e {
+                Effect::Record(r) => match *r {
+                    Record::Refused { reasons } => Some(reasons),
+                    _ => None,
+                },
+                _ => None,
+            });
+            self.desk.unload(self.fleet);
+            self.desk.state.baseline.fill(None);
+            return Some(reasons.unwrap_or_default());
+        }
+        self.fleet.lives.keep_baseline(i, &mut self.desk.state);
+        self.store(slice, at);
+        None
+    }
+
+    /// Slices that are no longer waiting, by whatever they began.
+    pub(super) fn forget_those_that_began(&mut self) {
+        let lives = &self.fleet.lives;
+        self.fleet.waiting.retain(|w| lives.stage(w.slice.index()) == Some(Stage::Idle));
+    }
+
+    /// Nobody could begin at the first check: nothing was changed, and nothing will be.
+    fn refuse(&mut self, refused: &BTreeMap<SliceId, Vec<String>>) {
+        let mut by_reason: Vec<(&str, Vec<SliceId>)> = Vec::new();
+        for (slice, reason) in refused.iter().flat_map(|(s, reasons)| reasons.iter().map(move |r| (*s, r.as_str()))) {
+            match by_reason.iter_mut().find(|(r, _)| *r == reason) {
+                Some((_, who)) => who.push(slice),
+                None => by_reason.push((reason, vec![slice])),
+            }
+        }
+        let mut reasons: Vec<String> = by_reason
+            .into_iter()
+            .map(|(reason, who)| {
+                if who.len() == refused.len() && who.len() > 1 {
+                    format!("all {} slices: {reason}", who.len())
+                } else {
+                    format!("{}: {reason}", super::notices::names(self.fleet, &who))
+                }
+            })
+            .collect();
+        let left = self.fleet.waiting.len() - refused.len();
+        if self.fleet.is_empty() {
+            let asked: Vec<&str> =
+                self.plan.seen_in.iter().filter_map(|i| Some(self.plan.inputs.get(i.index())?.metric.as_str())).collect();
+            let labels: Vec<&str> = self.plan.slices.iter().map(|s| s.label.as_str()).collect();
+            reasons.push(format!(
+                "no slice was seen: {} has no series with the label{} {}; look at it with `canary query`, and name the labels in \
+                 the environment (`labels {{ {} = \"…\" }}`)",
+                if asked.is_empty() { String::from("nothing that is asked") } else { asked.join(", ") },
+                if labels.len() == 1 { "" } else { "s" },
+                labels.join(", "),
+                self.plan.slices.first().map_or("slice", |s| s.name.as_str()),
+            ));
+        } else if left > 0 {
+            let tried = if refused.is_empty() { "none" } else { "and none of the others could begin" };
+            reasons.push(match refused.len() {
+                0 => format!("{left} slices were seen, and the ports of none could be read"),
+                _ => format!("{left} more slices were seen, {tried}"),
+            });
+        }
+        self.fleet.verdict = Some(Verdict::Refused);
+        self.tell_run(Effect::record(Record::Refused { reasons }));
+        self.tell_run(Effect::Finish(Verdict::Refused));
     }
 }

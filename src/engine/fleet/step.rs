@@ -1,13 +1,14 @@
 //! One step of all lives: `(plan, fleet, input) → effects`, each with the slice that it is of.
 
-use super::Fleet;
 use super::begin::Begin;
 use super::keys::SliceId;
 use super::observed::Observed;
+use super::work::Work;
+use super::{Fleet, notices};
 use crate::engine::given::Given;
 use crate::engine::state::{Stage, Verdict};
 use crate::engine::step::{Effect, Input, Operator, step_given};
-use crate::plan::{Plan, PortId, Setting, Time};
+use crate::plan::{Answer, Plan, PortId, Setting, Time};
 
 /// What reaches a sliced run.
 #[derive(Debug, Clone)]
@@ -18,7 +19,7 @@ pub enum FleetInput<'a> {
         at: Time,
         /// What was answered, a row for every slice that was seen.
         observed: &'a Observed,
-        /// Those of [`Fleet::due`] for which everything could be read.
+        /// Those of [`Fleet::due`] for which everything could be read. Nobody begins at a check that is not live.
         begins: Vec<Begin>,
         /// When this rollout was last rolled back, by a run before this one; for `cooldown`.
         rolled_back: Option<Time>,
@@ -51,9 +52,22 @@ pub enum FleetInput<'a> {
         /// Its output's end.
         output: String,
     },
+    /// An action of the run itself ended: one that was started without a slice, by `every d` or `at …`.
+    OwnActionEnded {
+        /// When.
+        at: Time,
+        /// Which attempt.
+        token: u32,
+        /// Whether it succeeded.
+        ok: bool,
+        /// How it ended.
+        how: String,
+        /// Its output's end.
+        output: String,
+    },
     /// A person's word.
     Operator {
-        /// To which slices; empty: to all.
+        /// To which slices; empty: to all, and to those that are still to begin.
         slices: &'a [SliceId],
         /// When.
         at: Time,
@@ -80,6 +94,19 @@ pub struct FleetEffect {
     pub effect: Effect,
 }
 
+/// A step under way.
+pub(super) struct Step<'a, 'g> {
+    pub plan: &'a Plan,
+    pub fleet: &'a mut Fleet,
+    pub given: &'a dyn Fn(SliceId) -> Given<'g>,
+    pub desk: Box<Work>,
+    /// What was answered, at a check.
+    pub observed: Option<&'a Observed>,
+    pub out: &'a mut Vec<FleetEffect>,
+    /// A life that halts all of them, and why.
+    pub halt: Option<(SliceId, crate::engine::explain::Explanation)>,
+}
+
 /// Takes one input, changes the state, and appends what is to be done to `out`. `given` is what is said instead of measured, by
 /// slice.
 pub fn fleet_step<'g>(
@@ -89,45 +116,20 @@ pub fn fleet_step<'g>(
     given: &dyn Fn(SliceId) -> Given<'g>,
     out: &mut Vec<FleetEffect>,
 ) {
-    let mut effects = Vec::new();
-    let mut feed = |fleet: &mut Fleet, slice: SliceId, input: Input<'_>| {
-        if let Some(life) = fleet.lives.get_mut(slice.index()) {
-            step_given(plan, life, input, given(slice), &mut effects);
-            out.extend(effects.drain(..).map(|effect| FleetEffect { slice: Some(slice), effect }));
-        }
+    let from = out.len();
+    let desk = match fleet.desk.0.take() {
+        Some(desk) if desk.hash == plan.hash => desk,
+        _ => Box::new(Work::new(plan)),
     };
-    match input {
-        FleetInput::Tick { at, observed, begins, rolled_back, live } => {
-            fleet.started.get_or_insert(at);
-            for slice in fleet.slices() {
-                let (answers, ports, ports_epoch) =
-                    (observed.answers(slice), observed.ports(slice), observed.verified(slice));
-                feed(fleet, slice, Input::Tick { at, answers, ports, ports_epoch, live });
-            }
-            for Begin { slice, originals, baseline } in begins {
-                fleet.waiting.retain(|(s, _)| *s != slice);
-                fleet.starts.push(at);
-                let answers = observed.answers(slice);
-                feed(fleet, slice, Input::Start { at, originals, answers, baseline, rolled_back });
-            }
-            fleet.last = Some(at);
-        }
-        FleetInput::Verified { slice, at, epoch, read } => feed(fleet, slice, Input::Verified { at, epoch, read }),
-        FleetInput::ActionEnded { slice, at, token, ok, how, output } => {
-            feed(fleet, slice, Input::ActionEnded { at, token, ok, how, output });
-        }
-        FleetInput::Operator { slices, at, act, who, why } => {
-            let all: Vec<SliceId> = if slices.is_empty() { fleet.slices().collect() } else { slices.to_vec() };
-            for slice in all {
-                feed(fleet, slice, Input::Operator { at, act, who: who.clone(), why: why.clone() });
-            }
-        }
-        FleetInput::Recovered { at } => {
-            for slice in fleet.slices() {
-                feed(fleet, slice, Input::Recovered { at });
-            }
-        }
-    }
+    let observed = match &input {
+        FleetInput::Tick { observed, .. } => Some(*observed),
+        _ => None,
+    };
+    let mut step = Step { plan, fleet, given, desk, observed, out, halt: None };
+    step.take(input);
+    let Step { fleet, desk, out, .. } = step;
+    fleet.desk.0 = Some(desk);
+    notices::merge(plan, fleet, out, from);
     if fleet.verdict.is_none()
         && let Some(verdict) = over(fleet)
     {
@@ -136,9 +138,159 @@ pub fn fleet_step<'g>(
     }
 }
 
+impl<'a> Step<'a, '_> {
+    fn take(&mut self, input: FleetInput<'_>) {
+        match input {
+            FleetInput::Tick { at, begins, rolled_back, live, .. } => self.tick(at, begins, rolled_back, live),
+            FleetInput::Verified { slice, at, epoch, read } => {
+                self.feed(slice, at, Input::Verified { at, epoch, read });
+                self.halt_with(at, true, Vec::new());
+            }
+            FleetInput::ActionEnded { slice, at, token, ok, how, output } => {
+                self.feed(slice, at, Input::ActionEnded { at, token, ok, how, output });
+                self.halt_with(at, true, Vec::new());
+            }
+            FleetInput::OwnActionEnded { token, ok, how, output, .. } => self.own_ended(token, ok, how, output),
+            FleetInput::Operator { slices, at, act, who, why } => self.person(slices, at, act, &who, &why),
+            FleetInput::Recovered { at } => {
+                for slice in self.fleet.slices() {
+                    if self.fleet.lives.is_under_way(slice.index()) {
+                        self.feed(slice, at, Input::Recovered { at });
+                    }
+                }
+                self.own_forgotten();
+            }
+        }
+    }
+
+    fn tick(&mut self, at: Time, begins: Vec<Begin>, rolled_back: Option<Time>, live: bool) {
+        if self.fleet.verdict.is_some() || self.fleet.last.is_some_and(|last| at <= last) {
+            return;
+        }
+        self.fleet.started.get_or_insert(at);
+        let fires = self.clock(at, live);
+        // what another's halt takes back: the lives that went on at this check, as they were before it
+        let mut went_on = Vec::new();
+        let lives = self.fleet.lives.len();
+        self.desk.answered.clear();
+        for i in 0..lives {
+            if !self.fleet.lives.is_under_way(i) {
+                continue;
+            }
+            let slice = SliceId::at(i);
+            if self.desk.halts {
+                self.fleet.lives.copy(i, &mut self.desk.before);
+            }
+            let from = self.out.len();
+            self.check(slice, at, live);
+            if self.desk.halts && self.out.get(from..).unwrap_or_default().iter().any(goes_on) {
+                went_on.push((slice, from..self.out.len(), self.desk.before.clone()));
+            }
+        }
+        self.halt_with(at, live, went_on);
+        if live {
+            self.begin(at, begins, rolled_back);
+        }
+        for input in self.desk.answered.drain(..) {
+            if let Some(slot) = self.fleet.answered.get_mut(input) {
+                *slot = Some(at);
+            }
+        }
+        if self.fleet.verdict.is_none() {
+            self.fire(at, fires);
+        }
+        self.fleet.last = Some(at);
+    }
+
+    /// A check of one life.
+    pub(super) fn check(&mut self, slice: SliceId, at: Time, live: bool) {
+        let Some(observed) = self.observed else { return };
+        let (answers, ports, ports_epoch) = (observed.answers(slice), observed.ports(slice), observed.verified(slice));
+        self.feed(slice, at, Input::Tick { at, answers, ports, ports_epoch, live });
+    }
+
+    /// What a slice was answered at this check.
+    pub(super) fn answers(&self, slice: SliceId) -> &'a [Answer] {
+        self.observed.map_or(&[], |o| o.answers(slice))
+    }
+
+    /// Lets one life take an input.
+    pub(super) fn feed(&mut self, slice: SliceId, at: Time, input: Input<'_>) {
+        let i = slice.index();
+        if i >= self.fleet.lives.len() {
+            return;
+        }
+        self.load(i);
+        self.fleet.lives.swap_baseline(i, &mut self.desk.state);
+        if self.observed.is_some() {
+            self.mind_the_gap();
+        }
+        step_given(self.plan, &mut self.desk.state, input, (self.given)(slice), &mut self.desk.effects);
+        self.fleet.lives.swap_baseline(i, &mut self.desk.state);
+        self.store(slice, at);
+    }
+
+    /// Puts a life on the desk.
+    pub(super) fn load(&mut self, i: usize) {
+        self.fleet.lives.load(i, &mut self.desk.state);
+        self.desk.lend(self.fleet);
+    }
+
+    /// Takes the life from the desk, and what it wants done.
+    pub(super) fn store(&mut self, slice: SliceId, at: Time) {
+        for &(_, input) in &self.desk.sums {
+            let answered = self.desk.state.answered.get(input).copied().flatten() == Some(at);
+            if answered && !self.desk.answered.contains(&input) {
+                self.desk.answered.push(input);
+            }
+        }
+        self.desk.unload(self.fleet);
+        self.fleet.lives.store(slice.index(), &mut self.desk.state);
+        for effect in self.desk.effects.drain(..) {
+            match effect {
+                Effect::Halt { explanation } => {
+                    self.halt.get_or_insert((slice, explanation));
+                }
+                effect => self.out.push(FleetEffect { slice: Some(slice), effect }),
+            }
+        }
+    }
+
+    /// The question for all slices went on while this one had no answer: what was counted between is lost to it.
+    fn mind_the_gap(&mut self) {
+        let state = &mut self.desk.state;
+        for &(slot, input) in &self.desk.sums {
+            let covered = state.answered.get(input).copied().flatten().max(state.started);
+            if let (Some(asked), Some(covered)) = (self.fleet.answered.get(input).copied().flatten(), covered)
+                && asked > covered
+                && let Some(sum) = state.accumulators.get_mut(slot)
+            {
+                sum.short = true;
+            }
+        }
+    }
+
+    /// An effect that is no life's.
+    pub(super) fn tell_run(&mut self, effect: Effect) {
+        self.out.push(FleetEffect { slice: None, effect });
+    }
+}
+
+/// Whether a life has gone on at this check: passed a step or a phase, or raised something.
+fn goes_on(e: &FleetEffect) -> bool {
+    use crate::engine::record::Record;
+    match &e.effect {
+        Effect::Apply { lowers, .. } => !lowers,
+        Effect::Run { cause, .. } => *cause == crate::engine::state::RunCause::Step,
+        Effect::Finish(verdict) => *verdict == Verdict::Promoted,
+        Effect::Record(r) => matches!(**r, Record::StepDone { .. } | Record::Passed { .. } | Record::Entered { .. }),
+        _ => false,
+    }
+}
+
 /// How the whole run has ended: when no slice waits and every one has; badly if one has.
 fn over(fleet: &Fleet) -> Option<Verdict> {
-    if fleet.started.is_none() || !fleet.waiting.is_empty() || fleet.lives.is_empty() {
+    if fleet.started.is_none() && !fleet.closed || !fleet.waiting.is_empty() || !fleet.lives.all_over() {
         return None;
     }
     let badness = |v: Verdict| match v {
@@ -148,12 +300,9 @@ fn over(fleet: &Fleet) -> Option<Verdict> {
         Verdict::RolledBack => 3,
         Verdict::Killed => 4,
     };
-    let mut worst = Verdict::Promoted;
-    for life in &fleet.lives {
-        match life.stage {
-            Stage::Done(v) => worst = if badness(v) > badness(worst) { v } else { worst },
-            _ => return None,
-        }
-    }
-    Some(worst)
+    let ends = fleet.slices().filter_map(|s| match fleet.stage(s)? {
+        Stage::Done(v) => Some(v),
+        _ => None,
+    });
+    ends.max_by_key(|v| badness(*v))
 }

@@ -13,6 +13,14 @@ pub(super) struct Window {
     pub stretches: Stretches,
 }
 
+impl Window {
+    /// Bytes that its parts take beside it.
+    pub fn bytes(&self) -> usize {
+        self.slots.words.capacity() * size_of::<u64>()
+            + self.stretches.starts.capacity() * size_of::<(Time, Truth)>()
+    }
+}
+
 /// The last n planned checks, two bits each: a ring once there are n.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Slots {

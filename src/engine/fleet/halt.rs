@@ -1,0 +1,43 @@
+//! `halt`: one life pauses every other.
+
+use super::keys::SliceId;
+use super::step::{FleetEffect, Step};
+use crate::engine::record::Record;
+use crate::engine::state::{Paused, State};
+use crate::engine::step::{Effect, Input};
+use crate::plan::Time;
+use std::ops::Range;
+
+/// A life that went on at this check: what it wanted done, and as it was before.
+pub(super) type WentOn = (SliceId, Range<usize>, State);
+
+impl Step<'_, '_> {
+    /// Pauses every life but the one that halts, if one does. What went on at this very check has not: a halt comes before any
+    /// promotion, whichever life was looked at first.
+    pub(super) fn halt_with(&mut self, at: Time, live: bool, went_on: Vec<WentOn>) {
+        let Some((by, explanation)) = self.halt.take() else { return };
+        let name = self.fleet.name(by);
+        let mut why = explanation;
+        why.summary = format!("halted by {name}: {}", why.summary);
+        for (slice, range, mut before) in went_on.into_iter().rev() {
+            self.fleet.lives.store(slice.index(), &mut before);
+            let behind = self.out.split_off(range.end);
+            self.out.truncate(range.start);
+            self.feed(slice, at, Input::Halted { at, explanation: &why });
+            self.check(slice, at, live);
+            self.out.extend(behind);
+        }
+        // a life that was looked at again may want the same: all of them are being halted already
+        self.halt = None;
+        for slice in self.fleet.slices() {
+            if slice != by && self.fleet.lives.is_under_way(slice.index()) {
+                self.feed(slice, at, Input::Halted { at, explanation: &why });
+            }
+        }
+        if self.fleet.halted.is_none() {
+            self.fleet.halted = Some(Paused { since: at, why: why.summary.clone() });
+            let effect = Effect::record(Record::Paused { explanation: why });
+            self.out.push(FleetEffect { slice: None, effect });
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! What people say to chosen slices, or to all.
+
+use super::keys::SliceId;
+use super::step::Step;
+use crate::engine::explain::Explanation;
+use crate::engine::record::Record;
+use crate::engine::state::{Paused, Stage, Verdict};
+use crate::engine::step::{Effect, Input, Operator};
+use crate::plan::Time;
+
+impl Step<'_, '_> {
+    /// A person's word to some, or to all and those that are still to begin.
+    pub(super) fn person(&mut self, slices: &[SliceId], at: Time, act: Operator, who: &str, why: &str) {
+        let all = slices.is_empty();
+        let mut chosen: Vec<SliceId> = if all { self.fleet.slices().collect() } else { slices.to_vec() };
+        chosen.sort_unstable();
+        chosen.dedup();
+        for slice in chosen {
+            match (act, self.fleet.stage(slice)) {
+                (_, None) => continue,
+                (Operator::Abort, Some(Stage::Idle)) => self.never_begins(slice, at, who, why),
+                (Operator::Resume, _) => self.count_anew(slice, at),
+                _ => {}
+            }
+            self.feed(slice, at, Input::Operator { at, act, who: who.to_owned(), why: why.to_owned() });
+        }
+        self.forget_those_that_began();
+        if all {
+            self.all(at, act, who, why);
+        }
+        self.halt_with(at, true, Vec::new());
+    }
+
+    /// What a word to all means for the run itself.
+    fn all(&mut self, at: Time, act: Operator, who: &str, why: &str) {
+        let because = if why.is_empty() { String::new() } else { format!(": {why}") };
+        match act {
+            Operator::Pause if self.fleet.halted.is_none() => {
+                let summary = format!("paused by {who}{because}");
+                self.fleet.halted = Some(Paused { since: at, why: summary.clone() });
+                let explanation = said(at, who, summary);
+                self.tell_run(Effect::record(Record::Paused { explanation }));
+            }
+            Operator::Resume if self.fleet.halted.take().is_some() => {
+                let (who, why) = (who.to_owned(), why.to_owned());
+                self.tell_run(Effect::record(Record::Resumed { who, why }));
+            }
+            Operator::Abort | Operator::Kill(_) => self.fleet.closed = true,
+            Operator::Pause | Operator::Resume | Operator::Approve(_) => {}
+        }
+    }
+
+    /// A slice that waits is aborted: nothing of it was changed, and nothing will be.
+    fn never_begins(&mut self, slice: SliceId, at: Time, who: &str, why: &str) {
+        let because = if why.is_empty() { String::new() } else { format!(": {why}") };
+        let explanation = said(at, who, format!("aborted by {who} before it began{because}"));
+        self.load(slice.index());
+        let state = &mut self.desk.state;
+        state.stage = Stage::Done(Verdict::Aborted);
+        state.explanation = Some(explanation.clone());
+        let record = Record::Finished { verdict: Verdict::Aborted, explanation };
+        self.desk.effects.push(Effect::record(record));
+        self.store(slice, at);
+    }
+
+    /// A person who resumes a slice says that what it could not count is no reason to stay.
+    fn count_anew(&mut self, slice: SliceId, at: Time) {
+        self.load(slice.index());
+        let state = &mut self.desk.state;
+        if state.paused.is_some() {
+            for sum in state.accumulators.iter_mut().filter(|a| a.short) {
+                (sum.sum, sum.short) = (0.0, false);
+            }
+        }
+        self.store(slice, at);
+    }
+}
+
+/// Why, when a person says so.
+fn said(at: Time, who: &str, summary: String) -> Explanation {
+    Explanation {
+        at,
+        kind: String::from("person"),
+        rule: who.to_owned(),
+        summary,
+        guard: None,
+        inputs: Vec::new(),
+        others: Vec::new(),
+    }
+}

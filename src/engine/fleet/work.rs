@@ -1,0 +1,104 @@
+//! What a step works with: one life at a time in a state that is used again and again, so that a check in which nothing happens
+//! allocates nothing.
+
+use super::Fleet;
+use crate::engine::state::State;
+use crate::engine::step::Effect;
+use crate::plan::{Act, Ask, Consequence, Node, Plan, Trigger, Window};
+
+/// The desk of a [`Fleet`]; no part of its state.
+#[derive(Debug, Default)]
+pub(super) struct Desk(pub Option<Box<Work>>);
+
+impl Clone for Desk {
+    fn clone(&self) -> Self {
+        Self(None)
+    }
+}
+
+impl PartialEq for Desk {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+/// One life, what it wants done, and what is to be known of the plan for all of them.
+#[derive(Debug)]
+pub(super) struct Work {
+    /// The plan that it was made for.
+    pub hash: String,
+    /// The life under the hand.
+    pub state: State,
+    /// What it wants done.
+    pub effects: Vec<Effect>,
+    /// A life as it was before this check, where another may halt it.
+    pub before: State,
+    /// Sums of disjoint increments, with their inputs.
+    pub sums: Vec<(usize, usize)>,
+    /// Inputs of sums that were answered for somebody at this check.
+    pub answered: Vec<usize>,
+    /// Reactions whose limit counts over all lives.
+    pub limited: Vec<usize>,
+    /// `every d` and `at …`: the run's, with what a life is told has come due.
+    pub timed: Vec<(usize, i64)>,
+    /// Whether a rule can halt.
+    pub halts: bool,
+}
+
+impl Work {
+    pub fn new(plan: &Plan) -> Self {
+        let since_last = |i: usize| {
+            plan.inputs.get(i).is_some_and(|i| {
+                matches!(i.ask, Ask::Increase(_, Window::SinceLast) | Ask::Buckets(_, Window::SinceLast))
+            })
+        };
+        let sums = plan.program.nodes.iter().filter_map(|n| match *n {
+            Node::Accumulated { input, slot, .. } if since_last(input.index()) => Some((slot as usize, input.index())),
+            _ => None,
+        });
+        let reactions = || plan.reactions.iter().enumerate();
+        let limited = reactions().filter(|(_, r)| matches!(r.act, Act::Run { limit: Some(_), .. }));
+        let timed = reactions().filter(|(_, r)| matches!(r.trigger, Trigger::Every(_) | Trigger::At(_)));
+        Self {
+            hash: plan.hash.clone(),
+            state: State::new(plan),
+            effects: Vec::new(),
+            before: State::new(plan),
+            sums: sums.collect(),
+            answered: Vec::new(),
+            limited: limited.map(|(i, _)| i).collect(),
+            timed: timed.map(|(i, _)| (i, i64::MAX)).collect(),
+            halts: plan.guards.iter().any(|g| g.otherwise == Consequence::Halt)
+                || plan.no_data.otherwise == Consequence::Halt
+                || plan.phases.iter().flat_map(|p| &p.steps).any(|s| s.otherwise() == Some(Consequence::Halt)),
+        }
+    }
+
+    /// Puts what is the run's into a loaded life, so that its step counts with it.
+    pub fn lend(&mut self, fleet: &mut Fleet) {
+        for i in &self.limited {
+            if let (Some(life), Some(run)) = (self.state.reactions.get_mut(*i), fleet.reactions.get_mut(*i)) {
+                std::mem::swap(&mut life.runs, &mut run.runs);
+            }
+        }
+        for (i, due) in &self.timed {
+            if let Some(life) = self.state.reactions.get_mut(*i) {
+                life.due = *due;
+            }
+        }
+    }
+
+    /// Takes it back.
+    pub fn unload(&mut self, fleet: &mut Fleet) {
+        for i in &self.limited {
+            if let (Some(life), Some(run)) = (self.state.reactions.get_mut(*i), fleet.reactions.get_mut(*i)) {
+                std::mem::swap(&mut life.runs, &mut run.runs);
+            }
+        }
+        for (i, _) in &self.timed {
+            if let Some(life) = self.state.reactions.get_mut(*i) {
+                life.due = 0;
+            }
+        }
+    }
+}
