@@ -5,7 +5,7 @@ use super::exit::{Status, because};
 use super::people::{Args, open_to_write, post_and_wait, runner, unfinished, who};
 use super::run::{kept_state, lease, observer, resume_with, stop_on_signals};
 use super::runs::{at, pinned};
-use super::{Format, lab};
+use super::{Format, lab, run_slices};
 use crate::engine::Operator;
 use crate::runtime::executor::Beginning;
 use crate::store::{Run, Store};
@@ -93,6 +93,16 @@ async fn take_back(store: Arc<Store>, run: &Run, why: &str) -> Result<Status, St
         lab::clean_up();
         outln!("{} run {}: aborted (its lab is gone already)", run.rollout, run.id);
         return Ok(Status::Success);
+    }
+    if !plan.slices.is_empty() {
+        let (stop, observer) = (stop_on_signals(), observer(Format::Human, &bindings.environment, false));
+        let said = (who(), why.to_owned());
+        let done = run_slices::take_back(&store, run, lease, plan, &bindings, Operator::Abort, said, stop, observer).await;
+        return match done.map_err(|r| r.say())? {
+            Status::Person | Status::Bad => Ok(Status::Success),
+            Status::Success => Err(promoted(run)),
+            other => Ok(other),
+        };
     }
     let Some(state) = kept_state(&store, run).map_err(|r| r.say())? else {
         store

@@ -42,7 +42,7 @@ impl FleetExecutor {
                 return;
             }
             self.on_commands(false);
-            let sinces = self.kept.answered.clone();
+            let sinces = self.kept.sinces(&plan);
             let replies = tokio::select! {
                 replies = ask::inputs(&plan, &self.backends, &sinces, at, deadline(2_500), true) => replies,
                 _ = stop.wait_for(|s| *s) => return,
@@ -52,11 +52,6 @@ impl FleetExecutor {
                 return;
             }
             let observed = self.answered(&plan, &replies, at);
-            for (reply, slot) in replies.iter().zip(&mut self.kept.answered) {
-                if reply.is_answered() {
-                    *slot = Some(at);
-                }
-            }
             let tick =
                 FleetInput::Tick { at, observed: &observed, begins: Vec::new(), rolled_back: None, live: false };
             self.feed(at, vec![tick], None);

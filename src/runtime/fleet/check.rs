@@ -44,7 +44,7 @@ impl FleetExecutor {
     /// Begins to ask for the check at `at`.
     pub(super) fn fetch(&mut self, at: Time) {
         let (plan, backends) = (Arc::clone(&self.plan), self.backends.clone());
-        let sinces = self.kept.answered.clone();
+        let sinces = self.kept.sinces(&self.plan);
         let wanted: Vec<Wanted> = self.kept.active().flat_map(|s| self.wanted(s)).collect();
         let epochs = self.slots.iter().map(|s| if s.verified { s.epoch } else { 0 }).collect();
         self.fetching = Some(tokio::spawn(async move {
@@ -193,11 +193,6 @@ impl FleetExecutor {
     fn check(&mut self, fetched: &Fetched) {
         let plan = Arc::clone(&self.plan);
         let observed = self.observed(&plan, fetched);
-        for (i, reply) in fetched.replies.iter().enumerate() {
-            if let (true, Some(slot)) = (reply.is_answered(), self.kept.answered.get_mut(i)) {
-                *slot = Some(fetched.at);
-            }
-        }
         let begins = self.begins(&plan, fetched);
         let rolled_back = self.kept.rolled_back;
         let tick = |live: bool, begins: Vec<Begin>| {
@@ -212,15 +207,11 @@ impl FleetExecutor {
             let ports = self.slots.get(b.slice.index()).and_then(|s| s.ports.clone()).unwrap_or_default();
             let mementos = ports.iter().enumerate();
             let kept = mementos.filter_map(|(i, p)| Some((crate::plan::PortId::at(i), p.memento()?))).collect();
-            self.kept.mementos.insert(b.slice.0, kept);
+            self.kept.fleet.remember(b.slice, kept);
         }
         self.feed(fetched.at, tick(live, begins), live.then(|| tick(false, Vec::new())));
         if self.recovery_pending && self.journal.trouble().is_none() {
             self.recover();
-        }
-        if self.kept.fleet.is_empty() && self.said.insert("nobody") {
-            let text = "no slice is seen yet: waiting for the first one";
-            self.watcher.remark(now(), text);
         }
     }
 

@@ -3,9 +3,8 @@
 use crate::engine::Stage;
 use crate::engine::Verdict;
 use crate::engine::fleet::{Fleet, SliceId};
-use crate::plan::{Plan, PortId, Time};
+use crate::plan::{InputId, Plan, Time};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
 
 /// The snapshot of a sliced run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -14,11 +13,6 @@ pub struct Kept {
     pub fleet: Fleet,
     /// The first check's planned time.
     pub started: Time,
-    /// How the originals of each slice are written where they stand.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub mementos: BTreeMap<u32, Vec<(PortId, String)>>,
-    /// When each input was last answered for anybody: what came since is asked next.
-    pub answered: Vec<Option<Time>>,
     /// When this rollout was last rolled back by a run before this one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rolled_back: Option<Time>,
@@ -31,14 +25,13 @@ impl Kept {
     /// Of a run that begins.
     #[must_use]
     pub fn new(plan: &Plan, started: Time, rolled_back: Option<Time>) -> Self {
-        Self {
-            fleet: Fleet::new(plan),
-            started,
-            mementos: BTreeMap::new(),
-            answered: vec![None; plan.inputs.len()],
-            rolled_back,
-            closing: None,
-        }
+        Self { fleet: Fleet::new(plan), started, rolled_back, closing: None }
+    }
+
+    /// From when each input's disjoint increments are to be counted at the next check.
+    #[must_use]
+    pub fn sinces(&self, plan: &Plan) -> Vec<Option<Time>> {
+        (0..plan.inputs.len()).map(|i| self.fleet.since(plan, InputId::at(i))).collect()
     }
 
     /// Slices that have begun and are not over.

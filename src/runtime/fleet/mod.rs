@@ -6,7 +6,6 @@ pub mod ask;
 mod backfill;
 mod check;
 pub mod kept;
-mod notices;
 mod people;
 
 pub use kept::Kept;
@@ -99,9 +98,9 @@ pub struct FleetExecutor {
     requests: Arc<Requests>,
     applied: mpsc::Receiver<Vec<Applied>>,
     applier: JoinHandle<()>,
-    ended_tx: mpsc::Sender<(SliceId, u32, ActionOutcome)>,
-    ended: mpsc::Receiver<(SliceId, u32, ActionOutcome)>,
-    actions: Vec<(SliceId, u32, JoinHandle<()>)>,
+    ended_tx: mpsc::Sender<Ended>,
+    ended: mpsc::Receiver<Ended>,
+    actions: Vec<(Option<SliceId>, u32, JoinHandle<()>)>,
     teller: Teller,
     fetching: Option<JoinHandle<Fetched>>,
     recovery_pending: bool,
@@ -114,6 +113,9 @@ pub struct FleetExecutor {
     /// Things that were said once.
     said: BTreeSet<&'static str>,
 }
+
+/// An action that ended: whose (none: the run's own), which attempt, how.
+type Ended = (Option<SliceId>, u32, ActionOutcome);
 
 /// Why values that are seen have no life.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -211,15 +213,13 @@ impl FleetExecutor {
         for slice in self.kept.fleet.slices() {
             let values = self.kept.fleet.key(slice).map(<[String]>::to_vec).unwrap_or_default();
             self.slot(slice, values);
-            let target = self.kept.fleet.state(slice).map(|s| s.target);
-            let mementos = self.kept.mementos.get(&slice.0).cloned().unwrap_or_default();
-            let Some(slot) = self.slots.get_mut(slice.index()) else { continue };
-            if let Some(target) = target {
-                (slot.epoch, slot.verified) = (target.epoch, target.verified.is_some());
-            }
-            for (port, memento) in mementos {
+            let (Some(state), Some(slot)) = (self.kept.fleet.state(slice), self.slots.get_mut(slice.index())) else {
+                continue;
+            };
+            (slot.epoch, slot.verified) = (state.target.epoch, state.target.verified.is_some());
+            for (port, memento) in &state.mementos {
                 if let Some(p) = slot.ports.as_ref().and_then(|p| p.get(port.index())) {
-                    p.remember(&memento);
+                    p.remember(memento);
                 }
             }
         }
@@ -322,10 +322,7 @@ impl FleetExecutor {
                 *counts.entry(r.kind()).or_insert(0) += 1;
             }
         }
-        let slots = &self.slots;
-        let name = |s: SliceId| slots.get(s.index()).map(|s| s.of.written.clone()).unwrap_or_default();
-        let merged = notices::merged(&self.plan.rollout, &effects, name);
-        let notices = self.teller.make(at, &merged);
+        let notices = self.teller.make(at, effects.iter().map(|e| &e.effect));
         let keep = self.teller.to_keep(&notices);
         if !self.write(at, &effects, &keep, raises) {
             // it never happened: exposure is raised only by what is in the journal
@@ -422,13 +419,12 @@ impl FleetExecutor {
             self.apply(&e, lowers);
             return;
         }
-        let Some(slice) = e.slice else { return };
         match e.effect {
-            Effect::Run { token, action, cause } => self.start_action(slice, token, action, cause),
+            Effect::Run { token, action, cause } => self.start_action(e.slice, token, action, cause),
             Effect::CancelRuns => {
-                let (ours, others) = std::mem::take(&mut self.actions).into_iter().partition(|(s, ..)| *s == slice);
+                let (ours, others) = std::mem::take(&mut self.actions).into_iter().partition(|(s, ..)| *s == e.slice);
                 self.actions = others;
-                let ours: Vec<(SliceId, u32, JoinHandle<()>)> = ours;
+                let ours: Vec<(Option<SliceId>, u32, JoinHandle<()>)> = ours;
                 // dropping the future ends the whole process group
                 for (slice, token, handle) in ours {
                     handle.abort();
@@ -439,7 +435,7 @@ impl FleetExecutor {
         }
     }
 
-    fn end_unrun(&self, slice: SliceId, token: u32, how: &str) {
+    fn end_unrun(&self, slice: Option<SliceId>, token: u32, how: &str) {
         let outcome = ActionOutcome { ok: false, how: how.to_owned(), output: String::new() };
         let tell = self.ended_tx.clone();
         tokio::spawn(async move {
@@ -447,22 +443,22 @@ impl FleetExecutor {
         });
     }
 
-    fn start_action(&mut self, slice: SliceId, token: u32, action: ActionId, cause: RunCause) {
+    fn start_action(&mut self, slice: Option<SliceId>, token: u32, action: ActionId, cause: RunCause) {
         let Some(runner) = self.backends.action(action).cloned() else {
             self.end_unrun(slice, token, "not bound");
             return;
         };
         let declared = self.plan.actions.get(action.index());
         let timeout = declared.map_or(Duration::from_secs(60), |a| super::clock::duration(a.timeout));
-        let phase = self.kept.fleet.state(slice).map(|s| self.plan.phase_name(s.phase).to_owned());
+        let phase = slice.and_then(|s| self.kept.fleet.state(s)).map(|s| self.plan.phase_name(s.phase).to_owned());
         let mut vars = vec![
             (String::from("CANARY_ROLLOUT"), self.plan.rollout.clone()),
             (String::from("CANARY_RUN"), self.journal.run().to_string()),
             (String::from("CANARY_PHASE"), phase.unwrap_or_default()),
             (String::from("CANARY_CAUSE"), word(&cause)),
-            (String::from("CANARY_SLICE"), self.name(slice).to_owned()),
         ];
-        if let Some(slot) = self.slots.get(slice.index()) {
+        if let Some(slot) = slice.and_then(|s| self.slots.get(s.index())) {
+            vars.push((String::from("CANARY_SLICE"), slot.of.written.clone()));
             let dims = self.plan.slices.iter().zip(&slot.values);
             vars.extend(dims.map(|(d, v)| (format!("CANARY_SLICE_{}", d.name.to_uppercase()), v.clone())));
         }
@@ -507,10 +503,14 @@ impl FleetExecutor {
         }
     }
 
-    fn on_ended(&mut self, slice: SliceId, token: u32, outcome: ActionOutcome) {
+    fn on_ended(&mut self, slice: Option<SliceId>, token: u32, outcome: ActionOutcome) {
         let at = now();
         let ActionOutcome { ok, how, output } = outcome;
-        self.feed(at, vec![FleetInput::ActionEnded { slice, at, token, ok, how, output }], None);
+        let input = match slice {
+            Some(slice) => FleetInput::ActionEnded { slice, at, token, ok, how, output },
+            None => FleetInput::OwnActionEnded { at, token, ok, how, output },
+        };
+        self.feed(at, vec![input], None);
     }
 
     fn on_told(&mut self, told: &Told) {
