@@ -10,10 +10,14 @@
 
 #[path = "engine/back.rs"]
 mod back;
+#[path = "engine/back_and_kill.rs"]
+mod back_and_kill;
 #[path = "engine/clocks.rs"]
 mod clocks;
 #[path = "engine/course.rs"]
 mod course;
+#[path = "engine/forever.rs"]
+mod forever;
 #[path = "engine/given.rs"]
 mod given;
 #[path = "engine/groups.rs"]
@@ -24,6 +28,8 @@ mod halt;
 mod kill;
 #[path = "engine/props.rs"]
 mod props;
+#[path = "engine/ramp.rs"]
+mod ramp;
 #[path = "engine/reactions.rs"]
 mod reactions;
 #[path = "engine/start.rs"]

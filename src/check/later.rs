@@ -33,15 +33,11 @@ impl Lower<'_, '_> {
     }
 }
 
-/// What a run of slices can do.
-const SLICES: [&str; 2] = ["per", "start slices by"];
-
 /// Everything that keeps a plan from being run by this version, each with its place and a way out. Nothing of it is a mistake: the
 /// plan can be shown.
 #[must_use]
 pub fn cannot_run(plan: &Plan, map: &SourceMap) -> Vec<Diagnostic> {
-    let built = |u: &&Unbuilt| !SLICES.contains(&u.what.as_str());
-    plan.unbuilt.iter().filter(built).map(|u| refused(&u.what, &u.place, map)).collect()
+    plan.unbuilt.iter().map(|u| refused(&u.what, &u.place, map)).collect()
 }
 
 /// The same for what an environment binds.

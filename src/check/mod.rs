@@ -428,10 +428,6 @@ fn instead(what: &str) -> Option<&'static str> {
             "write the value out; `${percent}` stands in the `set:` of a command only, `${flag}` in what binds a flag"
         }
         "use" => "this text is in no file, from which a module could be looked for",
-        "ramp" => "write one phase a step, each with its own `hold`",
-        "hold forever" => "give the last phase a `hold` of the length you want to watch",
-        "irreversible" => "leave it out, and let the guards behind it say `else pause`: then no rollback crosses it",
-        "rollback to …, kill" => "a kill takes everything back: write `rollback, kill NAME`",
         "confidence" => "compare with a margin and a minimum sample: `errors <= stable + 0.5pp at least 500 events`",
         "avg" | "max" | "min" | "sum" | "stddev" | "rate" | "delta" | "quantile" => {
             "take the window inside the query: `avg_over_time(…[5m])`"
@@ -440,8 +436,6 @@ fn instead(what: &str) -> Option<&'static str> {
             "one rollout is one population for now: one environment and one run a slice"
         }
         "release … proven by" => "leave `proven by` out, and `require` a metric that counts the release's processes",
-        "advance when" => "ask for it in the phase before: `promote when C`",
-        "drift correct" | "drift tell" => "leave it out: the run pauses and tells, and a person sets the port back",
         "after" => "`require` a metric that says so, or let a person start the run",
         "route" | "mirror" => "leave it to the balancer's own configuration",
         "signed_off" => "ask for it before the start: `require` with a metric, or a person who starts the run",

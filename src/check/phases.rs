@@ -172,7 +172,6 @@ impl<'a> Builder<'_, 'a> {
                             .help("give the hold an end, or remove the phases behind it"),
                         );
                     }
-                    self.lower.later("hold forever", span);
                     steps.push(Step::HoldForever);
                 }
                 PhaseStatement::HoldUntil { events, of, within, .. } => {

@@ -170,8 +170,6 @@ pub(super) struct Builder<'c, 'a> {
     /// The dimensions of what is being lowered, and its name for messages.
     pub(super) dims: &'a [Name],
     pub(super) dims_of: &'static str,
-    /// Consequences that go back to a phase and throw a switch.
-    pub(super) back_and_kill: std::cell::RefCell<Vec<Span>>,
     env: Option<&'c Chosen<'a>>,
 }
 
@@ -213,7 +211,6 @@ impl<'c, 'a> Builder<'c, 'a> {
             needs: Needs::default(),
             dims: &rollout.per,
             dims_of: "this rollout",
-            back_and_kill: std::cell::RefCell::default(),
             env,
         }
     }
@@ -242,9 +239,6 @@ impl<'c, 'a> Builder<'c, 'a> {
         let baseline = self.lower.reads_before.then_some(self.lower.baseline);
         let routes = self.routes(&head);
         let metrics = self.metrics();
-        for span in self.back_and_kill.take() {
-            self.lower.later("rollback to …, kill", span);
-        }
         let probes = std::mem::take(&mut self.lower.probes).into_iter().filter_map(|p| cx.probe(p)).collect();
         let params = self.params();
         for (name, span) in &self.lower.inputs.sources {

@@ -24,7 +24,6 @@ impl<'a> Builder<'_, 'a> {
             }
             Statement::Advance(cond, span) => {
                 let node = self.lower.condition_at(Place::Promote, cond);
-                self.lower.later("advance when", *span);
                 if head.once(cx, "advance when", *span) {
                     head.advance = node.map(|when| Gate { when, text: cx.as_written(cond.span) });
                 }
@@ -49,7 +48,6 @@ impl<'a> Builder<'_, 'a> {
             }
             Statement::StartSlices { by, limit, span } => {
                 let made = self.start_slices(by, limit.as_ref());
-                self.lower.later("start slices by", *span);
                 if head.once(cx, "start slices by", *span) {
                     head.start_slices = made;
                 }

@@ -61,7 +61,7 @@ impl<'a> Builder<'_, 'a> {
             PortKind::CountFlag(_) => Setting::Count(i64::from(cx.count(by, "`by` of a ramp", 1)?)),
             PortKind::Traffic | PortKind::RatioFlag(_) => Setting::Share(cx.ratio(by, "`by` of a ramp", 1e-6, 1.0)?),
         };
-        let (a, b, d) = (size(start), size(end), size(step));
+        let (a, b, d) = (start.size(), end.size(), step.size());
         if a >= b {
             cx.push(
                 Diagnostic::error("E0425", format!("a ramp rises, and {end} is not above {start}"), to.span, "the end")
@@ -97,7 +97,6 @@ impl<'a> Builder<'_, 'a> {
             );
             return None;
         }
-        self.lower.later("ramp", span);
         Some(Step::Ramp { port: id, from: start, to: end, by: step, every: every? })
     }
 
@@ -164,25 +163,9 @@ impl<'a> Lower<'_, 'a> {
 fn values(from: Setting, to: Setting, by: Setting) -> Vec<Setting> {
     let mut out = vec![from];
     let mut at = from;
-    while size(at) < size(to) && out.len() < 2000 {
-        at = match (at, by, to) {
-            (Setting::Count(a), Setting::Count(d), Setting::Count(b)) => Setting::Count((a + d).min(b)),
-            (Setting::Share(a), Setting::Share(d), Setting::Share(b)) => {
-                Setting::Share(if a + d > b - 1e-9 { b } else { a + d })
-            }
-            _ => return out,
-        };
+    while at.size() < to.size() && out.len() < 2000 {
+        at = at.raised(by, to);
         out.push(at);
     }
     out
-}
-
-#[expect(clippy::cast_precision_loss, reason = "a flag's count is small")]
-fn size(s: Setting) -> f64 {
-    match s {
-        Setting::Share(r) => r,
-        Setting::Count(n) => n as f64,
-        Setting::Bool(b) => f64::from(u8::from(b)),
-        Setting::Absent => 0.0,
-    }
 }

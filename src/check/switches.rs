@@ -162,9 +162,6 @@ impl<'a> Builder<'_, 'a> {
             );
             return None;
         }
-        if c.to.is_some() {
-            self.back_and_kill.borrow_mut().push(c.span);
-        }
         Some(())
     }
 }

@@ -2,7 +2,7 @@
 
 use super::connect::connect_to_take_back;
 use super::exit::{Status, because};
-use super::people::{Args, open_to_write, post_and_wait, runner, unfinished, who};
+use super::people::{Args, of_slices, open_to_write, post_and_wait, runner, unfinished, who};
 use super::run::{kept_state, lease, observer, resume_with, stop_on_signals};
 use super::runs::{at, pinned};
 use super::{Format, lab, run_slices};
@@ -32,8 +32,27 @@ fn abort(args: &Args) -> Result<Status, Status> {
             return Err(status);
         }
     };
-    if runner(&store, &run).is_some() {
-        return tell(&store, &run, &args.why);
+    args.slice.fits(&store, &run)?;
+    match (runner(&store, &run).is_some(), args.slice.slice.is_some()) {
+        (true, true) => {
+            let outcome = post_and_wait(&store, &run, &of_slices("abort", &args.slice), &args.why)?;
+            let said = format!("{} run {}: {outcome}", run.rollout, run.id);
+            if !outcome.starts_with("rolling back") {
+                return Err(because(Status::Refused, &said));
+            }
+            outln!("{said}");
+            return Ok(Status::Success);
+        }
+        (true, false) => return tell(&store, &run, &args.why),
+        (false, true) => {
+            let message = format!(
+                "no runner is alive for run {}: `{}` first, then abort the slice, or abort all of them without `--slice`",
+                run.id,
+                super::runs::to_resume(&store, &run)
+            );
+            return Err(because(Status::Refused, &message));
+        }
+        (false, false) => {}
     }
     let runtime = super::runs::tokio()
         .map_err(|e| because(Status::Unfinished, &format!("cannot start the async runtime: {e}")))?;

@@ -1,9 +1,12 @@
 //! `canary reset`: a named person clears a kill switch's latch, for a reason. No port is changed.
 
+use super::kill_slices::apart;
 use super::exit::{Status, because};
 use super::people::{open_to_write, who};
+use super::run::kept_state;
 use super::runs::{StoreArg, at};
-use super::switches::{because_of, said, unfinished};
+use super::switches::{Pinned, because_of, said, unfinished};
+use crate::engine::Stage;
 use crate::report::text::date_time;
 use crate::runtime::clock::now;
 use crate::store::{Latch, NOBODY, Store, user};
@@ -19,6 +22,8 @@ pub struct Args {
     /// The environment, when the switch is latched in several
     #[arg(long, value_name = "NAME")]
     env: Option<String>,
+    #[command(flatten)]
+    slice: super::slices::SliceArg,
     #[command(flatten)]
     store: StoreArg,
 }
@@ -38,8 +43,19 @@ fn reset(args: &Args) -> Result<(), Status> {
         return Err(because(Status::Wrong, message));
     }
     let store = open_to_write(&args.store.store)?;
+    let named = apart(&args.switch);
+    let (switch, meant) = match (&named, &args.slice.slice) {
+        (Some((switch, meant)), None) => (*switch, Some(meant)),
+        (_, meant) => (args.switch.as_str(), meant.as_ref()),
+    };
+    if let Some(meant) = meant {
+        return super::kill_slices::reset(&store, switch, meant, args.env.as_deref(), &args.why);
+    }
     let latch = latched(&store, args)?;
-    if let Some(p) = unfinished(&store, &latch.switch, Some(&latch.environment), None)?.first() {
+    let mut runs = unfinished(&store, &latch.switch, Some(&latch.environment), None)?;
+    // each slice of a sliced run has a latch of its own
+    runs.retain(|p| p.plan.slices.is_empty());
+    if let Some(p) = runs.iter().find(|p| !lives_on(&store, p, &latch.switch)) {
         return Err(because(
             Status::Refused,
             &format!(
@@ -65,7 +81,18 @@ fn reset(args: &Args) -> Result<(), Status> {
         done.who,
         because_of(&done.why)
     );
+    for p in runs {
+        outln!("run {} of {} may enter what it waits for: its runner goes on by itself", p.run.id, p.run.rollout);
+    }
     Ok(())
+}
+
+/// Whether a run has gone back to a phase of its own, with all that the switch does done: it goes on from there once the switch is
+/// reset, or at once where it was not the one that threw it.
+fn lives_on(store: &Store, p: &Pinned, switch: &str) -> bool {
+    let Ok(Some(state)) = kept_state(store, &p.run) else { return false };
+    let thrown = p.plan.switch(switch).is_some_and(|s| state.killed.contains(&s));
+    thrown && matches!(state.stage, Stage::Phase(_)) && state.target.verified.is_some() && state.kill_actions.is_empty()
 }
 
 fn latched(store: &Store, args: &Args) -> Result<Latch, Status> {

@@ -2,8 +2,10 @@
 
 use super::eval::pace;
 use super::explain::{Explanation, guard_reports};
+use super::gate;
 use super::guards::{arm, count_anew};
 use super::monitor::Stopwatch;
+use super::ramp::ramp;
 use super::reactions;
 use super::record::Record;
 use super::rollback::{roll_back, roll_back_to};
@@ -27,6 +29,13 @@ pub(super) fn advance(plan: &Plan, state: &mut State, at: Time, live: bool, as_a
     let Some(phase) = plan.phases.get(state.phase.index()) else {
         return;
     };
+    if state.target.epoch == 0 {
+        // nothing was asked for yet: the first raise waits
+        if live && state.paused.is_none() {
+            begin(plan, state, at, out);
+        }
+        return;
+    }
     let settled = state.target.settled.is_some();
     let clock = pace(plan, Owner::Rollout);
     let open = settled && live && state.paused.is_none();
@@ -34,12 +43,15 @@ pub(super) fn advance(plan: &Plan, state: &mut State, at: Time, live: bool, as_a
     let may_end = as_asked && watching(plan, state).all(|w| w == Some(Word::Ok));
     match phase.steps.get(state.step) {
         Some(Step::Hold(_)) => state.hold.observe(clock, at, open && !frozen, live),
+        // not frozen by what guards say: a raise asks them by itself
+        Some(Step::Ramp { .. }) => state.hold.observe(clock, at, open, live),
         Some(Step::Promote { .. } | Step::HoldUntil { .. }) => state.within.observe(clock, at, open, live),
-        Some(Step::Run { .. } | Step::HoldForever | Step::Ramp { .. }) | None => {}
+        Some(Step::Run { .. } | Step::HoldForever) | None => {}
     }
     if !open {
         return;
     }
+    let waited = state.waiting.take();
     while let Some(step) = phase.steps.get(state.step) {
         let done = match step {
             Step::Run { action, .. } => match state.step_run {
@@ -52,8 +64,13 @@ pub(super) fn advance(plan: &Plan, state: &mut State, at: Time, live: bool, as_a
                 }
             },
             Step::Hold(d) => state.hold.counted >= *d,
-            // no run is made of a plan with these: see `Plan::unbuilt`
-            Step::HoldForever | Step::Ramp { .. } => false,
+            Step::HoldForever => {
+                if may_end {
+                    stay(plan, state, at, out);
+                }
+                false
+            }
+            Step::Ramp { .. } => ramp(plan, state, at, step, may_end, waited, out),
             Step::Promote { within, .. } | Step::HoldUntil { within, .. } => {
                 let holds = state.promote.get(state.step).is_some_and(|t| t.is_true());
                 if !holds
@@ -74,22 +91,68 @@ pub(super) fn advance(plan: &Plan, state: &mut State, at: Time, live: bool, as_a
         if !done {
             return;
         }
+        // the last step is asked again at each check while the next phase may not be entered: what was true must still be
+        if may_end
+            && state.step + 1 == phase.steps.len()
+            && let Some(on) = gate::before_phase(plan, state, next(state))
+        {
+            gate::wait(plan, state, at, waited, on, out);
+            state.within.step(clock, at, false);
+            return;
+        }
         out.push(Effect::record(Record::StepDone { phase: phase.name.clone(), step: step_text(plan, step) }));
         state.step += 1;
         state.step_run = None;
+        state.ramp = None;
         state.hold = Stopwatch::default();
         state.within = Stopwatch::default();
         state.within_fired = false;
         // the next step's clock starts at this check
         match phase.steps.get(state.step) {
             Some(Step::Hold(_)) => state.hold.step(clock, at, !frozen),
+            Some(Step::Ramp { .. }) => state.hold.step(clock, at, true),
             Some(Step::Promote { .. } | Step::HoldUntil { .. }) => state.within.step(clock, at, true),
-            Some(Step::Run { .. } | Step::HoldForever | Step::Ramp { .. }) | None => {}
+            Some(Step::Run { .. } | Step::HoldForever) | None => {}
         }
     }
-    if may_end {
-        pass(plan, state, at, out);
+    if !may_end {
+        return;
     }
+    match gate::before_phase(plan, state, next(state)) {
+        Some(on) => gate::wait(plan, state, at, waited, on, out),
+        None => pass(plan, state, at, out),
+    }
+}
+
+fn next(state: &State) -> PhaseId {
+    PhaseId::at(state.phase.index() + 1)
+}
+
+/// Enters the first phase, or waits before it.
+pub(super) fn begin(plan: &Plan, state: &mut State, at: Time, out: &mut Vec<Effect>) {
+    let first = PhaseId(0);
+    let waited = state.waiting.take();
+    match gate::before_phase(plan, state, first) {
+        None => enter(plan, state, first, at, out),
+        Some(on) => {
+            // there is nothing to be read back, and nothing to be taken back
+            state.stage = Stage::Phase(first);
+            state.target.verified = Some(at);
+            gate::wait(plan, state, at, waited, on, out);
+        }
+    }
+}
+
+/// `hold forever` is reached with all guards ok: that is the promotion, and it is said once.
+fn stay(plan: &Plan, state: &mut State, at: Time, out: &mut Vec<Effect>) {
+    if state.promoted.is_some() {
+        return;
+    }
+    state.promoted = Some(at);
+    let phase = plan.phase_name(state.phase).to_owned();
+    let text = format!("promoted: phase {phase} holds for good");
+    out.push(Effect::record(Record::Promoted { phase, guards: guard_reports(plan, state) }));
+    reactions::happened(plan, state, at, Happening::Promote, &text, "", out);
 }
 
 /// The words of the guards that can keep a phase from ending.
@@ -137,10 +200,10 @@ pub(super) fn enter(plan: &Plan, state: &mut State, phase: PhaseId, at: Time, ou
     state.phase = phase;
     state.furthest = state.furthest.max(phase);
     state.entered = at;
-    reset_steps(state);
+    reset_steps(plan, state, phase);
     arm(plan, state, phase, false);
-    let settings = plan.settings_at(phase);
-    let changed = settings != state.target.settings || state.target.verified.is_none();
+    let settings = gate::settings_of(plan, state, phase);
+    let changed = settings != state.target.settings || state.target.verified.is_none() || state.target.epoch == 0;
     if changed {
         request(state, at, settings.clone(), false);
     } else {
@@ -159,9 +222,16 @@ pub(super) fn enter(plan: &Plan, state: &mut State, phase: PhaseId, at: Time, ou
     }
 }
 
-pub(super) fn reset_steps(state: &mut State) {
+pub(super) fn reset_steps(plan: &Plan, state: &mut State, phase: PhaseId) {
     state.step = 0;
     state.step_run = None;
+    // a ramp that is the first step begins with the phase's settings
+    state.ramp = match plan.phases.get(phase.index()).and_then(|p| p.steps.first()) {
+        Some(Step::Ramp { from, .. }) => Some(*from),
+        _ => None,
+    };
+    state.waiting = None;
+    state.promoted = None;
     state.hold = Stopwatch::default();
     state.within = Stopwatch::default();
     state.within_fired = false;
@@ -170,8 +240,8 @@ pub(super) fn reset_steps(state: &mut State) {
 }
 
 pub(super) fn request(state: &mut State, at: Time, settings: Vec<(PortId, Setting)>, lowers: bool) {
-    state.target =
-        Target { epoch: state.target.epoch + 1, settings, lowers, requested: at, verified: None, settled: None };
+    let epoch = state.target.epoch + 1;
+    state.target = Target { epoch, settings, lowers, requested: at, verified: None, settled: None, goes_on: false };
     state.drifted.clear();
     state.undo_ran = false;
 }

@@ -15,16 +15,18 @@ pub struct Given<'a> {
     pub guards: &'a [GuardId],
     /// Preflight conditions that are true without values, by their place in the plan, sorted.
     pub requires: &'a [usize],
+    /// Whether `advance when` is true without values.
+    pub opens_gate: bool,
 }
 
 impl Given<'_> {
     /// Nothing: everything is measured.
-    pub const NONE: Given<'static> = Given { nodes: &[], guards: &[], requires: &[] };
+    pub const NONE: Given<'static> = Given { nodes: &[], guards: &[], requires: &[], opens_gate: false };
 
     /// Whether everything is measured.
     #[must_use]
     pub fn is_none(&self) -> bool {
-        self.nodes.is_empty() && self.guards.is_empty() && self.requires.is_empty()
+        self.nodes.is_empty() && self.guards.is_empty() && self.requires.is_empty() && !self.opens_gate
     }
 
     /// The value that stands for a node.

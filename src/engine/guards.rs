@@ -108,7 +108,7 @@ pub(super) fn check_guards(check: Check<'_>, state: &mut State, out: &mut Vec<Ef
             Consequence::Halt => wishes.push(Wish::Halt(explanation)),
             Consequence::Rollback(Some(to)) if to >= state.phase => {}
             Consequence::Rollback(to) => wishes.push(match guard.kill {
-                Some(switch) => Wish::Kill(switch, explanation),
+                Some(switch) => Wish::Kill(switch, to, explanation),
                 None => Wish::Rollback(to, explanation),
             }),
         }

@@ -1,16 +1,17 @@
-//! Kill switches: thrown by a guard or a person, always with a rollback of everything, never instead of one.
+//! Kill switches: thrown by a guard or a person, always with a rollback, never instead of one.
 //!
-//! A switch's settings lie over what is restored. Once all of it is read back the switch's actions run, one after the other,
+//! A person's kill takes everything back; a guard's as far as its rollback leads. From then on, until it is reset, the switch's settings
+//! lie over what is restored and over every phase's. Once all of it is read back the switch's actions run, one after the other,
 //! before anything is undone; then what phases have run is undone, and everything is read back once more.
 
-use super::advance::run;
+use super::advance::{latch_pause, run};
 use super::explain::Explanation;
 use super::reactions;
 use super::record::{Record, Thrower};
-use super::rollback::{roll_back, undo_next};
+use super::rollback::{roll_back, roll_back_to, undo_next};
 use super::state::{RunCause, Stage, State, Verdict};
 use super::step::Effect;
-use crate::plan::{ActionId, Happening, Plan, SwitchId, Time};
+use crate::plan::{ActionId, Happening, PhaseId, Plan, SwitchId, Time};
 
 /// How often an action of a switch is tried.
 pub(super) const TRIES: usize = 3;
@@ -57,25 +58,49 @@ pub(super) fn by_hand(
         summary.push_str(&format!("; being taken back already: {}", before.summary));
     }
     let explanation = Explanation::plain(plan, state, at, "person", who, summary);
+    if matches!(state.stage, Stage::Phase(_)) && state.killed.contains(&switch) {
+        // a guard has thrown it, and the run lives on in an earlier phase: this kill ends it
+        roll_back(plan, state, at, Verdict::Killed, explanation, out);
+        return;
+    }
     let thrown = Thrown { switch, by: Thrower::Person, who: who.to_owned(), why: why.to_owned(), explanation };
-    kill(plan, state, at, vec![thrown], Verdict::Killed, out);
+    kill(plan, state, at, vec![thrown], None, Verdict::Killed, out);
 }
 
-/// Throws switches; those that are thrown already are left as they are. The first one explains the rollback.
+/// A person clears a thrown switch of a run that lives on. What it took away stays away until a phase sets it.
+pub(super) fn reset(plan: &Plan, state: &mut State, switch: SwitchId, who: &str, why: &str, out: &mut Vec<Effect>) {
+    if who.trim().is_empty() || why.trim().is_empty() || !state.killed.contains(&switch) {
+        return;
+    }
+    state.killed.retain(|k| *k != switch);
+    out.push(Effect::record(Record::KillReset {
+        switch: plan.switch_name(switch).to_owned(),
+        who: who.to_owned(),
+        why: why.to_owned(),
+    }));
+}
+
+/// Throws switches and takes back to a phase or (`None`) everything; switches that are thrown already are left as they are. The first
+/// one explains the rollback.
 pub(super) fn kill(
     plan: &Plan,
     state: &mut State,
     at: Time,
     thrown: Vec<Thrown>,
+    to: Option<PhaseId>,
     verdict: Verdict,
     out: &mut Vec<Effect>,
 ) {
-    let mut first: Option<Explanation> = None;
+    let (mut first, mut known): (Option<Explanation>, Option<Explanation>) = (None, None);
     let mut told = Vec::new();
     let mut pointless = false;
     for t in thrown {
         let Some(switch) = plan.switches.get(t.switch.index()) else { continue };
         if state.killed.contains(&t.switch) {
+            // what it sets is set already; the guard's rollback is still to come
+            if t.by == Thrower::Guard {
+                known.get_or_insert(t.explanation);
+            }
             continue;
         }
         state.killed.push(t.switch);
@@ -95,13 +120,16 @@ pub(super) fn kill(
         let name = switch.name.clone();
         out.push(Effect::record(Record::KillSwitch { switch: name, by: t.by, who: t.who, why: t.why, explanation }));
     }
-    let Some(mut why) = first else { return };
+    let Some(mut why) = first.or(known) else { return };
     if told.len() > 1 {
         why.summary = told.join("; ");
     }
     let anew = !matches!(state.stage, Stage::RollingBack(_));
-    roll_back(plan, state, at, verdict, why, out);
-    if pointless && !anew {
+    match to {
+        None => roll_back(plan, state, at, verdict, why, out),
+        Some(phase) => roll_back_to(plan, state, at, phase, why, out),
+    }
+    if pointless && (!anew || to.is_some()) {
         out.push(Effect::CancelRuns);
     }
     for text in told {
@@ -134,6 +162,11 @@ pub(super) fn ran(plan: &Plan, state: &mut State, at: Time, action: ActionId, ok
                 state.kill_failed.push(action);
                 let text = format!("{} failed {TRIES} times: act by hand", plan.action_name(action));
                 reactions::told(plan, state, at, Happening::Kill, &text, "", out);
+                if matches!(state.stage, Stage::Phase(_)) {
+                    let name = plan.action_name(action);
+                    let why = Explanation::plain(plan, state, at, "action", name, text);
+                    latch_pause(plan, state, at, why, out);
+                }
             }
         }
     }

@@ -38,7 +38,7 @@ pub(super) fn action_ended(
                 consequence(plan, state, at, *otherwise, why, out);
             }
         }
-        (RunCause::Kill, Stage::RollingBack(_)) => kill::ran(plan, state, at, ended.action, ok, out),
+        (RunCause::Kill, Stage::Phase(_) | Stage::RollingBack(_)) => kill::ran(plan, state, at, ended.action, ok, out),
         (RunCause::Undo, Stage::Phase(_) | Stage::RollingBack(_)) => undone(plan, state, at, ended.action, ok, out),
         _ => {}
     }
@@ -74,6 +74,7 @@ pub(super) fn operator(
         }
         // thrown above, at whatever stage
         Operator::Kill(_) => {}
+        Operator::Reset(switch) => kill::reset(plan, state, switch, who, why, out),
         Operator::Approve(group) => {
             let phase = state.phase;
             state.approvals.push(Approval { group, phase, at, who: who.to_owned() });
@@ -131,7 +132,7 @@ pub(super) fn recovered(plan: &Plan, state: &mut State, at: Time, out: &mut Vec<
     for r in std::mem::take(&mut state.running) {
         let awaited = matches!(
             (r.cause, state.stage),
-            (RunCause::Step | RunCause::Undo, Stage::Phase(_))
+            (RunCause::Step | RunCause::Undo | RunCause::Kill, Stage::Phase(_))
                 | (RunCause::Undo | RunCause::Kill, Stage::RollingBack(_))
         );
         if awaited {
@@ -149,7 +150,8 @@ pub(super) fn recovered(plan: &Plan, state: &mut State, at: Time, out: &mut Vec<
         }
     }
     state.running = kept;
-    let undoing = matches!(state.stage, Stage::RollingBack(_)) || next_undo(state).is_some();
+    let undoing =
+        matches!(state.stage, Stage::RollingBack(_)) || next_undo(state).is_some() || !state.kill_actions.is_empty();
     if undoing && state.target.verified.is_some() {
         undo_next(plan, state, at, out);
     }

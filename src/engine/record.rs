@@ -8,6 +8,9 @@ use serde::{Deserialize, Serialize};
 /// The kind of the record that tells of a thrown kill switch: auditors ask for it by this name.
 pub const KILLED: &str = "kill_switch.activated";
 
+/// The kind of the record that tells of a reset one.
+pub const RESET: &str = "kill_switch.reset";
+
 /// Who threw a kill switch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -120,6 +123,33 @@ pub enum Record {
         /// What was read.
         read: Setting,
     },
+    /// The next raise of exposure waits, though the rollout is ready for it.
+    Waiting {
+        /// The phase that stays meanwhile.
+        phase: String,
+        /// For what: `advance: now in office`, `kill switch stop_async`.
+        what: String,
+    },
+    /// A ramp has gone up by a step: this is asked for from here on.
+    Raised {
+        /// The phase.
+        phase: String,
+        /// The port.
+        port: String,
+        /// To what.
+        to: Setting,
+        /// All that is asked for.
+        settings: Vec<(String, Setting)>,
+        /// The request's number.
+        epoch: u32,
+    },
+    /// `hold forever` was reached with all guards ok: the rollout is promoted, and its guards go on watching.
+    Promoted {
+        /// The phase.
+        phase: String,
+        /// All guards at that check.
+        guards: Vec<GuardReport>,
+    },
     /// A phase ended well.
     Passed {
         /// The phase.
@@ -140,6 +170,16 @@ pub enum Record {
         why: String,
         /// The rule, its values, and which other rules did not cause it.
         explanation: Explanation,
+    },
+    /// A person reset a thrown kill switch while the run lived on. No port was changed by it.
+    #[serde(rename = "kill_switch.reset")]
+    KillReset {
+        /// The switch.
+        switch: String,
+        /// Who.
+        who: String,
+        /// Why.
+        why: String,
     },
     /// A rollback was decided.
     Rollback {
@@ -192,8 +232,12 @@ impl Record {
             Self::Resumed { .. } => "resumed",
             Self::Approved { .. } => "approved",
             Self::Drift { .. } => "drift",
+            Self::Waiting { .. } => "waiting",
+            Self::Raised { .. } => "raised",
+            Self::Promoted { .. } => "promoted",
             Self::Passed { .. } => "passed",
             Self::KillSwitch { .. } => KILLED,
+            Self::KillReset { .. } => RESET,
             Self::Rollback { .. } => "rollback",
             Self::RollbackSlow { .. } => "rollback_slow",
             Self::Snapshot { .. } => "snapshot",

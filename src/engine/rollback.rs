@@ -2,6 +2,7 @@
 
 use super::advance::{finish, latch_pause, named, request, reset_steps, run};
 use super::explain::Explanation;
+use super::gate::under_switches;
 use super::guards::{arm, count_anew};
 use super::kill::{self, TRIES};
 use super::reactions;
@@ -27,6 +28,8 @@ pub(super) fn roll_back(
     state.undo_ran = ran && !anew;
     state.stage = Stage::RollingBack(verdict);
     state.paused = None;
+    state.waiting = None;
+    state.promoted = None;
     state.approvals.clear();
     state.slow_told = false;
     state.explanation = Some(why.clone());
@@ -45,17 +48,11 @@ pub(super) fn roll_back(
 /// What everything is taken back to: what was read before the first change of what was changed, and over it what the thrown kill
 /// switches set.
 fn way_back(plan: &Plan, state: &State) -> Vec<(PortId, Setting)> {
-    let touched = |port: PortId| {
-        plan.phases.iter().take(state.furthest.index() + 1).any(|p| p.settings.iter().any(|(q, _)| *q == port))
-    };
+    let touched =
+        |port: PortId| plan.phases.iter().take(state.furthest.index() + 1).any(|p| p.ports().any(|q| q == port));
     let mut settings: Vec<(PortId, Setting)> =
         state.originals.iter().copied().filter(|(port, _)| touched(*port)).collect();
-    for (port, to) in state.killed.iter().filter_map(|k| plan.switches.get(k.index())).flat_map(|s| &s.settings) {
-        match settings.iter_mut().find(|(q, _)| q == port) {
-            Some(slot) => slot.1 = *to,
-            None => settings.push((*port, *to)),
-        }
-    }
+    under_switches(plan, state, &mut settings);
     plan.in_order_of_taking_back(&mut settings);
     settings
 }
@@ -72,18 +69,18 @@ pub(super) fn roll_back_to(
     let mut settings = plan.settings_at(to);
     // what later phases set goes back to what was read before the first change
     for (port, original) in &state.originals {
-        let later =
-            plan.phases.iter().take(state.furthest.index() + 1).any(|p| p.settings.iter().any(|(q, _)| q == port));
+        let later = plan.phases.iter().take(state.furthest.index() + 1).any(|p| p.ports().any(|q| q == *port));
         if later && !settings.iter().any(|(q, _)| q == port) {
             settings.push((*port, *original));
         }
     }
+    under_switches(plan, state, &mut settings);
     plan.in_order_of_taking_back(&mut settings);
     state.approvals.clear();
     state.stage = Stage::Phase(to);
     state.phase = to;
     state.entered = at;
-    reset_steps(state);
+    reset_steps(plan, state, to);
     // the step that waited for an action is left: whatever the action says now says nothing to this phase
     let awaited = state.running.iter().any(|r| r.cause == RunCause::Step);
     for r in state.running.iter_mut().filter(|r| r.cause == RunCause::Step) {
@@ -136,7 +133,9 @@ pub(super) fn verified(
         return;
     }
     state.target.verified = Some(at);
-    count_anew(plan, state);
+    if !state.target.goes_on {
+        count_anew(plan, state);
+    }
     let took = at - state.target.requested;
     out.push(Effect::record(Record::Verified { epoch, read: named(plan, read), took }));
     undo_next(plan, state, at, out);

@@ -1,15 +1,16 @@
 //! The first check: everything that must hold before anything is changed, all reasons together.
 
-use super::advance::{enter, named};
+use super::advance::{begin, named};
 use super::eval::{Check, eval, is_finite};
 use super::given::read_below;
 use super::record::Record;
 use super::state::{Owner, Stage, State, Verdict, roots};
 use super::step::Effect;
-use super::tick::accumulate;
+use super::tick::{accumulate, ask_gate};
 use super::truth::Truth;
 use crate::plan::{
-    Answer, Consequence, GuardId, InputId, Missing, PhaseId, Plan, Population, PortId, PortKind, Setting, Time, show,
+    Answer, Consequence, GuardId, InputId, Missing, Phase, PhaseId, Plan, Population, PortId, PortKind, Setting, Step,
+    Time, show,
 };
 use std::collections::BTreeSet;
 
@@ -68,7 +69,8 @@ pub(super) fn start(
         return;
     }
     out.push(Effect::record(Record::Started { originals: named(plan, &state.originals) }));
-    enter(plan, state, PhaseId(0), at, out);
+    ask_gate(check, state);
+    begin(plan, state, at, out);
 }
 
 /// `cooldown d after rollback`: what was taken back is not put out again at once.
@@ -86,6 +88,12 @@ fn cooling(plan: &Plan, at: Time, rolled_back: Option<Time>) -> Vec<String> {
     )]
 }
 
+/// Whether a phase exposes anything through a port.
+fn raised(phase: &Phase, port: PortId) -> bool {
+    let ramped = |s: &Step| matches!(s, Step::Ramp { port: p, .. } if *p == port);
+    phase.settings.iter().any(|(p, v)| *p == port && v.exposes()) || phase.steps.iter().any(ramped)
+}
+
 /// Exposure above 0 before the first change is refused: a rollback could not tell what to go back to.
 pub(super) fn exposed_already(plan: &Plan, state: &State) -> Vec<String> {
     state
@@ -93,7 +101,7 @@ pub(super) fn exposed_already(plan: &Plan, state: &State) -> Vec<String> {
         .iter()
         .filter(|(port, setting)| {
             let kind = plan.ports.get(port.index()).map(|p| &p.kind);
-            let raised = plan.phases.iter().any(|ph| ph.settings.iter().any(|(p, v)| p == port && v.exposes()));
+            let raised = plan.phases.iter().any(|ph| raised(ph, *port));
             raised && setting.exposes() && !matches!(kind, Some(PortKind::CountFlag(_)) | None)
         })
         .map(|(port, setting)| {

@@ -106,6 +106,25 @@ pub struct Paused {
     pub why: String,
 }
 
+/// A raise of exposure for which the rollout is ready and which waits for something else.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Waiting {
+    /// Since when.
+    pub since: Time,
+    /// For what.
+    pub on: WaitsFor,
+}
+
+/// What a raise of exposure can wait for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WaitsFor {
+    /// `advance when`: until its condition is true.
+    Advance,
+    /// A thrown kill switch that sets one of the ports: until a person resets it.
+    Switch(SwitchId),
+}
+
 /// The state of one guard.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct GuardState {
@@ -168,6 +187,14 @@ pub struct Target {
     pub verified: Option<Time>,
     /// The first check after read-back and `settle`: goals count from here.
     pub settled: Option<Time>,
+    /// It was asked for within a phase: the phase's own time and sums go on over it.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub goes_on: bool,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it")]
+fn is_false(b: &bool) -> bool {
+    !*b
 }
 
 /// An action that was started and can be undone.
@@ -282,7 +309,10 @@ pub struct State {
     pub step: usize,
     /// The awaited action, if one was started in this step.
     pub step_run: Option<StepRun>,
-    /// `hold` of the step under way.
+    /// The value that the ramp under way has come to; `None` before its first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ramp: Option<Setting>,
+    /// `hold` of the step under way, or the time since a ramp's last value has settled.
     pub hold: Stopwatch,
     /// `within` of the step under way.
     pub within: Stopwatch,
@@ -290,6 +320,15 @@ pub struct State {
     pub within_fired: bool,
     /// Observed time since the phase's settings were verified.
     pub elapsed: Stopwatch,
+    /// What the next raise waits for, as of the last live check.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waiting: Option<Waiting>,
+    /// When `hold forever` was reached with all guards ok: the run is promoted, and lives on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub promoted: Option<Time>,
+    /// Whether `advance when` holds, as of the last check.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gate: Option<super::truth::Truth>,
     /// Whether this phase's `promote when` holds, as of the last check.
     pub promote: Vec<super::truth::Truth>,
     /// Guards in the plan's order.
@@ -363,14 +402,19 @@ impl State {
                 requested: 0,
                 verified: None,
                 settled: None,
+                goes_on: false,
             },
             paused: None,
             step: 0,
             step_run: None,
+            ramp: None,
             hold: Stopwatch::default(),
             within: Stopwatch::default(),
             within_fired: false,
             elapsed: Stopwatch::default(),
+            waiting: None,
+            promoted: None,
+            gate: None,
             promote: Vec::new(),
             guards: plan
                 .guards
@@ -442,6 +486,7 @@ pub(super) fn roots(plan: &Plan) -> Vec<(NodeId, Owner)> {
         }
     }
     out.extend(plan.requires.iter().map(|r| (r.cond, Owner::Rollout)));
+    out.extend(plan.advance.iter().map(|g| (g.when, Owner::Rollout)));
     out.extend(plan.reactions.iter().filter_map(|r| match r.trigger {
         Trigger::When(c) => Some((c, Owner::Rollout)),
         _ => None,

@@ -106,6 +106,9 @@ pub enum Operator {
     /// Throw a kill switch: take everything back, with its settings over it, run its actions, and end. Also of a run that has
     /// not started (nothing but the switch's own settings is asked for then) and of one that is being taken back already.
     Kill(SwitchId),
+    /// Clear a thrown kill switch of a run that lives on: phases that set its ports may be entered again. It wants somebody's name
+    /// and a reason, and changes no port.
+    Reset(SwitchId),
 }
 
 /// What the engine wants done. Effects come in the order in which they are to be journalled and begun. Serialised, the effects of
@@ -174,8 +177,8 @@ pub(super) enum Wish {
     Halt(Explanation),
     /// Take back: to a phase, or everything.
     Rollback(Option<PhaseId>, Explanation),
-    /// Throw a kill switch, which takes everything back.
-    Kill(SwitchId, Explanation),
+    /// Throw a kill switch and take back: to a phase, or everything.
+    Kill(SwitchId, Option<PhaseId>, Explanation),
 }
 
 /// Takes one input, changes the state, and appends what is to be done to `out`.

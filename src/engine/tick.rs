@@ -84,6 +84,7 @@ pub(super) fn tick(
     wishes.extend(no_data(check, state));
     wishes.extend(unverified(plan, state, at));
     wishes.extend(drift(plan, state, at, ports, ports_epoch, out));
+    ask_gate(check, state);
     promote_conditions(check, state);
     reactions::snapshots(check, state, out);
     let acted = decide(plan, state, at, wishes, out);
@@ -102,12 +103,18 @@ fn settle(plan: &Plan, state: &mut State, at: Time, live: bool) {
     let Some(verified) = state.target.verified else {
         return;
     };
-    if !live || next_undo(state).is_some() || state.target.settled.is_some() || at < verified + plan.settle.unwrap_or(0)
+    if !live
+        || next_undo(state).is_some()
+        || !state.kill_actions.is_empty()
+        || state.target.settled.is_some()
+        || at < verified + plan.settle.unwrap_or(0)
     {
         return;
     }
     state.target.settled = Some(at);
-    state.elapsed = Stopwatch::default();
+    if !state.target.goes_on {
+        state.elapsed = Stopwatch::default();
+    }
     let phase = state.phase;
     // its sums have counted since the read-back: what went wrong while it settled is not forgotten
     restart(plan, state, Owner::Phase(phase), |_| false);
@@ -235,6 +242,17 @@ fn as_asked(state: &State, ports: &[Option<Setting>], ports_epoch: u32) -> bool 
         && state.target.settings.iter().all(|(port, asked)| read(*port).is_some_and(|r| r.same(*asked)))
 }
 
+/// `advance when`: asked at every check, so that what it says of a stretch of time is known when it is needed.
+pub(super) fn ask_gate(check: Check<'_>, state: &mut State) {
+    if let Some(gate) = &check.plan.advance {
+        state.gate = Some(if check.given.opens_gate {
+            Truth::True
+        } else {
+            eval(check, state, gate.when, Owner::Rollout).truth().0
+        });
+    }
+}
+
 fn promote_conditions(check: Check<'_>, state: &mut State) {
     let Some(phase) = check.plan.phases.get(state.phase.index()) else {
         return;
@@ -262,13 +280,18 @@ fn promote_conditions(check: Check<'_>, state: &mut State) {
 fn decide(plan: &Plan, state: &mut State, at: Time, wishes: Vec<Wish>, out: &mut Vec<Effect>) -> bool {
     let mut back: Option<(Option<PhaseId>, Explanation)> = None;
     let (mut halt, mut pause) = (None, None);
-    let mut kills = Vec::new();
+    let (mut kills, mut kill_to) = (Vec::new(), None);
     for wish in wishes {
         match wish {
             Wish::Tell(happening, text) => reactions::happened(plan, state, at, happening, &text, "", out),
             Wish::Pause(why) => pause = pause.or(Some(why)),
             Wish::Halt(why) => halt = halt.or(Some(why)),
-            Wish::Kill(switch, why) => kills.push(Thrown::by_guard(switch, why)),
+            // never instead of a rollback: inert where it does not lead back
+            Wish::Kill(_, Some(to), _) if to >= state.phase => {}
+            Wish::Kill(switch, to, why) => {
+                kill_to = if kills.is_empty() { to } else { kill_to.min(to) };
+                kills.push(Thrown::by_guard(switch, why));
+            }
             // inert unless it leads back
             Wish::Rollback(Some(to), _) if to >= state.phase => {}
             // `None` (everything) sorts before every phase
@@ -283,7 +306,9 @@ fn decide(plan: &Plan, state: &mut State, at: Time, wishes: Vec<Wish>, out: &mut
         out.push(Effect::Halt { explanation: why.clone() });
     }
     if !kills.is_empty() {
-        kill(plan, state, at, kills, Verdict::RolledBack, out);
+        // of all rollbacks of this check, with a switch or without, the earliest target
+        let to = back.map_or(kill_to, |(to, _)| to.min(kill_to));
+        kill(plan, state, at, kills, to, Verdict::RolledBack, out);
         return true;
     }
     if let Some((to, why)) = back {

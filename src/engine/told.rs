@@ -3,6 +3,7 @@
 
 use super::advance::watching;
 use super::explain::{GuardReport, guard_report};
+use super::gate::waits_for;
 use super::state::{Stage, State, Verdict, Word};
 use super::step::Effect;
 use crate::plan::{GuardId, Plan, Time, show};
@@ -106,8 +107,15 @@ fn done(plan: &Plan, state: &State) -> String {
         (None, Stage::Phase(p)) if state.target.lowers && state.target.verified.is_none() => {
             format!("it is being taken back to phase {}", plan.phase_name(p))
         }
+        (None, Stage::Phase(p)) if state.waiting.is_some() => {
+            let what = state.waiting.map_or_else(String::new, |w| waits_for(plan, w.on));
+            format!("phase {} stays: the next raise waits for {what}", plan.phase_name(p))
+        }
         (None, Stage::Phase(p)) if held() => {
             format!("phase {} goes on and cannot end while a guard is bad", plan.phase_name(p))
+        }
+        (None, Stage::Phase(p)) if state.promoted.is_some() => {
+            format!("promoted: phase {} holds, and its guards go on watching", plan.phase_name(p))
         }
         (None, Stage::Phase(p)) => format!("phase {} goes on", plan.phase_name(p)),
         (None, Stage::Idle) => String::from("not started"),

@@ -354,6 +354,29 @@ impl Setting {
         }
     }
 
+    /// How much it exposes, to tell a raise from a lowering of one port: a share, a number, 1 for on, 0 for absent.
+    #[must_use]
+    #[expect(clippy::cast_precision_loss, reason = "a flag's count is small")]
+    pub fn size(self) -> f64 {
+        match self {
+            Self::Share(r) => r,
+            Self::Count(n) => n as f64,
+            Self::Bool(b) => f64::from(u8::from(b)),
+            Self::Absent => 0.0,
+        }
+    }
+
+    /// The next value of a ramp: by one step more, and never above its last.
+    #[must_use]
+    pub fn raised(self, by: Self, to: Self) -> Self {
+        match (self, by, to) {
+            (Self::Count(a), Self::Count(d), Self::Count(b)) => Self::Count(a.saturating_add(d).min(b)),
+            (Self::Share(a), Self::Share(d), Self::Share(b)) => Self::Share(if a + d > b - 1e-9 { b } else { a + d }),
+            // the checker lets nothing else be: the end of the ramp is then its only step
+            _ => to,
+        }
+    }
+
     /// Whether anything is exposed.
     #[must_use]
     pub fn exposes(self) -> bool {
@@ -425,6 +448,17 @@ pub struct Phase {
     pub irreversible: Option<String>,
     /// What it does, in order.
     pub steps: Vec<Step>,
+}
+
+impl Phase {
+    /// The ports that it sets itself, at once or step by step.
+    pub fn ports(&self) -> impl Iterator<Item = PortId> + '_ {
+        let ramped = self.steps.iter().filter_map(|s| match s {
+            Step::Ramp { port, .. } => Some(*port),
+            _ => None,
+        });
+        self.settings.iter().map(|(p, _)| *p).chain(ramped)
+    }
 }
 
 /// A step of a phase.
@@ -582,16 +616,25 @@ impl Plan {
         self.program.nodes.iter().any(|n| matches!(n, Node::Events { bad, total } if *bad == id && *total != id))
     }
 
-    /// What every port is set to while `phase` lasts: its own settings over those of all earlier phases. Ports that no phase
-    /// up to this one names are not in the list: they are left alone.
+    /// What every port is set to when `phase` is entered: its own settings, with the first value of the ramp that is its first step,
+    /// over those of all earlier phases, whose ramps have come to their last values. Ports that no phase up to this one names are
+    /// not in the list: they are left alone.
     #[must_use]
     pub fn settings_at(&self, phase: PhaseId) -> Vec<(PortId, Setting)> {
         let mut out: Vec<(PortId, Setting)> = Vec::new();
-        for p in self.phases.iter().take(phase.index() + 1) {
+        let mut set = |port: PortId, value: Setting| match out.iter_mut().find(|(q, _)| *q == port) {
+            Some(slot) => slot.1 = value,
+            None => out.push((port, value)),
+        };
+        for (i, p) in self.phases.iter().enumerate().take(phase.index() + 1) {
             for &(port, value) in &p.settings {
-                match out.iter_mut().find(|(q, _)| *q == port) {
-                    Some(slot) => slot.1 = value,
-                    None => out.push((port, value)),
+                set(port, value);
+            }
+            for (n, step) in p.steps.iter().enumerate() {
+                match *step {
+                    Step::Ramp { port, to, .. } if i < phase.index() => set(port, to),
+                    Step::Ramp { port, from, .. } if n == 0 => set(port, from),
+                    _ => {}
                 }
             }
         }
@@ -603,8 +646,7 @@ impl Plan {
     /// Whether a phase sets a port; else only a kill switch does.
     #[must_use]
     pub fn is_set_by_a_phase(&self, port: PortId) -> bool {
-        let ramped = |s: &Step| matches!(s, Step::Ramp { port: q, .. } if *q == port);
-        self.phases.iter().any(|p| p.settings.iter().any(|(q, _)| *q == port) || p.steps.iter().any(ramped))
+        self.phases.iter().any(|p| p.ports().any(|q| q == port))
     }
 
     /// Whether a port is traffic.

@@ -106,11 +106,23 @@ impl Meant {
         if out.is_empty() { Err(String::from("it names no slice: write `tenant=acme,severity=low`")) } else { Ok(Self(out)) }
     }
 
+    /// As people write it.
+    #[must_use]
+    pub fn text(&self) -> String {
+        self.0.iter().map(|(n, v)| format!("{n}={}", quoted(v))).collect::<Vec<_>>().join(",")
+    }
+
     /// Whether a slice is meant.
     #[must_use]
     pub fn is(&self, dims: &[Slice], values: &[String]) -> bool {
         let has = |name: &str, value: &str| dims.iter().zip(values).any(|(d, v)| d.name == name && v == value);
         self.0.iter().all(|(name, value)| has(name, value))
+    }
+
+    /// Whether a slice, by the names of all its dimensions, is meant.
+    #[must_use]
+    pub fn covers(&self, slice: &Self) -> bool {
+        self.0.iter().all(|one| slice.0.contains(one))
     }
 
     /// The names that are no dimensions.

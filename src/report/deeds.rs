@@ -68,6 +68,13 @@ pub fn people(events: &[Happened]) -> Vec<Value> {
                 Some(kill)
             }
             Record::Rollback { explanation, .. } if killed.take().is_some_and(|who| who == explanation.rule) => None,
+            Record::KillReset { switch, who, why } => {
+                let mut reset = act(e, "reset", who, why);
+                if let Some(r) = reset.as_object_mut() {
+                    r.insert(String::from("switch"), json!(switch));
+                }
+                Some(reset)
+            }
             Record::Paused { explanation } => said(e, "pause", explanation),
             Record::Rollback { explanation, .. } => said(e, "abort", explanation),
             Record::Resumed { who, why } => Some(act(e, "resume", who, why)),

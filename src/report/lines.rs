@@ -56,6 +56,16 @@ pub fn line(record: &Record, style: Style) -> String {
         Record::Drift { port, asked, read } => {
             format!("{}: {port} was read as {read}, asked for was {asked}", style.bad("drift"))
         }
+        Record::Waiting { phase, what } => {
+            format!("{}: phase {phase} stays, waiting for {what}", style.unsure("waiting"))
+        }
+        Record::Raised { phase, port, to, .. } => {
+            format!("phase {phase}: raise {} to {}", style.bold(port), style.bold(&to.to_string()))
+        }
+        Record::Promoted { phase, .. } => {
+            format!("{}: phase {} holds for good, its guards go on watching", style.good("promoted"), style.bold(phase))
+        }
+        Record::KillReset { switch, who, why } => format!("kill switch {} reset by {who}: {why}", style.bold(switch)),
         Record::Passed { phase, .. } => format!("phase {} {}", style.bold(phase), style.good("passed")),
         Record::Rollback { to, settings: s, explanation, .. } => {
             let to = to.as_ref().map_or(String::new(), |p| format!(" to phase {p}"));

@@ -3,7 +3,7 @@
 use super::lines::line;
 use super::style::Style;
 use super::text::{clock, cut, pad, printable, used};
-use crate::engine::{GuardReport, Record, Stage, State, Verdict, Word, step_text};
+use crate::engine::{GuardReport, Record, Stage, State, Verdict, Word, step_text, waits_for};
 use crate::plan::{Consequence, Millis, PhaseId, Plan, PortId, PortKind, Setting, Step, Time, show};
 use crate::runtime::{Observer, View};
 use std::collections::BTreeMap;
@@ -176,10 +176,16 @@ fn headline(plan: &Plan, state: &State, style: Style) -> String {
         (_, Stage::RollingBack(Verdict::Killed)) => style.bad("KILLING"),
         (_, Stage::RollingBack(_)) => style.bad("ROLLING BACK"),
         (_, Stage::Phase(p)) => {
+            let promoted =
+                if state.promoted.is_some() { format!("{} ", style.good("PROMOTED")) } else { String::new() };
             let purpose = plan.phases.get(p.index()).and_then(|p| p.purpose.clone());
             let purpose = purpose.map_or(String::new(), |p| format!(" “{p}”"));
             let (n, of) = (p.index() + 1, plan.phases.len());
-            format!("phase {}{purpose} {}", style.bold(plan.phase_name(p)), style.faint(&format!("{n} of {of}")))
+            format!(
+                "{promoted}phase {}{purpose} {}",
+                style.bold(plan.phase_name(p)),
+                style.faint(&format!("{n} of {of}"))
+            )
         }
         (_, Stage::Done(Verdict::Promoted)) => style.good("PROMOTED"),
         (_, Stage::Done(v)) => style.bad(&v.text().replace('_', " ").to_uppercase()),
@@ -284,7 +290,9 @@ fn next(plan: &Plan, state: &State, next_check: Time) -> String {
         Stage::Phase(p) => {
             let mut parts = vec![check];
             let phase = plan.phases.get(p.index());
-            if state.target.verified.is_none() {
+            if let Some(w) = state.waiting {
+                parts.push(format!("waiting for {}", waits_for(plan, w.on)));
+            } else if state.target.verified.is_none() {
                 parts.push(String::from("waiting for the read-back"));
             } else if let Some(step) = phase.and_then(|ph| ph.steps.get(state.step)) {
                 parts.push(match step {
@@ -295,7 +303,15 @@ fn next(plan: &Plan, state: &State, next_check: Time) -> String {
                         format!("{}: {} left{frozen}", step_text(plan, step), show::duration(left))
                     }
                     Step::HoldForever => step_text(plan, step),
-                    Step::Run { .. } | Step::Ramp { .. } => format!("waiting for {}", step_text(plan, step)),
+                    Step::Run { .. } => format!("waiting for {}", step_text(plan, step)),
+                    Step::Ramp { every, .. } => {
+                        let left: Millis = round((*every - state.hold.counted).max(0));
+                        format!(
+                            "{}: {} to the next raise, with all guards ok",
+                            step_text(plan, step),
+                            show::duration(left)
+                        )
+                    }
                     Step::Promote { within, .. } | Step::HoldUntil { within, .. } => {
                         let until = within.map_or(String::new(), |(d, otherwise): (Millis, Consequence)| {
                             let left = show::duration(round((d - state.within.counted).max(0)));
@@ -312,12 +328,14 @@ fn next(plan: &Plan, state: &State, next_check: Time) -> String {
                     .collect();
                 parts.push(format!("all steps done, waiting for guards: {}", waits.join(", ")));
             }
-            let after = PhaseId::at(p.index() + 1);
+            let after = PhaseId::at(if state.target.epoch == 0 { 0 } else { p.index() + 1 });
             if state.paused.is_some() {
                 parts.push(format!("`canary resume {}` lets it go on", plan.rollout));
             }
             let then = if after.index() < plan.phases.len() {
                 format!("phase {}: {}", plan.phase_name(after), settings(plan, &plan.settings_at(after)))
+            } else if phase.is_some_and(|ph| ph.steps.contains(&Step::HoldForever)) {
+                return parts.join(" · ");
             } else {
                 String::from("promoted")
             };

@@ -497,7 +497,11 @@ impl Executor {
                 (Operator::Resume, true) => "it was not paused",
                 (Operator::Abort, false) => "rolling back",
                 (Operator::Approve(_), _) if self.state.approvals.len() > approved => "approved",
-                (Operator::Kill(_), _) if self.state.killed.len() > thrown => "killed, rolling back",
+                (Operator::Kill(_), _)
+                    if self.state.killed.len() > thrown || (was != is && matches!(is.0, Stage::RollingBack(_))) =>
+                {
+                    "killed, rolling back"
+                }
                 (Operator::Kill(switch), _) if self.state.killed.contains(&switch) => "killed already, rolling back",
                 _ => "too late: it is being rolled back, or over",
             };
@@ -512,12 +516,27 @@ impl Executor {
         if self.plan.switches.is_empty() || !matches!(self.state.stage, Stage::Phase(_) | Stage::RollingBack(_)) {
             return;
         }
+        self.obey_resets();
         for latch in self.journal.latches() {
             let Some(switch) = self.plan.switch(&latch.switch).filter(|s| !self.state.killed.contains(s)) else {
                 continue;
             };
             let at = now();
             let act = Operator::Kill(switch);
+            self.feed(at, Input::Operator { at, act, who: latch.who, why: latch.why }, None);
+        }
+    }
+
+    /// A switch that a guard has thrown, and with which this run lives on, was reset by a person: the store says so, whether this runner
+    /// was there or not.
+    fn obey_resets(&mut self) {
+        if !matches!(self.state.stage, Stage::Phase(_)) {
+            return;
+        }
+        for switch in self.state.killed.clone() {
+            let Some(latch) = self.journal.reset_of(self.plan.switch_name(switch)) else { continue };
+            let at = now();
+            let act = Operator::Reset(switch);
             self.feed(at, Input::Operator { at, act, who: latch.who, why: latch.why }, None);
         }
     }

@@ -8,8 +8,8 @@ use crate::engine::record::Thrower;
 use crate::engine::{Record, State};
 use crate::plan::{Millis, Time};
 use crate::store::{
-    BUSY, Beside, Command, Latch, LeaseGuard, NewEvent, NewLatch, NewNotice, NewRun, NoticeMark, Run, RunId, Store,
-    StoreError,
+    BUSY, Beside, Command, Latch, LeaseGuard, NewEvent, NewLatch, NewNotice, NewRun, NoticeMark, Reset, Run, RunId,
+    Store, StoreError,
 };
 use serde_json::Value;
 use std::sync::Arc;
@@ -279,6 +279,17 @@ impl Journal {
     /// Every time that switches were thrown where this run is, the last one first. A store out of reach has nothing to say.
     pub fn thrown(&self) -> Vec<Latch> {
         if self.unborn.is_some() { Vec::new() } else { self.store.thrown(Some(&self.environment)).unwrap_or_default() }
+    }
+
+    /// Who has reset a switch that this run has thrown, and why; `None` while it is latched, and while that is not known.
+    #[must_use]
+    pub fn reset_of(&self, switch: &str) -> Option<Reset> {
+        if self.unborn.is_some() || self.unlatched().contains(&switch) {
+            return None;
+        }
+        // the last time that it was thrown comes first
+        let thrown = self.store.thrown(Some(&self.environment)).ok()?;
+        thrown.into_iter().find(|l| l.switch == switch)?.reset
     }
 
     /// The kill switches that were thrown and could not be latched yet.

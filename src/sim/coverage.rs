@@ -224,6 +224,7 @@ impl Seen {
                 self.stopped(plan, state, explanation);
             }
             Record::KillSwitch { .. } => self.note(Happening::Kill),
+            Record::Promoted { .. } => self.note(Happening::Promote),
             _ => {}
         }
     }

@@ -149,7 +149,7 @@ impl Judge<'_> {
     fn is_kind(&self, event: &Event) -> bool {
         match (&self.expect.what, event) {
             (Expected::Rollback(None), Event::Rollback(..))
-            | (Expected::Promoted, Event::Finished(Verdict::Promoted))
+            | (Expected::Promoted, Event::Promoted | Event::Finished(Verdict::Promoted))
             | (Expected::Paused, Event::Paused(_))
             | (Expected::Refused, Event::Refused(_))
             | (Expected::Snapshot, Event::Snapshot) => true,
@@ -189,6 +189,7 @@ impl Judge<'_> {
             Event::Killed(_, c) => format!("it was thrown at {at}{}", why(c)),
             Event::Refused(reasons) => format!("it was refused: {}", reasons.join("; ")),
             Event::Finished(v) => format!("it was {} at {at}", v.text().replace('_', " ")),
+            Event::Promoted => format!("it was promoted at {at}"),
             Event::Entered(p) => format!("{} was entered at {at}", self.phase(*p)),
             Event::Passed(p) => format!("{} was passed at {at}", self.phase(*p)),
             Event::Notified(_) => format!("it was told at {at}"),

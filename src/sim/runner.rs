@@ -192,8 +192,11 @@ impl<'t> Runner<'t> {
                 Act::Resume => Operator::Resume,
                 Act::Abort => Operator::Abort,
                 Act::Kill(switch) => Operator::Kill(switch),
+                Act::Reset(switch) => Operator::Reset(switch),
             };
-            let (who, why) = (line.who.clone(), String::new());
+            // a reset wants a reason, and the line is one
+            let why = if matches!(act, Operator::Reset(_)) { "the test says so" } else { "" };
+            let (who, why) = (line.who.clone(), why.to_owned());
             self.feed(at, Input::Operator { at: self.start + at - 1, act, who, why });
         }
         for line in test.ports.iter().filter(|l| due(l.during.from)) {
@@ -275,6 +278,7 @@ impl<'t> Runner<'t> {
                 Record::Passed { phase: name, .. } => phase(&name).map(Event::Passed),
                 Record::Paused { explanation } => Some(Event::Paused(Cause::of(&explanation))),
                 Record::Resumed { .. } => Some(Event::Resumed),
+                Record::Promoted { .. } => Some(Event::Promoted),
                 Record::Rollback { to, explanation, .. } => {
                     Some(Event::Rollback(to.and_then(|t| phase(&t)), Cause::of(&explanation)))
                 }

@@ -55,6 +55,8 @@ pub enum Event {
     Paused(Cause),
     /// A person let it go on.
     Resumed,
+    /// `hold forever` was reached: promoted, and the run lives on.
+    Promoted,
     /// A rollback began: to a phase, or of everything.
     Rollback(Option<PhaseId>, Cause),
     /// A kill switch was thrown.

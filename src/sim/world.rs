@@ -40,10 +40,13 @@ pub(super) struct World<'t> {
     readers: Vec<Vec<NodeId>>,
     guards: Vec<Ground>,
     requires: Vec<Ground>,
+    /// What `advance when` stands on, and whether it asks for the time of day.
+    gate: Option<(Ground, bool)>,
     /// What holds at the check that was last looked at.
     values: Vec<(NodeId, Value)>,
     assumed: Vec<GuardId>,
     granted: Vec<usize>,
+    opens_gate: bool,
     answers: Vec<Answer>,
 }
 
@@ -86,9 +89,15 @@ impl<'t> World<'t> {
             readers,
             guards: plan.guards.iter().map(|g| ground(plan, g.healthy)).collect(),
             requires: plan.requires.iter().map(|r| ground(plan, r.cond)).collect(),
+            gate: plan.advance.as_ref().map(|g| {
+                let ground = ground(plan, g.when);
+                let timed = ground.nodes.iter().any(|n| matches!(node(*n), Some(Node::InWindow(_))));
+                (ground, timed)
+            }),
             values: Vec::new(),
             assumed: Vec::new(),
             granted: Vec::new(),
+            opens_gate: false,
             answers: Vec::new(),
         }
     }
@@ -110,11 +119,17 @@ impl<'t> World<'t> {
         self.answers = (0..self.plan.inputs.len()).map(|i| self.answer(InputId::at(i), at, state, live)).collect();
         self.assumed.clear();
         self.granted.clear();
+        self.opens_gate = false;
         if self.test.assume_healthy {
             let free = |g: &Ground| self.is_free(g, at, live);
             let guards = self.guards.iter().enumerate().filter(|(_, g)| free(g)).map(|(i, _)| GuardId::at(i)).collect();
             let requires = self.requires.iter().enumerate().filter(|(_, g)| free(g)).map(|(i, _)| i).collect();
-            (self.assumed, self.granted) = (guards, requires);
+            // a test that says when it begins means the time of day
+            let open = self
+                .gate
+                .as_ref()
+                .is_some_and(|(g, timed)| !(*timed && self.test.starts.is_some()) && (g.inputs.is_empty() || free(g)));
+            (self.assumed, self.granted, self.opens_gate) = (guards, requires, open);
         }
     }
 
@@ -133,7 +148,7 @@ impl<'t> World<'t> {
 
     /// What is said instead of measured.
     pub(super) fn given(&self) -> Given<'_> {
-        Given { nodes: &self.values, guards: &self.assumed, requires: &self.granted }
+        Given { nodes: &self.values, guards: &self.assumed, requires: &self.granted, opens_gate: self.opens_gate }
     }
 
     /// Whether a guard was ok only because the test assumes it.

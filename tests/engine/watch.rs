@@ -1,7 +1,8 @@
 //! What must hold after every single step of every run, whatever the policy and the world (DESIGN, invariants 1, 2, 3, 4).
 
 use canary::engine::{Effect, Input, Record, RunCause, Stage, State, Verdict, Word, step};
-use canary::plan::{PhaseId, Plan, PortId, Setting};
+use canary::plan::{PhaseId, Plan, PortId, Setting, Step};
+use std::cmp::Ordering;
 
 /// Watches one run.
 #[derive(Default)]
@@ -52,7 +53,7 @@ impl Watch {
     fn apply(&self, plan: &Plan, state: &State, settings: &[(PortId, Setting)], lowers: bool) {
         let original = |p: PortId| state.originals.iter().find(|(q, _)| *q == p).map(|(_, s)| *s);
         let over = self.final_rollback || !matches!(state.stage, Stage::Phase(_));
-        let of_phase = if over { Vec::new() } else { plan.settings_at(state.phase) };
+        let of_phase = if over { Vec::new() } else { reached(plan, state) };
         for (port, s) in settings {
             let killed = state.killed.iter().flat_map(|k| &plan.switches[k.index()].settings);
             let of_switch = killed.rev().find(|(q, _)| q == port).map(|(_, s)| *s);
@@ -82,13 +83,31 @@ impl Watch {
                 }
                 true
             }
-            Record::Finished { verdict: Verdict::Promoted, .. } => true,
+            Record::Finished { verdict: Verdict::Promoted, .. } | Record::Promoted { .. } => true,
             _ => false,
         };
         let paused = self.before.as_ref().is_some_and(|s| s.paused.is_some());
         assert!(!ended || self.confirmed, "{record:?} with a port that is not known to be as asked for");
         assert!(!ended || (self.live && !self.final_rollback && !paused), "{record:?} without a live check");
     }
+}
+
+/// What the phase sets, with its ramps as far as they have come.
+fn reached(plan: &Plan, state: &State) -> Vec<(PortId, Setting)> {
+    let mut out = plan.settings_at(state.phase);
+    for (i, step) in plan.phases[state.phase.index()].steps.iter().enumerate() {
+        let Step::Ramp { port, to, .. } = *step else { continue };
+        let value = match i.cmp(&state.step) {
+            Ordering::Less => Some(to),
+            Ordering::Equal => state.ramp,
+            Ordering::Greater => None,
+        };
+        if let Some(value) = value {
+            out.retain(|(p, _)| *p != port);
+            out.push((port, value));
+        }
+    }
+    out
 }
 
 /// The state survives the store unchanged.

@@ -474,7 +474,8 @@ impl<'w> Driver<'w> {
         for (_, act) in world.acts.iter().filter(|(t, _)| due(*t)) {
             match act {
                 Act::Say(op) => {
-                    let (who, why) = (String::from("kim"), String::new());
+                    let why = if matches!(op, Operator::Reset(_)) { "mended" } else { "" };
+                    let (who, why) = (String::from("kim"), why.to_owned());
                     self.feed(just, Input::Operator { at: just, act: *op, who, why });
                 }
                 Act::Drift(port, to) => self.run.ports[port.index()] = Some(*to),
@@ -538,6 +539,10 @@ impl<'w> Driver<'w> {
                 Record::Rollback { to: Some(p), explanation, .. } => {
                     line(format!("rollback to {p} because {}", explanation.rule));
                 }
+                Record::KillReset { switch, who, why } => line(format!("reset {switch} by {who}: {why}")),
+                Record::Waiting { what, .. } => line(format!("waits for {what}")),
+                Record::Raised { port, to, .. } => line(format!("raised {port} to {to}")),
+                Record::Promoted { phase, .. } => line(format!("promoted in {phase}")),
                 Record::KillSwitch { switch, who, .. } => line(format!("killed {switch} by {who}")),
                 Record::RollbackSlow { .. } => line(String::from("rollback is slow")),
                 Record::Drift { port, read, .. } => line(format!("{port} drifted to {read}")),

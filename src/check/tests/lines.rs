@@ -308,6 +308,9 @@ impl<'c, 'a> Compiler<'c, 'a> {
             OperatorAct::Resumes => (Act::Resume, nobody()),
             OperatorAct::Aborts => (Act::Abort, nobody()),
             OperatorAct::Kills(name) => (Act::Kill(self.switch(name)?), nobody()),
+            OperatorAct::Resets { switch, who } => {
+                (Act::Reset(self.switch(switch)?), who.as_ref().map_or_else(nobody, |w| w.node.clone()))
+            }
             OperatorAct::Approves { group, who } => {
                 let who = who.as_ref().map_or_else(nobody, |w| w.node.clone());
                 let Some(id) = self.plan.group(&group.node) else {

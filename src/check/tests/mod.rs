@@ -191,6 +191,8 @@ pub enum Act {
     Abort,
     /// `kills NAME`
     Kill(SwitchId),
+    /// `resets NAME as "user"`
+    Reset(SwitchId),
 }
 
 /// `port x drifts to 20% at 10m` · `port x fails from 5m to 6m`

@@ -9,6 +9,7 @@ pub mod kept;
 mod people;
 
 pub use kept::Kept;
+pub use people::SLICES;
 
 use super::apply::Request;
 use super::backends::Backends;

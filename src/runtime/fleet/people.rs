@@ -6,7 +6,8 @@ use crate::engine::{Operator, Verdict};
 use crate::plan::slices::Meant;
 use crate::plan::{Plan, SwitchId};
 use crate::runtime::clock::now;
-use crate::store::{Command, Latch};
+use crate::store::{Command, Latch, NewLatch};
+use std::collections::BTreeMap;
 
 /// What stands between a command's own words and the slices that it means, as JSON.
 pub const SLICES: &str = " slices=";
@@ -55,6 +56,9 @@ impl FleetExecutor {
         let at = now();
         let input = FleetInput::Operator { slices: &slices, at, act, who: command.who.clone(), why: command.why.clone() };
         let came = self.feed(at, vec![input], None);
+        if let (Operator::Kill(switch), None) = (act, &meant) {
+            self.latch_all(switch, command);
+        }
         let of = |kind: &str| came.get(kind).copied().unwrap_or(0);
         let slices = |n: usize| if n == 1 { String::from("1 slice") } else { format!("{n} slices") };
         let (n, done, not) = match act {
@@ -65,8 +69,20 @@ impl FleetExecutor {
             Operator::Kill(_) => {
                 (of(crate::engine::record::KILLED), "killed, rolling back", "killed already, or over")
             }
+            // the store says what is reset: see `obey_resets`
+            Operator::Reset(_) => (0, "", "reset it with `canary reset`"),
         };
         if n > 0 { format!("{done}: {}", slices(n)) } else { not.to_owned() }
+    }
+
+    /// A switch that was thrown for all slices is latched for those as well that were not seen yet.
+    fn latch_all(&mut self, switch: SwitchId, command: &Command) {
+        let name = self.plan.switch_name(switch).to_owned();
+        let new = NewLatch { switch: name.clone(), who: command.who.clone(), why: command.why.clone(), at: now() };
+        if let Err(e) = self.journal.store().latch(self.journal.run(), &new) {
+            let text = format!("kill switch {name} is NOT latched for slices that come later: {e}");
+            self.watcher.remark(now(), &text);
+        }
     }
 
     /// A word that ends the whole run: no slice begins any more.
@@ -116,10 +132,42 @@ impl FleetExecutor {
                 }
             }
         }
+        self.obey_resets();
         for (slices, switch, latch) in inputs {
             let at = now();
             let act = Operator::Kill(switch);
             let input = FleetInput::Operator { slices: &slices, at, act, who: latch.who, why: latch.why };
+            self.feed(at, vec![input], None);
+        }
+    }
+}
+
+impl FleetExecutor {
+    /// A switch that a guard has thrown, and with which its slice lives on, was reset by a person: the store says so, whether this
+    /// runner was there or not.
+    fn obey_resets(&mut self) {
+        let unlatched: Vec<String> = self.journal.unlatched().into_iter().map(str::to_owned).collect();
+        let mut newest: BTreeMap<&str, &Latch> = BTreeMap::new();
+        for latch in &self.thrown {
+            // the last time that it was thrown comes first
+            newest.entry(latch.switch.as_str()).or_insert(latch);
+        }
+        let mut found = Vec::new();
+        for (switch, latch) in newest {
+            let Some(reset) = latch.reset.clone().filter(|_| !unlatched.iter().any(|u| u == switch)) else { continue };
+            for (i, s) in self.plan.switches.iter().enumerate() {
+                let slice = switch.strip_prefix(s.name.as_str()).and_then(|r| r.strip_prefix('[')?.strip_suffix(']'));
+                let Some(slice) = slice else { continue };
+                let id = SwitchId::at(i);
+                let lives = self.kept.active().filter(|x| self.name(*x) == slice);
+                let killed = lives.filter(|x| self.kept.fleet.state(*x).is_some_and(|st| st.killed.contains(&id)));
+                found.extend(killed.map(|x| (x, id, reset.clone())));
+            }
+        }
+        for (slice, switch, reset) in found {
+            let at = now();
+            let act = Operator::Reset(switch);
+            let input = FleetInput::Operator { slices: &[slice], at, act, who: reset.who, why: reset.why };
             self.feed(at, vec![input], None);
         }
     }

@@ -154,6 +154,13 @@ pub enum OperatorAct {
     Aborts,
     /// `kills NAME`
     Kills(Name),
+    /// `resets NAME as "who"`
+    Resets {
+        /// The kill switch.
+        switch: Name,
+        /// Who; a person of no name without it.
+        who: Option<Spanned<String>>,
+    },
 }
 
 /// What is expected.

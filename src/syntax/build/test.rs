@@ -112,6 +112,10 @@ impl Builder<'_> {
             Rule::kw_pauses => Some(OperatorAct::Pauses),
             Rule::kw_resumes => Some(OperatorAct::Resumes),
             Rule::kw_aborts => Some(OperatorAct::Aborts),
+            Rule::resets => {
+                let who = q.clone().into_inner().find(|t| t.as_rule() == Rule::text).map(|t| self.text(&t));
+                child(q, Rule::said).map(|n| OperatorAct::Resets { switch: self.name(&n), who })
+            }
             Rule::kills => child(q, Rule::said).map(|n| OperatorAct::Kills(self.name(&n))),
             _ => None,
         })

@@ -410,7 +410,7 @@ impl<'a> Site<'_, 'a> {
         }
         let wanted = wanted(self.rules);
         // where a name is kept from being the next word, pest names nothing
-        let nameless = matches!(self.last_word(), "kills" | "lacks" | "to") && self.context == Context::Test;
+        let nameless = matches!(self.last_word(), "kills" | "resets" | "lacks" | "to") && self.context == Context::Test;
         let message = if wanted.is_empty() && nameless {
             format!("expected a name behind `{}`, found {found}", self.last_word())
         } else if wanted.is_empty() {

@@ -216,7 +216,7 @@ const TEST: &[Form] = &[
     form(
         "operator",
         &[Rule::operator_line],
-        "operator approves \"group\" [as \"who\"] at 20m`, `operator pauses at 20m`, `resumes`, `aborts`, `kills SWITCH",
+        "operator approves \"group\" [as \"who\"] at 20m`, `operator pauses at 20m`, `resumes`, `aborts`, `kills SWITCH`, `resets SWITCH [as \"who\"]",
     ),
     form("port", &[Rule::port_line], "port NAME drifts to 20% at 10m`, `port NAME fails from 5m to 6m"),
     form(

@@ -112,7 +112,8 @@ fn in_a_test(first: &str) -> Option<(&'static str, &'static str)> {
             "begins no line of a test",
             "times stand at the end: `expect rollback at 17m`, `operator approves \"group\" at 20m`",
         ),
-        "approve" | "approves" | "pause" | "pauses" | "resume" | "resumes" | "abort" | "aborts" | "kill" | "kills" => (
+        "approve" | "approves" | "pause" | "pauses" | "resume" | "resumes" | "abort" | "aborts" | "kill" | "kills"
+        | "reset" | "resets" => (
             "stands behind `operator` in a test",
             "write `operator approves \"group\" at 20m`, `operator pauses at 25m`",
         ),
