@@ -238,6 +238,7 @@ impl<'c, 'a> Builder<'c, 'a> {
         let reactions = self.lower_reactions();
         let baseline = self.lower.reads_before.then_some(self.lower.baseline);
         let routes = self.routes(&head);
+        self.ask_for_slices(&slices);
         let metrics = self.metrics();
         let probes = std::mem::take(&mut self.lower.probes).into_iter().filter_map(|p| cx.probe(p)).collect();
         let params = self.params();
@@ -248,7 +249,7 @@ impl<'c, 'a> Builder<'c, 'a> {
         }
         self.needs.separable = self.lower.inputs.separable;
         let unbuilt = self.lower.unbuilt();
-        let seen_in = seen_in(&slices, &self.lower.inputs.list, &guards);
+        let seen_in = seen_in(&slices, &self.lower.inputs.list, &guards, &metrics);
         let plan = Plan {
             schema: String::from("canary.plan/1"),
             edition: EDITION,

@@ -7,7 +7,7 @@ use super::rollout::Builder;
 use super::scope::Decl;
 use super::suggest;
 use super::types::Value;
-use crate::plan::{Guard, Input, InputId, Node, Population, Slice, SliceValues};
+use crate::plan::{Guard, Input, InputId, Metric, Node, Population, Slice, SliceValues, Window};
 use crate::syntax::ast::{self, Expr, Name};
 use crate::syntax::diagnostic::Diagnostic;
 
@@ -125,30 +125,23 @@ pub(super) fn is_label(name: &str) -> bool {
 }
 
 /// The inputs whose rows tell which slices there are.
-pub(super) fn seen_in(slices: &[Slice], inputs: &[Input], guards: &[Guard]) -> Vec<InputId> {
-    let named: Vec<&str> = slices
-        .iter()
-        .filter_map(|s| match &s.values {
-            SliceValues::Of(metric) => Some(metric.as_str()),
-            SliceValues::Listed(_) => None,
-        })
-        .collect();
+pub(super) fn seen_in(slices: &[Slice], inputs: &[Input], guards: &[Guard], metrics: &[Metric]) -> Vec<InputId> {
     if slices.is_empty() {
         return Vec::new();
     }
+    let named = slices.iter().filter_map(|s| match &s.values {
+        SliceValues::Of(metric) => metrics.iter().find(|m| m.name == *metric),
+        SliceValues::Listed(_) => None,
+    });
+    let named: Vec<InputId> = named.flat_map(|m| m.inputs.iter().copied()).collect();
     let canary = |i: &Input| i.population == Population::Canary && !i.by.is_empty();
+    let tells = |id: &InputId| match named.is_empty() {
+        true => guards.iter().any(|g| g.inputs.contains(id)),
+        false => named.contains(id),
+    };
     (0..inputs.len())
         .map(InputId::at)
-        .filter(|id| {
-            inputs.get(id.index()).is_some_and(|i| {
-                canary(i)
-                    && if named.is_empty() {
-                        guards.iter().any(|g| g.inputs.contains(id))
-                    } else {
-                        named.contains(&i.metric.as_str())
-                    }
-            })
-        })
+        .filter(|id| inputs.get(id.index()).is_some_and(canary) && tells(id))
         .collect()
 }
 
@@ -170,6 +163,37 @@ impl<'a> Builder<'_, 'a> {
         }
         self.lower.slices = out.clone();
         out
+    }
+
+    /// Has the metrics asked whose labels tell which slices there are, though no rule may read them.
+    pub(super) fn ask_for_slices(&mut self, slices: &[Slice]) {
+        use super::inputs::How;
+        use super::metrics::Body;
+        let cx = self.cx;
+        self.lower.auxiliary = true;
+        for dim in self.cx.dims(&self.rollout.per) {
+            let ast::SliceValues::Of { metric, .. } = &dim.values else { continue };
+            let Some(name) = metric.first().map(|n| n.node.as_str()) else { continue };
+            if !slices.iter().any(|s| s.name == dim.name.node) || self.lower.metrics.contains(&name) {
+                continue;
+            }
+            self.lower.metrics.push(name);
+            // what is shown by no single value is asked over the usual window
+            if let Some(m) = cx.metric(name) {
+                let _ = match &m.body {
+                    Body::Counter(source) => {
+                        let window = Window::Last(self.lower.usual_window(source));
+                        self.lower.input(name, source, How::Increase(window), dim.name.span)
+                    }
+                    Body::Histogram(source) => {
+                        let window = Window::Last(self.lower.usual_window(source));
+                        self.lower.input(name, source, How::Buckets(window), dim.name.span)
+                    }
+                    _ => None,
+                };
+            }
+        }
+        self.lower.auxiliary = false;
     }
 
     /// Whether a port has one for each slice of what sets it, and for no other; why not is reported.

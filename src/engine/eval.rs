@@ -9,6 +9,7 @@ use crate::plan::{
     Answer, Bucket, Consequence, GroupId, InputId, Millis, Missing, Node, NodeId, Plan, Population, Reading, Time,
     Tolerance,
 };
+use std::borrow::Cow;
 
 /// What a node is at a check.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -70,31 +71,34 @@ impl Check<'_> {
         Some((self.at - self.sampled_at(state, id)?).max(0))
     }
 
-    /// The reading of an input, or why there is none: staleness is judged here, by the sample's own time.
-    pub fn reading<'s>(&'s self, state: &'s State, id: InputId) -> Result<&'s Reading, Missing> {
+    /// The reading of an input, or why there is none: staleness is judged here, by the sample's own time. A source's own words
+    /// are lent, not copied: it is asked for at every check.
+    pub fn reading<'s>(&'s self, state: &'s State, id: InputId) -> Result<&'s Reading, Cow<'s, Missing>> {
         let Some(input) = self.plan.inputs.get(id.index()) else {
-            return Err(Missing::NotAsked);
+            return Err(Cow::Owned(Missing::NotAsked));
         };
         let Some(answer) = self.answer(state, id) else {
-            return Err(Missing::NotAsked);
+            return Err(Cow::Owned(Missing::NotAsked));
         };
         let reading = match &answer.value {
             Ok(r) => r,
             // whoever asked for all slices at once has seen that others have a series
-            Err(Missing::Empty { others: Some(true) }) => return Err(Missing::Empty { others: Some(true) }),
-            Err(Missing::Empty { .. }) => {
-                return Err(Missing::Empty { others: self.others(state, id) });
+            Err(Missing::Empty { others: Some(true) }) => {
+                return Err(Cow::Owned(Missing::Empty { others: Some(true) }));
             }
-            Err(other) => return Err(other.clone()),
+            Err(Missing::Empty { .. }) => {
+                return Err(Cow::Owned(Missing::Empty { others: self.others(state, id) }));
+            }
+            Err(other) => return Err(Cow::Borrowed(other)),
         };
         if input.population != Population::Before
             && let Some(age) = self.age(state, id)
             && age > input.max_age
         {
-            return Err(Missing::Stale { age, others: self.others(state, id) });
+            return Err(Cow::Owned(Missing::Stale { age, others: self.others(state, id) }));
         }
         // one NaN in a sum of increments would stay in it for ever
-        if is_finite(reading) { Ok(reading) } else { Err(Missing::NotANumber) }
+        if is_finite(reading) { Ok(reading) } else { Err(Cow::Owned(Missing::NotANumber)) }
     }
 
     /// Whether the same query answers, freshly, for another population.
@@ -137,7 +141,7 @@ impl Check<'_> {
         let bad = match self.reading(state, bad) {
             Ok(Reading::Value(v) | Reading::Increase(v)) => *v * self.scale(bad),
             // the whole is there: a counter of bad ones that does not exist (yet) has counted nothing
-            Err(Missing::Empty { .. }) => 0.0,
+            Err(why) if matches!(*why, Missing::Empty { .. }) => 0.0,
             Ok(Reading::Buckets(_)) => return Num::missing(Causes::BLIND),
             Err(why) => return self.missing(&why),
         };
@@ -227,13 +231,33 @@ pub fn quantile(buckets: &[Bucket], q: f64) -> Option<(f64, f64)> {
 
 /// Evaluates the node `id` and steps the temporal operators below it.
 pub fn eval(check: Check<'_>, state: &mut State, id: NodeId, owner: Owner) -> Value {
+    eval_noting(check, state, id, owner, &mut Sides::of(None))
+}
+
+/// Both sides of one comparison, noted while it is evaluated: to be shown without evaluating them again.
+pub(super) struct Sides {
+    /// The comparison.
+    of: Option<NodeId>,
+    /// Left and right, once it was evaluated.
+    pub noted: Option<(Value, Value)>,
+}
+
+impl Sides {
+    /// Those of this comparison.
+    pub fn of(comparison: Option<NodeId>) -> Self {
+        Self { of: comparison, noted: None }
+    }
+}
+
+/// [`eval`], which notes what the two sides of a comparison are.
+pub(super) fn eval_noting(check: Check<'_>, state: &mut State, id: NodeId, owner: Owner, sides: &mut Sides) -> Value {
     let Some(node) = check.plan.program.nodes.get(id.index()) else {
         return UNKNOWN;
     };
     if let Some(value) = check.given.value(id) {
         return value;
     }
-    let sub = |state: &mut State, id: NodeId| eval(check, state, id, owner);
+    let mut sub = |state: &mut State, id: NodeId| eval_noting(check, state, id, owner, sides);
     match *node {
         Node::Const(v) => Value::Num(Num::known(v)),
         Node::Bool(b) => Value::Truth(Truth::from(b), Causes::NONE),
@@ -276,8 +300,11 @@ pub fn eval(check: Check<'_>, state: &mut State, id: NodeId, owner: Owner) -> Va
         }
         Node::Missing(a) => Value::Truth(Truth::from(sub(state, a).num().is_missing()), Causes::NONE),
         Node::Compare { op, left, right, at_least, unit } => {
-            let (l, r) = (sub(state, left).num(), sub(state, right).num());
-            let (t, c) = compare(op, l, r, at_least, unit);
+            let (l, r) = (sub(state, left), sub(state, right));
+            if sides.of == Some(id) {
+                sides.noted = Some((l, r));
+            }
+            let (t, c) = compare(op, l.num(), r.num(), at_least, unit);
             Value::Truth(t, c)
         }
         Node::And(a, b) => {

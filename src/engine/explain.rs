@@ -130,16 +130,15 @@ impl Explanation {
     /// The explanation of a decision that a guard took.
     pub fn of_guard(check: Check<'_>, state: &State, id: GuardId, kind: &str, summary: String) -> Self {
         let plan = check.plan;
+        let guard = plan.guards.get(id.index());
+        let inputs: Vec<InputId> = guard.map_or_else(Vec::new, |g| check.measured(g.healthy, &g.inputs).collect());
         Self {
             at: check.at,
             kind: kind.to_owned(),
             rule: plan.guard_name(id).to_owned(),
             summary,
             guard: guard_report(plan, state, id),
-            inputs: plan
-                .guards
-                .get(id.index())
-                .map_or_else(Vec::new, |g| input_reports(check, state, &check.measured(g.healthy, &g.inputs))),
+            inputs: input_reports(check, state, &inputs),
             others: active(state).filter(|o| *o != id).filter_map(|o| guard_report(plan, state, o)).collect(),
         }
     }

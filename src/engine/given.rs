@@ -3,7 +3,6 @@
 
 use super::eval::{Check, Value};
 use crate::plan::{GuardId, InputId, NodeId, Plan};
-use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 /// What holds at one check without being measured. Empty in `run`.
@@ -53,26 +52,32 @@ impl Given<'_> {
 #[must_use]
 pub fn read_below(plan: &Plan, given: Given<'_>, root: NodeId) -> BTreeSet<InputId> {
     let mut out = BTreeSet::new();
-    let mut todo = vec![root];
-    while let Some(id) = todo.pop() {
-        if given.value(id).is_some() {
-            continue;
-        }
-        if let Some(node) = plan.program.nodes.get(id.index()) {
-            out.extend(node.inputs());
-            todo.extend(node.operands());
-        }
-    }
+    any_below(plan, given, root, &mut |id| {
+        out.insert(id);
+        false
+    });
     out
+}
+
+/// Whether any of the inputs that are read below a node, those below a given one left out, is as asked.
+pub(super) fn any_below(plan: &Plan, given: Given<'_>, root: NodeId, is: &mut dyn FnMut(InputId) -> bool) -> bool {
+    if given.value(root).is_some() {
+        return false;
+    }
+    plan.program.nodes.get(root.index()).is_some_and(|node| {
+        node.inputs().any(&mut *is) || node.operands().any(|operand| any_below(plan, given, operand, is))
+    })
 }
 
 impl Check<'_> {
     /// Those of a condition's inputs that are still measured: what is given counts neither for warming nor for what is missing.
-    pub(super) fn measured<'p>(&self, root: NodeId, inputs: &'p [InputId]) -> Cow<'p, [InputId]> {
-        if self.given.nodes.is_empty() {
-            return Cow::Borrowed(inputs);
-        }
-        let read = read_below(self.plan, self.given, root);
-        Cow::Owned(inputs.iter().copied().filter(|i| read.contains(i)).collect())
+    pub(super) fn measured<'p>(
+        &self,
+        root: NodeId,
+        inputs: &'p [InputId],
+    ) -> impl Iterator<Item = InputId> + use<'p, '_> {
+        let (plan, given) = (self.plan, self.given);
+        let read = move |i: &InputId| given.nodes.is_empty() || any_below(plan, given, root, &mut |read| read == *i);
+        inputs.iter().copied().filter(read)
     }
 }

@@ -1,17 +1,16 @@
 //! Guards at one check: their words, their clocks, and what they ask for.
 
-use super::eval::{Check, eval, pace};
+use super::eval::{Check, Sides, Value, eval, eval_noting, pace};
 use super::explain::{Explanation, guard_report};
-use super::given::read_below;
+use super::given::any_below;
 use super::record::Record;
 use super::state::{GuardReading, Owner, State, Word, roots, subtree};
 use super::step::{Effect, Wish};
 use super::truth::Truth;
 use super::value::{Causes, Num};
-use crate::engine::monitor::Monitor;
 use crate::plan::{
-    Compare, Consequence, GuardId, Happening, InputId, Node, NodeId, PhaseId, Plan, Population, Temporal, Tolerance,
-    show,
+    Compare, Consequence, Guard, GuardId, Happening, InputId, Node, NodeId, PhaseId, Plan, Population, Temporal,
+    Tolerance, show,
 };
 
 impl Tolerance {
@@ -38,7 +37,7 @@ pub(super) fn arm(plan: &Plan, state: &mut State, phase: PhaseId, anew: bool) {
         if !fresh {
             continue;
         }
-        s.monitor = Monitor::default();
+        s.monitor.restart();
         s.word = None;
         // after a rollback to a phase a guard that takes back must have been ok before it fires again; a pause that lost
         // against the rollback may still come
@@ -58,7 +57,7 @@ pub(super) fn restart(plan: &Plan, state: &mut State, owner: Owner, which: impl 
         subtree(plan, root, &mut |_, node| match *node {
             Node::For { slot, .. } => {
                 if let Some(m) = state.monitors.get_mut(slot as usize) {
-                    *m = Monitor::default();
+                    m.restart();
                 }
             }
             Node::Accumulated { slot, since_phase, .. } if which(since_phase) => {
@@ -131,8 +130,9 @@ fn check_guard(check: Check<'_>, state: &mut State, id: GuardId, out: &mut Vec<E
         restart(check.plan, state, owner, |_| true);
         (Truth::True, Causes::NONE, GuardReading::default(), false)
     } else {
-        let (truth, causes) = eval(check, state, guard.healthy, owner).truth();
-        (truth, causes, read(check, state, id, owner), warming(check, state, id))
+        let mut sides = Sides::of(guard.shown);
+        let (truth, causes) = eval_noting(check, state, guard.healthy, owner, &mut sides).truth();
+        (truth, causes, read(check, state, guard, owner, sides), warming(check, state, guard))
     };
     let (word, fed) = match truth {
         Truth::Unknown if causes.has(Causes::BLIND) => (Word::Blind, Truth::Unknown),
@@ -162,8 +162,8 @@ fn check_guard(check: Check<'_>, state: &mut State, id: GuardId, out: &mut Vec<E
     if before != Some(word)
         && let Some(report) = guard_report(check.plan, state, id)
     {
-        let inputs = check.measured(guard.healthy, &guard.inputs);
-        let missing = inputs.iter().find_map(|i| check.reading(state, *i).err()).map(|m| m.to_string());
+        let mut inputs = check.measured(guard.healthy, &guard.inputs);
+        let missing = inputs.find_map(|i| check.reading(state, i).err()).map(|m| m.to_string());
         let missing =
             missing.filter(|_| matches!(word, Word::Dark | Word::Blind | Word::Thin) || causes != Causes::NONE);
         out.push(Effect::record(Record::Guard { from: before, report, missing }));
@@ -172,9 +172,8 @@ fn check_guard(check: Check<'_>, state: &mut State, id: GuardId, out: &mut Vec<E
 }
 
 /// Whether one of its inputs still reaches before the settings were verified.
-fn warming(check: Check<'_>, state: &State, id: GuardId) -> bool {
-    let Some(guard) = check.plan.guards.get(id.index()) else { return false };
-    check.measured(guard.healthy, &guard.inputs).iter().any(|i| reaches_back(check, state, *i))
+fn warming(check: Check<'_>, state: &State, guard: &Guard) -> bool {
+    check.measured(guard.healthy, &guard.inputs).any(|i| reaches_back(check, state, i))
 }
 
 /// Whether an input's answer still reaches before the settings were verified: by its window, or, having none, by its newest
@@ -194,29 +193,27 @@ fn reaches_back(check: Check<'_>, state: &State, id: InputId) -> bool {
 
 /// Whether an answer anywhere below a condition still reaches before the settings were verified.
 pub(super) fn condition_warming(check: Check<'_>, state: &State, condition: NodeId) -> bool {
-    read_below(check.plan, check.given, condition).into_iter().any(|i| reaches_back(check, state, i))
+    any_below(check.plan, check.given, condition, &mut |i| reaches_back(check, state, i))
 }
 
 /// Value, limit and margin of the comparison that the guard shows.
-fn read(check: Check<'_>, state: &mut State, id: GuardId, owner: Owner) -> GuardReading {
-    let Some(guard) = check.plan.guards.get(id.index()) else {
-        return GuardReading::default();
-    };
+fn read(check: Check<'_>, state: &mut State, guard: &Guard, owner: Owner, sides: Sides) -> GuardReading {
     let age = check
         .measured(guard.healthy, &guard.inputs)
-        .iter()
         .filter(|i| check.plan.inputs.get(i.index()).is_some_and(|x| x.population != Population::Before))
-        .filter_map(|i| check.age(state, *i))
+        .filter_map(|i| check.age(state, i))
         .max();
     let shown = guard.shown.and_then(|n| check.plan.program.nodes.get(n.index()));
     let Some(&Node::Compare { op, left, right, .. }) = shown else {
         return GuardReading { age, ..GuardReading::default() };
     };
-    let mut num = |n| match eval(check, state, n, owner) {
-        super::eval::Value::Num(n) => n,
-        super::eval::Value::Truth(..) => Num::missing(Causes::NONE),
+    // what stands below a given value was not evaluated
+    let (l, r) = sides.noted.unwrap_or_else(|| (eval(check, state, left, owner), eval(check, state, right, owner)));
+    let num = |value| match value {
+        Value::Num(n) => n,
+        Value::Truth(..) => Num::missing(Causes::NONE),
     };
-    let (l, r) = (num(left), num(right));
+    let (l, r) = (num(l), num(r));
     let margin = match op {
         Compare::Lt | Compare::Le => r.lo - l.hi,
         Compare::Gt | Compare::Ge => l.lo - r.hi,

@@ -87,6 +87,15 @@ impl Monitor {
         value
     }
 
+    /// Starts anew, as if it had never seen a check; what its window took stays taken.
+    pub fn restart(&mut self) {
+        let mut window = self.window.take();
+        if let Some(window) = &mut window {
+            window.clear();
+        }
+        *self = Self { window, ..Self::default() };
+    }
+
     /// What the operator was at the last check.
     #[must_use]
     pub fn value(&self) -> Option<Truth> {

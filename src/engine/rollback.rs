@@ -236,7 +236,7 @@ pub(super) fn rolling_back(
     }
     let read = |port: PortId| ports.get(port.index()).copied().flatten();
     let mut again = false;
-    for (port, asked) in state.target.settings.clone() {
+    for &(port, asked) in &state.target.settings {
         if let Some(read) = read(port).filter(|r| !r.same(asked)) {
             again = true;
             out.push(Effect::record(Record::Drift { port: plan.port_name(port).to_owned(), asked, read }));

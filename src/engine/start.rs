@@ -171,16 +171,16 @@ pub(super) fn missing_baseline(check: Check<'_>, state: &State) -> Vec<String> {
         }
         if let Err(why) = check.reading(state, InputId::at(i)) {
             // bad events that never happened are no reason: the whole tells
-            if matches!(why, Missing::Empty { .. }) && check.plan.is_bad_part(InputId::at(i)) {
+            if matches!(*why, Missing::Empty { .. }) && check.plan.is_bad_part(InputId::at(i)) {
                 continue;
             }
-            let why = match why {
+            let why = match *why {
                 // there may be some: it is too little to be taken for the whole
                 Missing::Empty { .. } => {
                     let length = check.plan.baseline.unwrap_or_default();
                     format!("in the {} before now it has a value less than half of the time", show::duration(length))
                 }
-                why => why.to_string(),
+                _ => why.to_string(),
             };
             out.push(format!("no baseline for {}: {why}", input.metric));
         }

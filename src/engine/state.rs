@@ -464,32 +464,28 @@ impl State {
 
 /// Every node below a root, the root included.
 pub(super) fn subtree(plan: &Plan, root: NodeId, visit: &mut dyn FnMut(NodeId, &Node)) {
-    let mut todo = vec![root];
-    while let Some(id) = todo.pop() {
-        let Some(node) = plan.program.nodes.get(id.index()) else {
-            continue;
-        };
-        visit(id, node);
-        todo.extend(node.operands());
+    if let Some(node) = plan.program.nodes.get(root.index()) {
+        visit(root, node);
+        for operand in node.operands() {
+            subtree(plan, operand, visit);
+        }
     }
 }
 
 /// The conditions of a plan with their owners.
-pub(super) fn roots(plan: &Plan) -> Vec<(NodeId, Owner)> {
-    let mut out: Vec<(NodeId, Owner)> =
-        plan.guards.iter().enumerate().map(|(i, g)| (g.healthy, Owner::Guard(GuardId::at(i)))).collect();
-    for (i, phase) in plan.phases.iter().enumerate() {
-        for step in &phase.steps {
-            if let Step::Promote { when, .. } | Step::HoldUntil { when, .. } = step {
-                out.push((*when, Owner::Phase(PhaseId::at(i))));
-            }
-        }
-    }
-    out.extend(plan.requires.iter().map(|r| (r.cond, Owner::Rollout)));
-    out.extend(plan.advance.iter().map(|g| (g.when, Owner::Rollout)));
-    out.extend(plan.reactions.iter().filter_map(|r| match r.trigger {
+pub(super) fn roots(plan: &Plan) -> impl Iterator<Item = (NodeId, Owner)> + '_ {
+    let guards = plan.guards.iter().enumerate().map(|(i, g)| (g.healthy, Owner::Guard(GuardId::at(i))));
+    let phases = plan.phases.iter().enumerate().flat_map(|(i, phase)| {
+        phase.steps.iter().filter_map(move |step| match step {
+            Step::Promote { when, .. } | Step::HoldUntil { when, .. } => Some((*when, Owner::Phase(PhaseId::at(i)))),
+            _ => None,
+        })
+    });
+    let requires = plan.requires.iter().map(|r| (r.cond, Owner::Rollout));
+    let reactions = plan.reactions.iter().filter_map(|r| match r.trigger {
         Trigger::When(c) => Some((c, Owner::Rollout)),
         _ => None,
-    }));
-    out
+    });
+    let advance = plan.advance.iter().map(|g| (g.when, Owner::Rollout));
+    guards.chain(phases).chain(requires).chain(advance).chain(reactions)
 }

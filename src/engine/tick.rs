@@ -146,28 +146,32 @@ fn blind_told(check: Check<'_>, state: &State) -> Vec<Wish> {
 /// Whether a guard is blind only because nobody asked: a back-filled check that its source keeps no history of.
 fn unasked(check: Check<'_>, state: &State, guard: &Guard) -> bool {
     let inputs = check.measured(guard.healthy, &guard.inputs);
-    let mut missing = inputs.iter().filter_map(|i| check.reading(state, *i).err()).peekable();
-    missing.peek().is_some() && missing.all(|m| m == Missing::NotAsked)
+    let mut missing = inputs.filter_map(|i| check.reading(state, i).err()).peekable();
+    missing.peek().is_some() && missing.all(|m| *m == Missing::NotAsked)
+}
+
+/// The guards that are blind and may hold the rollout up.
+fn blind_guards<'a>(plan: &'a Plan, state: &'a State) -> impl Iterator<Item = &'a Guard> + 'a {
+    let watching = plan.guards.iter().zip(&state.guards);
+    let blind = watching.filter(|(g, s)| s.active && s.word == Some(Word::Blind) && g.otherwise != Consequence::Tell);
+    blind.map(|(g, _)| g)
 }
 
 /// `no data tolerate … else …`
 fn no_data(check: Check<'_>, state: &mut State) -> Option<Wish> {
     let (plan, at) = (check.plan, check.at);
-    let (not_asked, blind): (Vec<&Guard>, Vec<&Guard>) = plan
-        .guards
-        .iter()
-        .zip(&state.guards)
-        .filter(|(g, s)| s.active && s.word == Some(Word::Blind) && g.otherwise != Consequence::Tell)
-        .map(|(g, _)| g)
-        .partition(|g| unasked(check, state, g));
-    if blind.is_empty() && !not_asked.is_empty() {
+    let (mut blind, mut not_asked) = (false, false);
+    for guard in blind_guards(plan, state) {
+        let silent = unasked(check, state, guard);
+        (blind, not_asked) = (blind || !silent, not_asked || silent);
+    }
+    if !blind && not_asked {
         // a missed check neither runs the clock nor clears it
         return None;
     }
-    let blind: Vec<&str> = blind.iter().map(|g| g.name.as_str()).collect();
     let clock = Pace { check_every: plan.check_every, bridge: None };
-    let up = state.no_data.step(plan.no_data.tolerate.temporal(), clock, at, Truth::from(!blind.is_empty()));
-    if blind.is_empty() {
+    let up = state.no_data.step(plan.no_data.tolerate.temporal(), clock, at, Truth::from(blind));
+    if !blind {
         state.no_data_fired = false;
         return None;
     }
@@ -175,6 +179,8 @@ fn no_data(check: Check<'_>, state: &mut State) -> Option<Wish> {
         return None;
     }
     state.no_data_fired = true;
+    let blind: Vec<&str> =
+        blind_guards(plan, state).filter(|g| !unasked(check, state, g)).map(|g| g.name.as_str()).collect();
     let long = match plan.no_data.tolerate {
         Tolerance::For(_) => show::duration(state.no_data.known()),
         Tolerance::Checks(_) => format!("{} checks", state.no_data.known()),
@@ -213,7 +219,8 @@ fn drift(
         return Vec::new();
     }
     let mut wishes = Vec::new();
-    for (port, asked) in state.target.settings.clone() {
+    for i in 0..state.target.settings.len() {
+        let Some((port, asked)) = state.target.settings.get(i).copied() else { continue };
         let Some(read) = ports.get(port.index()).copied().flatten() else {
             continue;
         };
@@ -257,22 +264,21 @@ fn promote_conditions(check: Check<'_>, state: &mut State) {
     let Some(phase) = check.plan.phases.get(state.phase.index()) else {
         return;
     };
-    if state.target.settled.is_none_or(|s| check.at < s) {
-        state.promote = phase.steps.iter().map(|_| Truth::Unknown).collect();
-        return;
-    }
+    let settled = state.target.settled.is_some_and(|s| check.at >= s);
     let owner = Owner::Phase(state.phase);
-    let mut values = Vec::with_capacity(phase.steps.len());
+    state.promote.clear();
     for s in &phase.steps {
-        values.push(match s {
+        let value = match s {
             // it is measured from its first valid check: its windows must lie behind the verification
-            Step::Promote { when, .. } | Step::HoldUntil { when, .. } if !condition_warming(check, state, *when) => {
+            Step::Promote { when, .. } | Step::HoldUntil { when, .. }
+                if settled && !condition_warming(check, state, *when) =>
+            {
                 eval(check, state, *when, owner).truth().0
             }
             _ => Truth::Unknown,
-        });
+        };
+        state.promote.push(value);
     }
-    state.promote = values;
 }
 
 /// One tick decides once: kill > rollback > halt > pause > promote; of several rollbacks the earliest target wins. A rollback of this

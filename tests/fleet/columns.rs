@@ -48,7 +48,7 @@ proptest! {
     fn a_fleet_is_a_list_of_states(body in 0..3_usize, seed: u64, bad in 0..40_u64, missing in 0..30_u64, acts in 0..8_u64) {
         let plan = plan(BODIES[body]);
         let says = move |s: &str, m: &str, at: i64| {
-            let text: u64 = s.bytes().chain(m.bytes()).map(u64::from).fold(7, |a, b| a * 31 + b);
+            let text: u64 = s.bytes().chain(m.bytes()).map(u64::from).fold(7, |a: u64, b| a.wrapping_mul(31).wrapping_add(b));
             let n = noise(seed, &[text, at as u64]);
             if n % 100 < missing && at > 0 {
                 return None;

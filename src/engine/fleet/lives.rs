@@ -40,9 +40,10 @@ cells! {
         /// Two bits a step; in the highest four how many.
         promote: U32,
         next_token: U32,
-        /// Whether the stopwatches run, lowers, `within` has fired, `no data` has fired.
+        promoted: I48,
+        /// Whether the stopwatches run, lowers, `within` has fired, `no data` has fired, goes on.
         flags: u8,
-        /// How the awaited action ended.
+        /// How the awaited action ended; what the gate says.
         run: u8,
     }
 }

@@ -46,7 +46,7 @@ impl Step<'_, '_> {
                 self.tell_run(Effect::record(Record::Resumed { who, why }));
             }
             Operator::Abort | Operator::Kill(_) => self.fleet.closed = true,
-            Operator::Pause | Operator::Resume | Operator::Approve(_) => {}
+            Operator::Pause | Operator::Resume | Operator::Approve(_) | Operator::Reset(_) => {}
         }
     }
 

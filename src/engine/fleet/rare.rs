@@ -1,8 +1,8 @@
 //! What few lives have at a time: kept beside the cells.
 
 use crate::engine::explain::Explanation;
-use crate::engine::state::{Approval, Paused, Running, State, Undoable};
-use crate::plan::{ActionId, PortId, SwitchId};
+use crate::engine::state::{Approval, Paused, Running, State, Undoable, Waiting};
+use crate::plan::{ActionId, PortId, Setting, SwitchId};
 use serde::{Deserialize, Serialize};
 
 /// Fields of [`State`] that are at their first value in most lives. A field more is one line more.
@@ -55,6 +55,8 @@ rare! {
     kill_tries: usize,
     kill_failed: Vec<ActionId>,
     approvals: Vec<Approval>,
+    ramp: Option<Setting>,
+    waiting: Option<Waiting>,
     drifted: Vec<PortId>,
     slow_told: bool,
     explanation: Option<Explanation>,

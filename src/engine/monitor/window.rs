@@ -19,6 +19,13 @@ impl Window {
         self.slots.words.capacity() * size_of::<u64>()
             + self.stretches.starts.capacity() * size_of::<(Time, Truth)>()
     }
+
+    /// Empties it; its room is kept.
+    pub fn clear(&mut self) {
+        self.slots.words.clear();
+        (self.slots.len, self.slots.oldest) = (0, 0);
+        self.stretches.starts.clear();
+    }
 }
 
 /// The last n planned checks, two bits each: a ring once there are n.

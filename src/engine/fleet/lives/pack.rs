@@ -68,8 +68,12 @@ impl Lives {
             entered,
             originals,
             mementos,
-            target: Target { epoch, settings, lowers, requested, verified, settled },
+            target: Target { epoch, settings, lowers, requested, verified, settled, goes_on },
             paused: _,
+            ramp: _,
+            waiting: _,
+            promoted,
+            gate,
             step,
             step_run,
             hold,
@@ -117,7 +121,7 @@ impl Lives {
         *verified = c.verified.maybe();
         *settled = c.settled.maybe();
         *step = c.step.get() as usize;
-        *step_run = match c.run {
+        *step_run = match c.run & 3 {
             0 => None,
             1 => Some(StepRun::Running),
             2 => Some(StepRun::Succeeded),
@@ -128,6 +132,9 @@ impl Lives {
         *elapsed = Stopwatch::of_parts(c.elapsed_at.maybe(), c.flags & 4 != 0, c.elapsed.get());
         *within_fired = c.flags & 16 != 0;
         *no_data_fired = c.flags & 32 != 0;
+        *goes_on = c.flags & 64 != 0;
+        *promoted = c.promoted.maybe();
+        *gate = truth(c.run >> 2);
         *next_token = c.next_token.get();
         let held = c.promote.get();
         promote.clear();
@@ -216,7 +223,9 @@ impl Lives {
         let (hold_at, hold_runs, hold) = s.hold.parts();
         let (within_at, within_runs, within) = s.within.parts();
         let (elapsed_at, elapsed_runs, elapsed) = s.elapsed.parts();
-        let flags = [hold_runs, within_runs, elapsed_runs, s.target.lowers, s.within_fired, s.no_data_fired];
+        let target = &s.target;
+        let flags =
+            [hold_runs, within_runs, elapsed_runs, target.lowers, s.within_fired, s.no_data_fired, target.goes_on];
         let mut promote = u32::try_from(s.promote.len()).ok()? << 28;
         for (k, t) in s.promote.iter().enumerate() {
             promote |= u32::from(bits(Some(*t))) << (2 * k);
@@ -244,12 +253,14 @@ impl Lives {
             promote: U32::of(promote),
             next_token: U32::of(s.next_token),
             flags: flags.iter().enumerate().map(|(k, on)| u8::from(*on) << k).sum(),
-            run: match s.step_run {
-                None => 0,
-                Some(StepRun::Running) => 1,
-                Some(StepRun::Succeeded) => 2,
-                Some(StepRun::Failed) => 3,
-            },
+            promoted: I48::or_none(s.promoted)?,
+            run: bits(s.gate) << 2
+                | match s.step_run {
+                    None => 0,
+                    Some(StepRun::Running) => 1,
+                    Some(StepRun::Succeeded) => 2,
+                    Some(StepRun::Failed) => 3,
+                },
         };
         for (c, g) in self.guards.row_mut(i).iter_mut().zip(&s.guards) {
             let GuardReading { value, limit, margin, events, used, age } = g.reading;
