@@ -44,7 +44,8 @@ struct World {
     _page: Page,
 }
 
-const BEFORE: &str = "{\n  // whose flags these are\n  \"autonomy\": {\n    \"acme\": { \"low\": false }\n  },\n  \"other\": 1\n}\n";
+const BEFORE: &str =
+    "{\n  // whose flags these are\n  \"autonomy\": {\n    \"acme\": { \"low\": false }\n  },\n  \"other\": 1\n}\n";
 
 impl World {
     fn start(slices: &[(&'static str, &'static str, Shown)]) -> Option<Self> {
@@ -102,7 +103,11 @@ impl World {
 
     /// Waits until the flags stand so.
     fn until(&self, flags: Value) {
-        eventually(&format!("flags are {flags}"), || self.flags() == flags);
+        let begun = std::time::Instant::now();
+        while self.flags() != flags {
+            assert!(begun.elapsed() < LONG, "flags are {}, not {flags}", self.flags());
+            std::thread::sleep(Duration::from_millis(10));
+        }
     }
 
     fn history(&self) -> Vec<Value> {
@@ -167,10 +172,7 @@ fn each_slice_goes_its_own_way() {
     let events = w.history();
     let killed = of_kind(&events, "kill_switch.activated");
     let whose: Vec<_> = killed.iter().map(|e| (e["slice"].clone(), e["who"].clone())).collect();
-    assert_eq!(
-        whose,
-        [(slice("acme", "low"), json!("precision_low")), (slice("gamma", "low"), json!("missed_one"))]
-    );
+    assert_eq!(whose, [(slice("acme", "low"), json!("precision_low")), (slice("gamma", "low"), json!("missed_one"))]);
     w.work
         .canary(&["status"])
         .exits(0)
@@ -196,6 +198,8 @@ fn each_slice_goes_its_own_way() {
     w.show("beta", "high", None);
     live.until("tenant=delta,severity=low read back autonomy = on", LONG);
     live.until("tenant=beta,severity=high guard precision_low dark", LONG);
+    // unknown never helps: what cannot be seen any more is taken back
+    live.until("tenant=beta,severity=high rollback to phase shadow: guard precision_low breached", LONG);
 
     // the runner dies, and another one goes on
     live.signal(Signal::KILL);
@@ -209,7 +213,7 @@ fn each_slice_goes_its_own_way() {
     live.until("tenant=acme,severity=high rollback to phase shadow", LONG);
     assert_eq!(before["acme"]["high"], json!(true));
     w.until(json!({
-        "acme": { "low": true, "high": false }, "gamma": { "low": false }, "beta": { "high": true }, "delta": { "low": true }
+        "acme": { "low": true, "high": false }, "gamma": { "low": false }, "beta": { "high": false }, "delta": { "low": true }
     }));
     let events = w.history();
     assert_eq!(kinds(&of(&events, "delta", "low"), "started"), 1, "nothing begins twice");
@@ -230,9 +234,40 @@ fn each_slice_goes_its_own_way() {
     let (values, times): (Vec<_>, std::collections::BTreeSet<_>) = values.map(|(q, t)| (q, t)).unzip();
     assert_eq!(values.len(), times.len());
 
-    // everything is taken back to what it was, to the byte
+    // everything is taken back to what it was, to the byte; what is latched stays off
     w.work.canary(&["abort", "autonomy", "--why", "enough"]).exits(0);
     live.end(LONG);
-    assert_eq!(std::fs::read_to_string(&w.file).unwrap(), BEFORE);
+    let after = BEFORE.replace(
+        "\"acme\": { \"low\": false }\n",
+        "\"acme\": { \"low\": false, \"high\": false },\n    \"gamma\": { \"low\": false },\n    \"beta\": { \"high\": false }\n",
+    );
+    assert_eq!(std::fs::read_to_string(&w.file).unwrap(), after);
     w.work.canary(&["history", "autonomy", "--verify"]).exits(0).shows("the chain holds");
+
+    // another run holds those whose switch is latched, and no other
+    let mut live = w.run(&[]);
+    live.until("left out: tenant=acme,severity=high · tenant=gamma,severity=low: a kill switch is latched", LONG);
+    live.until("tenant=acme,severity=low phase shadow", LONG);
+    w.work.canary(&["pause", "autonomy", "--slice", "tenant=delta"]).exits(0).shows("paused: 1 slice");
+    w.work.canary(&["status"]).exits(0).shows("1 paused in").shows("tenant=delta,severity=low  paused in");
+    w.work.canary(&["resume", "autonomy", "--slice", "tenant=delta,severity=low"]).exits(0).shows("resumed: 1 slice");
+    w.work.canary(&["pause", "autonomy", "--slice", "region=eu"]).exits(2).says("it has tenant, severity");
+    w.work.canary(&["pause", "autonomy", "--slice", "tenant=nobody"]).exits(3).says("no slice of this run is meant");
+    live.until("tenant=delta,severity=low read back autonomy = on", LONG);
+    w.work
+        .canary(&["kill", "autonomy_off", "--slice", "tenant=delta,severity=low", "--why", "a drill"])
+        .exits(0)
+        .shows("killed, rolling back: 1 slice");
+    live.until("tenant=delta,severity=low killed: ", LONG);
+    let events = w.history();
+    let killed = of_kind(&events, "kill_switch.activated");
+    assert_eq!(killed.len(), 1);
+    assert_eq!((&killed[0]["slice"], &killed[0]["by"]), (&slice("delta", "low"), &json!("person")));
+
+    // stopped, and taken back by a process that has never seen it
+    live.signal(Signal::TERM);
+    live.end(LONG).exits(5);
+    w.work.canary(&["abort", "autonomy", "--slice", "tenant=acme"]).exits(3).says("no runner is alive");
+    w.work.canary(&["abort", "autonomy", "--why", "enough"]).exits(0);
+    assert_eq!(w.flags()["acme"], json!({ "low": false, "high": false }));
 }

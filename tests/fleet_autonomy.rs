@@ -62,9 +62,7 @@ fn three_weeks_of_autonomy() {
     assert!(passed.len() == 1 && (LATE + 14 * DAY..LATE + 14 * DAY + HOUR).contains(&passed[0]), "{passed:?}");
 
     // all others are active: an outage of 40 minutes, asked for afterwards, has cost nobody a day
-    let special = |s: SliceId| {
-        told.drops.contains(&s) || [told.misses, told.lost, told.gone, told.late].contains(&s)
-    };
+    let special = |s: SliceId| told.drops.contains(&s) || [told.misses, told.lost, told.gone, told.late].contains(&s);
     for s in told.fleet.slices().filter(|s| !special(*s)) {
         assert_eq!(told.phase(s), "active", "{}", told.fleet.name(s));
         assert!(told.on[s.index()]);

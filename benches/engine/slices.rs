@@ -136,7 +136,9 @@ fn main() {
     if std::env::args().any(|a| a == "--test") {
         return;
     }
-    println!("| 100,000 slices, three rules and a promotion each | a check | state a slice | all states | with the values' texts | as JSON |");
+    println!(
+        "| 100,000 slices, three rules and a promotion each | a check | state a slice | all states | with the values' texts | as JSON |"
+    );
     println!("|---|---|---|---|---|---|");
     for kind in ["for 5m", "for 14d", "p% of", "avg"] {
         match plan(&rules(kind)) {
@@ -166,5 +168,9 @@ fn main() {
     }
     let begun = Instant::now();
     let told = story::tell(1_000);
-    println!("\npolicies/autonomy.canary, 1,000 slices, 21 days: {:.2} s, {}", begun.elapsed().as_secs_f64(), told.summary());
+    println!(
+        "\npolicies/autonomy.canary, 1,000 slices, 21 days: {:.2} s, {}",
+        begun.elapsed().as_secs_f64(),
+        told.summary()
+    );
 }

@@ -139,10 +139,7 @@ pub(super) fn seen_in(slices: &[Slice], inputs: &[Input], guards: &[Guard], metr
         true => guards.iter().any(|g| g.inputs.contains(id)),
         false => named.contains(id),
     };
-    (0..inputs.len())
-        .map(InputId::at)
-        .filter(|id| inputs.get(id.index()).is_some_and(canary) && tells(id))
-        .collect()
+    (0..inputs.len()).map(InputId::at).filter(|id| inputs.get(id.index()).is_some_and(canary) && tells(id)).collect()
 }
 
 impl<'a> Builder<'_, 'a> {

@@ -116,7 +116,8 @@ async fn take_back(store: Arc<Store>, run: &Run, why: &str) -> Result<Status, St
     if !plan.slices.is_empty() {
         let (stop, observer) = (stop_on_signals(), observer(Format::Human, &bindings.environment, false));
         let said = (who(), why.to_owned());
-        let done = run_slices::take_back(&store, run, lease, plan, &bindings, Operator::Abort, said, stop, observer).await;
+        let done =
+            run_slices::take_back(&store, run, lease, plan, &bindings, Operator::Abort, said, stop, observer).await;
         return match done.map_err(|r| r.say())? {
             Status::Person | Status::Bad => Ok(Status::Success),
             Status::Success => Err(promoted(run)),

@@ -3,8 +3,8 @@
 
 use super::Format;
 use super::connect::connect_to_take_back;
-use super::kill_slices::{self, sliced};
 use super::exit::{Status, because};
+use super::kill_slices::{self, sliced};
 use super::load::{Compiled, Target, compile, rollouts};
 use super::people::{runner, who};
 use super::provenance::at_once;

@@ -39,7 +39,13 @@ pub fn sliced(
 ///
 /// # Errors
 /// The exit status; it was said on standard error.
-pub fn kill(store: &Arc<Store>, found: &[Pinned], switch: &str, meant: Option<&Meant>, why: &str) -> Result<Status, Status> {
+pub fn kill(
+    store: &Arc<Store>,
+    found: &[Pinned],
+    switch: &str,
+    meant: Option<&Meant>,
+    why: &str,
+) -> Result<Status, Status> {
     let mut worst = Status::Success;
     for p in found {
         let status = match runner(store, &p.run) {
@@ -138,7 +144,8 @@ pub fn reset(store: &Store, switch: &str, meant: &Meant, environment: Option<&st
             let value = |name: &str| slice.0.iter().find(|(n, _)| n == name).map(|(_, v)| v.as_str());
             let values: Option<Vec<&str>> = p.plan.slices.iter().map(|d| value(&d.name)).collect();
             if values.is_some_and(|v| !settled(store, &p.run, &v)) {
-                let message = format!("{} is not taken back yet in run {}: wait for that, then reset", latch.switch, p.run.id);
+                let message =
+                    format!("{} is not taken back yet in run {}: wait for that, then reset", latch.switch, p.run.id);
                 return Err(because(Status::Refused, &message));
             }
         }

@@ -4,8 +4,8 @@ use super::exit::{Status, because};
 use super::runs::{StoreArg, at, find, to_resume};
 use super::slices::SliceArg;
 use crate::plan::Bindings;
-use crate::runtime::fleet::SLICES;
 use crate::runtime::clock::now;
+use crate::runtime::fleet::SLICES;
 use crate::store::{Run, RunFilter, Store, host, user};
 use std::time::Duration;
 

@@ -1,7 +1,7 @@
 //! `canary reset`: a named person clears a kill switch's latch, for a reason. No port is changed.
 
-use super::kill_slices::apart;
 use super::exit::{Status, because};
+use super::kill_slices::apart;
 use super::people::{open_to_write, who};
 use super::run::kept_state;
 use super::runs::{StoreArg, at};

@@ -92,8 +92,11 @@ fn wrong(plan: &Plan, life: &Life, latches: &[Latch]) -> Option<(u8, String)> {
     }
     let reports = guard_reports(plan, state);
     let bad = |w: Word| !matches!(w, Word::Ok | Word::Warming | Word::Thin);
-    let bad: Vec<String> =
-        reports.iter().filter(|g| bad(g.word)).map(|g| format!("{} {} ({})", g.guard, g.word.text(), reading(g))).collect();
+    let bad: Vec<String> = reports
+        .iter()
+        .filter(|g| bad(g.word))
+        .map(|g| format!("{} {} ({})", g.guard, g.word.text(), reading(g)))
+        .collect();
     if !bad.is_empty() {
         return Some((3, bad.join("; ")));
     }
@@ -158,7 +161,14 @@ fn counts(plan: &Plan, all: &[Life]) -> BTreeMap<String, usize> {
 }
 
 /// The same for machines.
-pub fn machine(store: &Store, run: &Run, plan: &Plan, runner: Option<&str>, latches: &[Latch], only: Option<&Meant>) -> Value {
+pub fn machine(
+    store: &Store,
+    run: &Run,
+    plan: &Plan,
+    runner: Option<&str>,
+    latches: &[Latch],
+    only: Option<&Meant>,
+) -> Value {
     let kept = kept(store, run).ok().flatten();
     let mut all = kept.as_ref().map(lives).unwrap_or_default();
     all.retain(|l| only.is_none_or(|m| m.is(&plan.slices, &l.values)));

@@ -1,10 +1,10 @@
 //! `canary status`: kill switches that are latched, then runs that are live or wait to be resumed, and how they stand.
 
-use super::{Format, slices};
 use super::exit::Status;
 use super::killswitch::thrown;
 use super::runs::{StoreArg, at, open, pinned, to_resume};
 use super::switches::said;
+use super::{Format, slices};
 use crate::engine::{Stage, State, Word};
 use crate::plan::{Plan, show};
 use crate::report::style::Style;

@@ -2,13 +2,13 @@
 
 use super::Format;
 use super::exit::{Status, because};
+use super::runs::{StoreArg, events, find, open, pinned};
 use crate::backend::quoted;
 use crate::engine::Record;
 use crate::report::document::Happened;
-use crate::store::Run;
-use super::runs::{StoreArg, events, find, open, pinned};
 use crate::report::style::Style;
 use crate::report::why::{Subject, json, text};
+use crate::store::Run;
 use std::io::IsTerminal;
 
 /// Arguments of `canary why`.
@@ -72,7 +72,12 @@ fn explain(args: &Args) -> Result<(), Status> {
         match named.len() {
             0 => return Err(because(Status::Wrong, "no such slice was seen in this run")),
             1 => {}
-            n => return Err(because(Status::Wrong, &format!("{n} slices are meant by that: name all dimensions of one"))),
+            n => {
+                return Err(because(
+                    Status::Wrong,
+                    &format!("{n} slices are meant by that: name all dimensions of one"),
+                ));
+            }
         }
     }
     let subject = Subject {

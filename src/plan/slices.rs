@@ -103,7 +103,11 @@ impl Meant {
             out.push((name.to_owned(), value));
             rest = after.trim_start();
         }
-        if out.is_empty() { Err(String::from("it names no slice: write `tenant=acme,severity=low`")) } else { Ok(Self(out)) }
+        if out.is_empty() {
+            Err(String::from("it names no slice: write `tenant=acme,severity=low`"))
+        } else {
+            Ok(Self(out))
+        }
     }
 
     /// As people write it.
@@ -138,9 +142,8 @@ mod tests {
 
     #[test]
     fn what_is_written_is_read_back() {
-        let dims: Vec<Slice> = ["a", "b"]
-            .map(|n| Slice { name: n.into(), label: n.into(), values: SliceValues::Of("m".into()) })
-            .into();
+        let dims: Vec<Slice> =
+            ["a", "b"].map(|n| Slice { name: n.into(), label: n.into(), values: SliceValues::Of("m".into()) }).into();
         for values in [["low", "acme"], ["a,b=c", "x\"y"], ["\\", "[z]"], ["ü", " "], ["-", "a b"], ["\n", "null"]] {
             let values = values.map(str::to_owned);
             let text = written(&dims, &values);

@@ -52,7 +52,11 @@ fn the_least_risky_begin_first_and_no_more_than_the_limit_in_any_stretch() {
     assert_eq!(w.records("started"), ["0s b/low", "0s d/low"]);
     w.shown.push((vec![String::from("z"), String::from("low")], 0));
     w.to(10 * MINUTE);
-    assert_eq!(w.records("started")[2..], ["10m e/low", "10m z/low"], "the window slides; late ones of low risk come first");
+    assert_eq!(
+        w.records("started")[2..],
+        ["10m e/low", "10m z/low"],
+        "the window slides; late ones of low risk come first"
+    );
     w.to(30 * MINUTE);
     assert_eq!(w.records("started")[4..], ["20m c/medium", "20m a/high"]);
 }

@@ -159,9 +159,15 @@ fn a_hundred_thousand_slices_in_one_check() {
     for k in 0..3 {
         let at = k * MINUTE;
         observed.clear(n);
-        let one = |s| (s, canary::plan::Answer { value: Ok(canary::plan::Reading::Value(1.0)), sampled_at: Some(at), series: 1 });
+        let one = |s| {
+            (s, canary::plan::Answer { value: Ok(canary::plan::Reading::Value(1.0)), sampled_at: Some(at), series: 1 })
+        };
         observed.grouped(load, fleet.slices().map(one));
-        let read = |s| canary::engine::fleet::Begin { slice: s, originals: vec![(PortId(0), Setting::Bool(false))], baseline: Vec::new() };
+        let read = |s| canary::engine::fleet::Begin {
+            slice: s,
+            originals: vec![(PortId(0), Setting::Bool(false))],
+            baseline: Vec::new(),
+        };
         let begins = fleet.due(&plan, at).into_iter().map(read).collect();
         out.clear();
         let input = FleetInput::Tick { at, observed: &observed, begins, rolled_back: None, live: true };

@@ -58,7 +58,9 @@ fn no_life_goes_on_at_the_check_at_which_another_halts() {
 
 #[test]
 fn a_person_pauses_all_and_one() {
-    let plan = plan(&format!("start slices by severity limit 1 per 5m  check every 1m  guard busy: load < 5 else rollback  {PHASES}"));
+    let plan = plan(&format!(
+        "start slices by severity limit 1 per 5m  check every 1m  guard busy: load < 5 else rollback  {PHASES}"
+    ));
     let mut w = World::new(&plan, &["a/low", "b/low", "c/low"], fine);
     w.to(6 * MINUTE);
     w.say(&["a/low"], Operator::Pause);
@@ -89,7 +91,9 @@ fn a_switch_is_thrown_for_the_slices_that_are_named() {
 
 #[test]
 fn a_switch_is_thrown_for_one_that_waits() {
-    let plan = plan(&format!("start slices by severity limit 1 per 5h  check every 1m  guard busy: load < 5 else rollback, kill stop  {PHASES}"));
+    let plan = plan(&format!(
+        "start slices by severity limit 1 per 5h  check every 1m  guard busy: load < 5 else rollback, kill stop  {PHASES}"
+    ));
     let mut w = World::new(&plan, &["a/low", "b/low"], fine);
     w.to(3 * MINUTE);
     w.say(&["b/low"], Operator::Kill(SwitchId(0)));
@@ -100,7 +104,9 @@ fn a_switch_is_thrown_for_one_that_waits() {
 
 #[test]
 fn one_step_tells_a_channel_once() {
-    let plan = plan(&format!("check every 1m  guard busy: load < 5 else rollback, kill stop  {PHASES}  on kill: notify oncall  on rollback: notify team, oncall"));
+    let plan = plan(&format!(
+        "check every 1m  guard busy: load < 5 else rollback, kill stop  {PHASES}  on kill: notify oncall  on rollback: notify team, oncall"
+    ));
     let busy = |_: &str, _: &str, at: i64| Some(if at == 5 * MINUTE { 9.0 } else { 1.0 });
     let mut w = World::new(&plan, &["a/low", "b/low", "c/low", "d/low", "e/low"], busy);
     w.to(5 * MINUTE);
@@ -133,7 +139,9 @@ fn a_single_slice_is_named() {
 
 #[test]
 fn a_limit_counts_over_all_slices() {
-    let plan = plan(&format!("check every 1m  guard busy: load < 50 else pause  {PHASES}  when queue > 5: run smoke limit 3 per 10m"));
+    let plan = plan(&format!(
+        "check every 1m  guard busy: load < 50 else pause  {PHASES}  when queue > 5: run smoke limit 3 per 10m"
+    ));
     let full = |_: &str, m: &str, at: i64| Some(if m == "queue" && (at / MINUTE) % 2 == 1 { 9.0 } else { 1.0 });
     let mut w = World::new(&plan, &["a/low", "b/low"], full);
     w.to(9 * MINUTE);
@@ -149,7 +157,10 @@ fn what_comes_due_is_the_runs_once() {
     ));
     let mut w = World::new(&plan, &["a/low", "b/low"], fine).late("c/low", 4 * MINUTE);
     w.to(10 * MINUTE);
-    assert_eq!(w.notices()[..2], ["5m team: shop: 3 in phase one after 5m", "10m team: shop: 3 in phase one after 10m"]);
+    assert_eq!(
+        w.notices()[..2],
+        ["5m team: shop: 3 in phase one after 5m", "10m team: shop: 3 in phase one after 10m"]
+    );
     assert_eq!(w.records("action_started"), ["7m all"]);
     assert_eq!(w.records("action_ended"), ["8m all"]);
     let snapshots = ["6m a/low", "6m b/low", "6m c/low", "9m a/low", "9m b/low", "9m c/low"];

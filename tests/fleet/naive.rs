@@ -37,7 +37,12 @@ pub fn feed(world: &World<'_>, lives: &mut [State], input: &FleetInput<'_>) {
                 let before = s.clone();
                 let (originals, baseline) = (b.originals.clone(), b.baseline.clone());
                 let answers = observed.answers(b.slice);
-                step(plan, s, Input::Start { at: *at, originals, answers, baseline, rolled_back: *rolled_back }, &mut out);
+                step(
+                    plan,
+                    s,
+                    Input::Start { at: *at, originals, answers, baseline, rolled_back: *rolled_back },
+                    &mut out,
+                );
                 if s.stage == Stage::Done(Verdict::Refused) {
                     *s = before;
                 }

@@ -3,7 +3,7 @@
 use canary::check;
 use canary::engine::fleet::{Begin, Fleet, FleetEffect, FleetInput, Observed, SliceId, fleet_step};
 use canary::engine::{Effect, Given, Operator, Record, Stage, State, Verdict};
-use canary::plan::{Answer, Ask, InputId, Missing, Plan, PortId, PortKind, Population, Reading, Setting, Time, show};
+use canary::plan::{Answer, Ask, InputId, Missing, Plan, Population, PortId, PortKind, Reading, Setting, Time, show};
 use canary::syntax::{self, source::SourceMap};
 use std::collections::{BTreeMap, BTreeSet};
 

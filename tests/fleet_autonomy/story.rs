@@ -98,8 +98,7 @@ pub fn tell(n: usize) -> Told {
     };
     // in the order of the plan's dimensions
     let names = ["tenant", "severity", "rule_family", "data_source"];
-    let place: Vec<usize> =
-        plan.slices.iter().map(|d| names.iter().position(|n| *n == d.name).unwrap()).collect();
+    let place: Vec<usize> = plan.slices.iter().map(|d| names.iter().position(|n| *n == d.name).unwrap()).collect();
     let see = |fleet: &mut Fleet, i: usize, at: Time| {
         let key = key(i);
         let values: Vec<&str> = place.iter().map(|p| key[*p].as_str()).collect();

@@ -118,8 +118,7 @@ fn run(name: String, file: &File, compiled: Compiled, args: &Args) -> Policy {
             continue;
         }
         let lacking = test.plan.unbuilt.iter();
-        let why: Vec<String> =
-            lacking.map(|u| format!("E0490: `{}` is not built yet ({})", u.what, u.place)).collect();
+        let why: Vec<String> = lacking.map(|u| format!("E0490: `{}` is not built yet ({})", u.what, u.place)).collect();
         if !why.is_empty() {
             out.refused.push((test, why));
             continue;

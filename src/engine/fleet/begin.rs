@@ -140,8 +140,12 @@ impl Step<'_, '_> {
             .collect();
         let left = self.fleet.waiting.len() - refused.len();
         if self.fleet.is_empty() {
-            let asked: Vec<&str> =
-                self.plan.seen_in.iter().filter_map(|i| Some(self.plan.inputs.get(i.index())?.metric.as_str())).collect();
+            let asked: Vec<&str> = self
+                .plan
+                .seen_in
+                .iter()
+                .filter_map(|i| Some(self.plan.inputs.get(i.index())?.metric.as_str()))
+                .collect();
             let labels: Vec<&str> = self.plan.slices.iter().map(|s| s.label.as_str()).collect();
             reasons.push(format!(
                 "no slice was seen: {} has no series with the label{} {}; look at it with `canary query`, and name the labels in \

@@ -117,16 +117,8 @@ impl super::cells::Cells for u8 {
 
 const VERDICTS: [Verdict; 5] =
     [Verdict::Promoted, Verdict::RolledBack, Verdict::Aborted, Verdict::Killed, Verdict::Refused];
-const WORDS: [Word; 8] = [
-    Word::Ok,
-    Word::Failing,
-    Word::Breached,
-    Word::Warming,
-    Word::Thin,
-    Word::Undecided,
-    Word::Dark,
-    Word::Blind,
-];
+const WORDS: [Word; 8] =
+    [Word::Ok, Word::Failing, Word::Breached, Word::Warming, Word::Thin, Word::Undecided, Word::Dark, Word::Blind];
 const IDLE: u8 = 0;
 const IN_PHASE: u8 = 1;
 const BACK: u8 = 2;

@@ -49,10 +49,7 @@ pub(super) fn merge(plan: &Plan, fleet: &Fleet, out: &mut Vec<FleetEffect>, from
     let step: Vec<FleetEffect> = out.drain(from..).collect();
     for e in step {
         match e {
-            FleetEffect {
-                slice: Some(slice),
-                effect: Effect::Notify { channels, happening, title, text, facts },
-            } => {
+            FleetEffect { slice: Some(slice), effect: Effect::Notify { channels, happening, title, text, facts } } => {
                 let what = (channels, happening);
                 let told = Told { slice, title, text, facts };
                 match groups.iter_mut().find(|(w, _)| *w == what) {

@@ -16,8 +16,7 @@ pub(super) struct Window {
 impl Window {
     /// Bytes that its parts take beside it.
     pub fn bytes(&self) -> usize {
-        self.slots.words.capacity() * size_of::<u64>()
-            + self.stretches.starts.capacity() * size_of::<(Time, Truth)>()
+        self.slots.words.capacity() * size_of::<u64>() + self.stretches.starts.capacity() * size_of::<(Time, Truth)>()
     }
 
     /// Empties it; its room is kept.

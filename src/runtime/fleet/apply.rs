@@ -259,7 +259,12 @@ async fn write_together(
         of.iter().flat_map(|(_, slot)| members(slot, write).map(|(_, member, to)| (member, to))).collect()
     };
     let late = |within: Duration| format!("{}: no answer within {}s", write.describe(), within.as_secs());
-    let writing = async |settings: Vec<(usize, Setting)>| match tokio::time::timeout(CALL, write.write(&settings, lowers)).await {
+    let writing = async |settings: Vec<(usize, Setting)>| match tokio::time::timeout(
+        CALL,
+        write.write(&settings, lowers),
+    )
+    .await
+    {
         Ok(Ok(())) => Ok(()),
         Ok(Err(e)) => Err(with_help(&e)),
         Err(_) => Err(late(CALL)),

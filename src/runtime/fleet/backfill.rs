@@ -52,8 +52,7 @@ impl FleetExecutor {
                 return;
             }
             let observed = self.answered(&plan, &replies, at);
-            let tick =
-                FleetInput::Tick { at, observed: &observed, begins: Vec::new(), rolled_back: None, live: false };
+            let tick = FleetInput::Tick { at, observed: &observed, begins: Vec::new(), rolled_back: None, live: false };
             self.feed(at, vec![tick], None);
             at += every;
         }

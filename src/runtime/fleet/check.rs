@@ -122,7 +122,8 @@ impl FleetExecutor {
         }
         if unlabelled > 0 && self.said.insert("unlabelled") {
             let labels: Vec<&str> = plan.slices.iter().map(|d| d.label.as_str()).collect();
-            let text = format!("{unlabelled} series have not all of the labels {}: they are of no slice", labels.join(", "));
+            let text =
+                format!("{unlabelled} series have not all of the labels {}: they are of no slice", labels.join(", "));
             self.watcher.remark(at, &text);
         }
         let mut out: BTreeMap<&'static str, Vec<String>> = BTreeMap::new();
@@ -168,7 +169,10 @@ impl FleetExecutor {
             return Some((LeftOut::Latched, "a kill switch is latched: held until it is reset"));
         }
         if self.kept.fleet.len() >= MOST_SLICES {
-            return Some((LeftOut::TooMany, "there are 10000 slices already, the most that one run has: split the rollout"));
+            return Some((
+                LeftOut::TooMany,
+                "there are 10000 slices already, the most that one run has: split the rollout",
+            ));
         }
         // a dimension with a list has no other values; nothing is made for them
         let mut probe = crate::engine::fleet::Fleet::new(&plan);

@@ -616,7 +616,8 @@ impl FleetExecutor {
                 let text = "the end of this run is NOT in the store: it still holds the run as unfinished";
                 self.watcher.remark(at, text);
                 for switch in self.journal.unlatched() {
-                    let text = format!("kill switch {switch} is NOT latched: latch it with `canary kill` once it can be");
+                    let text =
+                        format!("kill switch {switch} is NOT latched: latch it with `canary kill` once it can be");
                     self.watcher.remark(at, &text);
                 }
                 return;

@@ -42,7 +42,8 @@ impl FleetExecutor {
         let slices: Vec<SliceId> = match &meant {
             None => Vec::new(),
             Some(meant) => {
-                let fits = |s: &SliceId| self.slots.get(s.index()).is_some_and(|s| meant.is(&self.plan.slices, &s.values));
+                let fits =
+                    |s: &SliceId| self.slots.get(s.index()).is_some_and(|s| meant.is(&self.plan.slices, &s.values));
                 let slices: Vec<SliceId> = self.kept.fleet.slices().filter(fits).collect();
                 if slices.is_empty() {
                     return String::from("no slice of this run is meant by that");
@@ -54,7 +55,8 @@ impl FleetExecutor {
             self.close(act);
         }
         let at = now();
-        let input = FleetInput::Operator { slices: &slices, at, act, who: command.who.clone(), why: command.why.clone() };
+        let input =
+            FleetInput::Operator { slices: &slices, at, act, who: command.who.clone(), why: command.why.clone() };
         let came = self.feed(at, vec![input], None);
         if let (Operator::Kill(switch), None) = (act, &meant) {
             self.latch_all(switch, command);
@@ -66,9 +68,7 @@ impl FleetExecutor {
             Operator::Resume => (of("resumed"), "resumed", "no slice that is meant is paused"),
             Operator::Abort => (of("rollback"), "rolling back", "no slice that is meant runs"),
             Operator::Approve(_) => (of("approved"), "approved", "no slice that is meant runs"),
-            Operator::Kill(_) => {
-                (of(crate::engine::record::KILLED), "killed, rolling back", "killed already, or over")
-            }
+            Operator::Kill(_) => (of(crate::engine::record::KILLED), "killed, rolling back", "killed already, or over"),
             // the store says what is reset: see `obey_resets`
             Operator::Reset(_) => (0, "", "reset it with `canary reset`"),
         };

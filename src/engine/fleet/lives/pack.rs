@@ -5,9 +5,7 @@ use super::super::rare::Rare;
 use super::{Core, DONE, GuardCells, IDLE, Lives, ReactionCells, STEPS, SumCells, WORDS, coded, place, stage_of};
 use crate::engine::monitor::packed::{bits, truth};
 use crate::engine::monitor::{Monitor, Stopwatch};
-use crate::engine::state::{
-    Accumulator, GuardReading, GuardState, Stage, State, StepRun, Target, Word,
-};
+use crate::engine::state::{Accumulator, GuardReading, GuardState, Stage, State, StepRun, Target, Word};
 use crate::plan::PhaseId;
 
 /// The monitors of a life, in the order of their cells.
@@ -326,4 +324,3 @@ fn blank_guard() -> GuardState {
         reading: GuardReading::default(),
     }
 }
-
