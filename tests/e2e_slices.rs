@@ -142,6 +142,14 @@ fn each_slice_goes_its_own_way() {
     ]) else {
         return;
     };
+    w.work
+        .canary(&["run", "checkout.canary", "--env", "slices", "--dry-run"])
+        .exits(0)
+        .shows("5 slices are seen, 3 of them would begin at the first check")
+        .shows("begins  tenant=acme,severity=low  autonomy = off")
+        .shows("waits   tenant=acme,severity=high  autonomy = absent")
+        .shows("left out  tenant=acme,severity=\"unheard of\": the policy does not list these values");
+    w.work.canary(&["run", "checkout.canary", "--env", "slices", "--report", "r.json"]).exits(2).says("not built yet");
     let mut live = w.run(&[]);
     live.until("tenant=acme,severity=low phase canary: set autonomy = on", LONG);
     live.until("tenant=acme,severity=low read back autonomy = on", LONG);

@@ -3,7 +3,7 @@
 
 use super::expr::Lower;
 use super::signatures;
-use crate::plan::placeholder::is_unfilled;
+use crate::plan::placeholder::{has_slices, is_unfilled};
 use crate::plan::{Bindings, Plan, Unbuilt};
 use crate::syntax::ast::{Item, Name};
 use crate::syntax::diagnostic::Diagnostic;
@@ -48,6 +48,9 @@ pub fn cannot_bind(plan: &Plan, bindings: &Bindings, map: &SourceMap) -> Vec<Dia
     for (name, b) in all.chain(bindings.evidence.iter().map(|b| ("evidence", b))) {
         if !signatures::is_built(&b.backend) {
             out.push(refused(&format!("{} = {}(…)", name, b.backend), &b.place, map));
+        } else if !plan.slices.is_empty() && plan.ports.iter().any(|p| p.bound_as() == name) && !has_slices(&b.backend)
+        {
+            out.push(refused(&format!("{}(…) for each slice", b.backend), &b.place, map));
         } else if is_unfilled(plan, name, b) {
             out.push(refused("${…} in an environment", &b.place, map));
         }

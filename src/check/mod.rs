@@ -427,6 +427,9 @@ fn instead(what: &str) -> Option<&'static str> {
         "${…} in an environment" => {
             "write the value out; `${percent}` stands in the `set:` of a command only, `${flag}` in what binds a flag"
         }
+        w if w.ends_with(" for each slice") => {
+            "a flag file (`json_file`, …) or a `command` can have one for each slice"
+        }
         "use" => "this text is in no file, from which a module could be looked for",
         "confidence" => "compare with a margin and a minimum sample: `errors <= stable + 0.5pp at least 500 events`",
         "avg" | "max" | "min" | "sum" | "stddev" | "rate" | "delta" | "quantile" => {

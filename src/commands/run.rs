@@ -84,6 +84,9 @@ fn prepare_and_run(args: &Args) -> Result<Status, Status> {
     let runtime = super::runs::tokio()
         .map_err(|e| because(Status::Unfinished, &format!("cannot start the async runtime: {e}")))?;
     let status = runtime.block_on(async {
+        if args.dry_run && !compiled.plan.slices.is_empty() {
+            return said(run_slices::dry(&compiled, args.format).await);
+        }
         if args.dry_run {
             let shown = async |lab: Option<&Lab>| dry_run::show(&compiled, lab, args.format).await;
             return said(on_the_lab(on_lab, &compiled, faults, shown).await);

@@ -2,19 +2,24 @@
 
 use super::connect::{connect, connect_to_take_back};
 use super::exit::{Refusal, Status, because};
-use super::lab;
 use super::load::Compiled;
 use super::run::{Args, OBSERVATIONS_KEPT, create_run, last_rollback, not_latched};
 use super::runs::{at as at_store, to_resume};
+use super::{Format, lab};
+use crate::engine::fleet::Fleet;
 use crate::engine::{Operator, Verdict};
-use crate::plan::{Bindings, Plan};
+use crate::plan::slices::{as_json, written};
+use crate::plan::{Bindings, Plan, PortId};
+use crate::report::lines::Lines;
 use crate::report::provenance::Provenance;
+use crate::report::style::Style;
 use crate::runtime::clock::now;
 use crate::runtime::fleet::Beginning;
-use crate::runtime::fleet::{FleetExecutor, Kept};
+use crate::runtime::fleet::{FleetExecutor, Kept, ask};
 use crate::runtime::journal::Journal;
 use crate::runtime::{Backends, Observer, Outcome, preflight};
 use crate::store::{LeaseGuard, Run, Store};
+use serde_json::{Value, json};
 use std::sync::Arc;
 use tokio::sync::watch;
 
@@ -66,6 +71,87 @@ pub async fn fresh(
     let at = now();
     let run = create_run(args, compiled, provenance, store, at)?;
     Ok(drive(store, &run, lease, plan, backends, Beginning::Start { at, rolled_back }, stop, observer).await)
+}
+
+/// Shows the slices that are seen now, how their ports are set, and who would begin first; changes nothing.
+///
+/// # Errors
+/// Why it would not start.
+pub async fn dry(compiled: &Compiled, format: Format) -> Result<Status, Refusal> {
+    let (plan, at) = (&compiled.plan, now());
+    let backends = connect(plan, &compiled.bindings, None).map_err(Refusal::all)?;
+    let mut observer = Lines::new(std::io::stderr(), Style::PLAIN);
+    preflight::reach(plan, &backends, &mut observer).await.map_err(Refusal::all)?;
+    let sinces = vec![None; plan.inputs.len()];
+    let replies = ask::inputs(plan, &backends, &sinces, at, preflight::REACH, false).await;
+    let mut fleet = Fleet::new(plan);
+    let (mut ports, mut left_out) = (Vec::new(), Vec::new());
+    for row in ask::seen(plan, &replies) {
+        let values: Vec<String> = row.iter().map(|v| (*v).to_owned()).collect();
+        if fleet.slice(&row).is_some() {
+            continue;
+        }
+        let made = backends.slices.as_ref().map_or_else(|| Err(String::from("not bound")), |s| s.make(&values));
+        match made {
+            Err(why) => left_out.push((values, why)),
+            Ok(made) => match fleet.see(plan, &row, at) {
+                Some(slice) => ports.push((slice, made)),
+                None => left_out.push((values, String::from("the policy does not list these values"))),
+            },
+        }
+    }
+    let wanted = ports.iter().flat_map(|(slice, made)| {
+        let each = made.iter().enumerate();
+        each.map(|(i, at)| ask::Wanted { slice: *slice, port: PortId::at(i), at: Arc::clone(at) })
+    });
+    let read = ask::ports(wanted.collect(), preflight::REACH).await;
+    let due = fleet.due(plan, at);
+    let mut list = Vec::new();
+    for slice in fleet.slices() {
+        let values = fleet.key(slice).unwrap_or_default();
+        let set = read.iter().filter(|(s, ..)| *s == slice).map(|(_, port, r)| {
+            let text = r.as_ref().map_or_else(Clone::clone, ToString::to_string);
+            (plan.port_name(*port).to_owned(), json!(text))
+        });
+        let set: serde_json::Map<String, Value> = set.collect();
+        list.push((written(&plan.slices, values), due.contains(&slice), as_json(&plan.slices, values), set));
+    }
+    if format == Format::Json {
+        let slices = list.iter().map(|(_, begins, slice, set)| json!({ "slice": slice, "begins": begins, "now": set }));
+        let out = left_out.iter().map(|(v, why)| json!({ "slice": as_json(&plan.slices, v), "why": why }));
+        outln!(
+            "{}",
+            json!({
+                "schema": "canary.dry_run/1", "rollout": plan.rollout, "environment": compiled.bindings.environment,
+                "would_start": !due.is_empty(), "slices": slices.collect::<Vec<_>>(), "left_out": out.collect::<Vec<_>>(),
+            })
+        );
+    } else {
+        outln!("canary dry run of {} on {}: nothing is changed", plan.rollout, compiled.bindings.environment);
+        outln!("\n{} slices are seen, {} of them would begin at the first check", list.len(), due.len());
+        for (name, begins, _, set) in &list {
+            let set: Vec<String> =
+                set.iter().map(|(port, s)| format!("{port} = {}", s.as_str().unwrap_or(""))).collect();
+            outln!("  {}  {name}  {}", if *begins { "begins" } else { "waits " }, set.join(", "));
+        }
+        for (values, why) in &left_out {
+            outln!("  left out  {}: {why}", written(&plan.slices, values));
+        }
+        let set = plan.phases.iter().map(|p| {
+            let list: Vec<String> =
+                p.settings.iter().map(|(port, s)| format!("{} = {s}", plan.port_name(*port))).collect();
+            format!(
+                "  phase {}: {}",
+                p.name,
+                if list.is_empty() { String::from("sets nothing") } else { list.join(", ") }
+            )
+        });
+        outln!("\nwhat each would set\n{}", set.collect::<Vec<_>>().join("\n"));
+    }
+    if due.is_empty() {
+        return Err(Refusal::one("no slice that could begin is seen now"));
+    }
+    Ok(Status::Success)
 }
 
 /// Goes on with a run.

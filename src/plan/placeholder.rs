@@ -39,6 +39,12 @@ pub fn says(text: &str, dim: &str) -> bool {
     text.contains(&format!("${{{dim}}}"))
 }
 
+/// Whether a backend can have a port a slice.
+#[must_use]
+pub fn has_slices(backend: &str) -> bool {
+    PLACES.iter().any(|(b, _)| *b == backend)
+}
+
 /// Whether a binding, of this name, holds a placeholder that nobody fills in.
 #[must_use]
 pub fn is_unfilled(plan: &Plan, name: &str, binding: &Binding) -> bool {

@@ -15,7 +15,7 @@ use tokio::task::JoinSet;
 /// How the engine begins to say that a baseline is missing.
 const NO_BASELINE: &str = "no baseline for ";
 /// How long a backend may take to answer before the start.
-const REACH: Duration = super::apply::CALL;
+pub const REACH: Duration = super::apply::CALL;
 
 /// What preflight read.
 #[derive(Debug, Clone)]

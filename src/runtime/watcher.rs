@@ -45,7 +45,13 @@ impl Watcher {
     /// Lets `observer` watch from a thread of its own.
     #[must_use]
     pub fn new(observer: Box<dyn Observer>) -> Self {
-        let (queue, messages) = sync_channel(QUEUE);
+        Self::with_room(observer, QUEUE)
+    }
+
+    /// As [`Watcher::new`], with room for so many messages: one step of many lives has much to say.
+    #[must_use]
+    pub fn with_room(observer: Box<dyn Observer>, room: usize) -> Self {
+        let (queue, messages) = sync_channel(room);
         let thread = std::thread::spawn(move || watch(observer, &messages));
         Self { queue: Some(queue), thread: Some(thread), lost: 0 }
     }

@@ -17,6 +17,8 @@ use std::time::Duration;
 use tokio::sync::{Notify, mpsc};
 use tokio::time::Instant;
 
+/// Slices that are set by one write of their file: the more, the longer it takes, and [`CALL`] bounds it.
+const AT_A_WRITE: usize = 250;
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
@@ -270,13 +272,14 @@ async fn write_together(
         Err(_) => Err(late(CALL)),
     };
     let mut troubles = Vec::new();
-    if let Err(why) = writing(set(of)).await {
-        match of {
+    for part in of.chunks(AT_A_WRITE) {
+        let Err(why) = writing(set(part)).await else { continue };
+        match part {
             [(slice, _)] => troubles.push((*slice, why)),
             // what cannot be raised of one slice does not keep the others; what was lowered is read back by each
             _ if lowers => {}
             _ => {
-                for entry in of {
+                for entry in part {
                     if requests.lowers() {
                         troubles.push((entry.0, String::from("made way for a rollback")));
                         continue;

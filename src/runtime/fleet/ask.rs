@@ -6,6 +6,7 @@ use crate::engine::fleet::{Observed, SliceId};
 use crate::plan::{Answer, Ask, InputId, Missing, Plan, Population, PortId, Setting, Time};
 use crate::runtime::backends::Backends;
 use crate::runtime::fetch::{matchers, with_help};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::JoinSet;
@@ -42,6 +43,18 @@ pub fn in_order<'r>(plan: &Plan, input: InputId, row: &'r [String]) -> Option<Ve
     let by = &plan.inputs.get(input.index())?.by;
     let place = |label: &String| by.iter().position(|b| b == label);
     plan.slices.iter().map(|d| Some(row.get(place(&d.label)?)?.as_str())).collect()
+}
+
+/// The values that the rows of the plan's dimensions tell of, each once.
+#[must_use]
+pub fn seen<'r>(plan: &Plan, replies: &'r [Reply]) -> BTreeSet<Vec<&'r str>> {
+    let mut seen = BTreeSet::new();
+    for input in &plan.seen_in {
+        if let Some(Reply::Rows(rows)) = replies.get(input.index()) {
+            seen.extend(rows.by_slice.keys().filter_map(|row| in_order(plan, *input, row)));
+        }
+    }
+    seen
 }
 
 /// Asks all inputs but those of the baseline, as of `at`.

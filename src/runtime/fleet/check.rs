@@ -4,10 +4,10 @@ use super::ask::{self, Read, Reply, Wanted};
 use super::{FleetExecutor, LeftOut};
 use crate::engine::Stage;
 use crate::engine::fleet::{Begin, FleetInput, Observed, SliceId};
-use crate::plan::{Answer, Plan, Time, slices};
+use crate::plan::{Answer, Plan, SliceValues, Time, slices};
 use crate::runtime::clock::now;
 use crate::runtime::fetch::deadline;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -16,7 +16,7 @@ const PORTS: Duration = Duration::from_secs(2);
 /// How long the baseline of slices that begin may take.
 const BASELINE: Duration = Duration::from_secs(10);
 /// Slices of one run.
-pub const MOST_SLICES: usize = 10_000;
+pub const MOST_SLICES: usize = 2_000;
 /// Slices that are named when they are left out; the others are counted.
 const NAMED: usize = 5;
 
@@ -112,14 +112,11 @@ impl FleetExecutor {
     /// Notes the slices that rows tell of.
     fn see(&mut self, at: Time, replies: &[Reply]) {
         let plan = Arc::clone(&self.plan);
-        let mut seen: BTreeSet<Vec<&str>> = BTreeSet::new();
-        let mut unlabelled = 0;
-        for input in &plan.seen_in {
-            if let Some(Reply::Rows(rows)) = replies.get(input.index()) {
-                unlabelled += rows.unlabelled;
-                seen.extend(rows.by_slice.keys().filter_map(|row| ask::in_order(&plan, *input, row)));
-            }
-        }
+        let unlabelled = plan.seen_in.iter().filter_map(|i| match replies.get(i.index()) {
+            Some(Reply::Rows(rows)) => Some(rows.unlabelled),
+            _ => None,
+        });
+        let unlabelled: usize = unlabelled.sum();
         if unlabelled > 0 && self.said.insert("unlabelled") {
             let labels: Vec<&str> = plan.slices.iter().map(|d| d.label.as_str()).collect();
             let text =
@@ -127,7 +124,7 @@ impl FleetExecutor {
             self.watcher.remark(at, &text);
         }
         let mut out: BTreeMap<&'static str, Vec<String>> = BTreeMap::new();
-        for row in seen {
+        for row in ask::seen(&plan, replies) {
             if self.kept.fleet.slice(&row).is_some() {
                 continue;
             }
@@ -171,12 +168,15 @@ impl FleetExecutor {
         if self.kept.fleet.len() >= MOST_SLICES {
             return Some((
                 LeftOut::TooMany,
-                "there are 10000 slices already, the most that one run has: split the rollout",
+                "there are 2000 slices already, the most that one run has: split the rollout",
             ));
         }
         // a dimension with a list has no other values; nothing is made for them
-        let mut probe = crate::engine::fleet::Fleet::new(&plan);
-        if probe.see(&plan, row, at).is_none() {
+        let listed = plan.slices.iter().zip(row).all(|(dim, v)| match &dim.values {
+            SliceValues::Listed(list) => list.iter().any(|l| l == v),
+            SliceValues::Of(_) => true,
+        });
+        if !listed {
             return Some((LeftOut::Stranger, "the policy does not list these values"));
         }
         let made = self.backends.slices.as_ref().map_or_else(|| Err(String::from("not bound")), |s| s.make(values));

@@ -46,6 +46,9 @@ const CLOSING: Duration = Duration::from_secs(10);
 const LARGE: usize = 256 * 1024;
 const QUIET_CHECKS: u32 = 10;
 
+/// Lines that may wait for who watches: a step can have several a slice.
+const ROOM: usize = 1 << 15;
+
 /// How a sliced run begins.
 pub enum Beginning {
     /// From the start.
@@ -144,7 +147,7 @@ impl FleetExecutor {
             plan,
             backends,
             journal,
-            watcher: Watcher::new(observer),
+            watcher: Watcher::with_room(observer, ROOM),
             slots: Vec::new(),
             left_out: BTreeMap::new(),
             requests,
