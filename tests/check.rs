@@ -58,7 +58,7 @@ fn run(name: String, text: String) -> Case {
         found.extend(more);
         if let (Some((plan, bindings)), true) = (made, runs) {
             found.extend(check::cannot_run(&plan, &map));
-            found.extend(check::cannot_bind(&bindings, &map));
+            found.extend(check::cannot_bind(&plan, &bindings, &map));
         }
     } else {
         found.extend(check::check_files(&files, &map).diagnostics);

@@ -220,6 +220,7 @@ struct Applying {
 impl Applying {
     fn new(ports: Vec<FlagFile>) -> Self {
         let backends = Backends {
+            slices: None,
             sources: BTreeMap::new(),
             ports: ports.into_iter().map(|p| Arc::new(p) as Arc<dyn Port>).collect(),
             channels: Vec::new(),

@@ -195,6 +195,8 @@ pub struct Shared {
     pub write: Arc<dyn SharedWrite>,
     /// Which of its members the port is.
     pub member: usize,
+    /// Whether [`SharedWrite::read`] says all that [`Port::read`] does.
+    pub together: bool,
 }
 
 /// Sets several ports at once: the values of one file.
@@ -207,6 +209,9 @@ pub trait SharedWrite: Send + Sync {
     /// Lets what runs read it anew, where that has to be done and was not done since the last write. It may be dropped at any
     /// await for a newer request; then it is done again after that one's write.
     async fn reload(&self) -> Result<(), BackendError>;
+
+    /// Reads members at once, in their order.
+    async fn read(&self, members: &[usize]) -> Vec<Result<Setting, BackendError>>;
 
     /// How long [`SharedWrite::reload`] may take; `None` where there is nothing to do.
     fn reload_within(&self) -> Option<Duration>;

@@ -3,7 +3,8 @@
 
 use super::expr::Lower;
 use super::signatures;
-use crate::plan::{Arg, Bindings, Plan, Unbuilt};
+use crate::plan::placeholder::{has_slices, is_unfilled};
+use crate::plan::{Bindings, Plan, Unbuilt};
 use crate::syntax::ast::{Item, Name};
 use crate::syntax::diagnostic::Diagnostic;
 use crate::syntax::source::{SourceMap, Span};
@@ -32,15 +33,6 @@ impl Lower<'_, '_> {
     }
 }
 
-/// The word of a sliced plan: policy tests run with it, `canary run` does not yet.
-pub(super) const SLICED: &str = "per";
-
-/// Whether only `run` lacks something, so that tests of the policy can use it.
-#[must_use]
-pub fn tests_have(unbuilt: &Unbuilt) -> bool {
-    unbuilt.what == SLICED
-}
-
 /// Everything that keeps a plan from being run by this version, each with its place and a way out. Nothing of it is a mistake: the
 /// plan can be shown.
 #[must_use]
@@ -50,13 +42,16 @@ pub fn cannot_run(plan: &Plan, map: &SourceMap) -> Vec<Diagnostic> {
 
 /// The same for what an environment binds.
 #[must_use]
-pub fn cannot_bind(bindings: &Bindings, map: &SourceMap) -> Vec<Diagnostic> {
+pub fn cannot_bind(plan: &Plan, bindings: &Bindings, map: &SourceMap) -> Vec<Diagnostic> {
     let mut out = Vec::new();
     let all = bindings.bindings.iter().map(|(n, b)| (n.as_str(), b));
     for (name, b) in all.chain(bindings.evidence.iter().map(|b| ("evidence", b))) {
         if !signatures::is_built(&b.backend) {
             out.push(refused(&format!("{} = {}(…)", name, b.backend), &b.place, map));
-        } else if b.args.values().any(Arg::is_unfilled) {
+        } else if !plan.slices.is_empty() && plan.ports.iter().any(|p| p.bound_as() == name) && !has_slices(&b.backend)
+        {
+            out.push(refused(&format!("{}(…) for each slice", b.backend), &b.place, map));
+        } else if is_unfilled(plan, name, b) {
             out.push(refused("${…} in an environment", &b.place, map));
         }
     }

@@ -66,7 +66,7 @@ use crate::plan::{Bindings, Plan};
 use crate::syntax::ast;
 use crate::syntax::diagnostic::{Diagnostic, Fix, Label};
 use crate::syntax::source::{FileId, SourceMap, Span};
-pub use later::{cannot_bind, cannot_run, tests_have};
+pub use later::{cannot_bind, cannot_run};
 pub use scope::PREDECLARED;
 use scope::Scope;
 use std::cell::{Cell, OnceCell, RefCell};
@@ -426,6 +426,9 @@ fn instead(what: &str) -> Option<&'static str> {
     Some(match backend.unwrap_or(what) {
         "${…} in an environment" => {
             "write the value out; `${percent}` stands in the `set:` of a command only, `${flag}` in what binds a flag"
+        }
+        w if w.ends_with(" for each slice") => {
+            "a flag file (`json_file`, …) or a `command` can have one for each slice"
         }
         "use" => "this text is in no file, from which a module could be looked for",
         "confidence" => "compare with a margin and a minimum sample: `errors <= stable + 0.5pp at least 500 events`",

@@ -147,9 +147,6 @@ impl<'a> Builder<'_, 'a> {
     pub(super) fn lower_slices(&mut self, env: Option<&Chosen<'a>>) -> Vec<Slice> {
         let cx = self.cx;
         let dims = cx.dims(&self.rollout.per);
-        if let (Some(first), false) = (self.rollout.per.first(), dims.is_empty()) {
-            self.lower.later(super::later::SLICED, first.span);
-        }
         let mut out = Vec::new();
         for s in dims {
             let declared = match &s.values {

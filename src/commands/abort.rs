@@ -2,10 +2,10 @@
 
 use super::connect::connect_to_take_back;
 use super::exit::{Status, because};
-use super::people::{Args, open_to_write, post_and_wait, runner, unfinished, who};
+use super::people::{Args, of_slices, open_to_write, post_and_wait, runner, unfinished, who};
 use super::run::{kept_state, lease, observer, resume_with, stop_on_signals};
 use super::runs::{at, pinned};
-use super::{Format, lab};
+use super::{Format, lab, run_slices};
 use crate::engine::Operator;
 use crate::runtime::executor::{Beginning, STANDS};
 use crate::store::{Run, Store};
@@ -32,8 +32,27 @@ fn abort(args: &Args) -> Result<Status, Status> {
             return Err(status);
         }
     };
-    if runner(&store, &run).is_some() {
-        return tell(&store, &run, &args.why);
+    args.slice.fits(&store, &run)?;
+    match (runner(&store, &run).is_some(), args.slice.slice.is_some()) {
+        (true, true) => {
+            let outcome = post_and_wait(&store, &run, &of_slices("abort", &args.slice), &args.why)?;
+            let said = format!("{} run {}: {outcome}", run.rollout, run.id);
+            if !outcome.starts_with("rolling back") {
+                return Err(because(Status::Refused, &said));
+            }
+            outln!("{said}");
+            return Ok(Status::Success);
+        }
+        (true, false) => return tell(&store, &run, &args.why),
+        (false, true) => {
+            let message = format!(
+                "no runner is alive for run {}: `{}` first, then abort the slice, or abort all of them without `--slice`",
+                run.id,
+                super::runs::to_resume(&store, &run)
+            );
+            return Err(because(Status::Refused, &message));
+        }
+        (false, false) => {}
     }
     let runtime = super::runs::tokio()
         .map_err(|e| because(Status::Unfinished, &format!("cannot start the async runtime: {e}")))?;
@@ -96,6 +115,17 @@ async fn take_back(store: Arc<Store>, run: &Run, why: &str) -> Result<Status, St
         lab::clean_up();
         outln!("{} run {}: aborted (its lab is gone already)", run.rollout, run.id);
         return Ok(Status::Success);
+    }
+    if !plan.slices.is_empty() {
+        let (stop, observer) = (stop_on_signals(), observer(Format::Human, &bindings.environment, false));
+        let said = (who(), why.to_owned());
+        let done =
+            run_slices::take_back(&store, run, lease, plan, &bindings, Operator::Abort, said, stop, observer).await;
+        return match done.map_err(|r| r.say())? {
+            Status::Person | Status::Bad => Ok(Status::Success),
+            Status::Success => Err(promoted(run)),
+            other => Ok(other),
+        };
     }
     let Some(state) = kept_state(&store, run).map_err(|r| r.say())? else {
         store

@@ -1,6 +1,7 @@
 //! Makes the adapters that a plan's bindings name. Nothing is contacted here; preflight does that.
 
 use super::credentials::Resolver;
+use super::slice_ports::{Place, Template, Templates};
 use crate::backend::command::CommandRunner;
 use crate::backend::command_port::CommandPort;
 use crate::backend::discord::Discord;
@@ -14,8 +15,9 @@ use crate::backend::teams::Teams;
 use crate::backend::{BackendError, Metrics, Notice, Notifier, Port, Runner, Secret};
 use crate::lab::Lab;
 use crate::plan::Ask;
+use crate::plan::placeholder::is_unfilled;
 use crate::plan::{Arg, Binding, Bindings, Input, Plan, PortKind, Window};
-use crate::runtime::Backends;
+use crate::runtime::{Backends, SlicePorts};
 use async_trait::async_trait;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -32,6 +34,7 @@ const KEEP_BEYOND: Duration = Duration::from_secs(300);
 pub fn connect(plan: &Plan, bindings: &Bindings, lab: Option<&Lab>) -> Result<Backends, Vec<String>> {
     let maker = Maker { programs: true, ..Maker::new(plan, bindings, lab) };
     let (sources, ports, actions) = (maker.sources(), maker.ports(), maker.actions());
+    let slices = maker.slices();
     let channels = plan.channels.iter().filter_map(|c| maker.bound(c).and_then(|b| maker.channel(c, b))).collect();
     let reasons = maker.reasons();
     if !reasons.is_empty() {
@@ -42,7 +45,7 @@ pub fn connect(plan: &Plan, bindings: &Bindings, lab: Option<&Lab>) -> Result<Ba
         let flags = plan.ports.iter().zip(&ports).filter(|(p, _)| p.kind != PortKind::Traffic);
         lab.follow(flags.map(|(_, port)| Arc::clone(port)).collect());
     }
-    Ok(Backends { sources, ports, channels, actions, variants: bindings.variants.clone() })
+    Ok(Backends { sources, ports, slices, channels, actions, variants: bindings.variants.clone() })
 }
 
 /// Connects what a rollback needs: ports and actions. Sources and channels that cannot be connected are left out; why is
@@ -52,14 +55,14 @@ pub fn connect(plan: &Plan, bindings: &Bindings, lab: Option<&Lab>) -> Result<Ba
 /// All reasons together why ports and actions cannot be connected.
 pub fn connect_to_take_back(plan: &Plan, bindings: &Bindings) -> Result<(Backends, Vec<String>), Vec<String>> {
     let needed = Maker::new(plan, bindings, None);
-    let (ports, actions) = (needed.ports(), needed.actions());
+    let (ports, slices, actions) = (needed.ports(), needed.slices(), needed.actions());
     let reasons = needed.reasons();
     if !reasons.is_empty() {
         return Err(reasons);
     }
     let wished = Maker::new(plan, bindings, None);
     let (sources, channels) = (wished.sources(), wished.channels());
-    Ok((Backends { sources, ports, channels, actions, variants: bindings.variants.clone() }, wished.reasons()))
+    Ok((Backends { sources, ports, slices, channels, actions, variants: bindings.variants.clone() }, wished.reasons()))
 }
 
 /// Connects channels only, to deliver what earlier runs have left. Those that cannot be connected keep their notices; why is
@@ -70,6 +73,7 @@ pub fn connect_to_tell(plan: &Plan, bindings: &Bindings) -> (Backends, Vec<Strin
     let none = Backends {
         sources: BTreeMap::new(),
         ports: Vec::new(),
+        slices: None,
         channels,
         actions: Vec::new(),
         variants: BTreeMap::new(),
@@ -151,10 +155,76 @@ impl<'a> Maker<'a> {
         sources
     }
 
+    /// Those of a sliced rollout are made when a slice is seen.
     fn ports(&self) -> Vec<Arc<dyn Port>> {
+        if !self.plan.slices.is_empty() {
+            return Vec::new();
+        }
         let ports = self.plan.ports.iter();
         let made = ports.filter_map(|p| self.port(&p.name, &p.kind, &self.bound(p.bound_as())?.for_port(p)));
         made.collect()
+    }
+
+    /// Where the ports of a sliced rollout's slices come from.
+    fn slices(&self) -> Option<Arc<dyn SlicePorts>> {
+        if self.plan.slices.is_empty() {
+            return None;
+        }
+        let dims: Vec<String> = self.plan.slices.iter().map(|d| d.name.clone()).collect();
+        let ports = self.plan.ports.iter();
+        let made = ports.filter_map(|p| self.template(&p.name, &p.kind, &self.bound(p.bound_as())?.for_port(p)));
+        let made: Vec<Template> = made.collect();
+        for t in &made {
+            if let Err(reasons) = t.check(&dims, self.programs) {
+                self.reasons.borrow_mut().extend(reasons);
+            }
+        }
+        Some(Arc::new(Templates::new(dims, made)))
+    }
+
+    /// The port of all slices.
+    fn template(&self, name: &str, kind: &PortKind, b: &Binding) -> Option<Template> {
+        let text = |n| b.arg(n).is_some().then(|| self.resolver.text(b, n)).flatten();
+        let folder = Self::folder(b);
+        let place = match b.backend.as_str() {
+            "json_file" | "yaml_file" | "toml_file" | "env_file" => {
+                let format = Format::of_backend(&b.backend)?;
+                let given = |n: &str| {
+                    let argv = b.arg(n).is_some().then(|| self.resolver.words(b, n));
+                    argv.filter(|argv| !argv.is_empty())
+                };
+                let reload = match given("reload") {
+                    Some(argv) => {
+                        Some(self.keep(name, Reload::new(argv, &folder, self.millis(b, "reload_within", 60_000)))?)
+                    }
+                    None => None,
+                };
+                let in_use = given("in_use").map(|argv| (argv, text("read")));
+                Place::File {
+                    format,
+                    folder,
+                    path: self.resolver.text(b, "path")?,
+                    key: self.resolver.text(b, "key")?,
+                    reload,
+                    in_use,
+                }
+            }
+            "command" => {
+                let (set, get) = (self.resolver.words(b, "set"), self.resolver.words(b, "get"));
+                if set.is_empty() || get.is_empty() {
+                    // why was said already
+                    return None;
+                }
+                Place::Command { set, get, read: text("read"), folder }
+            }
+            other => {
+                return self.refuse(
+                    name,
+                    &format!("`{other}` has no port a slice: flag files (`json_file`, …) and `command` have"),
+                );
+            }
+        };
+        Some(Template { name: name.to_owned(), kind: flag_kind(kind), place })
     }
 
     fn actions(&self) -> Vec<Arc<dyn Runner>> {
@@ -191,7 +261,7 @@ impl<'a> Maker<'a> {
         match b {
             None => self.refuse(name, &format!("not bound in environment {}", self.bindings.environment)),
             // nothing is ever set by a name that holds a hole
-            Some(b) if b.args.values().any(Arg::is_unfilled) => {
+            Some(b) if is_unfilled(self.plan, name, b) => {
                 self.refuse(name, "its binding holds a `${…}` that this version does not fill in")
             }
             Some(b) => Some(b),
@@ -252,11 +322,7 @@ impl<'a> Maker<'a> {
     }
 
     fn port(&self, name: &str, kind: &PortKind, b: &Binding) -> Option<Arc<dyn Port>> {
-        let flag = match kind {
-            PortKind::BoolFlag => FlagKind::Bool,
-            PortKind::CountFlag(_) => FlagKind::Count,
-            PortKind::RatioFlag(_) | PortKind::Traffic => FlagKind::Ratio,
-        };
+        let flag = flag_kind(kind);
         match b.backend.as_str() {
             "haproxy" => {
                 let text = |n| self.resolver.text(b, n);
@@ -419,8 +485,16 @@ impl<'a> Maker<'a> {
     }
 }
 
+fn flag_kind(kind: &PortKind) -> FlagKind {
+    match kind {
+        PortKind::BoolFlag => FlagKind::Bool,
+        PortKind::CountFlag(_) => FlagKind::Count,
+        PortKind::RatioFlag(_) | PortKind::Traffic => FlagKind::Ratio,
+    }
+}
+
 /// A path without links; as it is where there is no such file.
-fn real(path: &Path) -> PathBuf {
+pub(super) fn real(path: &Path) -> PathBuf {
     std::fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf())
 }
 

@@ -33,6 +33,8 @@ pub struct Args {
     #[arg(long, value_name = "FILE", requires = "run", conflicts_with = "verify")]
     report: Option<PathBuf>,
     #[command(flatten)]
+    slice: super::slices::SliceArg,
+    #[command(flatten)]
     store: StoreArg,
     /// How to report
     #[arg(long, value_enum, default_value_t)]
@@ -70,12 +72,15 @@ fn list(args: &Args) -> Result<Status, Status> {
         written.map_err(|e| because(Status::Wrong, &format!("no report can be written to {}: {e}", file.display())))?;
         return Ok(Status::Success);
     }
-    let events = events(&store, &run)?;
+    args.slice.fits(&store, &run)?;
+    let mut events = events(&store, &run)?;
+    events.retain(|e| args.slice.slice.as_ref().is_none_or(|m| e.slice.as_ref().is_some_and(|s| m.covers(s))));
     match args.format {
         Format::Human => {
             let style = Style::for_terminal(std::io::stdout().is_terminal());
             for e in &events {
-                outln!("{} {}", style.faint(&date_time(e.at)), line(&e.record, style));
+                let of = e.slice.as_ref().map_or(String::new(), |s| format!("{} ", s.text()));
+                outln!("{} {of}{}", style.faint(&date_time(e.at)), line(&e.record, style));
             }
         }
         Format::Json => {

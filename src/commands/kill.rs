@@ -4,6 +4,7 @@
 use super::Format;
 use super::connect::connect_to_take_back;
 use super::exit::{Status, because};
+use super::kill_slices::{self, sliced};
 use super::load::{Compiled, Target, compile, rollouts};
 use super::people::{runner, who};
 use super::provenance::at_once;
@@ -50,6 +51,9 @@ pub struct Args {
     /// Why; kept in the journal
     #[arg(long, default_value = "")]
     pub(super) why: String,
+    /// Which slices
+    #[command(flatten)]
+    slice: super::slices::SliceArg,
     /// The store; else the one that the environment of FILE binds, else `$CANARY_STORE`, else `.canary/store.db`
     #[arg(long, value_name = "FILE")]
     store: Option<PathBuf>,
@@ -127,6 +131,18 @@ impl<'a> Kill<'a> {
     /// `failed`: what cannot be mended by another look.
     fn once(&self, patient_enough: bool, failed: &mut Status) -> Result<Look, Status> {
         let args = self.args;
+        let sliced = sliced(&self.store, &args.switch, args.env.as_deref(), args.rollout.as_deref())?;
+        if !sliced.is_empty() {
+            one_environment(&args.switch, sliced.iter().map(|p| p.run.environment.as_str()))?;
+            let meant = args.slice.slice.as_ref();
+            for p in &sliced {
+                args.slice.fits(&self.store, &p.run)?;
+            }
+            return kill_slices::kill(&self.store, &sliced, &args.switch, meant, &args.why).map(Look::Done);
+        }
+        if args.slice.slice.is_some() {
+            return Err(because(Status::Wrong, "no run of a sliced rollout with this kill switch is under way"));
+        }
         let found = unfinished(&self.store, &args.switch, args.env.as_deref(), args.rollout.as_deref())?;
         if args.env.is_none() {
             one_environment(&args.switch, found.iter().map(|p| p.run.environment.as_str()))?;
@@ -214,6 +230,13 @@ impl<'a> Kill<'a> {
         let Some(switch) = plan.switch(&self.args.switch) else {
             return Err(because(Status::Wrong, &format!("{} has no kill switch {}", plan.rollout, self.args.switch)));
         };
+        if !plan.slices.is_empty() {
+            let message = format!(
+                "{} has a life a slice, and no run of it is under way: which slices there are is not known, so nothing was set; set their flags by hand",
+                plan.rollout
+            );
+            return Err(because(Status::Refused, &message));
+        }
         let backends = self.connected(plan, bindings)?;
         // nothing but what is known at once: a kill waits for no git
         let git = Git { why: Some(String::from("not asked: a kill waits for nothing")), ..Git::default() };

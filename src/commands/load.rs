@@ -380,7 +380,7 @@ pub fn compile(target: &Target, format: Format) -> Result<Compiled, Status> {
     match made {
         Some((plan, bindings)) if !broken => {
             let mut cannot = check::cannot_run(&plan, &loaded.map);
-            cannot.extend(check::cannot_bind(&bindings, &loaded.map));
+            cannot.extend(check::cannot_bind(&plan, &bindings, &loaded.map));
             let bindings = anchored(bindings);
             paths.extend(loaded.modules);
             Ok(Compiled { plan, bindings, files: paths, sources: loaded.sources, cannot, map: loaded.map })

@@ -2,8 +2,10 @@
 
 use super::exit::{Status, because};
 use super::runs::{StoreArg, at, find, to_resume};
+use super::slices::SliceArg;
 use crate::plan::Bindings;
 use crate::runtime::clock::now;
+use crate::runtime::fleet::SLICES;
 use crate::store::{Run, RunFilter, Store, host, user};
 use std::time::Duration;
 
@@ -21,6 +23,9 @@ pub struct Args {
     /// Why; kept in the journal
     #[arg(long, default_value = "")]
     pub why: String,
+    /// Which slices
+    #[command(flatten)]
+    pub slice: SliceArg,
     /// Where the run is kept
     #[command(flatten)]
     pub store: StoreArg,
@@ -36,6 +41,9 @@ pub struct Approve {
     /// Why; kept in the journal
     #[arg(long)]
     why: String,
+    /// Which slices
+    #[command(flatten)]
+    slice: SliceArg,
     /// Where the run is kept
     #[command(flatten)]
     store: StoreArg,
@@ -67,7 +75,7 @@ fn tell_approval(args: &Approve) -> Result<Status, Status> {
             }
         }
     };
-    let asked = Args { name, why: args.why.clone(), store: args.store.clone() };
+    let asked = Args { name, why: args.why.clone(), slice: args.slice.clone(), store: args.store.clone() };
     may_approve(&asked, &args.group)?;
     tell(&format!("approve {}", args.group), &asked)
 }
@@ -126,13 +134,24 @@ fn tell(kind: &str, args: &Args) -> Result<Status, Status> {
             ),
         ));
     }
-    let outcome = post_and_wait(&store, &run, kind, &args.why)?;
+    args.slice.fits(&store, &run)?;
+    let outcome = post_and_wait(&store, &run, &of_slices(kind, &args.slice), &args.why)?;
     let said = format!("{} run {}: {outcome}", run.rollout, run.id);
-    if !DONE.contains(&outcome.as_str()) {
+    let done = |d: &&str| outcome == **d || outcome.strip_prefix(*d).is_some_and(|rest| rest.starts_with(':'));
+    if !DONE.iter().any(|d| done(&d)) {
         return Err(because(Status::Refused, &said));
     }
     outln!("{said}");
     Ok(Status::Success)
+}
+
+/// A command with the slices that it means.
+#[must_use]
+pub fn of_slices(kind: &str, slices: &SliceArg) -> String {
+    match &slices.slice {
+        None => kind.to_owned(),
+        Some(meant) => format!("{kind}{SLICES}{}", serde_json::to_string(meant).unwrap_or_default()),
+    }
 }
 
 /// Opens a store that must exist already, to write people's words into it.

@@ -1,6 +1,7 @@
 //! `canary reset`: a named person clears a kill switch's latch, for a reason. No port is changed.
 
 use super::exit::{Status, because};
+use super::kill_slices::apart;
 use super::people::{open_to_write, who};
 use super::run::kept_state;
 use super::runs::{StoreArg, at};
@@ -22,6 +23,8 @@ pub struct Args {
     #[arg(long, value_name = "NAME")]
     env: Option<String>,
     #[command(flatten)]
+    slice: super::slices::SliceArg,
+    #[command(flatten)]
     store: StoreArg,
 }
 
@@ -40,8 +43,18 @@ fn reset(args: &Args) -> Result<(), Status> {
         return Err(because(Status::Wrong, message));
     }
     let store = open_to_write(&args.store.store)?;
+    let named = apart(&args.switch);
+    let (switch, meant) = match (&named, &args.slice.slice) {
+        (Some((switch, meant)), None) => (*switch, Some(meant)),
+        (_, meant) => (args.switch.as_str(), meant.as_ref()),
+    };
+    if let Some(meant) = meant {
+        return super::kill_slices::reset(&store, switch, meant, args.env.as_deref(), &args.why);
+    }
     let latch = latched(&store, args)?;
-    let runs = unfinished(&store, &latch.switch, Some(&latch.environment), None)?;
+    let mut runs = unfinished(&store, &latch.switch, Some(&latch.environment), None)?;
+    // each slice of a sliced run has a latch of its own
+    runs.retain(|p| p.plan.slices.is_empty());
     if let Some(p) = runs.iter().find(|p| !lives_on(&store, p, &latch.switch)) {
         return Err(because(
             Status::Refused,

@@ -3,7 +3,7 @@
 use super::connect::connect;
 use super::exit::{Refusal, Status, because};
 use super::load::{Compiled, Target, compile};
-use super::{Format, dry_run, lab, provenance, report, switches};
+use super::{Format, dry_run, lab, provenance, report, run_slices, switches};
 use crate::engine::{State, Verdict};
 use crate::lab::{Fault, Lab};
 use crate::plan::{Arg, Bindings, Plan, PortId, Time};
@@ -23,7 +23,7 @@ use std::sync::Arc;
 use tokio::sync::watch;
 
 /// How long the answers of each check, and notices that nothing more comes of, are kept: 30 days, in milliseconds.
-const OBSERVATIONS_KEPT: i64 = 30 * 24 * 3_600_000;
+pub(super) const OBSERVATIONS_KEPT: i64 = 30 * 24 * 3_600_000;
 
 /// What `canary run --help` says of exit statuses.
 const STATUSES: &str = "Exit status:
@@ -39,14 +39,14 @@ const STATUSES: &str = "Exit status:
 #[command(after_help = STATUSES)]
 pub struct Args {
     #[command(flatten)]
-    target: Target,
+    pub(super) target: Target,
     /// Read everything, show what would happen, change nothing
     #[arg(long)]
-    dry_run: bool,
+    pub(super) dry_run: bool,
     /// Write a JSON report (`canary.report/1`) when the run ends, is stopped, or is refused; `-` is standard output, and the
     /// lines for people then go to standard error
     #[arg(long, value_name = "FILE", conflicts_with = "dry_run")]
-    report: Option<PathBuf>,
+    pub(super) report: Option<PathBuf>,
     /// Go on with the rollout's unfinished run, with the plan that it began with
     #[arg(long, conflicts_with = "dry_run")]
     resume: bool,
@@ -56,7 +56,7 @@ pub struct Args {
     /// On the lab: faults to inject into the canary, such as `slow=400ms at 50%`, `errors=20% after 10s`, `crash at 50%`; where
     /// only flags are set, into the requests that meet them: `errors=5% at on`
     #[arg(long, value_name = "FAULT")]
-    fault: Option<String>,
+    pub(super) fault: Option<String>,
 }
 
 /// Executes.
@@ -70,6 +70,7 @@ pub fn main(args: &Args) -> Status {
 fn prepare_and_run(args: &Args) -> Result<Status, Status> {
     let compiled = compile(&args.target, args.format)?;
     compiled.executable(args.format)?;
+    run_slices::refuse(args, &compiled)?;
     args.report.as_deref().map_or(Ok(()), |file| check_report(args, file))?;
     let on_lab = lab::is_needed(&compiled.bindings);
     if args.fault.is_some() && !on_lab {
@@ -83,6 +84,9 @@ fn prepare_and_run(args: &Args) -> Result<Status, Status> {
     let runtime = super::runs::tokio()
         .map_err(|e| because(Status::Unfinished, &format!("cannot start the async runtime: {e}")))?;
     let status = runtime.block_on(async {
+        if args.dry_run && !compiled.plan.slices.is_empty() {
+            return said(run_slices::dry(&compiled, args.format).await);
+        }
         if args.dry_run {
             let shown = async |lab: Option<&Lab>| dry_run::show(&compiled, lab, args.format).await;
             return said(on_the_lab(on_lab, &compiled, faults, shown).await);
@@ -135,7 +139,7 @@ fn check_report(args: &Args, file: &Path) -> Result<(), Status> {
 }
 
 /// A rollout whose kill switch is latched does not start.
-fn not_latched(store: &Store, compiled: &Compiled) -> Result<(), Refusal> {
+pub(super) fn not_latched(store: &Store, compiled: &Compiled) -> Result<(), Refusal> {
     let latched = switches::latched(store, &compiled.plan, &compiled.bindings.environment);
     let latched = latched.map_err(|e| Refusal::one(e.to_string()))?;
     if latched.is_empty() { Ok(()) } else { Err(Refusal::all(latched)) }
@@ -185,6 +189,7 @@ async fn real_run(
     let unfinished = store.unfinished_run(&compiled.plan.rollout).map_err(|e| Refusal::one(e.to_string()))?;
     let stop = stop_on_signals();
     let aside = args.report.as_deref().is_some_and(report::is_out);
+    let sliced = !compiled.plan.slices.is_empty();
     let observer = observer(args.format, &compiled.bindings.environment, aside);
     let run = match (unfinished, args.resume) {
         (Some(run), false) => {
@@ -214,10 +219,16 @@ async fn real_run(
             check_pinned(&store, &run, compiled)?;
             run
         }
+        (None, false) if sliced => {
+            return run_slices::fresh(args, compiled, provenance, &store, lease, stop, observer).await;
+        }
         (None, false) => {
             return fresh_run(args, compiled, provenance, &store, lease, lab, stop, observer, None).await;
         }
     };
+    if sliced {
+        return run_slices::resume(compiled, &store, &run, lease, stop, observer).await;
+    }
     let Some(state) = kept_state(&store, &run)? else {
         return fresh_run(args, compiled, provenance, &store, lease, lab, stop, observer, Some(run)).await;
     };
@@ -345,7 +356,7 @@ pub fn last_rollback(store: &Store, plan: &Plan) -> Result<Option<Time>, Refusal
     Ok(last)
 }
 
-fn create_run(
+pub(super) fn create_run(
     args: &Args,
     compiled: &Compiled,
     provenance: &Provenance,

@@ -3,6 +3,7 @@
 use super::exit::{Status, because};
 use crate::backend::quoted;
 use crate::engine::Record;
+use crate::plan::slices::Meant;
 use crate::plan::{Bindings, Plan};
 use crate::report::document::Happened;
 use crate::report::provenance::Provenance;
@@ -96,6 +97,12 @@ pub fn pinned(store: &Store, run: &Run) -> Result<(Plan, Bindings), Status> {
     Ok((plan, bindings))
 }
 
+/// The slice that an event is of.
+fn slice_of(body: &serde_json::Value) -> Option<Meant> {
+    let named = body.get("slice")?.as_object()?;
+    Some(Meant(named.iter().filter_map(|(n, v)| Some((n.clone(), v.as_str()?.to_owned()))).collect()))
+}
+
 /// All records of a run. Those that this version does not know are left out and counted.
 ///
 /// # Errors
@@ -106,7 +113,7 @@ pub fn events(store: &Store, run: &Run) -> Result<Vec<Happened>, Status> {
     let mut out = Vec::with_capacity(events.len());
     for e in events {
         match serde_json::from_value::<Record>(e.body.clone()) {
-            Ok(record) => out.push(Happened { seq: e.seq, at: e.at, record }),
+            Ok(record) => out.push(Happened { seq: e.seq, at: e.at, slice: slice_of(&e.body), record }),
             Err(_) => unknown += 1,
         }
     }

@@ -1,10 +1,10 @@
 //! `canary status`: kill switches that are latched, then runs that are live or wait to be resumed, and how they stand.
 
-use super::Format;
 use super::exit::Status;
 use super::killswitch::thrown;
 use super::runs::{StoreArg, at, open, pinned, to_resume};
 use super::switches::said;
+use super::{Format, slices};
 use crate::engine::{Stage, State, Word};
 use crate::plan::{Plan, show};
 use crate::report::style::Style;
@@ -23,6 +23,8 @@ const GIVEN_UP_SHOWN: i64 = 7 * 24 * 3_600_000;
 pub struct Args {
     /// Only this rollout
     rollout: Option<String>,
+    #[command(flatten)]
+    slice: slices::SliceArg,
     #[command(flatten)]
     store: StoreArg,
     /// How to report
@@ -56,6 +58,16 @@ fn print(args: &Args) -> Result<(), Status> {
     let mut list = Vec::new();
     for run in &runs {
         let (plan, _) = pinned(&store, run)?;
+        if !plan.slices.is_empty() {
+            let runner = store.lease_holder(&format!("rollout/{}", run.rollout)).ok().flatten();
+            let (runner, only) = (runner.as_deref(), args.slice.slice.as_ref());
+            args.slice.fits(&store, run)?;
+            match args.format {
+                Format::Human => slices::human(&store, run, &plan, runner, &latched, only),
+                Format::Json => list.push(slices::machine(&store, run, &plan, runner, &latched, only)),
+            }
+            continue;
+        }
         let state: Option<State> =
             store.state(&run.id).ok().flatten().and_then(|(_, v)| serde_json::from_value(v).ok());
         let runner = store.lease_holder(&format!("rollout/{}", run.rollout)).ok().flatten();

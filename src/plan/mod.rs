@@ -11,6 +11,7 @@ pub mod groups;
 pub mod hash;
 pub mod head;
 pub mod input;
+pub mod placeholder;
 pub mod probe;
 pub mod render;
 pub mod review;

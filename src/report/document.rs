@@ -8,6 +8,7 @@ use super::text::rfc3339;
 use super::why;
 use crate::engine::explain::input_reports;
 use crate::engine::{Explanation, Given, GuardReport, Record, State, eval::Check};
+use crate::plan::slices::Meant;
 use crate::plan::{Answer, Bindings, InputId, Plan, Population, Setting, Time};
 use serde_json::{Map, Value, json};
 
@@ -18,6 +19,8 @@ pub struct Happened {
     pub seq: u64,
     /// When.
     pub at: Time,
+    /// Of which slice, in a sliced run.
+    pub slice: Option<Meant>,
     /// What.
     pub record: Record,
 }
@@ -241,6 +244,10 @@ pub fn event_json(e: &Happened) -> Value {
     let mut whole = json!({ "seq": e.seq, "at": rfc3339(e.at) });
     if let (Some(w), Ok(Value::Object(body))) = (whole.as_object_mut(), serde_json::to_value(&e.record)) {
         w.extend(body);
+        if let Some(slice) = &e.slice {
+            let named: serde_json::Map<_, _> = slice.0.iter().map(|(n, v)| (n.clone(), json!(v))).collect();
+            w.insert(String::from("slice"), Value::Object(named));
+        }
     }
     whole
 }

@@ -118,6 +118,11 @@ impl<W: Write + Send> Observer for Lines<W> {
         let _ = self.out.flush();
     }
 
+    fn of_slice(&mut self, at: Time, slice: &str, record: &Record) {
+        let _ = writeln!(self.out, "{} {} {}", clock(at), printable(slice), line(record, self.style));
+        let _ = self.out.flush();
+    }
+
     fn view(&mut self, _view: View<'_>) {}
 
     fn remark(&mut self, at: Time, text: &str) {
@@ -150,6 +155,16 @@ impl<W: Write + Send> JsonLines<W> {
 impl<W: Write + Send> Observer for JsonLines<W> {
     fn record(&mut self, at: Time, record: &Record) {
         let body = serde_json::to_value(record).unwrap_or_default();
+        self.put(at, body);
+    }
+
+    fn of_slice(&mut self, at: Time, slice: &str, record: &Record) {
+        let mut body = serde_json::to_value(record).unwrap_or_default();
+        let named = crate::plan::slices::Meant::parse(slice).unwrap_or_default();
+        if let Some(body) = body.as_object_mut() {
+            let named: serde_json::Map<_, _> = named.0.into_iter().map(|(n, v)| (n, json!(v))).collect();
+            body.insert(String::from("slice"), json!(named));
+        }
         self.put(at, body);
     }
 

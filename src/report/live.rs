@@ -72,6 +72,11 @@ impl<W: Write + Send> Observer for Live<W> {
         self.above(&text);
     }
 
+    fn of_slice(&mut self, at: Time, slice: &str, record: &Record) {
+        let text = format!("{} {} {}", self.style.faint(&clock(at)), printable(slice), line(record, self.style));
+        self.above(&text);
+    }
+
     fn view(&mut self, view: View<'_>) {
         if self.over || view.state.stage == Stage::Idle || view.state.verdict() == Some(Verdict::Refused) {
             return;

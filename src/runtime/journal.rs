@@ -197,21 +197,35 @@ impl Journal {
         notices: &[NewNotice],
         raises: bool,
     ) -> Result<(), StoreError> {
+        let state = serde_json::to_value(state).unwrap_or(Value::Null);
+        let records: Vec<(Option<&OfSlice>, &Record)> = records.iter().map(|r| (None, *r)).collect();
+        self.write_all(at, &records, Some(&state), observation, notices, raises)
+    }
+
+    /// As [`Journal::write`], of records that may be of slices; no state: the one that was written last stays.
+    pub fn write_all(
+        &mut self,
+        at: Time,
+        records: &[(Option<&OfSlice>, &Record)],
+        state: Option<&Value>,
+        observation: Option<&Value>,
+        notices: &[NewNotice],
+        raises: bool,
+    ) -> Result<(), StoreError> {
         let mut untold = self.untold.clone();
         untold.extend_from_slice(notices);
         let mut events = self.waiting.clone();
-        for r in records {
-            events.push(event(at, r));
+        for (slice, r) in records {
+            events.push(event(at, *slice, r));
         }
         let new: Vec<NewEvent<'_>> =
             events.iter().map(|w| NewEvent { at: w.at, kind: w.kind, body: w.body.clone() }).collect();
         let latches: Vec<NewLatch> = events.iter().filter_map(|w| w.latch.clone()).collect();
-        let state = serde_json::to_value(state).unwrap_or(Value::Null);
         let held = if raises { self.lease.confirm() } else { Ok(()) };
         let result = held.and_then(|()| self.enter()).and_then(|()| {
             let observation = observation.map(|o| (at, o));
             let beside = Beside { latches: &latches, notices: &untold, marks: &self.marks };
-            self.store.append_with(&self.run, &new, Some(&state), observation, &beside).map(|_| ())
+            self.store.append_with(&self.run, &new, state, observation, &beside).map(|_| ())
         });
         match &result {
             Ok(()) => {
@@ -262,6 +276,11 @@ impl Journal {
         if self.unborn.is_some() { Vec::new() } else { self.store.latches_for_run(&self.run).unwrap_or_default() }
     }
 
+    /// Every time that switches were thrown where this run is, the last one first. A store out of reach has nothing to say.
+    pub fn thrown(&self) -> Vec<Latch> {
+        if self.unborn.is_some() { Vec::new() } else { self.store.thrown(Some(&self.environment)).unwrap_or_default() }
+    }
+
     /// Who has reset a switch that this run has thrown, and why; `None` while it is latched, and while that is not known.
     #[must_use]
     pub fn reset_of(&self, switch: &str) -> Option<Reset> {
@@ -291,21 +310,33 @@ impl Journal {
     }
 }
 
-fn event(at: Time, record: &Record) -> Waiting {
-    Waiting {
-        at,
-        kind: record.kind(),
-        latch: latch(at, record),
-        body: serde_json::to_value(record).unwrap_or_else(|e| Value::String(e.to_string())),
+/// Whose a record is.
+#[derive(Debug, Clone, PartialEq)]
+pub struct OfSlice {
+    /// The slice as people write it: `severity=low,tenant=acme`.
+    pub written: String,
+    /// The slice as the journal has it.
+    pub json: Value,
+}
+
+fn event(at: Time, slice: Option<&OfSlice>, record: &Record) -> Waiting {
+    let mut body = serde_json::to_value(record).unwrap_or_else(|e| Value::String(e.to_string()));
+    if let (Some(slice), Some(body)) = (slice, body.as_object_mut()) {
+        body.insert(String::from("slice"), slice.json.clone());
     }
+    Waiting { at, kind: record.kind(), latch: latch(at, slice, record), body }
 }
 
 /// The latch that a record brings with it.
-fn latch(at: Time, record: &Record) -> Option<NewLatch> {
+fn latch(at: Time, slice: Option<&OfSlice>, record: &Record) -> Option<NewLatch> {
     let Record::KillSwitch { switch, by, who, why, .. } = record else { return None };
     let who = match by {
         Thrower::Person => who.clone(),
         Thrower::Guard => format!("guard {who}"),
     };
-    Some(NewLatch { switch: switch.clone(), who, why: why.clone(), at })
+    let switch = match slice {
+        Some(slice) => format!("{switch}[{}]", slice.written),
+        None => switch.clone(),
+    };
+    Some(NewLatch { switch, who, why: why.clone(), at })
 }

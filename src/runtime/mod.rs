@@ -8,6 +8,7 @@ pub mod clocks;
 pub mod executor;
 pub mod fault;
 pub mod fetch;
+pub mod fleet;
 pub mod journal;
 pub mod notices;
 pub mod observe;
@@ -15,6 +16,6 @@ pub mod preflight;
 pub mod teller;
 pub mod watcher;
 
-pub use backends::Backends;
+pub use backends::{Backends, SlicePorts};
 pub use executor::{Executor, Outcome};
 pub use observe::{Observer, View};

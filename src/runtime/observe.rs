@@ -27,6 +27,9 @@ pub trait Observer: Send {
     /// A transition was journalled.
     fn record(&mut self, at: Time, record: &Record);
 
+    /// A transition of one slice of a sliced rollout was journalled; `slice` as people write it: `severity=low,tenant=acme`.
+    fn of_slice(&mut self, at: Time, slice: &str, record: &Record);
+
     /// A check was made, or something changed between checks.
     fn view(&mut self, view: View<'_>);
 

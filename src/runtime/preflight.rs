@@ -15,7 +15,7 @@ use tokio::task::JoinSet;
 /// How the engine begins to say that a baseline is missing.
 const NO_BASELINE: &str = "no baseline for ";
 /// How long a backend may take to answer before the start.
-const REACH: Duration = super::apply::CALL;
+pub const REACH: Duration = super::apply::CALL;
 
 /// What preflight read.
 #[derive(Debug, Clone)]
@@ -56,9 +56,15 @@ pub async fn reach(plan: &Plan, backends: &Backends, observer: &mut dyn Observer
             Err(e) => reasons.push(format!("preflight: {e}")),
         }
     }
-    for (i, read) in fetch::ports(plan, backends, REACH).await.into_iter().enumerate() {
-        if let Err(e) = read {
-            reasons.push(format!("{}: {e}", plan.port_name(PortId::at(i))));
+    match &backends.slices {
+        // the ports of a slice are read when it begins
+        Some(slices) => reasons.extend(slices.ready()),
+        None => {
+            for (i, read) in fetch::ports(plan, backends, REACH).await.into_iter().enumerate() {
+                if let Err(e) = read {
+                    reasons.push(format!("{}: {e}", plan.port_name(PortId::at(i))));
+                }
+            }
         }
     }
     reasons.extend(unacceptable(plan, backends));

@@ -53,7 +53,7 @@ impl Teller {
 
     /// The notices that a step's effects ask for. They count as made when they are [`Teller::send`].
     #[must_use]
-    pub fn make(&self, at: Time, effects: &[Effect]) -> Vec<Addressed> {
+    pub fn make<'e>(&self, at: Time, effects: impl IntoIterator<Item = &'e Effect>) -> Vec<Addressed> {
         let mut out = Vec::new();
         let mut number = self.next;
         for effect in effects {

@@ -18,7 +18,7 @@ const QUEUE: usize = 1024;
 const GRACE: Duration = Duration::from_secs(2);
 
 enum Message {
-    Record(Time, Box<Record>),
+    Record(Time, Option<String>, Box<Record>),
     Remark(Time, String),
     View(Box<Picture>),
 }
@@ -45,14 +45,25 @@ impl Watcher {
     /// Lets `observer` watch from a thread of its own.
     #[must_use]
     pub fn new(observer: Box<dyn Observer>) -> Self {
-        let (queue, messages) = sync_channel(QUEUE);
+        Self::with_room(observer, QUEUE)
+    }
+
+    /// As [`Watcher::new`], with room for so many messages: one step of many lives has much to say.
+    #[must_use]
+    pub fn with_room(observer: Box<dyn Observer>, room: usize) -> Self {
+        let (queue, messages) = sync_channel(room);
         let thread = std::thread::spawn(move || watch(observer, &messages));
         Self { queue: Some(queue), thread: Some(thread), lost: 0 }
     }
 
     /// A transition was journalled.
     pub fn record(&mut self, at: Time, record: &Record) {
-        self.send(at, Message::Record(at, Box::new(record.clone())));
+        self.send(at, Message::Record(at, None, Box::new(record.clone())));
+    }
+
+    /// A transition of a slice was journalled.
+    pub fn of_slice(&mut self, at: Time, slice: &str, record: &Record) {
+        self.send(at, Message::Record(at, Some(slice.to_owned()), Box::new(record.clone())));
     }
 
     /// Something that is no transition but worth a line.
@@ -111,7 +122,8 @@ impl Watcher {
 fn watch(mut observer: Box<dyn Observer>, messages: &Receiver<Message>) -> Box<dyn Observer> {
     for message in messages {
         match message {
-            Message::Record(at, record) => observer.record(at, &record),
+            Message::Record(at, None, record) => observer.record(at, &record),
+            Message::Record(at, Some(slice), record) => observer.of_slice(at, &slice, &record),
             Message::Remark(at, text) => observer.remark(at, &text),
             Message::View(p) => observer.view(View {
                 plan: &p.plan,
@@ -141,6 +153,7 @@ mod tests {
 
     impl Observer for Stuck {
         fn record(&mut self, _at: Time, _record: &Record) {}
+        fn of_slice(&mut self, _at: Time, _slice: &str, _record: &Record) {}
         fn view(&mut self, _view: View<'_>) {}
         fn remark(&mut self, _at: Time, text: &str) {
             if !self.waited {

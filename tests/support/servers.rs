@@ -70,11 +70,13 @@ impl Prometheus {
             "global:
   scrape_interval: 1s
   scrape_timeout: 1s
+  query_log_file: {}
 scrape_configs:
   - job_name: checkout
     static_configs:
       - targets: [{}]
 ",
+            folder.join("queries.log").display(),
             targets.join(", ")
         );
         std::fs::write(folder.join("prometheus.yml"), config).unwrap();
@@ -86,6 +88,14 @@ scrape_configs:
     /// Ends it.
     pub fn stop(&mut self) {
         self.server = None;
+    }
+
+    /// Every query that it was asked, and as of when, by its own log.
+    pub fn queries(&self) -> Vec<(String, String)> {
+        let log = std::fs::read_to_string(self.folder.join("queries.log")).unwrap_or_default();
+        let lines = log.lines().filter_map(|l| serde_json::from_str::<serde_json::Value>(l).ok());
+        let text = |v: &serde_json::Value| v.as_str().unwrap_or("").to_owned();
+        lines.map(|l| (text(&l["params"]["query"]), text(&l["params"]["end"]))).collect()
     }
 
     /// Starts it, with the data it had, and waits until it answers.

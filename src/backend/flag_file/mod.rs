@@ -93,6 +93,15 @@ impl FlagDocument {
         Ok(FlagFile { document: Arc::clone(self), member, index: members.len() - 1, in_use })
     }
 
+    /// Whether the file is there, can be read, and can be written.
+    ///
+    /// # Errors
+    /// Why not.
+    pub fn ready(&self) -> Result<(), BackendError> {
+        self.inner.file.load(self.inner.file.path())?;
+        self.inner.file.replaceable()
+    }
+
     /// Does file work where it may block. Dropped, the work stops before it changes anything, or has changed it.
     async fn blocking<T: Send + 'static>(
         &self,
@@ -135,6 +144,23 @@ impl SharedWrite for FlagDocument {
         reload.run().await?;
         self.stale.store(false, Ordering::SeqCst);
         Ok(())
+    }
+
+    async fn read(&self, members: &[usize]) -> Vec<Result<Setting, BackendError>> {
+        let wanted = members.to_vec();
+        // as in `Port::read`: no lock, and one after the other
+        let turn = Arc::clone(&self.turn).lock_owned().await;
+        let read = self.blocking(move |inner, _| {
+            let _turn = turn;
+            let (text, _) = inner.file.load(inner.file.path())?;
+            let all = inner.members.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            let gone = || BackendError::permanent("no flag of this file");
+            Ok(wanted.iter().map(|i| inner.setting(&text, all.get(*i).ok_or_else(gone)?)).collect())
+        });
+        match read.await {
+            Ok(each) => each,
+            Err(e) => members.iter().map(|_| Err(e.clone())).collect(),
+        }
     }
 
     fn reload_within(&self) -> Option<Duration> {
@@ -205,7 +231,11 @@ impl Port for FlagFile {
     }
 
     fn shared(&self) -> Option<Shared> {
-        Some(Shared { write: Arc::clone(&self.document) as Arc<dyn SharedWrite>, member: self.index })
+        Some(Shared {
+            write: Arc::clone(&self.document) as Arc<dyn SharedWrite>,
+            member: self.index,
+            together: self.in_use.is_none(),
+        })
     }
 
     fn memento(&self) -> Option<String> {

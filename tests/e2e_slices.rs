@@ -1,0 +1,281 @@
+//! A sliced rollout by the real binary, on a real Prometheus that scrapes a page of six slices, and a file with a flag of each.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    missing_docs,
+    reason = "a test may stop at the first surprise"
+)]
+
+mod support;
+
+use rustix::process::Signal;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use support::canary::{Live, Work, at, of_kind};
+use support::page::Page;
+use support::servers::Prometheus;
+use support::{eventually, require};
+
+const LONG: Duration = Duration::from_secs(40);
+
+/// What the page says of a slice.
+#[derive(Clone, Copy)]
+struct Shown {
+    agreement: f64,
+    precision: f64,
+    missed: u32,
+}
+
+const GOOD: Shown = Shown { agreement: 0.99, precision: 0.99, missed: 0 };
+
+type Slices = Arc<Mutex<BTreeMap<(&'static str, &'static str), Shown>>>;
+
+struct World {
+    work: Work,
+    slices: Slices,
+    prometheus: Prometheus,
+    file: PathBuf,
+    _page: Page,
+}
+
+const BEFORE: &str =
+    "{\n  // whose flags these are\n  \"autonomy\": {\n    \"acme\": { \"low\": false }\n  },\n  \"other\": 1\n}\n";
+
+impl World {
+    fn start(slices: &[(&'static str, &'static str, Shown)]) -> Option<Self> {
+        if !require("prometheus") {
+            return None;
+        }
+        let shown: Slices = Arc::default();
+        for (tenant, severity, s) in slices {
+            shown.lock().unwrap().insert((tenant, severity), *s);
+        }
+        let work = Work::new("slices.canary", &["slices"]);
+        let file = work.path("flags.json");
+        std::fs::write(&file, BEFORE).unwrap();
+        let read = Arc::clone(&shown);
+        let page = Page::start(move || {
+            let mut text = String::new();
+            for ((tenant, sev), s) in read.lock().unwrap().iter() {
+                let labels = format!("tenant_id=\"{tenant}\",sev=\"{sev}\"");
+                let (agreed, precision, missed) = (s.agreement * 100.0, s.precision, s.missed);
+                let decided = format!("{labels},decided_by=\"detector\"");
+                writeln!(text, "agreed{{{labels}}} {agreed}\nreviewed{{{labels}}} 100").unwrap();
+                writeln!(text, "right{{{decided}}} {precision}\nmissed_total{{{decided}}} {missed}").unwrap();
+            }
+            Some(text)
+        });
+        let prometheus = Prometheus::start(work.folder.path(), &[page.port]);
+        let work = work
+            .with("PROMETHEUS_URL", format!("http://127.0.0.1:{}", prometheus.port))
+            .with("FLAG_FILE", file.to_str().unwrap());
+        eventually("Prometheus has scraped all slices", || {
+            prometheus.value("count(reviewed)") == Some(slices.len() as f64)
+        });
+        Some(Self { work, slices: shown, prometheus, file, _page: page })
+    }
+
+    fn show(&self, tenant: &'static str, severity: &'static str, shown: Option<Shown>) {
+        let mut all = self.slices.lock().unwrap();
+        match shown {
+            Some(shown) => all.insert((tenant, severity), shown),
+            None => all.remove(&(tenant, severity)),
+        };
+    }
+
+    fn run(&self, more: &[&str]) -> Live {
+        let mut args = vec!["run", "checkout.canary", "--env", "slices"];
+        args.extend(more);
+        self.work.start(&args)
+    }
+
+    /// The flags that are there, as they stand.
+    fn flags(&self) -> Value {
+        let text = std::fs::read_to_string(&self.file).unwrap().replace("// whose flags these are", "");
+        serde_json::from_str::<Value>(&text).unwrap()["autonomy"].clone()
+    }
+
+    /// Waits until the flags stand so.
+    fn until(&self, flags: Value) {
+        let begun = std::time::Instant::now();
+        while self.flags() != flags {
+            assert!(begun.elapsed() < LONG, "flags are {}, not {flags}", self.flags());
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    fn history(&self) -> Vec<Value> {
+        self.work.history_of("autonomy")
+    }
+}
+
+fn slice(tenant: &str, severity: &str) -> Value {
+    json!({ "tenant": tenant, "severity": severity })
+}
+
+/// The events of a slice.
+fn of<'a>(events: &'a [Value], tenant: &str, severity: &str) -> Vec<&'a Value> {
+    events.iter().filter(|e| e["slice"] == slice(tenant, severity)).collect()
+}
+
+fn kinds(events: &[&Value], kind: &str) -> usize {
+    events.iter().filter(|e| e["kind"] == kind).count()
+}
+
+#[test]
+fn each_slice_goes_its_own_way() {
+    let lazy = Shown { agreement: 0.5, ..GOOD };
+    let Some(w) = World::start(&[
+        ("acme", "low", GOOD),
+        ("acme", "high", GOOD),
+        ("beta", "low", lazy),
+        ("beta", "high", GOOD),
+        ("gamma", "low", GOOD),
+        // the policy does not list it
+        ("acme", "unheard of", GOOD),
+    ]) else {
+        return;
+    };
+    w.work
+        .canary(&["run", "checkout.canary", "--env", "slices", "--dry-run"])
+        .exits(0)
+        .shows("5 slices are seen, 3 of them would begin at the first check")
+        .shows("begins  tenant=acme,severity=low  autonomy = off")
+        .shows("waits   tenant=acme,severity=high  autonomy = absent")
+        .shows("left out  tenant=acme,severity=\"unheard of\": the policy does not list these values");
+    w.work.canary(&["run", "checkout.canary", "--env", "slices", "--report", "r.json"]).exits(2).says("not built yet");
+    let mut live = w.run(&[]);
+    live.until("tenant=acme,severity=low phase canary: set autonomy = on", LONG);
+    live.until("tenant=acme,severity=low read back autonomy = on", LONG);
+    live.until("tenant=gamma,severity=low read back autonomy = on", LONG);
+    live.until("tenant=acme,severity=high read back autonomy = on", LONG);
+    live.until("tenant=beta,severity=high read back autonomy = on", LONG);
+    let on = json!({ "low": true, "high": true });
+    assert_eq!(w.flags(), json!({ "acme": on, "gamma": { "low": true }, "beta": { "high": true } }));
+    live.until("severity=\"unheard of\": the policy does not list these values", LONG);
+
+    // the least risky began first, three of them at once, the others when there was room again
+    let events = w.history();
+    let began = |tenant, severity| at(of(&events, tenant, severity).iter().find(|e| e["kind"] == "started").unwrap());
+    let first = began("acme", "low");
+    assert_eq!((began("beta", "low"), began("gamma", "low")), (first, first));
+    assert_eq!((began("acme", "high"), began("beta", "high")), (first + 3000, first + 3000));
+    assert_eq!(kinds(&of(&events, "beta", "low"), "passed"), 0, "people do not agree with it");
+    assert!(of(&events, "acme", "unheard of").is_empty());
+
+    // one slice's precision drops: its flag goes off, and no other
+    w.show("acme", "low", Some(Shown { precision: 0.5, ..GOOD }));
+    live.until("tenant=acme,severity=low rollback to phase shadow: guard precision_low breached", LONG);
+    w.until(json!({ "acme": { "low": false, "high": true }, "gamma": { "low": true }, "beta": { "high": true } }));
+    // one missed detection is one too many
+    w.show("gamma", "low", Some(Shown { missed: 1, ..GOOD }));
+    live.until("tenant=gamma,severity=low rollback to phase shadow: guard missed_one breached", LONG);
+    w.until(json!({ "acme": { "low": false, "high": true }, "gamma": { "low": false }, "beta": { "high": true } }));
+    let events = w.history();
+    let killed = of_kind(&events, "kill_switch.activated");
+    let whose: Vec<_> = killed.iter().map(|e| (e["slice"].clone(), e["who"].clone())).collect();
+    assert_eq!(whose, [(slice("acme", "low"), json!("precision_low")), (slice("gamma", "low"), json!("missed_one"))]);
+    w.work
+        .canary(&["status"])
+        .exits(0)
+        .shows("autonomy_off[tenant=acme,severity=low] is latched")
+        .shows("autonomy_off[tenant=gamma,severity=low] is latched");
+
+    w.work
+        .canary(&["why", "autonomy", "--slice", "tenant=acme,severity=low"])
+        .exits(0)
+        .shows("precision_low")
+        .shows("precision >= 95%");
+    // latched: it stays in the shadow until a person resets that slice's switch, and no other
+    w.show("acme", "low", Some(GOOD));
+    w.work
+        .canary(&["reset", "autonomy_off", "--slice", "tenant=acme,severity=low", "--why", "a bad rule, removed"])
+        .exits(0)
+        .shows("autonomy_off[tenant=acme,severity=low] on slices: reset by tester");
+    live.until("tenant=acme,severity=low kill switch", LONG);
+    w.until(json!({ "acme": { "low": true, "high": true }, "gamma": { "low": false }, "beta": { "high": true } }));
+
+    // one joins late, one vanishes
+    w.show("delta", "low", Some(GOOD));
+    w.show("beta", "high", None);
+    live.until("tenant=delta,severity=low read back autonomy = on", LONG);
+    live.until("tenant=beta,severity=high guard precision_low dark", LONG);
+    // unknown never helps: what cannot be seen any more is taken back
+    live.until("tenant=beta,severity=high rollback to phase shadow: guard precision_low breached", LONG);
+
+    // the runner dies, and another one goes on
+    live.signal(Signal::KILL);
+    drop(live);
+    let before = w.flags();
+    let asked = w.prometheus.queries().len();
+    let mut live = w.run(&["--resume"]);
+    live.until("goes on: ", LONG);
+    assert!(live.out().contains("5 slices") || live.out().contains("6 slices"), "{}", live.out());
+    w.show("acme", "high", Some(Shown { precision: 0.5, ..GOOD }));
+    live.until("tenant=acme,severity=high rollback to phase shadow", LONG);
+    assert_eq!(before["acme"]["high"], json!(true));
+    w.until(json!({
+        "acme": { "low": true, "high": false }, "gamma": { "low": false }, "beta": { "high": false }, "delta": { "low": true }
+    }));
+    let events = w.history();
+    assert_eq!(kinds(&of(&events, "delta", "low"), "started"), 1, "nothing begins twice");
+    let entered: Vec<_> = of(&events, "delta", "low").into_iter().filter(|e| e["kind"] == "entered").collect();
+    let mut phases: Vec<_> = entered.iter().map(|e| e["phase"].as_str().unwrap()).collect();
+    phases.dedup();
+    assert_eq!(phases.len(), entered.len(), "no phase is entered twice: {phases:?}");
+    assert!(phases.starts_with(&["shadow", "canary"]), "{phases:?}");
+
+    // one query a question and a check, however many slices there are
+    let mut counted: BTreeMap<(String, String), usize> = BTreeMap::new();
+    for query in w.prometheus.queries().into_iter().skip(asked).filter(|(q, _)| q.contains("tenant_id")) {
+        *counted.entry(query).or_default() += 1;
+    }
+    assert!(counted.len() >= 8, "{counted:?}");
+    assert!(counted.values().all(|n| *n == 1), "{counted:?}");
+    let values = counted.keys().filter(|(q, _)| q.contains("sum by (tenant_id, sev) (right{decided_by=\"detector\"})"));
+    let (values, times): (Vec<_>, std::collections::BTreeSet<_>) = values.map(|(q, t)| (q, t)).unzip();
+    assert_eq!(values.len(), times.len());
+
+    // everything is taken back to what it was, to the byte; what is latched stays off
+    w.work.canary(&["abort", "autonomy", "--why", "enough"]).exits(0);
+    live.end(LONG);
+    let after = BEFORE.replace(
+        "\"acme\": { \"low\": false }\n",
+        "\"acme\": { \"low\": false, \"high\": false },\n    \"gamma\": { \"low\": false },\n    \"beta\": { \"high\": false }\n",
+    );
+    assert_eq!(std::fs::read_to_string(&w.file).unwrap(), after);
+    w.work.canary(&["history", "autonomy", "--verify"]).exits(0).shows("the chain holds");
+
+    // another run holds those whose switch is latched, and no other
+    let mut live = w.run(&[]);
+    live.until("left out: tenant=acme,severity=high · tenant=gamma,severity=low: a kill switch is latched", LONG);
+    live.until("tenant=acme,severity=low phase shadow", LONG);
+    w.work.canary(&["pause", "autonomy", "--slice", "tenant=delta"]).exits(0).shows("paused: 1 slice");
+    w.work.canary(&["status"]).exits(0).shows("1 paused in").shows("tenant=delta,severity=low  paused in");
+    w.work.canary(&["resume", "autonomy", "--slice", "tenant=delta,severity=low"]).exits(0).shows("resumed: 1 slice");
+    w.work.canary(&["pause", "autonomy", "--slice", "region=eu"]).exits(2).says("it has tenant, severity");
+    w.work.canary(&["pause", "autonomy", "--slice", "tenant=nobody"]).exits(3).says("no slice of this run is meant");
+    live.until("tenant=delta,severity=low read back autonomy = on", LONG);
+    w.work
+        .canary(&["kill", "autonomy_off", "--slice", "tenant=delta,severity=low", "--why", "a drill"])
+        .exits(0)
+        .shows("killed, rolling back: 1 slice");
+    live.until("tenant=delta,severity=low killed: ", LONG);
+    let events = w.history();
+    let killed = of_kind(&events, "kill_switch.activated");
+    assert_eq!(killed.len(), 1);
+    assert_eq!((&killed[0]["slice"], &killed[0]["by"]), (&slice("delta", "low"), &json!("person")));
+
+    // stopped, and taken back by a process that has never seen it
+    live.signal(Signal::TERM);
+    live.end(LONG).exits(5);
+    w.work.canary(&["abort", "autonomy", "--slice", "tenant=acme"]).exits(3).says("no runner is alive");
+    w.work.canary(&["abort", "autonomy", "--why", "enough"]).exits(0);
+    assert_eq!(w.flags()["acme"], json!({ "low": false, "high": false }));
+}
