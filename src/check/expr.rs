@@ -62,6 +62,8 @@ pub(super) struct Lower<'c, 'a> {
     pub(super) metrics: Vec<&'a str>,
     /// What the plan carries and no engine does yet.
     pub(super) unbuilt: Vec<(String, Span)>,
+    /// Windows from whose first check to their last something is asked, with their places.
+    pub(super) changes: Vec<(Millis, Span)>,
     /// The dimensions of the rollout.
     pub(super) slices: Vec<crate::plan::Slice>,
     /// Windows and signoffs that are asked about, probes that are read, in order of first use.
@@ -90,6 +92,7 @@ impl<'c, 'a> Lower<'c, 'a> {
             groups: Vec::new(),
             metrics: Vec::new(),
             unbuilt: Vec::new(),
+            changes: Vec::new(),
             slices: Vec::new(),
             windows: Vec::new(),
             signoffs: Vec::new(),

@@ -4,6 +4,7 @@ use super::Cx;
 use crate::plan::OverTime;
 use crate::syntax::ast::{BinaryOp, Expr, ExprKind, ForSpan};
 use crate::syntax::diagnostic::Diagnostic;
+use crate::syntax::source::Span;
 
 /// The first `C for …` that must hold for the condition to hold: one under an odd number of `not`s says how long bad news may last.
 fn must_last(e: &Expr, positive: bool) -> Option<&Expr> {
@@ -44,8 +45,8 @@ impl Cx<'_> {
     }
 
     /// A window over checks, where there was none yet.
-    pub(super) fn window_before_the_start(&self, word: &str, how: OverTime, e: &Expr, of: &Expr) {
-        let of = self.as_written(of.span);
+    pub(super) fn window_before_the_start(&self, word: &str, how: OverTime, e: &Expr, (of, window): (&Expr, Span)) {
+        let (of, window) = (self.as_written(of.span), self.as_written(window));
         let instead = match how {
             OverTime::Avg
             | OverTime::Max
@@ -65,7 +66,7 @@ impl Cx<'_> {
                 "never known there",
             )
             .help(format!(
-                "ask for `{of}` as it is, or let the source look back: a metric whose query says `{instead}(…[5m])`"
+                "ask for `{of}` as it is, or let the source look back: a metric whose query says `{instead}(…[{window}])`"
             )),
         );
     }

@@ -6,7 +6,7 @@ use super::inputs::How;
 use super::metrics::Body;
 use super::scope::Decl;
 use super::types::Ty;
-use crate::plan::{Millis, Node, NodeId, OverTime, Population, Window};
+use crate::plan::{Millis, Node, NodeId, OverTime, Population, Window, show};
 use crate::syntax::ast::{Arg, Expr, ExprKind};
 use crate::syntax::diagnostic::Diagnostic;
 
@@ -45,6 +45,7 @@ impl<'a> Lower<'_, 'a> {
 
     fn window_of(&mut self, word: &str, how: OverTime, e: &'a Expr, of: &'a Expr, window: &'a Expr) -> Option<Val> {
         let cx = self.cx;
+        let window_at = window.span;
         let window = cx.duration(window, "a window", 1);
         let value = self.value(of)?;
         let window = window?;
@@ -90,8 +91,11 @@ impl<'a> Lower<'_, 'a> {
             return None;
         };
         if self.place == Place::Require {
-            self.cx.window_before_the_start(word, how, e, of);
+            self.cx.window_before_the_start(word, how, e, (of, window_at));
             return None;
+        }
+        if matches!(how, OverTime::Delta | OverTime::Rate) {
+            self.changes.push((window, window_at));
         }
         // the baseline is one value already: its mean
         let node = if self.population == Population::Before && how == OverTime::Avg {
@@ -111,6 +115,27 @@ impl<'a> Lower<'_, 'a> {
             self.past_of(value.node, how, window)
         };
         Some(Val { node, ty, zero: false, live: true })
+    }
+
+    /// A change from the first check of a window to its last, where it holds one check alone, is never known.
+    pub(super) fn changes_within_a_check(&mut self, check_every: Millis) {
+        for (window, at) in std::mem::take(&mut self.changes) {
+            if window <= check_every {
+                let every = show::duration(check_every);
+                self.cx.push(
+                    Diagnostic::error(
+                        "E0306",
+                        "nothing changes within one check",
+                        at,
+                        format!("never holds two checks, which are {every} apart"),
+                    )
+                    .help(format!(
+                        "look back farther, for example `{}`, or make `check every` shorter",
+                        show::duration(check_every.saturating_mul(4))
+                    )),
+                );
+            }
+        }
     }
 
     /// The node of a window, with one past for all who look back at the same.

@@ -248,6 +248,7 @@ impl<'c, 'a> Builder<'c, 'a> {
             needed.insert(name.clone(), *span);
         }
         self.needs.separable = self.lower.inputs.separable;
+        self.lower.changes_within_a_check(head.check_every.unwrap_or(CHECK_EVERY));
         let unbuilt = self.lower.unbuilt();
         let seen_in = seen_in(&slices, &self.lower.inputs.list, &guards, &metrics);
         let plan = Plan {
