@@ -51,7 +51,7 @@ impl Kept {
         // as the store has it: through JSON
         let events = records.enumerate().map(|(i, (at, r))| {
             let record: Record = serde_json::from_value(serde_json::to_value(&r).unwrap()).unwrap();
-            Happened { seq: i as u64 + 1, at, record }
+            Happened { seq: i as u64 + 1, at, record, slice: None }
         });
         let observations = run.observations.iter().map(|(at, o)| {
             let text = serde_json::to_string(o).unwrap();

@@ -5,7 +5,7 @@ use super::killswitch::thrown;
 use super::runs::{StoreArg, at, open, pinned, to_resume};
 use super::switches::said;
 use super::{Format, slices};
-use crate::engine::{Stage, State, Word};
+use crate::engine::{Stage, State, Word, waits_for};
 use crate::plan::{Plan, show};
 use crate::report::style::Style;
 use crate::report::text::{date_time, reading, rfc3339};
@@ -137,7 +137,13 @@ fn stage(plan: &Plan, state: &State) -> String {
     match (&state.paused, state.stage) {
         (Some(p), _) => format!("paused since {}: {}", date_time(p.since), p.why),
         (None, Stage::Idle) => String::from("not started"),
-        (None, Stage::Phase(p)) => format!("in phase {}", plan.phase_name(p)),
+        (None, Stage::Phase(p)) => {
+            let waits = state.waiting.map_or_else(String::new, |w| {
+                format!(", waiting since {} for {}", date_time(w.since), waits_for(plan, w.on))
+            });
+            let promoted = state.promoted.map_or_else(String::new, |at| format!(", promoted {}", date_time(at)));
+            format!("in phase {}{promoted}{waits}", plan.phase_name(p))
+        }
         (None, Stage::RollingBack(_)) => String::from("rolling back"),
         (None, Stage::Done(v)) => v.text().replace('_', " "),
     }
@@ -183,6 +189,8 @@ fn machine(run: &Run, plan: &Plan, state: Option<&State>, runner: Option<&str>) 
         "runner": runner,
         "stage": state.map(|s| stage(plan, s)),
         "phase": state.map(|s| plan.phase_name(s.phase)),
+        "promoted": state.and_then(|s| s.promoted).map(rfc3339),
+        "waiting": state.and_then(|s| s.waiting).map(|w| waits_for(plan, w.on)),
         "paused": state.and_then(|s| s.paused.as_ref()).map(|p| p.why.clone()),
         "settings": state.map(|s| {
             let list = s.target.settings.iter().map(|(p, v)| (plan.port_name(*p).to_owned(), json!(v)));

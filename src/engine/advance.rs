@@ -260,7 +260,7 @@ pub(super) fn consequence(
         Consequence::Tell | Consequence::Hold => {}
         Consequence::Pause => latch_pause(plan, state, at, why, out),
         Consequence::Halt => {
-            out.push(Effect::Halt { explanation: why.clone() });
+            out.push(Effect::Halt { explanation: Box::new(why.clone()) });
             latch_pause(plan, state, at, why, out);
         }
         Consequence::Rollback(Some(to)) if to < state.phase => roll_back_to(plan, state, at, to, why, out),

@@ -16,8 +16,8 @@ fn passed<'p>(plan: &'p Plan, state: &State) -> Option<(PhaseId, &'p str)> {
         return None;
     }
     let entered = plan.phases.iter().enumerate().take(state.furthest.index() + 1);
-    let points = entered.filter_map(|(i, p)| Some((PhaseId::at(i), p.irreversible.as_deref()?)));
-    points.last()
+    let mut points = entered.filter_map(|(i, p)| Some((PhaseId::at(i), p.irreversible.as_deref()?)));
+    points.next_back()
 }
 
 /// Whether a rollback to a phase, or (`None`) of everything, would lead back across a point of no return.

@@ -141,7 +141,7 @@ pub enum Effect {
     /// Pause every other life of the rollout ([`Input::Halted`]). This one is paused already, or is being taken back.
     Halt {
         /// The rule that asks for it.
-        explanation: Explanation,
+        explanation: Box<Explanation>,
     },
     /// Tell people.
     Notify {

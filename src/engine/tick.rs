@@ -300,12 +300,16 @@ fn decide(plan: &Plan, state: &mut State, at: Time, wishes: Vec<Wish>, live: boo
         }
     }
     if let Some(why) = &halt {
-        out.push(Effect::Halt { explanation: why.clone() });
+        out.push(Effect::Halt { explanation: Box::new(why.clone()) });
     }
     if !kills.is_empty() {
         // of all rollbacks of this check, with a switch or without, the earliest target
         let to = back.map_or(kill_to, |(to, _)| to.min(kill_to));
+        let led_back = !irreversible::crosses(plan, state, to);
         kill(plan, state, at, kills, to, Verdict::RolledBack, out);
+        if let (true, Some(why)) = (led_back, stands) {
+            irreversible::stand(plan, state, at, why, out);
+        }
         return true;
     }
     if let Some((to, why)) = back {

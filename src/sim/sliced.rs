@@ -6,7 +6,7 @@ use super::trace::{Event, Row, SliceTrace, Trace};
 use super::world;
 use crate::check::tests::Test;
 use crate::engine::fleet::{Begin, Fleet, FleetEffect, FleetInput, Observed, SliceId, fleet_step};
-use crate::engine::{Effect, Given, Record, Stage, State, since};
+use crate::engine::{Effect, Given, Record, Stage, State};
 use crate::plan::{Answer, Happening, InputId, Millis, Missing, Plan, PortId, Time};
 
 /// A slice that a test names.
@@ -185,7 +185,7 @@ impl<'t> Sliced<'t> {
         for m in &mut self.members {
             let Some(slice) = m.id else { continue };
             let state = m.state.as_ref().unwrap_or(&new);
-            m.life.world.at(at, &|input| since(self.plan, state, input), live);
+            m.life.world.at(at, &|input| self.fleet.since(self.plan, input), live);
             let (ports, epoch) = m.life.ports(at, state, live);
             for (i, is) in ports.into_iter().enumerate() {
                 self.observed.port(slice, PortId::at(i), is);

@@ -15,7 +15,7 @@ fn halts(effects: &[(i64, Effect)]) -> Vec<&Explanation> {
     let found = effects.iter().filter(|e| one(e));
     found
         .map(|(_, e)| match e {
-            Effect::Halt { explanation } => explanation,
+            Effect::Halt { explanation } => explanation.as_ref(),
             _ => unreachable!(),
         })
         .collect()

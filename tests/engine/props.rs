@@ -91,6 +91,12 @@ impl Policy {
         if let Some(s) = self.settle {
             out.push_str(&format!("settle {s}s\n"));
         }
+        // by chance, out of what is drawn already
+        let dice = self.settle.unwrap_or(0);
+        out.push_str(["", "drift correct\n", "drift tell\n"][dice as usize % 3]);
+        if dice % 5 == 1 {
+            out.push_str("advance when queue < 5\n");
+        }
         for (i, g) in self.guards.iter().enumerate() {
             let from = g.from % n;
             let until = g.until.map(|u| from + 1 + u % n).filter(|u| *u < n);
@@ -99,7 +105,10 @@ impl Policy {
                 0 => String::from("tell"),
                 1 => String::from("hold"),
                 2 => String::from("pause"),
-                k if k < 6 && end > 1 => format!("rollback to p{}", (k - 3) % (end - 1)),
+                k if k < 6 && end > 1 => {
+                    let kill = ["", ", kill stop", ", kill quench"][g.tolerance % 3];
+                    format!("rollback to p{}{kill}", (k - 3) % (end - 1))
+                }
                 7 => format!("rollback, kill {}", if g.from % 2 == 0 { "stop" } else { "quench" }),
                 _ => String::from("rollback"),
             };
@@ -119,6 +128,12 @@ impl Policy {
             if let Some((action, pause)) = p.run {
                 let name = ["smoke", "scale", "migrate"][action];
                 out.push_str(&format!("  run {name}{}", if pause { " else pause" } else { "" }));
+            }
+            if p.share % 4 == 0 {
+                let (from, to) = (p.share, p.share + 20);
+                if to <= 100 {
+                    out.push_str(&format!("  ramp checkout from {from}% to {to}% by 7% every 30s"));
+                }
             }
             if let Some(h) = p.hold {
                 out.push_str(["  hold 15s", "  hold 1m", "  hold 3m", "  hold 100s"][h]);
@@ -192,6 +207,7 @@ fn world(policy: &Policy, noise: Noise, events: &[Event]) -> World {
             8 => w.action(["smoke", "scale", "migrate"][*long as usize % 3], &from, &to, Ends::Never),
             9 => w.operator(Operator::Kill(SwitchId(0)), &from),
             10 => w.operator(Operator::Kill(SwitchId(1)), &from),
+            11 => w.operator(Operator::Reset(SwitchId(*long % 2)), &from),
             _ => w,
         };
     }
@@ -239,6 +255,7 @@ fn judge(policy: &Policy, w: &World, run: &Run) {
         match r.as_ref() {
             Record::Entered { phase, .. } => entered.push((index(&w.plan, phase), *at)),
             Record::Rollback { to: Some(p), .. } => entered.push((index(&w.plan, p), *at)),
+            Record::Raised { phase, .. } => sound(policy, w, index(&w.plan, phase), *at),
             Record::Passed { phase, .. } => passed(policy, w, index(&w.plan, phase), entered.last().unwrap().1, *at),
             _ => {}
         }
@@ -276,16 +293,25 @@ fn index(plan: &Plan, phase: &str) -> usize {
     plan.phases.iter().position(|p| p.name == phase).unwrap()
 }
 
-/// The end of a phase against the world itself.
-fn passed(policy: &Policy, w: &World, phase: usize, entered: Time, at: Time) {
+/// No guard of a phase was really bad.
+fn sound(policy: &Policy, w: &World, phase: usize, at: Time) {
     for (i, g) in w.plan.guards.iter().enumerate() {
         let here = g.from.index() <= phase && g.until.is_none_or(|u| phase < u.index());
         let condition = CONDITIONS[policy.guards[i].condition];
         let condition = condition.strip_suffix(" at least 50 events").unwrap_or(condition);
         if here && g.otherwise != Consequence::Tell {
-            assert_ne!(really(w, condition, at), Some(false), "phase {phase} ended although {condition} was not true");
+            assert_ne!(
+                really(w, condition, at),
+                Some(false),
+                "phase {phase} went on although {condition} was not true"
+            );
         }
     }
+}
+
+/// The end of a phase against the world itself.
+fn passed(policy: &Policy, w: &World, phase: usize, entered: Time, at: Time) {
+    sound(policy, w, phase, at);
     let p = &policy.phases[phase];
     let hold = p.hold.map_or(0, |h| ms(["15s", "1m", "3m", "100s"][h]));
     assert!(at - entered >= hold + 15_000, "a hold of {hold} was over after {}", at - entered);

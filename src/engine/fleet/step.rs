@@ -250,7 +250,7 @@ impl<'a> Step<'a, '_> {
         for effect in self.desk.effects.drain(..) {
             match effect {
                 Effect::Halt { explanation } => {
-                    self.halt.get_or_insert((slice, explanation));
+                    self.halt.get_or_insert((slice, *explanation));
                 }
                 effect => self.out.push(FleetEffect { slice: Some(slice), effect }),
             }
