@@ -10,7 +10,7 @@ use crate::report::check_at::{self, Look};
 use crate::report::document::Happened;
 use crate::report::style::Style;
 use crate::report::why::{Subject, json, text};
-use crate::store::{Run, Store};
+use crate::store::{Around, Run, Store};
 use chrono::DateTime;
 use std::io::IsTerminal;
 
@@ -174,7 +174,7 @@ fn past(args: &Args, store: &Store, run: &Run, subject: &Subject<'_>, moment: Mo
         );
         return Err(wrong(&text));
     }
-    let (found, next) = store.observation_at(&run.id, asked).map_err(|e| failed(&e))?;
+    let Around { found, next } = store.observation_at(&run.id, asked).map_err(|e| failed(&e))?;
     let kept = found
         .map(|(at, body)| serde_json::from_value::<Observation>(body).map(|o| (at, o)))
         .transpose()

@@ -26,6 +26,7 @@ pub use journal::{Beside, Event, EventFilter, MAX_BODY, NewEvent};
 pub use latch::{Latch, NewLatch, Reset};
 pub use lease::{Holder, LeaseGuard, NOBODY, host, user};
 pub use notice::{Fate, KeptNotice, NewNotice, NoticeMark};
+pub use observation::Around;
 pub use run::{Documents, NewRun, Run, RunFilter, RunId};
 
 use rusqlite::{Connection, Transaction, TransactionBehavior};

@@ -8,6 +8,15 @@ use serde_json::Value;
 /// Rows that one transaction of a pruning removes: a runner never waits long for it.
 const CHUNK: i64 = 2000;
 
+/// What is kept of the checks around a time.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Around {
+    /// The newest observation at or before it.
+    pub found: Option<(Time, Value)>,
+    /// When the next one after it was made.
+    pub next: Option<Time>,
+}
+
 impl Store {
     /// Observations of a run from `from` up to, not including, `to`, in the order of time.
     pub fn observations(&self, run: &RunId, from: Time, to: Time) -> Result<Vec<(Time, Value)>, StoreError> {
@@ -50,7 +59,7 @@ impl Store {
     }
 
     /// The newest observation of a run at or before a time, and when the next one was made.
-    pub fn observation_at(&self, run: &RunId, at: Time) -> Result<(Option<(Time, Value)>, Option<Time>), StoreError> {
+    pub fn observation_at(&self, run: &RunId, at: Time) -> Result<Around, StoreError> {
         self.read(|tx| {
             journal::known(tx, run)?;
             let mut before = tx.prepare_cached(
@@ -61,7 +70,7 @@ impl Store {
             let mut after =
                 tx.prepare_cached("SELECT at FROM observations WHERE run = ?1 AND at > ?2 ORDER BY at LIMIT 1")?;
             let next = after.query_row(params![run.as_str(), at], |row| row.get(0)).optional()?;
-            Ok((found, next))
+            Ok(Around { found, next })
         })
     }
 
