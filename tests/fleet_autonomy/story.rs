@@ -77,12 +77,16 @@ impl Told {
 }
 
 fn plan() -> Plan {
-    let text = include_str!("../../policies/autonomy.canary");
+    let texts =
+        [include_str!("../../policies/autonomy.canary"), include_str!("../../policies/environments/detection.canary")];
     let mut map = SourceMap::default();
-    let id = map.add("autonomy.canary", text.to_owned());
-    let (file, found) = syntax::parse(id, text);
-    assert!(found.is_empty(), "{found:#?}");
-    let (made, found) = check::compile(&[file], &map, None, None, &[]);
+    let files = texts.map(|text| {
+        let id = map.add("autonomy.canary", text.to_owned());
+        let (file, found) = syntax::parse(id, text);
+        assert!(found.is_empty(), "{found:#?}");
+        file
+    });
+    let (made, found) = check::compile(&files, &map, None, Some("detection"), &[]);
     let (plan, _) = made.unwrap_or_else(|| panic!("{found:#?}"));
     let lacking: Vec<_> = plan.unbuilt.iter().filter(|u| !check::tests_have(u)).collect();
     assert!(lacking.is_empty(), "{lacking:?}");
