@@ -173,7 +173,7 @@ fn main() {
     let begun = Instant::now();
     let told = story::tell(1_000);
     println!(
-        "\npolicies/autonomy.canary, 1,000 slices, 21 days: {:.2} s, {}",
+        "\npolicies/autonomy.canary, 1,000 slices, 24 days: {:.2} s, {}",
         begun.elapsed().as_secs_f64(),
         told.summary()
     );
