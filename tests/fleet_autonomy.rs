@@ -14,6 +14,6 @@ mod story;
 #[test]
 fn three_weeks_of_autonomy() {
     // `cargo bench --bench slices` tells it with a thousand, in seconds
-    let n = if cfg!(debug_assertions) { 250 } else { 1_000 };
+    let n = if cfg!(debug_assertions) { 108 } else { 1_000 };
     story::must_be_so(&story::tell(n), n);
 }

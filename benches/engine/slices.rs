@@ -30,6 +30,10 @@ metric load:  number = prometheus(`load`)
 metric queue: number = prometheus(`queue`)
 metric heat:  number = prometheus(`heat`)
 flag auto: bool per tenant, severity
+environment here {
+  prometheus = prometheus(url: "http://127.0.0.1:9090", scrape: 15s)
+  auto       = json_file(path: "flags.json", key: "auto/${tenant}/${severity}")
+}
 rollout many "Many" per tenant, severity {
   check every 5m
   no data tolerate 1h else pause
@@ -53,7 +57,7 @@ fn plan(text: &str) -> Result<Plan, String> {
     let id = map.add("bench.canary", text.to_owned());
     let (file, found) = syntax::parse(id, text);
     assert!(found.is_empty(), "{found:#?}\n{text}");
-    let (made, found) = check::compile(&[file], &map, None, None, &[]);
+    let (made, found) = check::compile(&[file], &map, None, Some("here"), &[]);
     let (plan, _) = made.ok_or_else(|| format!("{found:#?}"))?;
     match plan.unbuilt.iter().find(|u| !check::tests_have(u)) {
         Some(u) => Err(format!("`{}` is not built", u.what)),
@@ -169,7 +173,7 @@ fn main() {
     let begun = Instant::now();
     let told = story::tell(1_000);
     println!(
-        "\npolicies/autonomy.canary, 1,000 slices, 21 days: {:.2} s, {}",
+        "\npolicies/autonomy.canary, 1,000 slices, 24 days: {:.2} s, {}",
         begun.elapsed().as_secs_f64(),
         told.summary()
     );

@@ -51,5 +51,5 @@ fn what_a_slice_counts_after_a_gap_still_breaches() {
     };
     let mut w = World::new(&plan, &["a/low", "b/low"], says).compared();
     w.to(15 * MINUTE);
-    assert_eq!((w.at("a/low").as_str(), w.at("b/low").as_str()), ("rolled_back", "one"));
+    assert_eq!((w.at("a/low").as_str(), w.at("b/low").as_str()), ("rolled_back", "deep"));
 }
