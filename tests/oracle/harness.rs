@@ -57,7 +57,8 @@ pub fn pair(plan: &Plan, number: u64) -> Result<Reached, Failure> {
     let same = effects.len() == again.len()
         && if bytes { format!("{effects:?}") == format!("{again:?}") } else { effects == again };
     let text = |s: &State| serde_json::to_string(s).unwrap();
-    if !same || if bytes { text(&both.state) != text(&state) } else { both.state != state } {
+    let same_state = if bytes { text(&both.state) == text(&state) } else { both.state == state };
+    if !same || !same_state {
         let differ = effects.iter().zip(&again).find(|(a, b)| a != b);
         let states = (text(&both.state), text(&state));
         let states = if states.0 == states.1 { None } else { Some(states) };

@@ -150,8 +150,8 @@ impl<'p> Watch<'p> {
                 })
             };
             let phases = self.plan.phases[..=self.phase].iter();
-            let all = phases.flat_map(|p| p.settings.iter().copied().chain(ramps(p)));
-            let set = all.filter(|(p, _)| p == port).last().map(|(_, s)| amount(s));
+            let mut all = phases.flat_map(|p| p.settings.iter().copied().chain(ramps(p)));
+            let set = all.rfind(|(p, _)| p == port).map(|(_, s)| amount(s));
             let thrown = self.killed.iter().flat_map(|k| &self.plan.switches[*k].settings);
             let switched = thrown.filter(|(p, _)| p == port).map(|(_, s)| amount(*s)).reduce(f64::min);
             let most = match (switched, set) {

@@ -10,6 +10,10 @@ const WITHIN: u64 = 4_000;
 fn every_planted_bug_is_found() {
     let mut missed = Vec::new();
     for (i, what) in BUGS.iter().enumerate() {
+        // CANARY_PLANTED=5 plants the fifth alone
+        if super::number("CANARY_PLANTED").is_some_and(|n| n != i as u64 + 1) {
+            continue;
+        }
         plant(u8::try_from(i + 1).unwrap());
         let (tally, found) = harness::run(super::number("CANARY_FIRST").unwrap_or(0), WITHIN);
         plant(0);

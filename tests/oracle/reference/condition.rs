@@ -133,10 +133,10 @@ impl Reference<'_> {
             }
             Node::Healthy => (self.healthy(), NOTHING),
             Node::Approved { group, valid } => {
-                let counts = |a: &&super::Approval| {
+                let counts = |a: &super::Approval| {
                     a.group == group && a.phase == self.phase && valid.is_none_or(|v| look.at - a.at < v)
                 };
-                (Truth::of(self.approvals.iter().find(counts).is_some()), NOTHING)
+                (Truth::of(self.approvals.iter().any(counts)), NOTHING)
             }
             Node::InWindow(w) => (Truth::of(plan.windows[w as usize].holds(look.at).unwrap()), NOTHING),
             ref other => panic!("the reference does not know {other:?}"),
@@ -312,7 +312,7 @@ fn share(buckets: &[Bucket], bound: f64) -> Number {
     if let Some(b) = buckets.iter().find(|b| same(b)) {
         return Number::known(part(b)).of(total);
     }
-    let below = buckets.iter().filter(|b| at(b) < bound).next_back().map_or(0.0, part);
+    let below = buckets.iter().rfind(|b| at(b) < bound).map_or(0.0, part);
     let above = buckets.iter().find(|b| at(b) > bound).map_or(1.0, part);
     Number::between(below, above).of(total)
 }

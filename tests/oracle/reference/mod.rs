@@ -68,7 +68,7 @@ pub struct Asked {
 
 /// What a raise of exposure waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Wait {
+pub enum Wait {
     Advance,
     Switch(SwitchId),
 }
