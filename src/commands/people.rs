@@ -137,8 +137,8 @@ fn tell(kind: &str, args: &Args) -> Result<Status, Status> {
     args.slice.fits(&store, &run)?;
     let outcome = post_and_wait(&store, &run, &of_slices(kind, &args.slice), &args.why)?;
     let said = format!("{} run {}: {outcome}", run.rollout, run.id);
-    let done = |d: &&str| outcome == **d || outcome.strip_prefix(*d).is_some_and(|rest| rest.starts_with(':'));
-    if !DONE.iter().any(|d| done(&d)) {
+    let done = |d: &str| outcome == d || outcome.strip_prefix(d).is_some_and(|rest| rest.starts_with(':'));
+    if !DONE.iter().any(|d| done(d)) {
         return Err(because(Status::Refused, &said));
     }
     outln!("{said}");

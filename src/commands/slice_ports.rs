@@ -137,11 +137,14 @@ impl Template {
 /// A place that two slices, or two ports of one, must not share: a file with the parts of a key, or a command's arguments.
 type Taken = BTreeMap<(PathBuf, Vec<String>), String>;
 
+/// What makes a flag file another one: its format, its path, and what is to be done after a write.
+type FileKey = (Format, PathBuf, Option<String>);
+
 /// Makes the ports of slices.
 pub struct Templates {
     dims: Vec<String>,
     ports: Vec<Template>,
-    documents: Mutex<BTreeMap<(Format, PathBuf, Option<String>), Arc<FlagDocument>>>,
+    documents: Mutex<BTreeMap<FileKey, Arc<FlagDocument>>>,
     taken: Mutex<Taken>,
 }
 

@@ -157,6 +157,9 @@ pub async fn applier(requests: Arc<Requests>, tell: mpsc::Sender<Vec<Applied>>) 
     }
 }
 
+/// A write, and the requests that have a part in it.
+type OfWrite<'b> = (Arc<dyn SharedWrite>, Vec<&'b (SliceId, Slot)>);
+
 /// What was read back, or what is wrong.
 type Outcome = Result<Vec<(PortId, Setting)>, String>;
 
@@ -168,7 +171,7 @@ async fn attempt(requests: &Arc<Requests>, batch: Vec<(SliceId, Slot)>) -> Vec<(
     let rounds = batch.iter().map(|(_, s)| s.request.settings.len()).max().unwrap_or(0);
     // the settings of each slice in their order: a flag before the traffic that needs it
     for round in 0..rounds {
-        let mut files: Vec<(Arc<dyn SharedWrite>, Vec<&(SliceId, Slot)>)> = Vec::new();
+        let mut files: Vec<OfWrite<'_>> = Vec::new();
         let mut alone = Vec::new();
         for entry in &batch {
             let (slice, slot) = entry;

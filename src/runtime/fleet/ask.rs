@@ -187,9 +187,12 @@ pub struct Wanted {
 /// What a port was read as; why not, in one line.
 pub type Read = (SliceId, PortId, Result<Setting, String>);
 
+/// A write, and the ports that are members of it.
+type OfWrite = (Arc<dyn SharedWrite>, Vec<(usize, Wanted)>);
+
 /// Reads ports, each within so long; those that share a write by one read.
 pub async fn ports(wanted: Vec<Wanted>, within: Duration) -> Vec<Read> {
-    let mut shared: Vec<(Arc<dyn SharedWrite>, Vec<(usize, Wanted)>)> = Vec::new();
+    let mut shared: Vec<OfWrite> = Vec::new();
     let mut alone = Vec::new();
     for w in wanted {
         match w.at.shared().filter(|s| s.together) {
