@@ -221,3 +221,27 @@ fn every_operator_by_chance() {
         assert!(matches!(course.state.stage, Stage::Phase(_)), "{:?}", course.state.stage);
     }
 }
+
+#[test]
+fn eight_rules_on_ten_metrics() {
+    let mut course = Course::of(compiled(&[file("benches/engine/eight.canary")], "bench"));
+    course.start();
+    let mut dice = Dice(8);
+    counted("eight rules", &mut course, COUNTED / 2, |course, check| {
+        for i in 0..course.answers.len() {
+            let bad = if check < WARM { check.is_multiple_of(2) } else { dice.of(200) == 0 };
+            course.say_input(i, Ok(if bad { 9.05 } else { 2.55 }));
+        }
+    });
+}
+
+#[test]
+fn one_slice_of_the_autonomy_policy() {
+    let files = [file("policies/autonomy.canary"), file("policies/environments/detection.canary")];
+    let mut course = Course::of(compiled(&files, "detection"));
+    course.say("missed_tps", Ok(0.0));
+    course.start();
+    // two weeks in the shadow, and most of a week in the canary
+    counted("autonomy", &mut course, COUNTED - 10, nothing);
+    assert_eq!(course.plan.phase_name(course.state.phase), "canary");
+}
