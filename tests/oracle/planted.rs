@@ -4,7 +4,7 @@ use super::harness;
 use canary::engine::planted::{BUGS, plant};
 
 /// Within so many pairs.
-const WITHIN: u64 = 4_000;
+const WITHIN: u64 = 10_000;
 
 #[test]
 fn every_planted_bug_is_found() {

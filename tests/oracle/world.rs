@@ -126,6 +126,9 @@ pub enum Fault {
     Halted,
 }
 
+/// A request's number, its settings, and for how many checks it is not read back.
+type Request = (u32, Vec<(PortId, Setting)>, usize);
+
 /// One world.
 pub struct World<'p> {
     plan: &'p Plan,
@@ -141,7 +144,7 @@ pub struct World<'p> {
     faults: usize,
     people: usize,
     ports: Vec<Setting>,
-    asked: Option<(u32, Vec<(PortId, Setting)>, usize)>,
+    asked: Option<Request>,
     verified: u32,
     /// Token, checks until it ends, whether well.
     running: Vec<(u32, usize, bool)>,
