@@ -39,7 +39,7 @@ impl Pace {
 }
 
 /// The state of one temporal operator: 48 bytes, and for the operators with a window what lies in it beside. In a journal it has
-/// the form of [`wire`].
+/// the form of `monitor/wire.rs`.
 #[derive(Debug, Clone, Default)]
 pub struct Monitor {
     /// The last check, where there was one.

@@ -56,7 +56,7 @@ proptest! {
             // bad for a while, not for a moment
             let spell = noise(seed, &[text, at as u64 / 240_000, 5]) % 100 < bad;
             Some(match m {
-                "leaks" => f64::from(spell && n % 7 == 0),
+                "leaks" => f64::from(spell && n.is_multiple_of(7)),
                 _ => if spell && at > 2 * MINUTE { 9.0 } else { (n % 4) as f64 },
             })
         };

@@ -30,6 +30,9 @@ pub const LATE: Time = 5 * DAY;
 /// The last check: fourteen days and seven, and before each the day that its metric looks back.
 pub const END: Time = 24 * DAY;
 
+/// A slice's request: its number, and what is to be set.
+pub type Asked = (SliceId, u32, Vec<(PortId, Setting)>);
+
 /// What came of it.
 pub struct Told {
     pub plan: Plan,
@@ -155,7 +158,7 @@ pub fn tell(n: usize) -> Told {
 struct Run<'a> {
     plan: &'a Plan,
     told: &'a mut Told,
-    applying: Vec<(SliceId, u32, Vec<(PortId, Setting)>)>,
+    applying: Vec<Asked>,
     epochs: Vec<u32>,
     out: Vec<FleetEffect>,
 }

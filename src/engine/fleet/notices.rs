@@ -38,6 +38,9 @@ fn word(happening: Happening) -> &'static str {
     }
 }
 
+/// To which channels, about what.
+type About = (Vec<ChannelId>, Option<Happening>);
+
 /// Of the lives' notices behind `from` those to the same channels about the same happening become one, which stands behind
 /// everything else of the step.
 pub(super) fn merge(plan: &Plan, fleet: &Fleet, out: &mut Vec<FleetEffect>, from: usize) {
@@ -45,7 +48,7 @@ pub(super) fn merge(plan: &Plan, fleet: &Fleet, out: &mut Vec<FleetEffect>, from
     if !out.iter().skip(from).any(told) {
         return;
     }
-    let mut groups: Vec<((Vec<ChannelId>, Option<Happening>), Vec<Told>)> = Vec::new();
+    let mut groups: Vec<(About, Vec<Told>)> = Vec::new();
     let step: Vec<FleetEffect> = out.drain(from..).collect();
     for e in step {
         match e {
