@@ -129,7 +129,9 @@ impl Reference<'_> {
 
     /// Nobody has asked: a check that is back-filled, of a source that keeps no history.
     fn unasked(&self, look: Look<'_>, guard: usize) -> bool {
-        let inputs = self.read_below(self.plan.guards[guard].healthy);
+        let mut inputs = self.read_below(self.plan.guards[guard].healthy);
+        // what was before the first change is never asked again
+        inputs.retain(|i| self.plan.inputs[i.index()].population != canary::plan::Population::Before);
         let missing: Vec<Missing> = inputs.iter().filter_map(|i: &InputId| self.reading(look, *i).err()).collect();
         !missing.is_empty() && missing.iter().all(|m| *m == Missing::NotAsked)
     }
