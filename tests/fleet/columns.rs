@@ -63,15 +63,15 @@ proptest! {
         let mut w = World::new(&plan, &["a/low", "b/low", "c/high", "d/medium"], says)
             .late("e/low", 7 * MINUTE)
             .compared();
-        if noise(seed, &[1]) % 3 == 0 {
+        if noise(seed, &[1]).is_multiple_of(3) {
             w.failing.insert(String::from("smoke"));
         }
-        if noise(seed, &[2]) % 4 == 0 {
+        if noise(seed, &[2]).is_multiple_of(4) {
             w.failing.insert(String::from("migrate"));
         }
         w.see(0);
         let a = w.id("a/low");
-        if noise(seed, &[3]) % 4 == 0 {
+        if noise(seed, &[3]).is_multiple_of(4) {
             w.ports.insert((a, PortId(0)), Setting::Bool(true));
         }
         for k in 0..40_i64 {
@@ -89,11 +89,11 @@ proptest! {
                     4 if !plan.groups.is_empty() => w.say(&["b/low", "c/high", "d/medium"], Operator::Approve(GroupId(0))),
                     _ => {
                         let until = w.next + 4 * MINUTE;
-                        w.stops(until, n % 2 == 0);
+                        w.stops(until, n.is_multiple_of(2));
                     }
                 }
             }
-            if n % 11 == 0 {
+            if n.is_multiple_of(11) {
                 let text = serde_json::to_string(&w.fleet).unwrap();
                 let back: Fleet = serde_json::from_str(&text).unwrap();
                 prop_assert_eq!(&back, &w.fleet);
