@@ -22,7 +22,12 @@ impl<C: Cells + Default> Table<C> {
     /// One life more.
     pub fn grow(&mut self) {
         self.rows += 1;
-        self.cells.resize(self.rows * self.width, C::default());
+        let wanted = self.rows * self.width;
+        if wanted > self.cells.capacity() {
+            // an eighth more, not twice as much: a hundred thousand lives are not to hold room for thirty thousand others
+            self.cells.reserve_exact(wanted - self.cells.len() + wanted / 8);
+        }
+        self.cells.resize(wanted, C::default());
     }
 
     #[inline]

@@ -334,16 +334,26 @@ impl Lives {
     }
 
     fn pack_monitors(&mut self, i: usize, s: &mut State) -> Option<()> {
-        let width = self.monitors.row(i).len();
-        // what does not fit is found before any window is taken out of the life
-        if monitors(s).any(|m| !m.has_window() && m.packed().is_none()) {
-            return None;
+        let mut windows = !self.windowed.is_unused();
+        for (c, m) in self.monitors.row_mut(i).iter_mut().zip(monitors(s)) {
+            if m.has_window() {
+                windows = true;
+            } else {
+                // where one does not fit the whole life is kept elsewhere, and nobody reads these cells
+                *c = m.packed()?;
+            }
         }
+        // only now: no window is taken out of a life that does not fit
+        if windows {
+            self.keep_windows(i, s);
+        }
+        Some(())
+    }
+
+    fn keep_windows(&mut self, i: usize, s: &mut State) {
+        let width = self.monitors.row(i).len();
         for (k, m) in monitors(s).enumerate() {
-            if let Some(packed) = m.packed() {
-                if let Some(c) = self.monitors.row_mut(i).get_mut(k) {
-                    *c = packed;
-                }
+            if !m.has_window() {
                 self.windowed.remove(i * width + k);
             } else if let Some(kept) = self.windowed.get_mut(i * width + k) {
                 std::mem::swap(kept, m);
@@ -351,7 +361,6 @@ impl Lives {
                 self.windowed.set(i * width + k, std::mem::take(m));
             }
         }
-        Some(())
     }
 }
 
