@@ -5,14 +5,14 @@ use super::advance::latch_pause;
 use super::explain::Explanation;
 use super::reactions;
 use super::record::Record;
-use super::state::State;
+use super::state::{Stage, State};
 use super::step::Effect;
 use crate::plan::{Happening, PhaseId, Plan, Time};
 
 /// The last point of no return that was passed: the phase, and why.
 fn passed<'p>(plan: &'p Plan, state: &State) -> Option<(PhaseId, &'p str)> {
-    if state.target.epoch == 0 {
-        // nothing was asked for yet
+    if state.target.epoch == 0 || matches!(state.stage, Stage::RollingBack(_)) {
+        // nothing was asked for yet, or everything is on its way back already
         return None;
     }
     let entered = plan.phases.iter().enumerate().take(state.furthest.index() + 1);

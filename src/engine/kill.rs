@@ -157,7 +157,9 @@ pub(super) fn run_next(plan: &Plan, state: &mut State, at: Time, out: &mut Vec<E
         return true;
     }
     let Some(action) = state.kill_actions.first().copied() else { return false };
-    if state.target.verified.is_some() || state.slow_told {
+    // behind a point of no return what cannot be read back stays as it is, and is told once
+    let stuck = state.stuck == Some(state.target.epoch);
+    if state.target.verified.is_some() || state.slow_told || stuck {
         run(plan, state, at, action, RunCause::Kill, out);
         state.undo_ran = true;
     }

@@ -101,6 +101,8 @@ pub(super) fn operator(
             if !state.drifted.is_empty() {
                 let settings = state.target.settings.clone();
                 request(state, at, settings.clone(), false);
+                // the phase is the one that it was: what went wrong in it is not forgotten
+                state.target.goes_on = true;
                 out.push(Effect::Apply { epoch: state.target.epoch, settings, lowers: false });
             }
         }

@@ -6,7 +6,7 @@ use super::eval::{Check, eval, in_phase, pace};
 use super::explain::{Explanation, guard_reports, input_reports};
 use super::guards::{check_guards, condition_warming, restart};
 use super::irreversible;
-use super::kill::{Thrown, kill};
+use super::kill::{self, Thrown, kill};
 use super::monitor::{Pace, Stopwatch};
 use super::past;
 use super::planted::planted;
@@ -98,6 +98,9 @@ pub(super) fn tick(
     promote_conditions(check, state);
     reactions::snapshots(check, state, out);
     let acted = decide(plan, state, at, wishes, live, out);
+    if state.stuck == Some(state.target.epoch) {
+        kill::run_next(plan, state, at, out);
+    }
     if !acted {
         let as_asked = as_asked(state, ports, ports_epoch);
         advance(plan, state, at, live, as_asked, out);
@@ -274,8 +277,10 @@ fn promote_conditions(check: Check<'_>, state: &mut State) {
 fn decide(plan: &Plan, state: &mut State, at: Time, wishes: Vec<Wish>, live: bool, out: &mut Vec<Effect>) -> bool {
     let mut back: Option<(Option<PhaseId>, Explanation)> = None;
     let (mut halt, mut pause) = (None, None);
-    let (mut kills, mut kill_to) = (Vec::new(), None);
-    let (mut stands, mut off) = (None, None);
+    let mut kills = Vec::new();
+    // where the switches lead back to, of those targets that no point of no return lies in front of
+    let mut kill_to: Option<Option<PhaseId>> = None;
+    let (mut stands, mut kill_stands, mut off) = (None, None, None);
     for wish in wishes {
         match wish {
             Wish::Tell(happening, text) => reactions::happened(plan, state, at, happening, &text, "", out),
@@ -284,7 +289,11 @@ fn decide(plan: &Plan, state: &mut State, at: Time, wishes: Vec<Wish>, live: boo
             // never instead of a rollback: inert where it does not lead back
             Wish::Kill(_, Some(to), _) if to >= state.phase => {}
             Wish::Kill(switch, to, why) => {
-                kill_to = if kills.is_empty() { to } else { kill_to.min(to) };
+                if irreversible::crosses(plan, state, to) {
+                    kill_stands = kill_stands.or(Some(why.clone()));
+                } else {
+                    kill_to = Some(kill_to.map_or(to, |earlier| earlier.min(to)));
+                }
                 kills.push(Thrown::by_guard(switch, why));
             }
             // inert unless it leads back
@@ -303,11 +312,13 @@ fn decide(plan: &Plan, state: &mut State, at: Time, wishes: Vec<Wish>, live: boo
         out.push(Effect::Halt { explanation: Box::new(why.clone()) });
     }
     if !kills.is_empty() {
-        // of all rollbacks of this check, with a switch or without, the earliest target
-        let to = back.map_or(kill_to, |(to, _)| to.min(kill_to));
-        let led_back = !irreversible::crosses(plan, state, to);
+        // of all rollbacks of this check that may be, with a switch or without, the earliest target; where none may be, everything
+        // is asked for, and refused by the point of no return
+        let back = back.map(|(to, _)| to);
+        let led_back = back.is_some() || kill_to.is_some();
+        let to = back.into_iter().chain(kill_to).min().flatten();
         kill(plan, state, at, kills, to, Verdict::RolledBack, out);
-        if let (true, Some(why)) = (led_back, stands) {
+        if led_back && let Some(why) = stands.or(kill_stands) {
             irreversible::stand(plan, state, at, why, out);
         }
         return true;

@@ -131,3 +131,30 @@ fn a_stop_behind_it_goes_on_with_the_same_settings() {
     let run = world(BODY).stored().withholds("1m15s", "1m29s").stops("1m30s", "20m", false).run("2h");
     assert_eq!(run.state.verdict(), Some(Verdict::Promoted), "{:#?}", run.course);
 }
+
+#[test]
+fn a_rollback_that_may_be_is_done_beside_a_kill_that_may_not_lead_back() {
+    let body = BODY.replace(
+        "guard load: load < 5 else rollback",
+        "guard load: load < 5 else rollback, kill stop\n guard queue: queue < 5 from three else rollback to two",
+    );
+    let run = world(&body)
+        .original("workers", Setting::Count(2))
+        .during("load", "13m", "14m", Is(9.0))
+        .during("queue", "13m", "14m", Is(9.0))
+        .run("20m");
+    assert!(run.course.iter().any(|l| l == "13m rollback to two because load"), "{:#?}", run.course);
+    assert!(run.course.iter().any(|l| l == "13m not rolled back: load"), "{:#?}", run.course);
+    assert_eq!(run.ports[0], Some(Setting::Share(0.5)));
+}
+
+#[test]
+fn a_switch_runs_its_actions_also_where_what_it_sets_cannot_be_read_back() {
+    let p = plan_of(BODY);
+    let run = World::of_plan(p.clone())
+        .original("workers", Setting::Count(2))
+        .operator(Operator::Kill(SwitchId(0)), "3m")
+        .withholds("3m", "1h")
+        .run("10m");
+    assert_eq!(run.runs(&p, "revert", RunCause::Kill), 1, "{:#?}", run.course);
+}

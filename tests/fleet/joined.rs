@@ -1,7 +1,7 @@
 //! What joins the lives: halts, people, notices, limits, the run's clock, its end.
 
 use super::world::{HOUR, MINUTE, World, plan};
-use canary::engine::{Effect, Operator, Record, Verdict};
+use canary::engine::{Effect, FleetEffect, Operator, Record, Verdict};
 use canary::plan::SwitchId;
 
 fn fine(_: &str, _: &str, _: i64) -> Option<f64> {
@@ -194,4 +194,46 @@ fn the_run_ends_as_badly_as_its_worst_slice() {
     assert_eq!(w.finished(), None, "the other goes on");
     w.to(HOUR);
     assert_eq!(w.finished().unwrap().1, Verdict::RolledBack);
+}
+
+#[test]
+fn a_halt_that_takes_back_an_end_leaves_the_run_open_for_the_others() {
+    let plan = plan("check every 1m  guard busy: load < 5 else halt  phase one { flag cache = on  hold 10m }");
+    // a would end at 11m, and is looked at before b
+    let busy =
+        |s: &str, _: &str, at: i64| Some(if s == "b/low" && (11..40).contains(&(at / MINUTE)) { 9.0 } else { 1.0 });
+    let mut w = World::new(&plan, &["a/low", "b/low"], busy);
+    w.to(20 * MINUTE);
+    assert_eq!((w.at("a/low"), w.at("b/low")), ("one".into(), "one".into()));
+    w.say(&["a/low"], Operator::Resume);
+    w.to(30 * MINUTE);
+    assert_eq!(w.at("a/low"), "promoted");
+    assert!(w.finished().is_none(), "b is in its phase");
+    w.say(&[], Operator::Resume);
+    w.to(2 * HOUR);
+    assert_eq!(w.at("b/low"), "promoted");
+    assert_eq!(w.finished().unwrap().1, Verdict::Promoted);
+}
+
+#[test]
+fn a_switch_takes_back_a_slice_that_is_done_and_the_run_ends_once_more() {
+    let plan = plan(&format!("check every 1m  guard busy: load < 5 else rollback, kill stop  {PHASES}"));
+    let mut w = World::new(&plan, &["a/low", "b/low"], fine).late("c/low", 20 * MINUTE);
+    w.to(30 * MINUTE);
+    assert_eq!((w.at("a/low"), w.at("c/low")), ("promoted".into(), "one".into()));
+    w.say(&["a/low"], Operator::Kill(SwitchId(0)));
+    w.to(2 * HOUR);
+    assert_eq!((w.at("a/low"), w.at("b/low"), w.at("c/low")), ("killed".into(), "promoted".into(), "promoted".into()));
+    assert_eq!(w.finished().unwrap().1, Verdict::Killed);
+    let lowered = |w: &World<'_>, s: &str| {
+        let of = |e: &FleetEffect| e.slice.is_some_and(|slice| w.fleet.name(slice) == s);
+        w.log.iter().filter(|(_, e)| of(e) && matches!(e.effect, Effect::Apply { lowers: true, .. })).count()
+    };
+    // set, and read back once more behind the switch's action
+    assert_eq!((lowered(&w, "a/low"), lowered(&w, "b/low")), (2, 0));
+    // and where all is over
+    w.say(&[], Operator::Kill(SwitchId(0)));
+    w.to(3 * HOUR);
+    assert_eq!((w.at("a/low"), w.at("b/low"), w.at("c/low")), ("killed".into(), "killed".into(), "killed".into()));
+    assert_eq!((lowered(&w, "a/low"), lowered(&w, "b/low")), (4, 2), "killing again sets again");
 }

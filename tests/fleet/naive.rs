@@ -63,6 +63,11 @@ pub fn feed(world: &World<'_>, lives: &mut [State], input: &FleetInput<'_>) {
                     continue;
                 }
                 assert!(*act != Operator::Abort || s.stage != Stage::Idle, "left to its own test");
+                if let (Operator::Kill(switch), Stage::Done(_)) = (*act, s.stage) {
+                    // what is over is killed like what goes on
+                    s.stage = Stage::Phase(s.phase);
+                    s.killed.retain(|k| *k != switch);
+                }
                 if *act == Operator::Resume && s.paused.is_some() {
                     for a in s.accumulators.iter_mut().filter(|a| a.short) {
                         (a.sum, a.short) = (0.0, false);

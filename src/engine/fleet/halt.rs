@@ -19,14 +19,18 @@ impl Step<'_, '_> {
         let name = self.fleet.name(by);
         let mut why = explanation;
         why.summary = format!("halted by {name}: {}", why.summary);
-        for (slice, range, mut before) in went_on.into_iter().rev() {
+        let mut place = went_on.first().map_or(self.out.len(), |(_, range, _)| range.start);
+        let mut told = self.out.split_off(place).into_iter();
+        for (slice, range, mut before) in went_on {
+            self.out.extend(told.by_ref().take(range.start.saturating_sub(place)));
+            // what it wanted done is taken back
+            told.by_ref().take(range.len()).for_each(drop);
+            place = range.end;
             self.fleet.lives.store(slice.index(), &mut before);
-            let behind = self.out.split_off(range.end);
-            self.out.truncate(range.start);
             self.feed(slice, at, Input::Halted { at, explanation: &why });
             self.check(slice, at, live);
-            self.out.extend(behind);
         }
+        self.out.extend(told);
         // a life that was looked at again may want the same: all of them are being halted already
         self.halt = None;
         for slice in self.fleet.slices() {

@@ -6,11 +6,15 @@ use crate::engine::explain::Explanation;
 use crate::engine::record::Record;
 use crate::engine::state::{Paused, Stage, Verdict};
 use crate::engine::step::{Effect, Input, Operator};
-use crate::plan::Time;
+use crate::plan::{SwitchId, Time};
 
 impl Step<'_, '_> {
     /// A person's word to some, or to all and those that are still to begin.
     pub(super) fn person(&mut self, slices: &[SliceId], at: Time, act: Operator, who: &str, why: &str) {
+        if matches!(act, Operator::Kill(_)) {
+            // a switch is thrown whatever is under way, and also where all is over: then the run ends once more
+            self.fleet.verdict = None;
+        }
         if self.fleet.verdict.is_some() {
             return;
         }
@@ -23,6 +27,7 @@ impl Step<'_, '_> {
                 (_, None) => continue,
                 (Operator::Abort, Some(Stage::Idle)) => self.never_begins(slice, at, who, why),
                 (Operator::Resume, _) => self.count_anew(slice, at),
+                (Operator::Kill(switch), Some(Stage::Done(_))) => self.goes_on(slice, switch, at),
                 _ => {}
             }
             self.feed(slice, at, Input::Operator { at, act, who: who.to_owned(), why: why.to_owned() });
@@ -63,6 +68,16 @@ impl Step<'_, '_> {
         state.explanation = Some(explanation.clone());
         let record = Record::Finished { verdict: Verdict::Aborted, explanation };
         self.desk.effects.push(Effect::record(record));
+        self.store(slice, at);
+    }
+
+    /// A life that is over is killed like one that goes on: what it has left exposed is taken back. A switch that was thrown before
+    /// is thrown again.
+    fn goes_on(&mut self, slice: SliceId, switch: SwitchId, at: Time) {
+        self.load(slice.index());
+        let state = &mut self.desk.state;
+        state.stage = Stage::Phase(state.phase);
+        state.killed.retain(|k| *k != switch);
         self.store(slice, at);
     }
 

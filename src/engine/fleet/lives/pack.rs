@@ -221,6 +221,8 @@ impl Lives {
         if let Some(code) = self.stages.row_mut(i).first_mut() {
             let now = coded(s.stage);
             self.ended += usize::from(now >= DONE && *code < DONE);
+            // the halt of another life takes back an end of the same check
+            self.ended -= usize::from(now < DONE && *code >= DONE);
             *code = now;
         }
         if self.pack(i, s).is_none() {
