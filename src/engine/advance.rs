@@ -10,7 +10,9 @@ use super::ramp::ramp;
 use super::reactions;
 use super::record::Record;
 use super::rollback::{roll_back, roll_back_to};
-use super::state::{Owner, Paused, RunCause, Running, Stage, State, StepRun, Target, Undoable, Verdict, Word};
+use super::state::{
+    Owner, Paused, RunCause, Running, Stage, State, StepRun, Target, Undoable, Verdict, WaitsFor, Word,
+};
 use super::step::Effect;
 use crate::plan::{ActionId, Consequence, Happening, PhaseId, Plan, PortId, Setting, Step, Time, show};
 
@@ -39,7 +41,10 @@ pub(super) fn advance(plan: &Plan, state: &mut State, at: Time, live: bool, as_a
     }
     let settled = state.target.settled.is_some();
     let clock = pace(plan, Owner::Rollout);
-    let open = settled && (live || planted!(7)) && state.paused.is_none();
+    let ready = settled && (live || planted!(7)) && state.paused.is_none();
+    // what a thrown switch keeps down was not tried: no time counts, and once it may be set again the phase begins anew
+    let held_down = gate::held_down(plan, state);
+    let open = ready && held_down.is_none() && !state.anew;
     let blinded = |w| planted!(2) && w == Word::Blind;
     let frozen = watching(plan, state).any(|w| w.is_none_or(|w| w.freezes_hold() && !blinded(w)));
     let may_end = as_asked && watching(plan, state).all(|w| w == Some(Word::Ok));
@@ -50,10 +55,18 @@ pub(super) fn advance(plan: &Plan, state: &mut State, at: Time, live: bool, as_a
         Some(Step::Promote { .. } | Step::HoldUntil { .. }) => state.within.observe(clock, at, open, live),
         Some(Step::Run { .. } | Step::HoldForever) | None => {}
     }
-    if !open {
+    if !ready {
         return;
     }
     let waited = state.waiting.take();
+    if !open {
+        let shut = || gate::shut(plan, state, &gate::settings_of(plan, state, state.phase));
+        match held_down.map(WaitsFor::Switch).or_else(shut) {
+            Some(on) => gate::wait(plan, state, at, waited, on, out),
+            None => enter(plan, state, state.phase, at, out),
+        }
+        return;
+    }
     while let Some(step) = phase.steps.get(state.step) {
         let done = match step {
             Step::Run { action, .. } => match state.step_run {
@@ -226,6 +239,7 @@ pub(super) fn enter(plan: &Plan, state: &mut State, phase: PhaseId, at: Time, ou
 
 pub(super) fn reset_steps(plan: &Plan, state: &mut State, phase: PhaseId) {
     state.step = 0;
+    state.anew = false;
     state.step_run = None;
     // a ramp that is the first step begins with the phase's settings
     state.ramp = match plan.phases.get(phase.index()).and_then(|p| p.steps.first()) {

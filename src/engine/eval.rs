@@ -282,7 +282,7 @@ fn any(check: &Check<'_>, state: &mut State, id: NodeId, owner: Owner, shown: &m
         Node::Bool(b) => Value::Truth(Truth::from(b), Causes::NONE),
         Node::Accumulated { input, slot, .. } => Value::Num(accumulated(*check, state, input, slot)),
         Node::PhaseElapsed => Value::Num(Num::known(seconds(state.elapsed.counted))),
-        Node::RolloutElapsed => Value::Num(Num::known(seconds(check.at - state.started.unwrap_or(check.at)))),
+        Node::RolloutElapsed => Value::Num(Num::known(seconds(state.observed.counted))),
         Node::Neg(a) => Value::Num(sub(state, a).num().negated()),
         Node::Default(a, b) => {
             let (a, b) = (sub(state, a).num(), sub(state, b).num());

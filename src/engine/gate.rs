@@ -5,7 +5,7 @@ use super::record::Record;
 use super::state::{State, Waiting, WaitsFor};
 use super::step::Effect;
 use super::truth::Truth;
-use crate::plan::{PhaseId, Plan, PortId, Setting, SwitchId, Time};
+use crate::plan::{Phase, PhaseId, Plan, PortId, Setting, SwitchId, Time};
 
 /// Lays what the thrown switches set over settings: it wins over every phase's. Of two switches that set one port the last thrown
 /// wins.
@@ -29,11 +29,31 @@ pub(super) fn settings_of(plan: &Plan, state: &State, phase: PhaseId) -> Vec<(Po
 
 /// What keeps a phase from being entered.
 pub(super) fn before_phase(plan: &Plan, state: &State, phase: PhaseId) -> Option<WaitsFor> {
-    let p = plan.phases.get(phase.index())?;
-    if let Some(switch) = p.ports().find_map(|port| barred(plan, state, port)) {
+    plan.phases.get(phase.index())?;
+    if let Some(switch) = bars(plan, state, phase) {
         return Some(WaitsFor::Switch(switch));
     }
     shut(plan, state, &settings_of(plan, state, phase))
+}
+
+/// The thrown switch that sets something which a phase sets, or one before it whose settings persist.
+fn bars(plan: &Plan, state: &State, phase: PhaseId) -> Option<SwitchId> {
+    if state.killed.is_empty() {
+        return None;
+    }
+    let mut ports = plan.phases.iter().take(phase.index() + 1).flat_map(Phase::ports);
+    ports.find_map(|port| barred(plan, state, port))
+}
+
+/// The thrown switch that keeps down what the present phase sets.
+pub(super) fn held_down(plan: &Plan, state: &State) -> Option<SwitchId> {
+    bars(plan, state, state.phase)
+}
+
+/// Whether a phase, or one before it, sets something that a switch sets.
+pub(super) fn touches(plan: &Plan, phase: PhaseId, switch: SwitchId) -> bool {
+    let sets = |port| plan.switches.get(switch.index()).is_some_and(|s| s.settings.iter().any(|(q, _)| *q == port));
+    plan.phases.iter().take(phase.index() + 1).flat_map(Phase::ports).any(sets)
 }
 
 /// The thrown switch that sets a port.

@@ -6,7 +6,7 @@
 
 use super::advance::{latch_pause, named, request, run};
 use super::explain::Explanation;
-use super::gate::under_switches;
+use super::gate::{self, under_switches};
 use super::irreversible;
 use super::reactions;
 use super::record::{Record, Thrower};
@@ -75,6 +75,8 @@ pub(super) fn reset(plan: &Plan, state: &mut State, switch: SwitchId, who: &str,
         return;
     }
     state.killed.retain(|k| *k != switch);
+    // what the phase sets was kept down while it lasted: it begins anew
+    state.anew |= state.target.epoch != 0 && gate::touches(plan, state.phase, switch);
     out.push(Effect::record(Record::KillReset {
         switch: plan.switch_name(switch).to_owned(),
         who: who.to_owned(),

@@ -1,7 +1,7 @@
 //! The first check: everything that must hold before anything is changed, all reasons together.
 
 use super::advance::{begin, named};
-use super::eval::{Check, eval, is_finite};
+use super::eval::{Check, eval, is_finite, pace};
 use super::given::read_below;
 use super::past;
 use super::record::Record;
@@ -37,6 +37,7 @@ pub(super) fn start(
     state.started = Some(at);
     state.last = Some(at);
     state.entered = at;
+    state.observed.step(pace(plan, Owner::Rollout), at, true);
     accumulate(check, state);
     past::collect(check, state);
     let mut reasons = cooling(plan, at, rolled_back);

@@ -335,6 +335,9 @@ pub struct State {
     pub within_fired: bool,
     /// Observed time since the phase's settings were verified.
     pub elapsed: Stopwatch,
+    /// Observed time since the first check: a runner that was down has seen none of it.
+    #[serde(default)]
+    pub observed: Stopwatch,
     /// What the next raise waits for, as of the last live check.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub waiting: Option<Waiting>,
@@ -378,6 +381,9 @@ pub struct State {
     /// Kill switches that were thrown, in that order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub killed: Vec<SwitchId>,
+    /// A switch was reset that kept down what the present phase sets: the phase begins anew.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub anew: bool,
     /// Actions of thrown switches that have not succeeded yet, in order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub kill_actions: Vec<ActionId>,
@@ -436,6 +442,7 @@ impl State {
             within: Stopwatch::default(),
             within_fired: false,
             elapsed: Stopwatch::default(),
+            observed: Stopwatch::default(),
             waiting: None,
             promoted: None,
             gate: None,
@@ -467,6 +474,7 @@ impl State {
             undo_tries: 0,
             undo_failed: Vec::new(),
             killed: Vec::new(),
+            anew: false,
             kill_actions: Vec::new(),
             kill_tries: 0,
             kill_failed: Vec::new(),

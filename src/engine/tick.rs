@@ -83,6 +83,7 @@ pub(super) fn tick(
     settle(plan, state, at, live);
     let settled = state.target.settled.is_some();
     state.elapsed.observe(pace(plan, Owner::Rollout), at, settled, live);
+    state.observed.observe(pace(plan, Owner::Rollout), at, true, live);
     past::collect(check, state);
     let mut wishes = check_guards(check, state, out);
     blind_told(check, state, &mut wishes);

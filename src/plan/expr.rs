@@ -91,7 +91,7 @@ pub enum Node {
     },
     /// Observed seconds since the phase's settings were verified.
     PhaseElapsed,
-    /// Seconds since the first check.
+    /// Observed seconds since the first check.
     RolloutElapsed,
     /// Sum.
     Add(NodeId, NodeId),

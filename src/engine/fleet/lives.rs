@@ -38,6 +38,8 @@ cells! {
         within: I48,
         elapsed_at: I48,
         elapsed: I48,
+        observed_at: I48,
+        observed: I48,
         /// Two bits a step; in the highest four how many.
         promote: U32,
         next_token: U32,

@@ -51,6 +51,7 @@ rare! {
     undo_tries: usize,
     undo_failed: Vec<ActionId>,
     killed: Vec<SwitchId>,
+    anew: bool,
     kill_actions: Vec<ActionId>,
     kill_tries: usize,
     kill_failed: Vec<ActionId>,

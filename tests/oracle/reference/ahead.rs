@@ -42,13 +42,36 @@ impl Reference<'_> {
 
     /// What keeps a phase from being entered: a thrown switch that sets one of its ports, or `advance when`.
     pub fn before_phase(&self, phase: usize) -> Option<Wait> {
-        let p = self.plan.phases.get(phase)?;
-        let ramped = p.steps.iter().filter_map(|s| match s {
-            Step::Ramp { port, .. } => Some(*port),
-            _ => None,
-        });
-        let mut ports = p.settings.iter().map(|(port, _)| *port).chain(ramped);
-        ports.find_map(|port| self.barred(port)).map(Wait::Switch).or_else(|| self.shut(&self.settings_of(phase)))
+        self.plan.phases.get(phase)?;
+        let switch = self.ports_up_to(phase).into_iter().find_map(|port| self.barred(port));
+        switch.map(Wait::Switch).or_else(|| self.shut(&self.settings_of(phase)))
+    }
+
+    /// What a phase and all before it set: settings persist.
+    pub fn ports_up_to(&self, phase: usize) -> Vec<PortId> {
+        let mut out = Vec::new();
+        for p in &self.plan.phases[..=phase] {
+            out.extend(p.settings.iter().map(|(port, _)| *port));
+            for s in &p.steps {
+                if let Step::Ramp { port, .. } = s {
+                    out.push(*port);
+                }
+            }
+        }
+        out
+    }
+
+    /// While a thrown switch keeps down what the phase sets nothing of the phase goes on; once it is reset the phase begins anew.
+    pub fn held_down(&mut self, before: Option<Wait>, at: Time) {
+        let switch = self.ports_up_to(self.phase).into_iter().find_map(|port| self.barred(port));
+        match switch.map(Wait::Switch).or_else(|| self.shut(&self.settings_of(self.phase))) {
+            Some(on) => self.wait(on, before),
+            None => self.enter(self.phase, at),
+        }
+    }
+
+    pub fn is_held_down(&self) -> bool {
+        self.anew || self.ports_up_to(self.phase).into_iter().any(|port| self.barred(port).is_some())
     }
 
     /// Waits; that it begins to wait for something is written down. `before`: what it has waited for up to this check.

@@ -58,7 +58,7 @@ impl Reference<'_> {
                 Err(n) => n,
             },
             Node::PhaseElapsed => Number::known(self.elapsed.counted(plan.check_every) as f64 / 1000.0),
-            Node::RolloutElapsed => Number::known((look.at - self.started) as f64 / 1000.0),
+            Node::RolloutElapsed => Number::known(self.observed.counted(plan.check_every) as f64 / 1000.0),
             Node::Add(a, b) => {
                 let (a, b) = pair(a, b);
                 a.plus(b)

@@ -20,6 +20,7 @@ impl Reference<'_> {
                 self.count(look);
                 self.settle(look.at, live);
                 self.elapsed.mark(look.at, live, self.asked.settled.is_some());
+                self.observed.mark(look.at, live, true);
                 self.look_at_windows(look);
                 let mut asks = Asks::default();
                 let breaches = self.check_guards(look, &mut asks);
@@ -131,17 +132,22 @@ impl Reference<'_> {
             self.asked.settings.iter().all(|(port, asked)| read[port.index()].is_some_and(|r| r.same(*asked)))
         };
         let may_end = all_ok && read.is_some_and(as_asked);
-        let open = live && !self.paused && self.asked.settled.is_some();
+        let ready = live && !self.paused && self.asked.settled.is_some();
+        let open = ready && !self.is_held_down();
         match steps.get(self.step) {
             Some(Step::Hold(_)) => self.hold.mark(at, live, open && !frozen),
             Some(Step::Ramp { .. }) => self.hold.mark(at, live, open),
             Some(Step::Promote { .. } | Step::HoldUntil { .. }) => self.within.mark(at, live, open),
             _ => {}
         }
-        if !open {
+        if !ready {
             return;
         }
         let waited = self.waiting.take();
+        if !open {
+            self.held_down(waited, at);
+            return;
+        }
         while self.step < steps.len() {
             let done = match &steps[self.step] {
                 Step::Run { action, .. } => {
@@ -210,6 +216,7 @@ impl Reference<'_> {
     /// A phase from its first step on.
     pub fn begin_phase(&mut self) {
         self.begin_step(0);
+        self.anew = false;
         // a ramp that is the first step begins with the phase's settings
         if let Some(Step::Ramp { from, .. }) = self.plan.phases[self.phase].steps.first() {
             self.ramp = Some(*from);

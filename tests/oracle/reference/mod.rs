@@ -139,6 +139,10 @@ pub struct Reference<'p> {
     /// What `advance when` is.
     gate: Truth,
     elapsed: Watch,
+    /// Since the first check.
+    observed: Watch,
+    /// A switch was reset that kept down what the phase sets.
+    anew: bool,
     pub guards: Vec<GuardNow>,
     /// By operator: what its operand was at each check since it began.
     operands: Vec<Vec<(Time, Truth)>>,
@@ -189,6 +193,8 @@ impl<'p> Reference<'p> {
             promoted: false,
             gate: Truth::Unknown,
             elapsed: Watch::default(),
+            observed: Watch::default(),
+            anew: false,
             guards: vec![GuardNow::default(); plan.guards.len()],
             operands: vec![Vec::new(); plan.program.monitors as usize],
             increments: vec![Vec::new(); plan.program.accumulators as usize],
@@ -250,6 +256,7 @@ impl<'p> Reference<'p> {
     fn start(&mut self, look: Look<'_>, rolled_back: Option<Time>) {
         let plan = self.plan;
         self.started = look.at;
+        self.observed.mark(look.at, true, true);
         self.last = Some(look.at);
         self.count(look);
         self.look_at_windows(look);
@@ -430,11 +437,15 @@ impl<'p> Reference<'p> {
                 }
                 if !self.drifted.is_empty() {
                     self.ask(self.asked.settings.clone(), false, at);
+                    self.asked.goes_on = true;
                     self.apply();
                 }
             }
             Operator::Reset(switch) if self.killed.contains(&switch) => {
                 self.killed.retain(|k| *k != switch);
+                let sets = &self.plan.switches[switch.index()].settings;
+                let here = self.ports_up_to(self.phase);
+                self.anew |= self.asked.epoch != 0 && sets.iter().any(|(port, _)| here.contains(port));
                 self.wrote("kill_switch.reset");
             }
             Operator::Resume | Operator::Kill(_) | Operator::Reset(_) => {}

@@ -101,6 +101,7 @@ impl Lives {
             within,
             within_fired,
             elapsed,
+            observed,
             promote,
             guards,
             monitors: own,
@@ -117,6 +118,7 @@ impl Lives {
             undo_tries: _,
             undo_failed: _,
             killed: _,
+            anew: _,
             kill_actions: _,
             kill_tries: _,
             kill_failed: _,
@@ -154,6 +156,7 @@ impl Lives {
         *hold = Stopwatch::of_parts(c.hold_at.maybe(), c.flags & 1 != 0, c.hold.get());
         *within = Stopwatch::of_parts(c.within_at.maybe(), c.flags & 2 != 0, c.within.get());
         *elapsed = Stopwatch::of_parts(c.elapsed_at.maybe(), c.flags & 4 != 0, c.elapsed.get());
+        *observed = Stopwatch::of_parts(c.observed_at.maybe(), c.flags & 128 != 0, c.observed.get());
         *within_fired = c.flags & 16 != 0;
         *no_data_fired = c.flags & 32 != 0;
         *goes_on = c.flags & 64 != 0;
@@ -255,9 +258,18 @@ impl Lives {
         let (hold_at, hold_runs, hold) = s.hold.parts();
         let (within_at, within_runs, within) = s.within.parts();
         let (elapsed_at, elapsed_runs, elapsed) = s.elapsed.parts();
+        let (observed_at, observed_runs, observed) = s.observed.parts();
         let target = &s.target;
-        let flags =
-            [hold_runs, within_runs, elapsed_runs, target.lowers, s.within_fired, s.no_data_fired, target.goes_on];
+        let flags = [
+            hold_runs,
+            within_runs,
+            elapsed_runs,
+            target.lowers,
+            s.within_fired,
+            s.no_data_fired,
+            target.goes_on,
+            observed_runs,
+        ];
         let mut promote = u32::try_from(s.promote.len()).ok()? << 28;
         for (k, t) in s.promote.iter().enumerate() {
             promote |= u32::from(bits(Some(*t))) << (2 * k);
@@ -282,6 +294,8 @@ impl Lives {
             within: I48::of(within)?,
             elapsed_at: I48::or_none(elapsed_at)?,
             elapsed: I48::of(elapsed)?,
+            observed_at: I48::or_none(observed_at)?,
+            observed: I48::of(observed)?,
             promote: U32::of(promote),
             next_token: U32::of(s.next_token),
             flags: flags.iter().enumerate().map(|(k, on)| u8::from(*on) << k).sum(),
