@@ -6,7 +6,7 @@ use super::eval::{Check, eval, in_phase, pace};
 use super::explain::{Explanation, guard_reports, input_reports};
 use super::guards::{check_guards, condition_warming, restart};
 use super::irreversible;
-use super::kill::{Thrown, kill};
+use super::kill::{Thrown, kill, run_next};
 use super::monitor::{Pace, Stopwatch};
 use super::past;
 use super::planted::planted;
@@ -284,7 +284,11 @@ fn decide(plan: &Plan, state: &mut State, at: Time, wishes: Vec<Wish>, live: boo
             // never instead of a rollback: inert where it does not lead back
             Wish::Kill(_, Some(to), _) if to >= state.phase => {}
             Wish::Kill(switch, to, why) => {
-                kill_to = if kills.is_empty() { to } else { kill_to.min(to) };
+                if irreversible::crosses(plan, state, to) {
+                    stands = stands.or(Some(why.clone()));
+                } else {
+                    kill_to = Some(kill_to.map_or(to, |other: Option<PhaseId>| other.min(to)));
+                }
                 kills.push(Thrown::by_guard(switch, why));
             }
             // inert unless it leads back
@@ -304,10 +308,10 @@ fn decide(plan: &Plan, state: &mut State, at: Time, wishes: Vec<Wish>, live: boo
     }
     if !kills.is_empty() {
         // of all rollbacks of this check, with a switch or without, the earliest target
-        let to = back.map_or(kill_to, |(to, _)| to.min(kill_to));
-        let led_back = !irreversible::crosses(plan, state, to);
-        kill(plan, state, at, kills, to, Verdict::RolledBack, out);
-        if let (true, Some(why)) = (led_back, stands) {
+        let to = back.map(|(to, _)| to).into_iter().chain(kill_to).min();
+        kill(plan, state, at, kills, to.flatten(), Verdict::RolledBack, out);
+        // where none of them leads back the kill itself says so
+        if let (Some(_), Some(why)) = (to, stands) {
             irreversible::stand(plan, state, at, why, out);
         }
         return true;
@@ -325,6 +329,8 @@ fn decide(plan: &Plan, state: &mut State, at: Time, wishes: Vec<Wish>, live: boo
     let stood = stands.is_some();
     if let Some(why) = stands {
         irreversible::stand(plan, state, at, why, out);
+        // a switch whose settings are not read back runs its actions all the same
+        run_next(plan, state, at, out);
     }
     if let Some(why) = halt.or(pause) {
         latch_pause(plan, state, at, why, out);

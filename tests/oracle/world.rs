@@ -430,10 +430,21 @@ impl<'p> World<'p> {
             } else {
                 self.happened.insert(Fault::Drift);
                 self.ports[i] = match self.plan.ports[i].kind {
-                    PortKind::Traffic | PortKind::RatioFlag(_) => Setting::Share(0.42),
+                    PortKind::Traffic | PortKind::RatioFlag(_) => Setting::Share(self.dice.one(&[0.42, 0.001])),
                     PortKind::BoolFlag => Setting::Bool(self.dice.percent(50)),
-                    PortKind::CountFlag(_) => Setting::Count(2),
+                    PortKind::CountFlag(_) => Setting::Count(self.dice.one(&[2, 0])),
                 };
+                ports[i] = Some(self.ports[i]);
+            }
+        }
+        if self.dice.percent(self.faults / 4) {
+            // somebody changes all of them at once
+            for i in 0..ports.len() {
+                if self.plan.ports[i].kind == PortKind::BoolFlag {
+                    self.ports[i] = Setting::Bool(self.dice.percent(50));
+                } else if self.plan.ports[i].kind == PortKind::Traffic {
+                    self.ports[i] = Setting::Share(self.dice.one(&[0.0, 0.995]));
+                }
                 ports[i] = Some(self.ports[i]);
             }
         }

@@ -63,6 +63,9 @@ fn head(dice: &mut Dice, out: &mut String) {
     if dice.percent(12) {
         let _ = writeln!(out, "  advance when {}", conditions::gate(dice));
     }
+    if dice.percent(35) {
+        let _ = writeln!(out, "  drift {}", dice.one(&["correct", "correct", "tell", "pause"]));
+    }
     if dice.percent(70) {
         let tolerate = dice.one(&[
             "",

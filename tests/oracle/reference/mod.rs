@@ -7,6 +7,7 @@ mod back;
 mod condition;
 mod course;
 mod guard;
+mod stand;
 mod temporal;
 mod told;
 mod truth;
@@ -162,6 +163,10 @@ pub struct Reference<'p> {
     kill_tries: usize,
     approvals: Vec<Approval>,
     drifted: Vec<PortId>,
+    /// Every drift that `drift correct` has set again or will.
+    corrected: Vec<(PortId, Time)>,
+    /// The request of which was said that it is not read back, behind a point of no return.
+    stuck: Option<u32>,
     slow_told: bool,
     did: Vec<Did>,
 }
@@ -207,6 +212,8 @@ impl<'p> Reference<'p> {
             kill_tries: 0,
             approvals: Vec::new(),
             drifted: Vec::new(),
+            corrected: Vec::new(),
+            stuck: None,
             slow_told: false,
             did: Vec::new(),
         }
@@ -453,7 +460,7 @@ impl<'p> Reference<'p> {
             if !rolling && at - seen > 2 * self.plan.check_every {
                 self.asked.requested += at - seen;
             }
-            self.apply();
+            self.apply_again();
         }
         for r in std::mem::take(&mut self.running) {
             let awaited = match r.cause {
