@@ -7,6 +7,9 @@ use canary::plan::{
     Answer, Ask, Bucket, GroupId, Missing, Plan, Population, PortId, PortKind, Reading, Setting, SwitchId, Time,
 };
 
+#[path = "fleet/life.rs"]
+mod life;
+
 /// What reaches the engine, with everything that it needs.
 #[derive(Debug, Clone)]
 pub enum Event {

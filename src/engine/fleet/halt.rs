@@ -8,8 +8,16 @@ use crate::engine::step::{Effect, Input};
 use crate::plan::Time;
 use std::ops::Range;
 
-/// A life that went on at this check: what it wanted done, and as it was before.
-pub(super) type WentOn = (SliceId, Range<usize>, State);
+/// A life that went on at this check.
+pub(super) struct WentOn {
+    pub slice: SliceId,
+    /// What it wanted done.
+    pub wanted: Range<usize>,
+    /// As it was before.
+    pub before: State,
+    /// By limited reaction: how often it ran.
+    pub ran: Vec<usize>,
+}
 
 impl Step<'_, '_> {
     /// Pauses every life but the one that halts, if one does. What went on at this very check has not: a halt comes before any
@@ -19,10 +27,17 @@ impl Step<'_, '_> {
         let name = self.fleet.name(by);
         let mut why = explanation;
         why.summary = format!("halted by {name}: {}", why.summary);
-        for (slice, range, mut before) in went_on.into_iter().rev() {
+        for WentOn { slice, wanted, mut before, ran } in went_on.into_iter().rev() {
             self.fleet.lives.store(slice.index(), &mut before);
-            let behind = self.out.split_off(range.end);
-            self.out.truncate(range.start);
+            let behind = self.out.split_off(wanted.end);
+            self.out.truncate(wanted.start);
+            for (i, ran) in self.desk.limited.iter().zip(ran) {
+                let Some(r) = self.fleet.reactions.get_mut(*i) else { continue };
+                // what was not run does not count
+                for _ in 0..ran {
+                    r.runs.iter().rposition(|t| *t == at).map(|k| r.runs.remove(k));
+                }
+            }
             self.feed(slice, at, Input::Halted { at, explanation: &why });
             self.check(slice, at, live);
             self.out.extend(behind);

@@ -2,12 +2,14 @@
 
 mod conditions;
 mod phases;
+mod sliced;
 
 use super::dice::Dice;
 use canary::check;
 use canary::plan::Plan;
 use canary::syntax::{self, source::SourceMap};
 use conditions::healthy;
+pub use sliced::sliced;
 use std::fmt::Write as _;
 
 const PRELUDE: &str = include_str!("prelude.canary");

@@ -7,6 +7,7 @@ mod back;
 mod condition;
 mod course;
 mod guard;
+pub mod joined;
 mod stand;
 mod temporal;
 mod told;
@@ -116,6 +117,7 @@ enum StepRun {
     Failed,
 }
 
+#[derive(Clone)]
 pub struct Reference<'p> {
     plan: &'p Plan,
     pub stage: Stage,
@@ -146,6 +148,12 @@ pub struct Reference<'p> {
     /// By sum: what each check added, and from which check on it counts.
     increments: Vec<Vec<Option<f64>>>,
     counted_from: Vec<usize>,
+    /// By sum: at which check the question for all slices had gone on without this one.
+    short: Vec<Option<usize>>,
+    /// By input: the last check that had an answer.
+    pub answered: Vec<Option<Time>>,
+    /// One of several slices: the run's first check.
+    clock: Option<Time>,
     /// By value over time: what its operand was at each check.
     windows: Vec<window::Log>,
     /// Whether a guard that counts was blind, at each check.
@@ -198,6 +206,9 @@ impl<'p> Reference<'p> {
             operands: vec![Vec::new(); plan.program.monitors as usize],
             increments: vec![Vec::new(); plan.program.accumulators as usize],
             counted_from: vec![0; plan.program.accumulators as usize],
+            short: vec![None; plan.program.accumulators as usize],
+            answered: vec![None; plan.inputs.len()],
+            clock: None,
             windows: vec![Vec::new(); plan.program.pasts as usize],
             blind: Vec::new(),
             no_data_fired: false,
@@ -311,6 +322,12 @@ impl<'p> Reference<'p> {
 
     /// Writes down what every sum gets at a check.
     fn count(&mut self, look: Look<'_>) {
+        for i in 0..self.plan.inputs.len() {
+            let of_now = self.plan.inputs[i].population != canary::plan::Population::Before;
+            if of_now && self.reading(look, canary::plan::InputId::at(i)).is_ok() {
+                self.answered[i] = Some(look.at);
+            }
+        }
         for node in &self.plan.program.nodes {
             if let canary::plan::Node::Accumulated { input, slot, .. } = *node {
                 let got = match self.reading(look, input) {
