@@ -38,7 +38,7 @@ mod world;
 
 #[cfg(not(feature = "planted"))]
 /// So many pairs where nobody says how many.
-const CASES: u64 = 4_000;
+const CASES: u64 = 3_000;
 
 fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok().map(|n| n.parse().unwrap_or_else(|_| panic!("{name}={n} is no number")))

@@ -442,13 +442,13 @@ impl<'p> World<'p> {
         }
         if self.dice.percent(self.faults / 4) {
             // somebody changes all of them at once
-            for i in 0..ports.len() {
+            for (i, read) in ports.iter_mut().enumerate() {
                 if self.plan.ports[i].kind == PortKind::BoolFlag {
                     self.ports[i] = Setting::Bool(self.dice.percent(50));
                 } else if self.plan.ports[i].kind == PortKind::Traffic {
                     self.ports[i] = Setting::Share(self.dice.one(&[0.0, 0.995]));
                 }
-                ports[i] = Some(self.ports[i]);
+                *read = Some(self.ports[i]);
             }
         }
         let ports_epoch = if self.dice.percent(1) { self.verified.saturating_sub(1) } else { self.verified };
