@@ -109,6 +109,8 @@ pub(super) fn correct(
     let asked: Vec<(PortId, Setting)> = settings.iter().copied().filter(|(p, _)| !left(*p)).collect();
     request(state, at, settings, lowers);
     state.target.goes_on = true;
+    // still as somebody has set them: neither told anew, nor raised by a runner that asks again for what is not read back
+    state.drifted.extend(off.iter().map(|(port, _)| *port).filter(|port| left(*port)));
     let epoch = state.target.epoch;
     out.push(Effect::record(Record::SetAgain { settings: named(plan, &asked), epoch }));
     out.push(Effect::Apply { epoch, settings: asked, lowers });

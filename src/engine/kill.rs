@@ -128,9 +128,11 @@ pub(super) fn kill(
     if told.len() > 1 {
         why.summary = told.join("; ");
     }
-    let anew = !matches!(state.stage, Stage::RollingBack(_));
+    let stays = irreversible::crosses(plan, state, to);
+    // a rollback that begins cancels them itself
+    let anew = !stays && !matches!(state.stage, Stage::RollingBack(_));
     match to {
-        _ if irreversible::crosses(plan, state, to) => {
+        _ if stays => {
             // what the switches set is set; nothing else is taken back across the point
             let mut settings = state.target.settings.clone();
             under_switches(plan, state, &mut settings);
@@ -160,8 +162,8 @@ pub(super) fn run_next(plan: &Plan, state: &mut State, at: Time, out: &mut Vec<E
     }
     let Some(action) = state.kill_actions.first().copied() else { return false };
     // behind a point of no return what cannot be read back stays as it is, and is told once
-    let stuck = state.stuck == Some(state.target.epoch);
-    if state.target.verified.is_some() || state.slow_told || stuck {
+    let slow = state.slow_told || state.stuck == Some(state.target.epoch);
+    if state.target.verified.is_some() || slow {
         run(plan, state, at, action, RunCause::Kill, out);
         state.undo_ran = true;
     }

@@ -128,7 +128,9 @@ pub(super) fn recovered(plan: &Plan, state: &mut State, at: Time, out: &mut Vec<
         if matches!(state.stage, Stage::Phase(_)) && pace(plan, Owner::Rollout).is_gap(at - seen) {
             state.target.requested += at - seen;
         }
-        out.push(Effect::Apply { epoch: state.target.epoch, settings: state.target.settings.clone(), lowers });
+        // what `drift correct` leaves as it is until the rest is lowered is left so
+        let asked = state.target.settings.iter().copied().filter(|(port, _)| !state.drifted.contains(port));
+        out.push(Effect::Apply { epoch: state.target.epoch, settings: asked.collect(), lowers });
     }
     let mut kept = Vec::new();
     for r in std::mem::take(&mut state.running) {

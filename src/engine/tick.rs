@@ -6,7 +6,7 @@ use super::eval::{Check, eval, in_phase, pace};
 use super::explain::{Explanation, guard_reports, input_reports};
 use super::guards::{check_guards, condition_warming, restart};
 use super::irreversible;
-use super::kill::{self, Thrown, kill};
+use super::kill::{Thrown, kill, run_next};
 use super::monitor::{Pace, Stopwatch};
 use super::past;
 use super::planted::planted;
@@ -99,9 +99,6 @@ pub(super) fn tick(
     promote_conditions(check, state);
     reactions::snapshots(check, state, out);
     let acted = decide(plan, state, at, wishes, live, out);
-    if state.stuck == Some(state.target.epoch) {
-        kill::run_next(plan, state, at, out);
-    }
     if !acted {
         let as_asked = as_asked(state, ports, ports_epoch);
         advance(plan, state, at, live, as_asked, out);
@@ -281,7 +278,7 @@ fn decide(plan: &Plan, state: &mut State, at: Time, wishes: Vec<Wish>, live: boo
     let mut kills = Vec::new();
     // where the switches lead back to, of those targets that no point of no return lies in front of
     let mut kill_to: Option<Option<PhaseId>> = None;
-    let (mut stands, mut kill_stands, mut off) = (None, None, None);
+    let (mut stands, mut off) = (None, None);
     for wish in wishes {
         match wish {
             Wish::Tell(happening, text) => reactions::happened(plan, state, at, happening, &text, "", out),
@@ -291,9 +288,9 @@ fn decide(plan: &Plan, state: &mut State, at: Time, wishes: Vec<Wish>, live: boo
             Wish::Kill(_, Some(to), _) if to >= state.phase => {}
             Wish::Kill(switch, to, why) => {
                 if irreversible::crosses(plan, state, to) {
-                    kill_stands = kill_stands.or(Some(why.clone()));
+                    stands = stands.or(Some(why.clone()));
                 } else {
-                    kill_to = Some(kill_to.map_or(to, |earlier| earlier.min(to)));
+                    kill_to = Some(kill_to.map_or(to, |other: Option<PhaseId>| other.min(to)));
                 }
                 kills.push(Thrown::by_guard(switch, why));
             }
@@ -313,13 +310,11 @@ fn decide(plan: &Plan, state: &mut State, at: Time, wishes: Vec<Wish>, live: boo
         out.push(Effect::Halt { explanation: Box::new(why.clone()) });
     }
     if !kills.is_empty() {
-        // of all rollbacks of this check that may be, with a switch or without, the earliest target; where none may be, everything
-        // is asked for, and refused by the point of no return
-        let back = back.map(|(to, _)| to);
-        let led_back = back.is_some() || kill_to.is_some();
-        let to = back.into_iter().chain(kill_to).min().flatten();
-        kill(plan, state, at, kills, to, Verdict::RolledBack, out);
-        if led_back && let Some(why) = stands.or(kill_stands) {
+        // of all rollbacks of this check, with a switch or without, the earliest target
+        let to = back.map(|(to, _)| to).into_iter().chain(kill_to).min();
+        kill(plan, state, at, kills, to.flatten(), Verdict::RolledBack, out);
+        // where none of them leads back the kill itself says so
+        if let (Some(_), Some(why)) = (to, stands) {
             irreversible::stand(plan, state, at, why, out);
         }
         return true;
@@ -337,6 +332,8 @@ fn decide(plan: &Plan, state: &mut State, at: Time, wishes: Vec<Wish>, live: boo
     let stood = stands.is_some();
     if let Some(why) = stands {
         irreversible::stand(plan, state, at, why, out);
+        // a switch whose settings are not read back runs its actions all the same
+        run_next(plan, state, at, out);
     }
     if let Some(why) = halt.or(pause) {
         latch_pause(plan, state, at, why, out);

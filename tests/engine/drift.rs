@@ -121,3 +121,20 @@ fn it_never_sets_more_than_a_ramp_has_reached() {
     assert_eq!(run.requests(&plan(body))[..3], ["0s checkout 5%", "2m15s checkout 20%", "3m checkout 20%"]);
     assert_eq!(run.state.verdict(), Some(Verdict::Promoted), "{:#?}", run.course);
 }
+
+#[test]
+fn a_runner_that_asks_again_for_a_lowering_raises_nothing_with_it() {
+    let run = World::of(&body("correct"))
+        .stored()
+        .drifts("checkout", Setting::Share(0.5), "3m")
+        .drifts("cache", Setting::Bool(false), "3m")
+        .withholds("3m", "3m20s")
+        .stops("3m5s", "4m", false)
+        .run("1h");
+    assert_eq!(
+        run.requests(&plan(&body("correct")))[1..],
+        ["3m checkout 20%", "3m46s checkout 20%", "4m cache on, checkout 20%"],
+        "{:#?}",
+        run.course
+    );
+}

@@ -1,7 +1,7 @@
 //! `irreversible "why"` (SYNTAX §11.13): from the moment the phase's settings are asked for no rollback leads back across it.
 
 use super::world::{Ends, Failed, Is, Run, World, plan_with};
-use canary::engine::{Operator, RunCause, Stage, Verdict};
+use canary::engine::{Effect, Operator, RunCause, Stage, Verdict};
 use canary::plan::{PhaseId, Plan, Setting, SwitchId};
 
 const BODY: &str = "guard load: load < 5 else rollback
@@ -133,28 +133,46 @@ fn a_stop_behind_it_goes_on_with_the_same_settings() {
 }
 
 #[test]
-fn a_rollback_that_may_be_is_done_beside_a_kill_that_may_not_lead_back() {
+fn a_kill_that_may_not_lead_back_takes_no_rollback_with_it_that_may() {
     let body = BODY.replace(
         "guard load: load < 5 else rollback",
-        "guard load: load < 5 else rollback, kill stop\n guard queue: queue < 5 from three else rollback to two",
+        "guard load: load < 5 from three else rollback to one, kill stop\n guard queue: queue < 5 from three else rollback to two",
     );
-    let run = world(&body)
-        .original("workers", Setting::Count(2))
-        .during("load", "13m", "14m", Is(9.0))
-        .during("queue", "13m", "14m", Is(9.0))
-        .run("20m");
-    assert!(run.course.iter().any(|l| l == "13m rollback to two because load"), "{:#?}", run.course);
-    assert!(run.course.iter().any(|l| l == "13m not rolled back: load"), "{:#?}", run.course);
-    assert_eq!(run.ports[0], Some(Setting::Share(0.5)));
+    let run = world(&body).during("load", "13m", "14m", Is(9.0)).during("queue", "13m", "14m", Is(9.0)).run("13m10s");
+    assert_eq!(
+        run.course[3..],
+        [
+            "13m killed stop by load",
+            "13m rollback to two because load",
+            "13m not rolled back: load",
+            "13m paused because load"
+        ]
+    );
 }
 
 #[test]
-fn a_switch_runs_its_actions_also_where_what_it_sets_cannot_be_read_back() {
+fn a_kill_whose_settings_are_not_read_back_runs_its_actions_all_the_same() {
     let p = plan_of(BODY);
     let run = World::of_plan(p.clone())
         .original("workers", Setting::Count(2))
         .operator(Operator::Kill(SwitchId(0)), "3m")
-        .withholds("3m", "1h")
-        .run("10m");
-    assert_eq!(run.runs(&p, "revert", RunCause::Kill), 1, "{:#?}", run.course);
+        .withholds("2m50s", "50m")
+        .run("30m");
+    assert_eq!(run.course.last().unwrap(), "4m ran revert", "{:#?}", run.course);
+}
+
+#[test]
+fn a_kill_behind_it_ends_the_undoing_of_what_it_runs() {
+    let body = BODY
+        .replace("load < 5 else rollback", "load < 5 from three else rollback to two")
+        .replace("100%  hold 10m", "100%  run migrate  hold 10m");
+    let p = plan_with("killswitch stop { flag workers = 0   run migrate }", &body);
+    let run = World::of_plan(p.clone())
+        .original("workers", Setting::Count(2))
+        .during("load", "13m", "14m", Is(9.0))
+        .action("revert", "0s", "", Ends::Never)
+        .operator(Operator::Kill(SwitchId(0)), "13m30s")
+        .run("20m");
+    assert!(run.effects.iter().any(|(_, e)| *e == Effect::CancelRuns), "{:#?}", run.course);
+    assert_eq!(run.runs(&p, "migrate", RunCause::Kill), 1);
 }

@@ -237,3 +237,40 @@ fn a_switch_takes_back_a_slice_that_is_done_and_the_run_ends_once_more() {
     assert_eq!((w.at("a/low"), w.at("b/low"), w.at("c/low")), ("killed".into(), "killed".into(), "killed".into()));
     assert_eq!((lowered(&w, "a/low"), lowered(&w, "b/low")), (4, 2), "killing again sets again");
 }
+
+#[test]
+fn a_life_that_ends_between_two_checks_takes_the_snapshots_that_are_still_to_come_and_no_others() {
+    let plan = plan(&format!("check every 1m  guard busy: load < 5 else pause  {PHASES}  at 6m: snapshot"));
+    let early = |until: i64, stored: bool| {
+        let mut w = World::new(&plan, &["a/low"], fine);
+        w.to(until);
+        if stored {
+            w.fleet = serde_json::from_str(&serde_json::to_string(&w.fleet).unwrap()).unwrap();
+        }
+        w.say(&["a/low"], Operator::Abort);
+        w.to(HOUR);
+        assert_eq!(w.at("a/low"), "aborted");
+        w.records("snapshot")
+    };
+    for stored in [false, true] {
+        assert_eq!(early(3 * MINUTE, stored), ["4m a/low"], "stored {stored}");
+        assert_eq!(early(6 * MINUTE, stored), ["6m a/low"], "stored {stored}");
+    }
+}
+
+#[test]
+fn what_a_halt_takes_back_does_not_count_for_a_limit() {
+    let plan = plan(&format!(
+        "check every 1m  guard busy: load < 5 else halt  {PHASES}  on promote: run smoke limit 1 per 1h"
+    ));
+    let busy = |s: &str, _: &str, at: i64| Some(if s == "b/low" && at == 11 * MINUTE { 9.0 } else { 1.0 });
+    let mut w = World::new(&plan, &["a/low", "b/low"], busy);
+    w.to(15 * MINUTE);
+    assert_eq!(w.records("action_started"), Vec::<String>::new());
+    w.say(&[], Operator::Resume);
+    w.to(16 * MINUTE);
+    assert_eq!(
+        (w.records("passed"), w.records("action_started")),
+        (vec![String::from("16m a/low"), String::from("16m b/low")], vec![String::from("16m a/low")])
+    );
+}

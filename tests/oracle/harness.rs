@@ -4,7 +4,7 @@ use super::invariants::Watch;
 use super::run::Pair;
 use super::tally::{Reached, Tally};
 use super::world::{Event, World};
-use super::{dice::Dice, generate};
+use super::{dice::Dice, fleet, generate};
 use canary::engine::{State, step};
 use canary::plan::Plan;
 use canary::syntax::format::format;
@@ -148,8 +148,19 @@ pub fn run(first: u64, pairs: u64) -> (Tally, Option<String>) {
     all.into_inner().unwrap()
 }
 
+/// Every so-manieth policy is one of slices.
+const SLICED: u64 = 16;
+
+fn is_sliced(policy: u64) -> bool {
+    policy % SLICED == SLICED - 1
+}
+
+fn text_of(policy: u64) -> String {
+    if is_sliced(policy) { generate::sliced(policy) } else { generate::text(policy) }
+}
+
 fn one_policy(policy: u64, tally: &mut Tally) -> Result<(), String> {
-    let text = generate::text(policy);
+    let text = text_of(policy);
     let plan = generate::compile(&text).map_err(|e| format!("policy {policy} is not valid: {e}"))?;
     let formatted = format(FileId(0), &text).map_err(|e| format!("policy {policy} cannot be formatted: {e:?}"))?;
     let again = format(FileId(0), &formatted).map_err(|e| format!("policy {policy} cannot be formatted: {e:?}"))?;
@@ -157,7 +168,12 @@ fn one_policy(policy: u64, tally: &mut Tally) -> Result<(), String> {
         return Err(format!("policy {policy} is not what it was once it is formatted:\n{formatted}"));
     }
     for trace in 0..TRACES {
-        match pair(&plan, policy * TRACES + trace) {
+        let number = policy * TRACES + trace;
+        if is_sliced(policy) {
+            tally.add(fleet::pair(&plan, number).map_err(|f| fleet::report(&text, &plan, number, f))?);
+            continue;
+        }
+        match pair(&plan, number) {
             Ok(reached) => tally.add(reached),
             Err(failure) => return Err(report(&text, &plan, failure)),
         }
@@ -167,7 +183,10 @@ fn one_policy(policy: u64, tally: &mut Tally) -> Result<(), String> {
 
 /// One pair by its number: what is wrong with it.
 pub fn replay(number: u64) -> Option<String> {
-    let text = generate::text(number / TRACES);
+    let text = text_of(number / TRACES);
     let plan = generate::compile(&text).unwrap_or_else(|e| panic!("{e}"));
+    if is_sliced(number / TRACES) {
+        return fleet::pair(&plan, number).err().map(|f| fleet::report(&text, &plan, number, f));
+    }
     pair(&plan, number).err().map(|f| report(&text, &plan, f))
 }

@@ -21,6 +21,8 @@ pub struct Watch<'p> {
     /// Live checks since the phase was entered and its settings were read back.
     live: Vec<Time>,
     over: bool,
+    /// The last point of no return that was passed.
+    point: Option<usize>,
     /// The phase was entered in the step under way, and by which request.
     entering: bool,
     entered_by: u32,
@@ -48,6 +50,7 @@ impl<'p> Watch<'p> {
             verified: None,
             live: Vec::new(),
             over: false,
+            point: None,
             entering: false,
             entered_by: 0,
         }
@@ -110,16 +113,25 @@ impl<'p> Watch<'p> {
                     return Err(format!("from phase {} to phase {to}", self.phase));
                 }
                 (self.phase, self.entering) = (to, true);
+                if self.plan.phases[to].irreversible.is_some() {
+                    self.point = self.point.max(Some(to));
+                }
                 self.live.clear();
             }
             Record::Rollback { to: Some(p), .. } => {
                 let to = index(p);
+                if self.point.is_some_and(|point| to < point) {
+                    return Err(format!("back to phase {to} across a point of no return"));
+                }
                 if to >= self.phase {
                     return Err(format!("a rollback from phase {} to phase {to}", self.phase));
                 }
                 (self.phase, self.entering) = (to, true);
             }
             Record::Rollback { to: None, .. } => {
+                if self.point.is_some() {
+                    return Err(String::from("everything taken back across a point of no return"));
+                }
                 self.final_rollback = true;
                 self.paused = false;
             }

@@ -5,21 +5,18 @@ use super::world::Event;
 use canary::engine::{Effect, Stage, State, Word, step};
 use canary::plan::Plan;
 
-/// The engine's effects in the reference's words.
-fn told(effects: &[Effect]) -> Vec<Did> {
-    let one = |e: &Effect| {
-        Some(match e.clone() {
-            Effect::Record(r) if r.kind() == "guard" => return None,
-            Effect::Record(r) => Did::Wrote(r.kind()),
-            Effect::Apply { epoch, settings, lowers } => Did::Apply { epoch, settings, lowers },
-            Effect::Run { token, action, cause } => Did::Run { token, action, cause },
-            Effect::CancelRuns => Did::CancelRuns,
-            Effect::Notify { channels, happening, .. } => Did::Told { channels, happening },
-            Effect::Halt { .. } => Did::Halt,
-            Effect::Finish(v) => Did::Finish(v),
-        })
-    };
-    effects.iter().filter_map(one).collect()
+/// An effect of the engine in the reference's words.
+pub fn of_engine(effect: &Effect) -> Option<Did> {
+    Some(match effect.clone() {
+        Effect::Record(r) if r.kind() == "guard" => return None,
+        Effect::Record(r) => Did::Wrote(r.kind()),
+        Effect::Apply { epoch, settings, lowers } => Did::Apply { epoch, settings, lowers },
+        Effect::Run { token, action, cause } => Did::Run { token, action, cause },
+        Effect::CancelRuns => Did::CancelRuns,
+        Effect::Notify { channels, happening, .. } => Did::Told { channels, happening },
+        Effect::Halt { .. } => Did::Halt,
+        Effect::Finish(v) => Did::Finish(v),
+    })
 }
 
 /// What is compared: acts in their order, notices in theirs, kinds of records as they come.
@@ -86,7 +83,7 @@ impl<'p> Pair<'p> {
             step: s.step,
             paused: s.paused.is_some(),
             words: s.guards.iter().map(|g| (g.active, g.word)).collect(),
-            ..Seen::new(told(&self.effects))
+            ..Seen::new(self.effects.iter().filter_map(of_engine).collect())
         };
         let reference = Seen {
             stage: r.stage,

@@ -6,7 +6,7 @@ use canary::plan::{Consequence, Plan};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Everything that must be reached by at least one pair in a hundred.
-const WANTED: [&str; 65] = [
+const WANTED: [&str; 77] = [
     "word ok",
     "word failing",
     "word breached",
@@ -72,6 +72,18 @@ const WANTED: [&str; 65] = [
     "record waiting",
     "record raised",
     "record promoted",
+    "record set_again",
+    "record not_rolled_back",
+    "fleet",
+    "fleet late",
+    "fleet vanished",
+    "fleet unlisted",
+    "fleet a slice is refused",
+    "fleet a limit or a halt keeps one",
+    "fleet said to all",
+    "fleet said to some",
+    "fleet recovered",
+    "fleet back-filled",
 ];
 
 /// What one pair reached.
@@ -79,7 +91,7 @@ const WANTED: [&str; 65] = [
 pub struct Reached(BTreeSet<String>);
 
 impl Reached {
-    fn note(&mut self, what: String) {
+    pub fn note(&mut self, what: String) {
         self.0.insert(what);
     }
 

@@ -7,6 +7,9 @@ use canary::plan::{
     Answer, Ask, Bucket, GroupId, Missing, Plan, Population, PortId, PortKind, Reading, Setting, SwitchId, Time,
 };
 
+#[path = "fleet/life.rs"]
+mod life;
+
 /// What reaches the engine, with everything that it needs.
 #[derive(Debug, Clone)]
 pub enum Event {
@@ -430,11 +433,22 @@ impl<'p> World<'p> {
             } else {
                 self.happened.insert(Fault::Drift);
                 self.ports[i] = match self.plan.ports[i].kind {
-                    PortKind::Traffic | PortKind::RatioFlag(_) => Setting::Share(0.42),
+                    PortKind::Traffic | PortKind::RatioFlag(_) => Setting::Share(self.dice.one(&[0.42, 0.001])),
                     PortKind::BoolFlag => Setting::Bool(self.dice.percent(50)),
-                    PortKind::CountFlag(_) => Setting::Count(2),
+                    PortKind::CountFlag(_) => Setting::Count(self.dice.one(&[2, 0])),
                 };
                 ports[i] = Some(self.ports[i]);
+            }
+        }
+        if self.dice.percent(self.faults / 4) {
+            // somebody changes all of them at once
+            for (i, read) in ports.iter_mut().enumerate() {
+                if self.plan.ports[i].kind == PortKind::BoolFlag {
+                    self.ports[i] = Setting::Bool(self.dice.percent(50));
+                } else if self.plan.ports[i].kind == PortKind::Traffic {
+                    self.ports[i] = Setting::Share(self.dice.one(&[0.0, 0.995]));
+                }
+                *read = Some(self.ports[i]);
             }
         }
         let ports_epoch = if self.dice.percent(1) { self.verified.saturating_sub(1) } else { self.verified };

@@ -9,6 +9,15 @@ use crate::engine::step::Effect;
 use crate::plan::{Act, ActionId, Millis, PhaseId, Plan, Time, show};
 
 impl Step<'_, '_> {
+    /// Which snapshots are taken already: a life that ends between two checks takes the others early.
+    pub(super) fn know_what_is_due(&mut self) {
+        for (i, told) in &mut self.desk.timed {
+            let snapshot = self.plan.reactions.get(*i).is_some_and(|r| matches!(r.act, Act::Snapshot));
+            let taken = self.fleet.reactions.get(*i).map_or(0, |r| r.due);
+            *told = if snapshot { taken } else { i64::MAX };
+        }
+    }
+
     /// What comes due at a check. A snapshot is one of every life, which is told so; the others are returned.
     pub(super) fn clock(&mut self, at: Time, live: bool) -> bool {
         let (Some(started), false) = (self.fleet.started, self.fleet.last.is_none()) else { return false };

@@ -8,8 +8,16 @@ use crate::engine::step::{Effect, Input};
 use crate::plan::Time;
 use std::ops::Range;
 
-/// A life that went on at this check: what it wanted done, and as it was before.
-pub(super) type WentOn = (SliceId, Range<usize>, State);
+/// A life that went on at this check.
+pub(super) struct WentOn {
+    pub slice: SliceId,
+    /// What it wanted done.
+    pub wanted: Range<usize>,
+    /// As it was before.
+    pub before: State,
+    /// By limited reaction: how often it ran.
+    pub ran: Vec<usize>,
+}
 
 impl Step<'_, '_> {
     /// Pauses every life but the one that halts, if one does. What went on at this very check has not: a halt comes before any
@@ -19,14 +27,21 @@ impl Step<'_, '_> {
         let name = self.fleet.name(by);
         let mut why = explanation;
         why.summary = format!("halted by {name}: {}", why.summary);
-        let mut place = went_on.first().map_or(self.out.len(), |(_, range, _)| range.start);
+        let mut place = went_on.first().map_or(self.out.len(), |w| w.wanted.start);
         let mut told = self.out.split_off(place).into_iter();
-        for (slice, range, mut before) in went_on {
-            self.out.extend(told.by_ref().take(range.start.saturating_sub(place)));
+        for WentOn { slice, wanted, mut before, ran } in went_on {
+            self.out.extend(told.by_ref().take(wanted.start.saturating_sub(place)));
             // what it wanted done is taken back
-            told.by_ref().take(range.len()).for_each(drop);
-            place = range.end;
+            told.by_ref().take(wanted.len()).for_each(drop);
+            place = wanted.end;
             self.fleet.lives.store(slice.index(), &mut before);
+            for (i, ran) in self.desk.limited.iter().zip(ran) {
+                let Some(r) = self.fleet.reactions.get_mut(*i) else { continue };
+                // what was not run does not count
+                for _ in 0..ran {
+                    r.runs.iter().rposition(|t| *t == at).map(|k| r.runs.remove(k));
+                }
+            }
             self.feed(slice, at, Input::Halted { at, explanation: &why });
             self.check(slice, at, live);
         }

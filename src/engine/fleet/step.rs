@@ -1,6 +1,7 @@
 //! One step of all lives: `(plan, fleet, input) → effects`, each with the slice that it is of.
 
 use super::begin::Begin;
+use super::halt::WentOn;
 use super::keys::SliceId;
 use super::observed::Observed;
 use super::work::Work;
@@ -127,6 +128,7 @@ pub fn fleet_step<'g>(
         _ => None,
     };
     let mut step = Step { plan, fleet, given, desk, observed, out, halt: None };
+    step.know_what_is_due();
     step.take(input);
     let Step { fleet, desk, out, .. } = step;
     fleet.desk.0 = Some(desk);
@@ -181,11 +183,20 @@ impl<'a> Step<'a, '_> {
             let slice = SliceId::at(i);
             if self.desk.halts {
                 self.fleet.lives.copy(i, &mut self.desk.before);
+                self.desk.count_runs(self.fleet, at);
             }
             let from = self.out.len();
             self.check(slice, at, live);
             if self.desk.halts && self.out.get(from..).unwrap_or_default().iter().any(goes_on) {
-                went_on.push((slice, from..self.out.len(), self.desk.before.clone()));
+                let counted = std::mem::take(&mut self.desk.counted);
+                self.desk.count_runs(self.fleet, at);
+                let ran = self.desk.counted.iter().zip(counted).map(|(now, before)| now.saturating_sub(before));
+                went_on.push(WentOn {
+                    slice,
+                    wanted: from..self.out.len(),
+                    before: self.desk.before.clone(),
+                    ran: ran.collect(),
+                });
             }
         }
         self.halt_with(at, live, went_on);

@@ -4,7 +4,7 @@
 use super::Fleet;
 use crate::engine::state::State;
 use crate::engine::step::Effect;
-use crate::plan::{Act, Ask, Consequence, Node, Plan, Trigger, Window};
+use crate::plan::{Act, Ask, Consequence, Node, Plan, Time, Trigger, Window};
 
 /// The desk of a [`Fleet`]; no part of its state.
 #[derive(Debug, Default)]
@@ -39,6 +39,8 @@ pub(super) struct Work {
     pub answered: Vec<usize>,
     /// Reactions whose limit counts over all lives.
     pub limited: Vec<usize>,
+    /// How often each of them has run at this check.
+    pub counted: Vec<usize>,
     /// `every d` and `at …`: the run's, with what a life is told has come due.
     pub timed: Vec<(usize, i64)>,
     /// Whether a rule can halt.
@@ -67,6 +69,7 @@ impl Work {
             sums: sums.collect(),
             answered: Vec::new(),
             limited: limited.map(|(i, _)| i).collect(),
+            counted: Vec::new(),
             timed: timed.map(|(i, _)| (i, i64::MAX)).collect(),
             halts: plan.guards.iter().any(|g| g.otherwise == Consequence::Halt)
                 || plan.no_data.otherwise == Consequence::Halt
@@ -86,6 +89,15 @@ impl Work {
                 life.due = *due;
             }
         }
+    }
+
+    /// Notes how often each limited reaction has run at this check so far.
+    pub fn count_runs(&mut self, fleet: &Fleet, at: Time) {
+        let Self { counted, limited, .. } = self;
+        counted.clear();
+        let runs =
+            limited.iter().map(|i| fleet.reactions.get(*i).map_or(0, |r| r.runs.iter().filter(|t| **t == at).count()));
+        counted.extend(runs);
     }
 
     /// Takes it back.

@@ -2,12 +2,14 @@
 
 mod conditions;
 mod phases;
+mod sliced;
 
 use super::dice::Dice;
 use canary::check;
 use canary::plan::Plan;
 use canary::syntax::{self, source::SourceMap};
 use conditions::healthy;
+pub use sliced::sliced;
 use std::fmt::Write as _;
 
 const PRELUDE: &str = include_str!("prelude.canary");
@@ -62,6 +64,9 @@ fn head(dice: &mut Dice, out: &mut String) {
     }
     if dice.percent(12) {
         let _ = writeln!(out, "  advance when {}", conditions::gate(dice));
+    }
+    if dice.percent(35) {
+        let _ = writeln!(out, "  drift {}", dice.one(&["correct", "correct", "tell", "pause"]));
     }
     if dice.percent(70) {
         let tolerate = dice.one(&[

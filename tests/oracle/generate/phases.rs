@@ -19,6 +19,9 @@ pub fn raised(dice: &mut Dice, phases: usize) -> Vec<i64> {
 
 pub fn phase(dice: &mut Dice, i: usize, phases: usize, raised: &[i64], out: &mut String) {
     let _ = write!(out, "  phase p{i} {{");
+    if dice.percent(8) {
+        out.push_str(" irreversible \"the old schema is gone\" ");
+    }
     let mut settings = Vec::new();
     let before = raised[..i].iter().copied().max().unwrap_or(0).max(0);
     let ramps = raised[i] > before + 3 && dice.percent(20);

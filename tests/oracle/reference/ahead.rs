@@ -7,7 +7,7 @@ use super::{Look, Reference, Wait};
 use canary::engine::Stage;
 use canary::plan::{Happening, PhaseId, PortId, Setting, Step, SwitchId, Time};
 
-fn amount(s: Setting) -> f64 {
+pub fn amount(s: Setting) -> f64 {
     match s {
         Setting::Share(r) => r,
         Setting::Bool(b) => f64::from(u8::from(b)),

@@ -17,7 +17,7 @@ impl Reference<'_> {
     }
 
     /// Traffic first, then flags, the last declared first; what stands later in the list lies over what stands before.
-    fn in_order_of_taking_back(&self, list: Vec<(PortId, Setting)>) -> Vec<(PortId, Setting)> {
+    pub fn in_order_of_taking_back(&self, list: Vec<(PortId, Setting)>) -> Vec<(PortId, Setting)> {
         let mut out = std::collections::BTreeMap::new();
         for (port, setting) in list {
             out.insert((!self.is_traffic(port), std::cmp::Reverse(port)), setting);
@@ -27,6 +27,9 @@ impl Reference<'_> {
 
     /// Everything back to what was read before the first change, and over it what thrown switches set.
     pub fn roll_back(&mut self, at: Time, verdict: Verdict) {
+        if self.crosses(None) {
+            return self.stand(at);
+        }
         let under_way = matches!(self.stage, Stage::RollingBack(_));
         let mut settings = self.originals_of_what_was_set();
         for k in &self.killed {
@@ -53,6 +56,9 @@ impl Reference<'_> {
 
     /// Back to an earlier phase, where the run lives on.
     pub fn roll_back_to(&mut self, at: Time, to: usize) {
+        if self.crosses(Some(PhaseId::at(to))) {
+            return self.stand(at);
+        }
         let mut settings = self.originals_of_what_was_set();
         settings.extend(self.settings_of(to));
         self.approvals.clear();
@@ -151,11 +157,12 @@ impl Reference<'_> {
 
     /// Begins the next action of thrown switches, once their settings are read back or have not been for too long. Whether one
     /// is under way or still to come.
-    fn kill_next(&mut self) -> bool {
+    pub fn kill_next(&mut self) -> bool {
         if self.is_running(RunCause::Kill) || self.kill_actions.is_empty() {
             return self.is_running(RunCause::Kill);
         }
-        if self.asked.verified.is_some() || self.slow_told {
+        let slow = self.slow_told || self.stuck == Some(self.asked.epoch);
+        if self.asked.verified.is_some() || slow {
             self.run(self.kill_actions[0], RunCause::Kill);
             self.undo_ran = true;
         }
@@ -195,11 +202,13 @@ impl Reference<'_> {
             self.kill_actions.extend(actions);
             self.wrote("kill_switch.activated");
         }
+        let crosses = self.crosses(to);
         match to {
+            _ if crosses => self.set_switches_only(at),
             None => self.roll_back(at, verdict),
             Some(to) => self.roll_back_to(at, to.index()),
         }
-        if pointless && (under_way || to.is_some()) {
+        if pointless && (under_way || to.is_some() || crosses) {
             self.did.push(Did::CancelRuns);
         }
         for _ in 0..thrown {

@@ -134,7 +134,10 @@ impl Reference<'_> {
             Node::Healthy => (self.healthy(), NOTHING),
             Node::Approved { group, valid } => {
                 let counts = |a: &super::Approval| {
-                    a.group == group && a.phase == self.phase && valid.is_none_or(|v| look.at - a.at < v)
+                    a.group == group
+                        && a.phase == self.phase
+                        && a.at <= look.at
+                        && valid.is_none_or(|v| look.at - a.at < v)
                 };
                 (Truth::of(self.approvals.iter().any(counts)), NOTHING)
             }
@@ -195,7 +198,8 @@ impl Reference<'_> {
             Some(a.value.is_ok() && self.age(look, s).is_none_or(|age| age <= max_age))
         });
         match &answer.value {
-            Err(Missing::Empty { .. }) => Err(Missing::Empty { others }),
+            // who asked for all slices at once has seen that others have a series
+            Err(Missing::Empty { others: seen }) => Err(Missing::Empty { others: seen.filter(|s| *s).or(others) }),
             Err(why) => Err(why.clone()),
             Ok(_) if self.stale(look, id) => Err(Missing::Stale { age: 0, others }),
             Ok(r) if finite(r) => Ok(r.clone()),
@@ -242,6 +246,7 @@ impl Reference<'_> {
             increments.iter().skip(self.counted_from[slot]).map(|i| i.unwrap_or(0.0)).fold(0.0, |a, b| a + b);
         let known = Number::known(sum * self.plan.inputs[input.index()].scale);
         match (increments.last().copied().flatten(), self.reading(look, input)) {
+            (Some(_), _) | (None, Ok(_)) if self.is_short(slot) => Number { hi: f64::INFINITY, ..known },
             (Some(_), _) => known,
             (None, Err(why)) => Number { hi: f64::INFINITY, why: reason(&why), ..known },
             (None, Ok(_)) => Number { hi: f64::INFINITY, why: BLIND, ..known },

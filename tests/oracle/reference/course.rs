@@ -6,7 +6,7 @@ use super::temporal::Watch;
 use super::truth::Truth::True;
 use super::{Look, Reference, StepRun};
 use canary::engine::{RunCause, Stage, Verdict, Word};
-use canary::plan::{Consequence, Happening, PhaseId, Setting, Step, Time};
+use canary::plan::{Consequence, Drift, Happening, PhaseId, Setting, Step, Time};
 
 impl Reference<'_> {
     /// A check. `read` is what ports were read as, if that was after the request in force was read back.
@@ -27,7 +27,7 @@ impl Reference<'_> {
                 let silent = self.newly_silent(look);
                 self.no_data(look, &mut asks);
                 self.unverified(look.at, &mut asks);
-                let drifts = self.drifts(read, &mut asks);
+                let drifts = self.drifts(read, look.at, &mut asks);
                 let holds = self.promote_conditions(look);
                 self.ask_gate(look);
                 self.snapshots(look.at);
@@ -37,7 +37,7 @@ impl Reference<'_> {
                         self.happened(what, look.at);
                     }
                 }
-                if !self.decide(look.at, asks) {
+                if !self.decide(look.at, live, asks) {
                     self.go_on(look.at, live, read, &holds);
                 }
                 if matches!(self.stage, Stage::Phase(_)) {
@@ -91,19 +91,34 @@ impl Reference<'_> {
 
     /// Ports that are read as something else than asked for, each told once. Those that cannot be read are no drift. Returns how
     /// many notices there are: while a pause is latched already, each is told by itself.
-    fn drifts(&mut self, read: Option<&[Option<Setting>]>, asks: &mut Asks) -> usize {
+    fn drifts(&mut self, read: Option<&[Option<Setting>]>, at: Time, asks: &mut Asks) -> usize {
         let Some(read) = read else { return 0 };
         let mut told = 0;
         for (port, asked) in self.asked.settings.clone() {
             match read[port.index()] {
                 None => {}
                 Some(r) if r.same(asked) => self.drifted.retain(|p| *p != port),
-                Some(_) if self.drifted.contains(&port) => {}
-                Some(_) => {
-                    self.drifted.push(port);
-                    self.wrote("drift");
-                    told += usize::from(self.paused);
-                    asks.pause();
+                Some(r) => {
+                    let anew = !self.drifted.contains(&port);
+                    if anew {
+                        self.drifted.push(port);
+                        self.wrote("drift");
+                    }
+                    match self.plan.drift {
+                        Drift::Pause if anew => {
+                            told += usize::from(self.paused);
+                            asks.pause();
+                        }
+                        Drift::Tell if anew => self.told(Happening::Pause),
+                        Drift::Correct => {
+                            if anew {
+                                self.corrected.push((port, at));
+                                self.tell_correction(port);
+                            }
+                            asks.off(port, super::ahead::amount(r) > super::ahead::amount(asked));
+                        }
+                        Drift::Pause | Drift::Tell => {}
+                    }
                 }
             }
         }

@@ -5,7 +5,7 @@ use super::temporal::Past;
 use super::truth::Truth::{self, False, True, Unknown};
 use super::{Did, Look, Reference};
 use canary::engine::{Verdict, Word};
-use canary::plan::{Consequence, Happening, InputId, Missing, PhaseId, SwitchId, Temporal, Time, Tolerance};
+use canary::plan::{Consequence, Happening, InputId, Missing, PhaseId, PortId, SwitchId, Temporal, Time, Tolerance};
 
 /// What the rules of one check ask for.
 #[derive(Default)]
@@ -13,9 +13,11 @@ pub struct Asks {
     /// Switches, and how far back each leads.
     kills: Vec<(SwitchId, Option<PhaseId>)>,
     /// To a phase, or (none) to the beginning, which is before every phase.
-    rollback: Option<Option<PhaseId>>,
+    rollbacks: Vec<Option<PhaseId>>,
     pause: bool,
     halt: bool,
+    /// What is read as something else and is to be set again: whether as more.
+    off: Vec<(PortId, bool)>,
 }
 
 impl Asks {
@@ -23,8 +25,12 @@ impl Asks {
         self.pause = true;
     }
 
+    pub fn off(&mut self, port: PortId, above: bool) {
+        self.off.push((port, above));
+    }
+
     fn roll_back(&mut self, to: Option<PhaseId>) {
-        self.rollback = Some(self.rollback.map_or(to, |r| r.min(to)));
+        self.rollbacks.push(to);
     }
 }
 
@@ -56,24 +62,42 @@ impl Reference<'_> {
     }
 
     /// One check decides once: kill before rollback before halt and pause. Whether something is taken back.
-    pub fn decide(&mut self, at: Time, asks: Asks) -> bool {
+    pub fn decide(&mut self, at: Time, live: bool, asks: Asks) -> bool {
         // whatever becomes of this life, the others are paused
         if asks.halt {
             self.did.push(Did::Halt);
         }
         // of several the earliest target, with a switch or without
-        let to = asks.rollback.into_iter().chain(asks.kills.iter().map(|k| k.1)).min();
+        let targets: Vec<_> = asks.rollbacks.iter().copied().chain(asks.kills.iter().map(|k| k.1)).collect();
+        // what would lead back across a point of no return is a pause
+        let stands = targets.iter().any(|to| self.crosses(*to));
+        let to = targets.iter().copied().filter(|to| !self.crosses(*to)).min();
         let kills: Vec<SwitchId> = asks.kills.iter().map(|k| k.0).collect();
         match to {
             Some(to) if !kills.is_empty() => self.kill(at, &kills, to, Verdict::RolledBack),
             Some(None) => self.roll_back(at, Verdict::RolledBack),
             Some(Some(to)) => self.roll_back_to(at, to.index()),
+            // what the switches set is set, and that is all
+            None if !kills.is_empty() => {
+                self.kill(at, &kills, None, Verdict::RolledBack);
+                return true;
+            }
             None => {
+                if stands {
+                    self.stand(at);
+                    self.kill_next();
+                }
                 if asks.pause || asks.halt {
                     self.pause(at);
                 }
-                return false;
+                if !asks.off.is_empty() {
+                    self.set_again(&asks.off, live, at);
+                }
+                return stands;
             }
+        }
+        if stands {
+            self.stand(at);
         }
         true
     }
@@ -184,8 +208,12 @@ impl Reference<'_> {
     }
 
     /// Settings that are not read back in time are taken back.
-    pub fn unverified(&self, at: Time, asks: &mut Asks) {
+    pub fn unverified(&mut self, at: Time, asks: &mut Asks) {
         if self.asked.verified.is_none() && self.unverified_for(at) >= self.plan.verify_within {
+            // behind a point of no return it stays as it is: said once
+            if self.crosses(None) && self.stuck.replace(self.asked.epoch) == Some(self.asked.epoch) {
+                return;
+            }
             asks.roll_back(None);
         }
     }

@@ -7,6 +7,8 @@ mod back;
 mod condition;
 mod course;
 mod guard;
+pub mod joined;
+mod stand;
 mod temporal;
 mod told;
 mod truth;
@@ -115,6 +117,7 @@ enum StepRun {
     Failed,
 }
 
+#[derive(Clone)]
 pub struct Reference<'p> {
     plan: &'p Plan,
     pub stage: Stage,
@@ -149,6 +152,12 @@ pub struct Reference<'p> {
     /// By sum: what each check added, and from which check on it counts.
     increments: Vec<Vec<Option<f64>>>,
     counted_from: Vec<usize>,
+    /// By sum: at which check the question for all slices had gone on without this one.
+    short: Vec<Option<usize>>,
+    /// By input: the last check that had an answer.
+    pub answered: Vec<Option<Time>>,
+    /// One of several slices: the run's first check.
+    clock: Option<Time>,
     /// By value over time: what its operand was at each check.
     windows: Vec<window::Log>,
     /// Whether a guard that counts was blind, at each check.
@@ -166,6 +175,10 @@ pub struct Reference<'p> {
     kill_tries: usize,
     approvals: Vec<Approval>,
     drifted: Vec<PortId>,
+    /// Every drift that `drift correct` has set again or will.
+    corrected: Vec<(PortId, Time)>,
+    /// The request of which was said that it is not read back, behind a point of no return.
+    stuck: Option<u32>,
     slow_told: bool,
     did: Vec<Did>,
 }
@@ -199,6 +212,9 @@ impl<'p> Reference<'p> {
             operands: vec![Vec::new(); plan.program.monitors as usize],
             increments: vec![Vec::new(); plan.program.accumulators as usize],
             counted_from: vec![0; plan.program.accumulators as usize],
+            short: vec![None; plan.program.accumulators as usize],
+            answered: vec![None; plan.inputs.len()],
+            clock: None,
             windows: vec![Vec::new(); plan.program.pasts as usize],
             blind: Vec::new(),
             no_data_fired: false,
@@ -213,6 +229,8 @@ impl<'p> Reference<'p> {
             kill_tries: 0,
             approvals: Vec::new(),
             drifted: Vec::new(),
+            corrected: Vec::new(),
+            stuck: None,
             slow_told: false,
             did: Vec::new(),
         }
@@ -311,6 +329,12 @@ impl<'p> Reference<'p> {
 
     /// Writes down what every sum gets at a check.
     fn count(&mut self, look: Look<'_>) {
+        for i in 0..self.plan.inputs.len() {
+            let of_now = self.plan.inputs[i].population != canary::plan::Population::Before;
+            if of_now && self.reading(look, canary::plan::InputId::at(i)).is_ok() {
+                self.answered[i] = Some(look.at);
+            }
+        }
         for node in &self.plan.program.nodes {
             if let canary::plan::Node::Accumulated { input, slot, .. } = *node {
                 let got = match self.reading(look, input) {
@@ -464,7 +488,7 @@ impl<'p> Reference<'p> {
             if !rolling && at - seen > 2 * self.plan.check_every {
                 self.asked.requested += at - seen;
             }
-            self.apply();
+            self.apply_again();
         }
         for r in std::mem::take(&mut self.running) {
             let awaited = match r.cause {

@@ -43,7 +43,7 @@ impl Reference<'_> {
 
     /// How many times of `every` and `at` lie behind.
     fn due(&self, i: usize, at: Time) -> usize {
-        let elapsed = at - self.started;
+        let elapsed = at - self.clock.unwrap_or(self.started);
         match &self.plan.reactions[i].trigger {
             Trigger::Every(d) => usize::try_from(elapsed / d).unwrap(),
             Trigger::At(times) => times.iter().filter(|t| **t <= elapsed).count(),
@@ -72,6 +72,8 @@ impl Reference<'_> {
         for (i, r) in plan.reactions.iter().enumerate() {
             let fires = match &r.trigger {
                 Trigger::On(_) => false,
+                // the run's, not each slice's
+                Trigger::Every(_) | Trigger::At(_) if self.clock.is_some() => false,
                 Trigger::Every(_) | Trigger::At(_) => {
                     let due = self.due(i, look.at);
                     let fires = live && due > self.reacted[i].due;
