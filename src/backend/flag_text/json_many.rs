@@ -1,6 +1,7 @@
 //! Many values of one JSON text found by one reading, and set by a few: what one by one would be quadratic.
 //!
-//! The outcome is that of [`super::edit`] key after key. What this cannot do as well (a key that cannot be read, a place that
+//! The outcome is that of [`super::edit`] key after key, but for blanks beside neighbours that somebody else wrote and that go
+//! together. What this cannot do as well (a key that cannot be read, a place that
 //! cannot be edited) it leaves to that, which tells about it.
 
 use super::super::splice::{Splice, spliced};
