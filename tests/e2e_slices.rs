@@ -192,6 +192,41 @@ fn each_slice_goes_its_own_way() {
         .exits(0)
         .shows("precision_low")
         .shows("precision >= 95%");
+    // what any past check said of it, and of another one at the same time
+    let back = |tenant: &str| {
+        let events = w.history();
+        at(of(&events, tenant, "low").iter().find(|e| e["kind"] == "rollback").unwrap())
+    };
+    let back = back("acme");
+    let asked = |tenant: &str, ms: i64| -> Value {
+        let slice = format!("tenant={tenant},severity=low");
+        let when = format!("{}ms", ms - first);
+        let done = w.work.canary(&["why", "autonomy", "--slice", &slice, "--at", &when, "--format", "json"]).exits(0);
+        serde_json::from_str(&done.out).unwrap()
+    };
+    let precision = |why: &Value| {
+        let guards = why["at"]["guards"].as_array().unwrap();
+        let g = guards.iter().find(|g| g["guard"] == "precision_low").unwrap_or_else(|| panic!("{why}"));
+        (g["word"].clone(), g["reading"]["value"].clone(), g["inputs"][0]["value"].clone())
+    };
+    let before = asked("acme", back - 1000);
+    assert_eq!(precision(&before), (json!("failing"), json!(0.5), json!(0.5)), "{before}");
+    assert_eq!((&before["decision"], &before["at"]["phase"]), (&Value::Null, &json!("canary")));
+    assert_eq!(before["at"]["since_first_check_ms"], back - 1000 - first);
+    assert_eq!(before["at"]["ports"], json!([{ "port": "autonomy", "read": { "bool": true } }]));
+    assert!(before["at"]["open"].to_string().contains("guard precision_low is failing"), "{before}");
+    let input = &before["at"]["guards"].as_array().unwrap().iter().find(|g| g["guard"] == "precision_low").unwrap();
+    assert!(input["inputs"][0]["age"].as_i64().unwrap() < 4000, "{before}");
+    assert!(input["inputs"][0]["query"].as_str().unwrap().contains("decided_by=\"detector\""), "{before}");
+    assert_eq!(asked("acme", back)["decision"], "kill");
+    assert_eq!(precision(&asked("acme", back)).0, "breached");
+    assert_eq!(precision(&asked("gamma", back - 1000)), (json!("ok"), json!(0.99), json!(0.99)), "it is another slice");
+    w.work
+        .canary(&["why", "autonomy", "--slice", "tenant=acme,severity=high", "--at", "0s"])
+        .exits(0)
+        .shows("this slice had not begun by this check")
+        .shows("no phase had been entered");
+
     // latched: it stays in the shadow until a person resets that slice's switch, and no other
     w.show("acme", "low", Some(GOOD));
     w.work

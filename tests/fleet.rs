@@ -14,6 +14,8 @@ mod begin;
 mod columns;
 #[path = "fleet/joined.rs"]
 mod joined;
+#[path = "fleet/kept.rs"]
+mod kept;
 #[path = "fleet/naive.rs"]
 mod naive;
 #[path = "fleet/sums.rs"]

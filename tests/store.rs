@@ -168,6 +168,17 @@ fn what_is_journalled_is_read_back_as_it_was() {
     assert_eq!(f.store.observations(&run, 0, 100).unwrap(), [(4, json!({"x": 4}))]);
     assert_eq!(f.store.verify(&run).unwrap(), before, "pruning leaves the chain alone");
 
+    for at in 5..15 {
+        f.store.append(&run, &[], None, Some((at, &json!({ "x": "y".repeat(100) })))).unwrap();
+    }
+    assert_eq!(f.store.trim_observations(&run, 10_000).unwrap(), 0, "they fit");
+    assert_eq!(f.store.trim_observations(&run, 3 * 108 + 107).unwrap(), 8, "three of 108 bytes fit, four do not");
+    let times: Vec<_> = f.store.observations(&run, 0, 100).unwrap().into_iter().map(|(at, _)| at).collect();
+    assert_eq!(times, [12, 13, 14]);
+    assert_eq!(f.store.trim_observations(&run, 1).unwrap(), 2, "the newest one stays, however large it is");
+    assert_eq!(f.store.last_observation(&run).unwrap().unwrap().0, 14);
+    assert_eq!(f.store.verify(&run).unwrap(), before, "nor does trimming touch it");
+
     // and all of it by another process, later
     let path = f.path.clone();
     drop(f.store);

@@ -77,7 +77,17 @@ impl Kept {
         let check = self.observations.iter().rev().find(|(t, _)| *t <= asked).map(|(t, o)| (*t, o));
         let next = self.observations.iter().find(|(t, _)| *t > asked).map(|(t, _)| *t);
         let ended = verdict.map(|_| self.events.last().unwrap().at);
-        f(&Look { subject: &subject, asked, first: 0, check, next, ended, baseline: &self.run.state.baseline, rule })
+        f(&Look {
+            subject: &subject,
+            asked,
+            first: 0,
+            check,
+            unkept: None,
+            next,
+            ended,
+            baseline: &self.run.state.baseline,
+            rule,
+        })
     }
 
     fn text(&self, at: &str) -> String {

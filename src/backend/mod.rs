@@ -206,6 +206,9 @@ pub trait SharedWrite: Send + Sync {
     /// keep the others exposed, and is the error.
     async fn write(&self, settings: &[(usize, Setting)], lowers: bool) -> Result<(), BackendError>;
 
+    /// For how many slices one write should set members at most, so that it is done within a call's time.
+    fn at_once(&self, lowers: bool) -> usize;
+
     /// Lets what runs read it anew, where that has to be done and was not done since the last write. It may be dropped at any
     /// await for a newer request; then it is done again after that one's write.
     async fn reload(&self) -> Result<(), BackendError>;

@@ -5,13 +5,16 @@ use super::exit::{Status, because};
 use super::runs::{StoreArg, events, find, open, pinned};
 use crate::backend::quoted;
 use crate::engine::{Observation, Record, State};
+use crate::plan::slices::Meant;
 use crate::plan::{Millis, Time, show};
 use crate::report::check_at::{self, Look};
 use crate::report::document::Happened;
 use crate::report::style::Style;
 use crate::report::why::{Subject, json, text};
+use crate::runtime::fleet::{Found, Kept, Noted};
 use crate::store::{Around, Run, Store};
 use chrono::DateTime;
+use serde_json::Value;
 use std::io::IsTerminal;
 
 /// Arguments of `canary why`.
@@ -111,16 +114,17 @@ fn explain(args: &Args) -> Result<(), Status> {
     let (plan, bindings) = pinned(&store, &run)?;
     args.slice.fits(&store, &run)?;
     let mut events = events(&store, &run)?;
+    let mut slice = None;
     if !plan.slices.is_empty() {
         let Some(meant) = &args.slice.slice else { return Err(say_which(&run, &events)) };
         // what concerns all of them concerns this one
         events.retain(|e| e.slice.as_ref().is_none_or(|s| meant.covers(s)));
-        let mut named: Vec<String> = events.iter().filter_map(|e| Some(e.slice.as_ref()?.text())).collect();
-        named.sort();
+        let mut named: Vec<&Meant> = events.iter().filter_map(|e| e.slice.as_ref()).collect();
+        named.sort_by_key(|m| m.text());
         named.dedup();
         match named.len() {
             0 => return Err(because(Status::Wrong, "no such slice was seen in this run")),
-            1 => {}
+            1 => slice = named.first().map(|m| m.values(&plan.slices)),
             n => {
                 return Err(because(
                     Status::Wrong,
@@ -138,7 +142,7 @@ fn explain(args: &Args) -> Result<(), Status> {
         events: &events,
     };
     if let Some(moment) = args.at {
-        return past(args, &store, &run, &subject, moment);
+        return past(args, &store, &run, &subject, slice.as_deref(), moment);
     }
     let style = Style::for_terminal(std::io::stdout().is_terminal());
     match args.format {
@@ -148,8 +152,42 @@ fn explain(args: &Args) -> Result<(), Status> {
     Ok(())
 }
 
+/// What is kept of a check.
+enum Check {
+    /// Everything.
+    Kept(Time, Box<Observation>),
+    /// Nothing, and why.
+    Not(Time, &'static str),
+}
+
+/// What is kept of a check of one slice.
+fn of_slice(body: Value, at: Time, slice: &[String], begun: bool) -> Result<Check, String> {
+    let noted: Noted = serde_json::from_value(body).map_err(|e| e.to_string())?;
+    Ok(match noted.find(slice)? {
+        Found::Kept(o) => Check::Kept(at, o),
+        _ if !begun => Check::Not(at, "this slice had not begun by this check"),
+        Found::NotThere => Check::Not(at, "this slice was over by this check"),
+        Found::LeftOut if noted.left_out_unwell == 0 => Check::Not(
+            at,
+            "what was read of this slice at this check is not kept: there was room only for those that were not ok or of which \
+             something was decided, and some others",
+        ),
+        Found::LeftOut => Check::Not(
+            at,
+            "what was read of this slice at this check is not kept: so many slices were not ok that there was no room for all",
+        ),
+    })
+}
+
 /// What one check of the past said.
-fn past(args: &Args, store: &Store, run: &Run, subject: &Subject<'_>, moment: Moment) -> Result<(), Status> {
+fn past(
+    args: &Args,
+    store: &Store,
+    run: &Run,
+    subject: &Subject<'_>,
+    slice: Option<&[String]>,
+    moment: Moment,
+) -> Result<(), Status> {
     let wrong = |text: &str| because(Status::Wrong, text);
     let failed = |e: &dyn std::fmt::Display| wrong(&format!("run {} cannot be read: {e}", run.id));
     if let Some(rule) = &args.rule
@@ -158,7 +196,17 @@ fn past(args: &Args, store: &Store, run: &Run, subject: &Subject<'_>, moment: Mo
         let known: Vec<&str> = subject.plan.guards.iter().map(|g| g.name.as_str()).collect();
         return Err(wrong(&format!("{} has no guard {rule}, only {}", run.rollout, known.join(", "))));
     }
-    let Some(first) = subject.events.first().map(|e| e.at) else {
+    let state = store.state(&run.id).map_err(|e| failed(&e))?.map(|(_, v)| v);
+    let (first, baseline) = match slice {
+        Some(slice) => {
+            let kept: Option<Kept> = state.and_then(|v| serde_json::from_value(v).ok());
+            let values: Vec<&str> = slice.iter().map(String::as_str).collect();
+            let life = kept.as_ref().and_then(|k| k.fleet.state(k.fleet.slice(&values)?));
+            (kept.map(|k| k.started), life.map(|s| s.baseline))
+        }
+        None => (None, state.and_then(|v| serde_json::from_value::<State>(v).ok()).map(|s| s.baseline)),
+    };
+    let Some(first) = first.or(subject.events.first().map(|e| e.at)) else {
         return Err(wrong(&format!("run {} has not made a check yet", run.id)));
     };
     let asked = match moment {
@@ -175,21 +223,29 @@ fn past(args: &Args, store: &Store, run: &Run, subject: &Subject<'_>, moment: Mo
         return Err(wrong(&text));
     }
     let Around { found, next } = store.observation_at(&run.id, asked).map_err(|e| failed(&e))?;
-    let kept = found
-        .map(|(at, body)| serde_json::from_value::<Observation>(body).map(|o| (at, o)))
+    let begun = |at| subject.events.iter().any(|e| e.slice.is_some() && e.at <= at);
+    let check = found
+        .map(|(at, body)| match slice {
+            Some(slice) => of_slice(body, at, slice, begun(at)),
+            None => serde_json::from_value(body).map(|o| Check::Kept(at, o)).map_err(|e| e.to_string()),
+        })
         .transpose()
         .map_err(|e| wrong(&format!("what was kept of that check cannot be read by this version: {e}")))?;
-    let state = store.state(&run.id).map_err(|e| failed(&e))?;
-    let state: Option<State> = state.and_then(|(_, v)| serde_json::from_value(v).ok());
-    let baseline = state.map(|s| s.baseline).unwrap_or_default();
     let look = Look {
         subject,
         asked,
         first,
-        check: kept.as_ref().map(|(at, o)| (*at, o)),
+        check: match &check {
+            Some(Check::Kept(at, o)) => Some((*at, o)),
+            _ => None,
+        },
+        unkept: match check {
+            Some(Check::Not(at, why)) => Some((at, why)),
+            _ => None,
+        },
         next,
         ended: run.finished,
-        baseline: &baseline,
+        baseline: &baseline.unwrap_or_default(),
         rule: args.rule.as_deref(),
     };
     match args.format {

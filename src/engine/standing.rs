@@ -50,6 +50,12 @@ impl Seen {
             _ => None,
         }
     }
+
+    /// Of a check of a slice: a start, where it had not begun.
+    #[must_use]
+    pub fn of_tick(before: &State, ports: &[Option<Setting>], ports_epoch: u32, live: bool) -> Self {
+        Self { live, as_asked: before.stage != Stage::Idle && as_asked(before, ports, ports_epoch) }
+    }
 }
 
 /// Where a run stood right after a check.

@@ -116,6 +116,13 @@ impl Meant {
         self.0.iter().map(|(n, v)| format!("{n}={}", quoted(v))).collect::<Vec<_>>().join(",")
     }
 
+    /// The values in the order of these dimensions; of one that it does not name, none.
+    #[must_use]
+    pub fn values(&self, dims: &[Slice]) -> Vec<String> {
+        let of = |d: &Slice| self.0.iter().find(|(n, _)| *n == d.name).map(|(_, v)| v.clone());
+        dims.iter().filter_map(of).collect()
+    }
+
     /// Whether a slice is meant.
     #[must_use]
     pub fn is(&self, dims: &[Slice], values: &[String]) -> bool {

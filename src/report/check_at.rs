@@ -20,6 +20,8 @@ pub struct Look<'a> {
     pub first: Time,
     /// The check at or before that moment, and what was kept of it; none when nothing is kept any more.
     pub check: Option<(Time, &'a Observation)>,
+    /// A check of all slices of which nothing of this one is kept, and why.
+    pub unkept: Option<(Time, &'a str)>,
     /// The next check of which anything is kept.
     pub next: Option<Time>,
     /// When the run ended.
@@ -41,7 +43,7 @@ struct Said {
 impl Look<'_> {
     /// The check that is told of; without one, the moment itself.
     fn at(&self) -> Time {
-        self.check.map_or(self.asked, |(at, _)| at)
+        self.check.map(|c| c.0).or(self.unkept.map(|u| u.0)).unwrap_or(self.asked)
     }
 
     fn since_first(&self, at: Time) -> String {
@@ -55,6 +57,9 @@ impl Look<'_> {
     /// What must be said before anything else: that nobody checked at that time, that the run was over, that nothing is kept.
     fn note(&self) -> Option<String> {
         let every = self.subject.plan.check_every;
+        if let Some((_, why)) = self.unkept {
+            return Some(format!("{why}: what follows is the journal's, which keeps every change"));
+        }
         let Some((at, _)) = self.check else {
             return Some(String::from(
                 "what was read at this check is not kept any more: what follows is the journal's, which keeps every change",

@@ -262,6 +262,14 @@ impl Journal {
         result
     }
 
+    /// Keeps what is kept of this run's checks within so many bytes; a store out of reach is left alone.
+    pub fn trim_observations(&self, most: u64) {
+        if self.unborn.is_none() && self.trouble.is_none() {
+            // it is tried again after as many bytes more
+            let _ = self.store.trim_observations(&self.run, most);
+        }
+    }
+
     /// What people have asked for since the last call. A store out of reach has nothing to say.
     pub fn commands(&mut self) -> Vec<Command> {
         let Ok(commands) = self.store.take_commands(&self.run, self.last_command) else { return Vec::new() };

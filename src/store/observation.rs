@@ -107,6 +107,42 @@ impl Store {
         }
     }
 
+    /// Removes the oldest observations of one run, so that those that are left take no more than so many bytes; returns how many
+    /// it removed.
+    pub fn trim_observations(&self, run: &RunId, most: u64) -> Result<usize, StoreError> {
+        let oldest_kept: Option<Time> = self.read(|tx| {
+            // the length stands in front of a value: a body is not read for it
+            let mut stmt =
+                tx.prepare_cached("SELECT at, octet_length(body) FROM observations WHERE run = ?1 ORDER BY at DESC")?;
+            let (mut rows, mut sum, mut kept) = (stmt.query([run.as_str()])?, 0_u64, None);
+            while let Some(row) = rows.next()? {
+                sum = sum.saturating_add(row.get::<_, u32>(1)?.into());
+                if sum > most {
+                    // the newest one stays, however large it is
+                    return Ok(kept.or(Some(row.get(0)?)));
+                }
+                kept = Some(row.get(0)?);
+            }
+            Ok(None)
+        })?;
+        let Some(before) = oldest_kept else { return Ok(0) };
+        let mut trimmed = 0;
+        loop {
+            let removed = self.write(|tx, _| {
+                Ok(tx
+                    .prepare_cached(
+                        "DELETE FROM observations WHERE run = ?1 AND at IN
+                         (SELECT at FROM observations WHERE run = ?1 AND at < ?2 ORDER BY at LIMIT ?3)",
+                    )?
+                    .execute(params![run.as_str(), before, CHUNK / 10])?)
+            })?;
+            if removed == 0 {
+                return Ok(trimmed);
+            }
+            trimmed += removed;
+        }
+    }
+
     fn observation(&self, row: &Row<'_>) -> Result<(Time, Value), Fault> {
         let (at, text): (Time, String) = (row.get(0)?, row.get(1)?);
         let body = serde_json::from_str(&text)

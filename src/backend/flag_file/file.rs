@@ -123,8 +123,9 @@ impl Guarded {
     ) -> Result<bool, BackendError> {
         let target = std::fs::canonicalize(&self.path).map_err(|e| self.failed("cannot read", &self.path, &e))?;
         // a file that cannot be edited is told before a lock file is made beside it
-        let (text, _) = self.load(&target)?;
-        let says_so = edit(&text)? == text;
+        let (before, _) = self.load(&target)?;
+        let mut edited = Some(edit(&before)?);
+        let says_so = edited.as_ref() == Some(&before);
         let _lock = match self.lock(&target, given_up) {
             // where nothing can be written, nothing has to be: a rollback of what could never be raised comes to an end
             Err(e) if says_so && !e.transient => return Ok(false),
@@ -135,7 +136,11 @@ impl Guarded {
                 return Err(BackendError::transient(format!("{}: given up before the change", self.name())));
             }
             let (text, meta) = self.load(&target)?;
-            let new = edit(&text)?;
+            // an edit of thousands of keys takes its time, and is the same of the same text
+            let new = match edited.take().filter(|_| text == before) {
+                Some(new) => new,
+                None => edit(&text)?,
+            };
             if new == text {
                 return Ok(false);
             }

@@ -12,7 +12,7 @@ mod in_use;
 mod reload;
 
 use super::flag::FlagKind;
-use super::flag_text::{Found, Key, spelling};
+use super::flag_text::{Found, Glance, Key, spelling};
 use super::{BackendError, Port, Shared, SharedWrite};
 use crate::plan::Setting;
 use async_trait::async_trait;
@@ -155,11 +155,30 @@ impl SharedWrite for FlagDocument {
             let (text, _) = inner.file.load(inner.file.path())?;
             let all = inner.members.lock().unwrap_or_else(PoisonError::into_inner).clone();
             let gone = || BackendError::permanent("no flag of this file");
-            Ok(wanted.iter().map(|i| inner.setting(&text, all.get(*i).ok_or_else(gone)?)).collect())
+            let members: Vec<Option<&Arc<Member>>> = wanted.iter().map(|i| all.get(*i)).collect();
+            // one reading of the text for all of them, but for what there is something to tell of
+            let seen = inner.glances(&text, &members.iter().copied().flatten().collect::<Vec<_>>());
+            let mut seen = seen.into_iter();
+            let one = |m: Option<&Arc<Member>>| {
+                let m = m.ok_or_else(gone)?;
+                match seen.next().flatten() {
+                    Some((setting, raw)) => Ok(m.note_first(setting, &raw)),
+                    None => inner.setting(&text, m),
+                }
+            };
+            Ok(members.into_iter().map(one).collect())
         });
         match read.await {
             Ok(each) => each,
             Err(e) => members.iter().map(|_| Err(e.clone())).collect(),
+        }
+    }
+
+    fn at_once(&self, lowers: bool) -> usize {
+        match self.inner.format {
+            // what cannot be raised together is tried one by one
+            Format::Json if lowers => 5_000,
+            Format::Json | Format::Yaml | Format::Toml | Format::Env => 250,
         }
     }
 
@@ -276,6 +295,13 @@ impl Port for FlagFile {
 }
 
 impl Member {
+    /// Notes what it is, if that is read for the first time.
+    fn note_first(&self, setting: Setting, raw: &str) -> Setting {
+        let mut first = self.first.lock().unwrap_or_else(PoisonError::into_inner);
+        first.get_or_insert_with(|| (setting, raw.to_owned()));
+        setting
+    }
+
     /// How a setting is written: as it was first read, if it is the same; `None` for absent.
     fn written(&self, format: Format, to: Setting, like: Option<&str>) -> Option<String> {
         let first = self.first.lock().unwrap_or_else(PoisonError::into_inner);
@@ -293,6 +319,9 @@ impl Member {
         first.as_ref().map_or(to == Setting::Absent, |(setting, _)| setting.same(to))
     }
 }
+
+/// A member, and what it is to be.
+type Wanted<'m> = (&'m Arc<Member>, Setting);
 
 impl Inner {
     fn accepts(&self, member: &Member, to: Setting) -> Result<(), BackendError> {
@@ -314,13 +343,8 @@ impl Inner {
     }
 
     fn setting(&self, text: &str, member: &Member) -> Result<Setting, BackendError> {
-        let first = |setting, raw: &str| {
-            let mut first = member.first.lock().unwrap_or_else(PoisonError::into_inner);
-            first.get_or_insert_with(|| (setting, raw.to_owned()));
-        };
         let Some(Found { scalar, what, place }) = self.broken(self.format.find(text, &member.key))? else {
-            first(Setting::Absent, ABSENT);
-            return Ok(Setting::Absent);
+            return Ok(member.note_first(Setting::Absent, ABSENT));
         };
         let read = scalar.and_then(|raw| spelling::read(self.format, member.kind, &raw).map(|s| (s, raw)));
         let Some((setting, raw)) = read else {
@@ -332,21 +356,58 @@ impl Inner {
                 member.key
             )));
         };
-        first(setting, &raw);
-        Ok(setting)
+        Ok(member.note_first(setting, &raw))
+    }
+
+    /// What members are, and how that is written, read at once; none of those that have to be read by themselves.
+    fn glances(&self, text: &str, members: &[&Arc<Member>]) -> Vec<Option<(Setting, String)>> {
+        let keys: Vec<&Key> = members.iter().map(|m| &m.key).collect();
+        let Some(seen) = self.format.glance(text, &keys) else { return vec![None; members.len()] };
+        let read = |(m, at): (&&Arc<Member>, Glance)| match at {
+            Glance::Absent => Some((Setting::Absent, ABSENT.to_owned())),
+            Glance::Scalar(raw) => Some((spelling::read(self.format, m.kind, &raw)?, raw)),
+            Glance::Other => None,
+        };
+        members.iter().zip(seen).map(read).collect()
+    }
+
+    /// The text with keys set at once, those of the settings that are in it, and those that have to be set one by one.
+    fn with_many<'m>(&self, text: &str, settings: &[Wanted<'m>]) -> (String, Vec<Wanted<'m>>, Vec<Wanted<'m>>) {
+        if settings.len() < 2 {
+            return (text.to_owned(), Vec::new(), settings.to_vec());
+        }
+        let members: Vec<&Arc<Member>> = settings.iter().map(|(m, _)| *m).collect();
+        let (mut edits, mut done, mut left) = (Vec::new(), Vec::new(), Vec::new());
+        for ((m, to), seen) in settings.iter().zip(self.glances(text, &members)) {
+            let Some((is, raw)) = seen.filter(|_| self.accepts(m, *to).is_ok()) else {
+                left.push((*m, *to));
+                continue;
+            };
+            m.note_first(is, &raw);
+            if !is.same(*to) {
+                let like = (is != Setting::Absent).then_some(raw.as_str());
+                edits.push((&m.key, m.written(self.format, *to, like)));
+            }
+            done.push((*m, *to));
+        }
+        match self.format.edit_all(text, &edits) {
+            Some(new) => (new, done, left),
+            None => (text.to_owned(), Vec::new(), settings.to_vec()),
+        }
     }
 
     /// Sets several keys in one write; whether the file had to be changed.
     fn change(&self, settings: &[(usize, Setting)], lowers: bool, given_up: &AtomicBool) -> Result<bool, BackendError> {
         let all = self.members.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let ours: Vec<(&Arc<Member>, Setting)> =
-            settings.iter().filter_map(|(index, to)| Some((all.get(*index)?, *to))).collect();
+        let ours: Vec<Wanted<'_>> = settings.iter().filter_map(|(index, to)| Some((all.get(*index)?, *to))).collect();
         let mut troubles = Vec::new();
         let mut set = Vec::new();
         let changed = self.file.change(given_up, |text| {
-            (troubles, set) = (Vec::new(), Vec::new());
-            let mut new = text.to_owned();
-            for (member, to) in &ours {
+            troubles = Vec::new();
+            // key by key, each of a few thousand would read and write the whole text
+            let (mut new, at_once, left) = self.with_many(text, &ours);
+            set = at_once;
+            for (member, to) in &left {
                 match self.accepts(member, *to).and_then(|()| self.with(&new, member, *to)) {
                     Ok(text) => {
                         new = text;

@@ -407,3 +407,33 @@ async fn reads_that_are_given_up_do_not_pile_up() {
     drop(held);
     assert_eq!(p.read().await, Ok(Setting::Bool(false)));
 }
+
+#[tokio::test]
+async fn one_that_cannot_be_read_does_not_keep_the_others() {
+    let before = "{\"bad\": \"on\", \"a\": {\"x\": false}}\n";
+    let f = flags(before);
+    let document = FlagDocument::new(Format::Json, &f.path, None);
+    let keys = ["a/x", "bad", "a/y", "b/x", "b/y"];
+    for key in keys {
+        document.flag(key, FlagKind::Bool, None).unwrap();
+    }
+    let read = document.read(&[0, 1, 2, 9]).await;
+    assert_eq!((&read[0], &read[2]), (&Ok(Setting::Bool(false)), &Ok(Setting::Absent)));
+    assert!(read[1].as_ref().unwrap_err().message.contains("1:9: "), "{:?}", read[1]);
+    assert_eq!(read[3].as_ref().unwrap_err().message, "no flag of this file");
+    let to = |on: bool| -> Vec<(usize, Setting)> { (0..keys.len()).map(|i| (i, Setting::Bool(on))).collect() };
+    // what raises is whole or not at all
+    assert!(document.write(&to(true), false).await.is_err());
+    assert_eq!(f.text(), before);
+    // what lowers is done as far as it can be
+    let e = document.write(&to(false), true).await.unwrap_err();
+    assert!(e.message.contains("1:9: "), "{e:?}");
+    assert_eq!(
+        f.text(),
+        "{\"bad\": \"on\", \"a\": {\"x\": false, \"y\": false}, \"b\": { \"x\": false, \"y\": false }}\n"
+    );
+    let back: Vec<_> =
+        [(2, Setting::Absent), (3, Setting::Absent), (4, Setting::Absent), (0, Setting::Bool(true))].into();
+    document.write(&back, true).await.unwrap();
+    assert_eq!(f.text(), "{\"bad\": \"on\", \"a\": {\"x\": true}}\n");
+}

@@ -7,6 +7,9 @@
 //! inside each brace, while a key put into an empty object that was there stands without (`{"key": value}`): an object that holds
 //! our key alone, with those blanks, goes with it.
 
+#[path = "json_many.rs"]
+pub(super) mod many;
+
 use super::splice::{Splice, place, spliced};
 use super::{Found, Key};
 use jsonc_parser::ast::{Object, ObjectProp, Value};
@@ -57,6 +60,14 @@ struct Doc<'t> {
     root: Object<'t>,
     /// Comments among them.
     tokens: Vec<TokenAndRange<'t>>,
+}
+
+/// How a property is laid out.
+struct Layout {
+    /// What stands before it.
+    blanks: String,
+    /// What stands between its name and its value.
+    colon: &'static str,
 }
 
 /// The way to a key.
@@ -158,11 +169,10 @@ impl<'t> Doc<'t> {
         head.get(kept..).unwrap_or("")
     }
 
-    /// A property at the end of an object, laid out like the one before it.
-    fn addition(&self, object: &Object<'t>, missing: &[String], value: &str) -> Vec<Splice> {
+    /// How a property at the end of an object is laid out: like the one before it.
+    fn layout(&self, object: &Object<'t>) -> Layout {
         let close = object.end() - 1;
         let last = object.properties.last();
-        let content_end = self.before(close).map_or(close, Ranged::end);
         let after_line_comment = self.before(close).is_some_and(|t| matches!(t.token, Token::CommentLine(_)));
         let tight = last.is_some_and(|p| {
             let tail = self.text.get(p.name.end()..p.value.start()).unwrap_or("");
@@ -181,7 +191,15 @@ impl<'t> Doc<'t> {
         if after_line_comment && !blanks.contains('\n') {
             blanks.insert(0, '\n');
         }
-        let colon = if tight { ":" } else { ": " };
+        Layout { blanks, colon: if tight { ":" } else { ": " } }
+    }
+
+    /// A property at the end of an object.
+    fn addition(&self, object: &Object<'t>, missing: &[String], value: &str) -> Vec<Splice> {
+        let close = object.end() - 1;
+        let last = object.properties.last();
+        let content_end = self.before(close).map_or(close, Ranged::end);
+        let Layout { blanks, colon } = self.layout(object);
         let mut added = blanks;
         let mut depth = 0;
         for (i, name) in missing.iter().enumerate() {
@@ -219,11 +237,15 @@ impl<'t> Doc<'t> {
     }
 
     fn removal(&self, parents: &[(&Object<'t>, Option<usize>)]) -> Vec<Splice> {
+        let Some((object, index)) = self.goes(parents) else { return vec![] };
+        object.properties.get(index).map_or_else(Vec::new, |prop| self.without(object, index, prop))
+    }
+
+    /// The property that goes with a key: the outermost that was made for it alone, or its own.
+    fn goes<'d>(&self, parents: &[(&'d Object<'t>, Option<usize>)]) -> Option<(&'d Object<'t>, usize)> {
         let mut parents = parents.iter().rev().peekable();
         while let Some((object, index)) = parents.next() {
-            let Some(prop) = index.and_then(|i| object.properties.get(i)) else {
-                break;
-            };
+            let prop = index.and_then(|i| object.properties.get(i))?;
             let alone = object.properties.len() == 1;
             let made_here = prop.start() == object.start() + 2
                 && prop.end() + 2 == object.end()
@@ -232,9 +254,9 @@ impl<'t> Doc<'t> {
             if alone && made_here && parents.peek().is_some() {
                 continue;
             }
-            return self.without(object, index.unwrap_or(0), prop);
+            return Some((object, index.unwrap_or(0)));
         }
-        vec![]
+        None
     }
 
     /// A property, the blanks before it, and one comma.

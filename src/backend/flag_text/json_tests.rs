@@ -1,3 +1,4 @@
+use super::super::Glance;
 use super::*;
 use proptest::prelude::*;
 
@@ -173,4 +174,86 @@ proptest! {
             prop_assert_eq!(a.map(|f| (f.scalar, f.what)), b.map(|f| (f.scalar, f.what)));
         }
     }
+}
+
+const KEYS: [&str; 14] = [
+    "k0", "k1", "k2", "k3", "a", "b", "new/a", "new/b", "new/er/a", "new/er/b", "k0/new", "k0/k0", "k1/new/a",
+    "k1/new/b",
+];
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(1500))]
+
+    /// Many edits at once are the same as one after the other: those that remove, then those that set.
+    #[test]
+    fn many_edits_at_once_are_as_one_by_one(
+        text in documents(),
+        edits in prop::sample::subsequence(KEYS.to_vec(), 1..10).prop_shuffle().prop_flat_map(|keys| {
+            let n = keys.len();
+            let value = prop_oneof![Just(None), Just(Some("true")), Just(Some("12.5"))];
+            (Just(keys), prop::collection::vec(value, n)).prop_map(|(k, v)| k.into_iter().zip(v).collect::<Vec<_>>())
+        }),
+    ) {
+        let keys: Vec<(Key, Option<String>)> = edits.iter().map(|(k, v)| (key(k), v.map(str::to_owned))).collect();
+        let all: Vec<(&Key, Option<String>)> = keys.iter().map(|(k, v)| (k, v.clone())).collect();
+        let (gone, set): (Vec<_>, Vec<_>) = all.iter().partition(|(_, v)| v.is_none());
+        let one_by_one = gone.into_iter().chain(set).try_fold(text.clone(), |t, (k, v)| edit(&t, k, v.as_deref()));
+        match (many::edit(&text, &all), one_by_one) {
+            (Some(at_once), Ok(one_by_one)) => {
+                let found = |t: &str| -> Vec<_> {
+                    let one = |k| find(t, &key(k)).map(|f| f.map(|f| (f.scalar, f.what)));
+                    KEYS.into_iter().map(one).collect()
+                };
+                prop_assert_eq!(found(&at_once), found(&one_by_one));
+                // which blanks go with neighbours depends on which of them goes first
+                if all.iter().filter(|(_, v)| v.is_none()).count() < 2 {
+                    prop_assert_eq!(&at_once, &one_by_one);
+                }
+                // and what was added goes again without a trace
+                let names: Vec<&Key> = all.iter().map(|(k, _)| *k).collect();
+                if many::glance(&text, &names).is_some_and(|g| g.iter().all(|g| *g == Glance::Absent)) {
+                    let back: Vec<(&Key, Option<String>)> = names.into_iter().map(|k| (k, None)).collect();
+                    prop_assert_eq!(many::edit(&at_once, &back), Some(text));
+                }
+            }
+            // what cannot be done at once is done, or told of, one by one
+            (None, _) => {}
+            (Some(at_once), Err(why)) => prop_assert!(false, "{why}: {at_once}"),
+        }
+    }
+
+    /// A glance is what is found key by key.
+    #[test]
+    fn a_glance_is_what_is_found(text in documents()) {
+        let keys: Vec<Key> = KEYS.iter().map(|k| key(k)).collect();
+        let all = many::glance(&text, &keys.iter().collect::<Vec<_>>()).unwrap();
+        for (k, glance) in keys.iter().zip(&all) {
+            match (find(&text, k), Some(std::slice::from_ref(glance))) {
+                (Ok(None), Some([Glance::Absent])) => {}
+                (Ok(Some(Found { scalar: Some(s), .. })), Some([Glance::Scalar(g)])) => prop_assert_eq!(&s, g),
+                (Ok(Some(Found { scalar: None, .. })) | Err(_), Some([Glance::Other])) => {}
+                (found, glance) => prop_assert!(false, "{found:?} {glance:?}"),
+            }
+        }
+    }
+}
+
+#[test]
+fn thousands_are_set_and_taken_back_by_a_few_readings() {
+    let keys: Vec<Key> = (0..5_000).map(|i| key(&format!("autonomy/t{}/s{}", i / 5, i % 5))).collect();
+    let text = "{\n  // theirs\n  \"autonomy\": {\n    \"acme\": { \"low\": false }\n  }\n}\n";
+    let to = |value: Option<&str>| -> Vec<(&Key, Option<String>)> {
+        keys.iter().map(|k| (k, value.map(str::to_owned))).collect()
+    };
+    let on = many::edit(text, &to(Some("true"))).unwrap();
+    assert!(
+        on.contains("\n    \"t7\": { \"s0\": true, \"s1\": true, \"s2\": true, \"s3\": true, \"s4\": true },\n"),
+        "{on}"
+    );
+    let names: Vec<&Key> = keys.iter().collect();
+    assert!(many::glance(&on, &names).unwrap().iter().all(|g| *g == Glance::Scalar("true".into())));
+    let off = many::edit(&on, &to(Some("false"))).unwrap();
+    assert_eq!(off, on.replace("true", "false"));
+    assert_eq!(many::edit(&off, &to(None)).unwrap(), text);
+    assert_eq!(many::edit("{ \"a\": 1, \"a\": 2 }", &[(&key("a"), None)]), None, "told of one by one");
 }

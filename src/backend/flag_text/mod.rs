@@ -37,6 +37,17 @@ pub(in crate::backend) struct Found {
     pub place: String,
 }
 
+/// What stands at a key, at a glance.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::backend) enum Glance {
+    /// A scalar that may be a flag's value, as it is written.
+    Scalar(String),
+    /// Nothing.
+    Absent,
+    /// Something else, or what cannot be told at a glance: [`Format::find`] says what.
+    Other,
+}
+
 impl Format {
     /// The backend's name in an environment.
     #[must_use]
@@ -91,6 +102,23 @@ impl Format {
             Self::Yaml => yaml::find(text, key),
             Self::Toml => toml::find(text, key),
             Self::Env => env::find(text, key),
+        }
+    }
+
+    /// What stands at many keys, read at once; none where they have to be read one by one: in formats that cannot, and
+    /// in a text that cannot be read.
+    pub(super) fn glance(self, text: &str, keys: &[&Key]) -> Option<Vec<Glance>> {
+        match self {
+            Self::Json => json::many::glance(text, keys),
+            Self::Yaml | Self::Toml | Self::Env => None,
+        }
+    }
+
+    /// As [`Format::edit`] of one key after the other, at once; none where it has to be done one by one.
+    pub(super) fn edit_all(self, text: &str, edits: &[(&Key, Option<String>)]) -> Option<String> {
+        match self {
+            Self::Json => json::many::edit(text, edits),
+            Self::Yaml | Self::Toml | Self::Env => None,
         }
     }
 

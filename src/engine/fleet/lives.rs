@@ -12,7 +12,7 @@ use crate::engine::monitor::Monitor;
 use crate::engine::monitor::packed::MonitorCells;
 use crate::engine::past::Past;
 use crate::engine::state::{Stage, State, Verdict, Word};
-use crate::plan::{Answer, PhaseId, Plan, PortId, Setting};
+use crate::plan::{Answer, PhaseId, Plan, PortId, Setting, Time};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -214,6 +214,23 @@ impl Lives {
     #[inline]
     pub fn is_under_way(&self, i: usize) -> bool {
         self.stages.row(i).first().is_some_and(|code| (IN_PHASE..DONE).contains(code))
+    }
+
+    /// The last check that a life was in.
+    pub fn last(&self, i: usize) -> Option<Time> {
+        match self.odd.get(&i) {
+            Some(odd) => odd.last,
+            None if i < self.len() => self.core.row(i).first()?.last.maybe(),
+            None => None,
+        }
+    }
+
+    /// What the guards that watch a life say, those that were judged.
+    pub fn words(&self, i: usize) -> impl Iterator<Item = Word> + '_ {
+        let odd = self.odd.get(&i);
+        let whole = odd.into_iter().flat_map(|s| s.guards.iter().filter(|g| g.active).filter_map(|g| g.word));
+        let cells = self.guards.row(i).iter().filter(move |c| odd.is_none() && c.flags & 1 != 0);
+        whole.chain(cells.filter_map(|c| WORDS.get(usize::from(c.word).checked_sub(1)?).copied()))
     }
 
     /// A life as it is, whole.

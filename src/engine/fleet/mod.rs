@@ -23,6 +23,7 @@ mod begin;
 pub(in crate::engine) mod cells;
 mod clock;
 mod halt;
+mod kept;
 mod keys;
 mod lives;
 mod notices;

@@ -17,7 +17,7 @@ use std::time::Duration;
 use tokio::sync::{Notify, mpsc};
 use tokio::time::Instant;
 
-/// Slices that are set by one write of their file: the more, the longer it takes, and [`CALL`] bounds it.
+/// Slices that are set by one write of their file, once more has failed: the more, the longer it takes, and [`CALL`] bounds it.
 const AT_A_WRITE: usize = 250;
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
@@ -275,7 +275,9 @@ async fn write_together(
         Err(_) => Err(late(CALL)),
     };
     let mut troubles = Vec::new();
-    for part in of.chunks(AT_A_WRITE) {
+    let again = of.iter().any(|(_, slot)| slot.attempt > 0);
+    let most = if again { write.at_once(lowers).min(AT_A_WRITE) } else { write.at_once(lowers) };
+    for part in of.chunks(most.max(1)) {
         let Err(why) = writing(set(part)).await else { continue };
         match part {
             [(slice, _)] => troubles.push((*slice, why)),

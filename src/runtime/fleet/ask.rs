@@ -6,7 +6,7 @@ use crate::engine::fleet::{Observed, SliceId};
 use crate::plan::{Answer, Ask, InputId, Missing, Plan, Population, PortId, Setting, Time};
 use crate::runtime::backends::Backends;
 use crate::runtime::fetch::{matchers, with_help};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::JoinSet;
@@ -142,19 +142,45 @@ pub async fn baseline(plan: &Plan, backends: &Backends, at: Time, within: Durati
     out
 }
 
-/// The baseline of one slice.
-#[must_use]
-pub fn baseline_of(plan: &Plan, replies: &[Reply], slice: &[String]) -> Vec<Option<Answer>> {
-    let one = |(i, reply): (usize, &Reply)| match reply {
-        Reply::Unasked => None,
-        Reply::All(answer) => Some(answer.clone()),
-        Reply::Rows(rows) => {
-            let is = |row: &[String]| in_order(plan, InputId::at(i), row).is_some_and(|r| r.iter().eq(slice));
-            let found = rows.by_slice.iter().find(|(row, _)| is(row)).map(|(_, a)| a.clone());
-            Some(found.unwrap_or_else(|| Answer::missing(Missing::Empty { others: Some(!rows.by_slice.is_empty()) })))
-        }
-    };
-    replies.iter().enumerate().map(one).collect()
+/// The baselines of all slices, by input: each slice's is looked up, where looking for it among the rows would be quadratic.
+pub struct Baselines<'r>(Vec<OfInput<'r>>);
+
+/// The baseline of one input.
+enum OfInput<'r> {
+    Unasked,
+    All(&'r Answer),
+    Rows(BTreeMap<Vec<&'r str>, &'r Answer>),
+}
+
+impl<'r> Baselines<'r> {
+    /// Of what was answered.
+    #[must_use]
+    pub fn of(plan: &Plan, replies: &'r [Reply]) -> Self {
+        let one = |(i, reply): (usize, &'r Reply)| match reply {
+            Reply::Unasked => OfInput::Unasked,
+            Reply::All(answer) => OfInput::All(answer),
+            Reply::Rows(rows) => {
+                let rows = rows.by_slice.iter();
+                OfInput::Rows(rows.filter_map(|(row, a)| Some((in_order(plan, InputId::at(i), row)?, a))).collect())
+            }
+        };
+        Self(replies.iter().enumerate().map(one).collect())
+    }
+
+    /// Of one slice, by its values.
+    #[must_use]
+    pub fn slice(&self, values: &[String]) -> Vec<Option<Answer>> {
+        let values: Vec<&str> = values.iter().map(String::as_str).collect();
+        let one = |input: &OfInput<'r>| match input {
+            OfInput::Unasked => None,
+            OfInput::All(answer) => Some((*answer).clone()),
+            OfInput::Rows(rows) => Some(match rows.get(&values) {
+                Some(answer) => (*answer).clone(),
+                None => Answer::missing(Missing::Empty { others: Some(!rows.is_empty()) }),
+            }),
+        };
+        self.0.iter().map(one).collect()
+    }
 }
 
 /// Enters replies as the answers of all slices that are known.

@@ -15,8 +15,8 @@ use std::time::{Duration, Instant};
 const PORTS: Duration = Duration::from_secs(2);
 /// How long the baseline of slices that begin may take.
 const BASELINE: Duration = Duration::from_secs(10);
-/// Slices of one run.
-pub const MOST_SLICES: usize = 2_000;
+/// Slices of one run: as many as were measured (docs/operations.md).
+pub const MOST_SLICES: usize = 5_000;
 /// Slices that are named when they are left out; the others are counted.
 const NAMED: usize = 5;
 
@@ -168,7 +168,7 @@ impl FleetExecutor {
         if self.kept.fleet.len() >= MOST_SLICES {
             return Some((
                 LeftOut::TooMany,
-                "there are 2000 slices already, the most that one run has: split the rollout",
+                "there are 5000 slices already, the most that one run has: split the rollout",
             ));
         }
         // a dimension with a list has no other values; nothing is made for them
@@ -248,6 +248,7 @@ impl FleetExecutor {
         for read in &b.originals {
             by_slice.entry(read.0).or_default().push(read);
         }
+        let baselines = ask::Baselines::of(plan, &b.baseline);
         for slice in &b.due {
             if self.kept.fleet.stage(*slice) != Some(Stage::Idle) {
                 continue;
@@ -267,7 +268,7 @@ impl FleetExecutor {
             }
             originals.sort_by_key(|(p, _)| *p);
             slot.troubled = false;
-            let baseline = ask::baseline_of(plan, &b.baseline, &slot.values);
+            let baseline = baselines.slice(&slot.values);
             out.push(Begin { slice: *slice, originals, baseline });
         }
         if let Some(first) = unread.first() {

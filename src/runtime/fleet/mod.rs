@@ -1,14 +1,17 @@
 //! The loop of a sliced run: as `executor.rs` drives one life, this drives many. One grouped question a metric, one read and one
 //! write a file, one transaction a step; each slice's requests, actions and read-backs are its own.
 
+mod alike;
 pub mod apply;
 pub mod ask;
 mod backfill;
 mod check;
 pub mod kept;
+mod noted;
 mod people;
 
 pub use kept::Kept;
+pub use noted::{Found, Noted};
 pub use people::SLICES;
 
 use super::apply::Request;
@@ -22,7 +25,7 @@ use super::observe::Observer;
 use super::teller::Teller;
 use super::watcher::Watcher;
 use crate::backend::{ActionOutcome, Port};
-use crate::engine::fleet::{FleetEffect, FleetInput, SliceId, fleet_step};
+use crate::engine::fleet::{FleetEffect, FleetInput, Observed, SliceId, fleet_step};
 use crate::engine::given::Given;
 use crate::engine::{Effect, Operator, Record, RunCause, Stage};
 use crate::plan::{ActionId, Plan, Time, slices};
@@ -114,6 +117,8 @@ pub struct FleetExecutor {
     /// Checks since the state was last written, and how large it was.
     unwritten: u32,
     size: usize,
+    /// Bytes of what was kept of checks since that was last trimmed.
+    untrimmed: u64,
     /// Things that were said once.
     said: BTreeSet<&'static str>,
 }
@@ -161,6 +166,8 @@ impl FleetExecutor {
             thrown: Vec::new(),
             unwritten: u32::MAX,
             size: 0,
+            // another process may have kept much before
+            untrimmed: noted::TRIMMED_EVERY,
             said: BTreeSet::new(),
         }
     }
@@ -181,7 +188,7 @@ impl FleetExecutor {
             Beginning::Start { at, rolled_back } => {
                 self.kept = Kept::new(&self.plan, at, rolled_back);
                 // the run is in the store before the first slice is seen
-                self.write(at, &[], &[], false);
+                self.write(at, &[], None, &[], false);
                 self.fetch(at);
             }
             Beginning::Recovered(kept) => {
@@ -305,7 +312,11 @@ impl FleetExecutor {
     ) -> BTreeMap<&'static str, usize> {
         let before = self.kept.clone();
         let mut effects = Vec::new();
+        let mut check = None;
         for input in inputs {
+            if let FleetInput::Tick { observed, live, .. } = &input {
+                check = Some((*observed, *live));
+            }
             fleet_step(&self.plan, &mut self.kept.fleet, input, &|_| Given::NONE, &mut effects);
         }
         let raises = effects.iter().any(|e| matches!(e.effect, Effect::Apply { lowers: false, .. }));
@@ -328,7 +339,12 @@ impl FleetExecutor {
         }
         let notices = self.teller.make(at, effects.iter().map(|e| &e.effect));
         let keep = self.teller.to_keep(&notices);
-        if !self.write(at, &effects, &keep, raises) {
+        // what is to be set does not wait for what only explains it
+        let check = check.filter(|_| self.kept.fleet.last() == Some(at));
+        let decided: BTreeSet<SliceId> = effects.iter().filter_map(|e| e.slice).collect();
+        let later = raises || lowers;
+        let noted = if later { None } else { self.noted(&before, &decided, check) };
+        if !self.write(at, &effects, noted.as_ref(), &keep, raises) {
             // it never happened: exposure is raised only by what is in the journal
             self.kept = before;
             if let Some(again) = retry {
@@ -354,11 +370,39 @@ impl FleetExecutor {
         }
         let kept = self.teller.send(notices);
         self.remarks(&kept);
+        if let Some(noted) = later.then(|| self.noted(&before, &decided, check)).flatten() {
+            // a store out of reach has said so already
+            let _ = self.journal.write_all(at, &[], None, Some(&noted), &[], false);
+        }
         counts
     }
 
+    /// What is kept of the check that has just been made; none where this was no check.
+    fn noted(
+        &mut self,
+        before: &Kept,
+        decided: &BTreeSet<SliceId>,
+        check: Option<(&Observed, bool)>,
+    ) -> Option<serde_json::Value> {
+        if self.untrimmed >= noted::TRIMMED_EVERY {
+            self.untrimmed = 0;
+            self.journal.trim_observations(noted::MOST_OF_A_RUN);
+        }
+        let noted = Noted::of(&self.plan, &before.fleet, &self.kept.fleet, decided, check?, noted::MOST_OF_A_CHECK)?;
+        let value = serde_json::to_value(noted).ok()?;
+        self.untrimmed += value.to_string().len() as u64;
+        Some(value)
+    }
+
     /// Journals effects and the state behind them. False: they raise and could not be journalled.
-    fn write(&mut self, at: Time, effects: &[FleetEffect], keep: &[crate::store::NewNotice], raises: bool) -> bool {
+    fn write(
+        &mut self,
+        at: Time,
+        effects: &[FleetEffect],
+        noted: Option<&serde_json::Value>,
+        keep: &[crate::store::NewNotice],
+        raises: bool,
+    ) -> bool {
         let records: Vec<(Option<&OfSlice>, &Record)> = effects
             .iter()
             .filter_map(|e| match &e.effect {
@@ -369,14 +413,17 @@ impl FleetExecutor {
         let in_reach = self.journal.trouble().is_none();
         // what is journalled and what it led to stand together; a check at which nothing happened can be asked again
         let quiet = effects.is_empty() && in_reach && self.size > LARGE && self.unwritten < QUIET_CHECKS;
+        let state = if quiet { None } else { serde_json::to_value(&self.kept).ok() };
         if quiet {
             self.unwritten += 1;
+        } else {
+            self.unwritten = 0;
+            self.size = state.as_ref().map_or(0, |s| s.to_string().len());
+        }
+        if quiet && noted.is_none() {
             return true;
         }
-        let state = serde_json::to_value(&self.kept).ok();
-        self.unwritten = 0;
-        self.size = state.as_ref().map_or(0, |s| s.to_string().len());
-        let written = self.journal.write_all(at, &records, state.as_ref(), None, keep, raises);
+        let written = self.journal.write_all(at, &records, state.as_ref(), noted, keep, raises);
         match self.journal.trouble() {
             Some(t) if in_reach => {
                 let text = format!(
