@@ -109,6 +109,8 @@ pub(super) fn correct(
     let asked: Vec<(PortId, Setting)> = settings.iter().copied().filter(|(p, _)| !left(*p)).collect();
     request(state, at, settings, lowers);
     state.target.goes_on = true;
+    // a runner that takes this over before it is read back leaves out the same
+    state.drifted.extend(off.iter().filter(|(p, _)| left(*p)).map(|(p, _)| *p));
     let epoch = state.target.epoch;
     out.push(Effect::record(Record::SetAgain { settings: named(plan, &asked), epoch }));
     out.push(Effect::Apply { epoch, settings: asked, lowers });

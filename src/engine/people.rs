@@ -98,7 +98,7 @@ pub(super) fn operator(
                 state.within_fired = false;
             }
             out.push(Effect::record(Record::Resumed { who: who.to_owned(), why: why.to_owned() }));
-            if !state.drifted.is_empty() {
+            if !state.drifted.is_empty() && state.target.verified.is_some() {
                 let settings = state.target.settings.clone();
                 request(state, at, settings.clone(), false);
                 out.push(Effect::Apply { epoch: state.target.epoch, settings, lowers: false });
@@ -126,7 +126,12 @@ pub(super) fn recovered(plan: &Plan, state: &mut State, at: Time, out: &mut Vec<
         if matches!(state.stage, Stage::Phase(_)) && pace(plan, Owner::Rollout).is_gap(at - seen) {
             state.target.requested += at - seen;
         }
-        out.push(Effect::Apply { epoch: state.target.epoch, settings: state.target.settings.clone(), lowers });
+        let mut settings = state.target.settings.clone();
+        if lowers && state.target.goes_on {
+            // a correction: what was below is not raised along the way that nothing stands in front of
+            settings.retain(|(port, _)| !state.drifted.contains(port));
+        }
+        out.push(Effect::Apply { epoch: state.target.epoch, settings, lowers });
     }
     let mut kept = Vec::new();
     for r in std::mem::take(&mut state.running) {

@@ -121,3 +121,24 @@ fn it_never_sets_more_than_a_ramp_has_reached() {
     assert_eq!(run.requests(&plan(body))[..3], ["0s checkout 5%", "2m15s checkout 20%", "3m checkout 20%"]);
     assert_eq!(run.state.verdict(), Some(Verdict::Promoted), "{:#?}", run.course);
 }
+
+#[test]
+fn a_correction_that_a_stop_interrupts_lowers_alone_again() {
+    let run = World::of(&body("correct"))
+        .drifts("checkout", Setting::Share(0.5), "3m")
+        .drifts("cache", Setting::Bool(false), "3m")
+        .withholds("3m", "5m")
+        .stops("3m15s", "4m", false)
+        .run("1h");
+    let lowered = run.effects.iter().filter_map(|(_, e)| match e {
+        Effect::Apply { lowers: true, settings, .. } => Some(settings.len()),
+        _ => None,
+    });
+    assert_eq!(
+        lowered.collect::<Vec<_>>(),
+        [1, 1],
+        "what is below is raised on no way round the journal: {:#?}",
+        run.effects
+    );
+    assert_eq!(run.ports[0], Some(Setting::Bool(true)), "and then behind it");
+}
