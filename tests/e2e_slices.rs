@@ -10,6 +10,7 @@
 
 mod support;
 
+use canary::store::{NewLatch, RunFilter, Store};
 use rustix::process::Signal;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -313,4 +314,37 @@ fn each_slice_goes_its_own_way() {
     w.work.canary(&["abort", "autonomy", "--slice", "tenant=acme"]).exits(3).says("no runner is alive");
     w.work.canary(&["abort", "autonomy", "--why", "enough"]).exits(0);
     assert_eq!(w.flags()["acme"], json!({ "low": false, "high": false }));
+}
+
+#[test]
+fn a_slice_that_waits_does_not_begin_while_its_switch_is_latched() {
+    let Some(w) = World::start(&[("acme", "low", GOOD), ("beta", "low", GOOD), ("gamma", "low", GOOD)]) else {
+        return;
+    };
+    // one begins, and the others are seen and wait for their turn
+    let policy = w.work.path("checkout.canary");
+    let text = std::fs::read_to_string(&policy).unwrap();
+    std::fs::write(&policy, text.replace("limit 3 per 3s", "limit 1 per 8s")).unwrap();
+    let mut live = w.run(&[]);
+    live.until("tenant=acme,severity=low phase shadow", LONG);
+    // another process latches it, past this runner
+    let store = Store::open_existing(&w.work.path(".canary/store.db")).unwrap();
+    let run = store.runs(&RunFilter::default()).unwrap().remove(0).id;
+    let new = NewLatch {
+        switch: String::from("autonomy_off[tenant=beta,severity=low]"),
+        who: String::from("guard elsewhere"),
+        why: String::from("a leak"),
+        at: 1,
+    };
+    store.latch(&run, &new).unwrap();
+    // its turn comes and passes, and it takes no room of the others
+    live.until("tenant=gamma,severity=low phase shadow", LONG);
+    let events = w.history();
+    assert_eq!(kinds(&of(&events, "beta", "low"), "started"), 0, "{events:#?}");
+    let refused = of(&events, "beta", "low").into_iter().find(|e| e["kind"] == "refused").unwrap();
+    assert!(refused["reasons"][0].as_str().unwrap().contains("kill switch autonomy_off is latched"), "{refused}");
+    w.work.canary(&["reset", "autonomy_off", "--slice", "tenant=beta,severity=low", "--why", "it is mended"]).exits(0);
+    live.until("tenant=beta,severity=low phase shadow", LONG);
+    w.work.canary(&["abort", "autonomy", "--why", "enough"]).exits(0);
+    live.end(LONG);
 }

@@ -80,7 +80,8 @@ impl Many {
         }
         let observed = Observed::new(&plan, n);
         let mut many = Self { plan, fleet, observed, at: 0 };
-        let begin = |slice| Begin { slice, originals: vec![(PortId(0), Setting::Bool(false))], baseline: Vec::new() };
+        let begin =
+            |slice| Begin { slice, originals: Ok(vec![(PortId(0), Setting::Bool(false))]), baseline: Vec::new() };
         let begins = many.fleet.due(&many.plan, 0).into_iter().map(begin).collect();
         many.answers(0);
         let asked = many.step(begins);

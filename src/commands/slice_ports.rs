@@ -91,6 +91,13 @@ impl Template {
                     self.name
                 ));
             }
+            if let Some(script) = script(argv).filter(|s| dims.iter().any(|d| says(s, d))) {
+                out.push(format!(
+                    "{}: a slice's value in the shell's script `{script}` would be run as code: give it as an argument after the \
+                     script, and write \"$1\" in it",
+                    self.name
+                ));
+            }
         }
         if out.is_empty()
             && programs
@@ -132,6 +139,31 @@ impl Template {
             }
         }
     }
+}
+
+/// The shells whose `-c` is looked for.
+const SHELLS: [&str; 7] = ["sh", "bash", "dash", "zsh", "ksh", "ash", "fish"];
+
+/// What a shell in this command is given as its script, wherever the shell stands (`env`, `sudo`, `nice` come before it): its
+/// values would be code.
+fn script(argv: &[String]) -> Option<&String> {
+    let name = |a: &String| a.rsplit('/').next().is_some_and(|n| SHELLS.contains(&n));
+    let rest = argv.get(argv.iter().position(name)? + 1..)?;
+    // `-c`, and with other letters in one word: `-ec`
+    let c = |a: &String| a.strip_prefix('-').is_some_and(|o| !o.starts_with('-') && o.contains('c'));
+    let (mut asked, mut of_option) = (false, false);
+    for a in rest {
+        if of_option {
+            of_option = false;
+        } else if a.starts_with(['-', '+']) {
+            asked |= c(a);
+            of_option = matches!(a.as_str(), "-o" | "+o" | "-O" | "+O");
+        } else {
+            // the first that is no option: the script itself, or the file that it stands in
+            return asked.then_some(a);
+        }
+    }
+    None
 }
 
 /// A place that two slices, or two ports of one, must not share: a file with the parts of a key, or a command's arguments.

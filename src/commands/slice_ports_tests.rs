@@ -141,3 +141,33 @@ fn arguments_are_no_options_and_slices_no_programs() {
 }
 
 use std::path::Path;
+
+#[test]
+fn a_slice_is_no_shell_code() {
+    let said = |set: &[&str]| {
+        let t = Template {
+            name: String::from("autonomy"),
+            kind: FlagKind::Bool,
+            place: Place::Command {
+                set: slice(set),
+                get: slice(&["get", "${tenant}", "${severity}"]),
+                read: None,
+                folder: PathBuf::from("/"),
+            },
+        };
+        t.check(&slice(&["tenant", "severity"]), false).err().unwrap_or_default().join("\n")
+    };
+    for set in [
+        &["sh", "-c", "set ${tenant} ${severity}"][..],
+        &["/bin/bash", "-ec", "set ${tenant}", "x", "${severity}"],
+        &["env", "A=b", "bash", "-o", "errexit", "-c", "set ${tenant}", "x", "${severity}"],
+    ] {
+        let all = said(set);
+        assert!(all.contains("autonomy: a slice's value in the shell's script `set ${tenant}"), "{set:?}: {all}");
+        assert!(all.contains("write \"$1\" in it"), "{all}");
+    }
+    // what the script is given is no code, nor is an option of a script's own
+    assert_eq!(said(&["sh", "-c", "set \"$1\" \"$2\"", "sh", "${tenant}", "${severity}"]), "");
+    assert_eq!(said(&["sh", "./set.sh", "-c", "${tenant}", "${severity}"]), "");
+    assert_eq!(said(&["./set", "-c", "${tenant}", "${severity}"]), "");
+}

@@ -98,7 +98,7 @@ pub(super) fn operator(
                 state.within_fired = false;
             }
             out.push(Effect::record(Record::Resumed { who: who.to_owned(), why: why.to_owned() }));
-            if !state.drifted.is_empty() {
+            if !state.drifted.is_empty() && state.target.verified.is_some() {
                 let settings = state.target.settings.clone();
                 request(state, at, settings.clone(), false);
                 // the phase is the one that it was: what went wrong in it is not forgotten

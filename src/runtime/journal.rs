@@ -284,9 +284,12 @@ impl Journal {
         if self.unborn.is_some() { Vec::new() } else { self.store.latches_for_run(&self.run).unwrap_or_default() }
     }
 
-    /// Every time that switches were thrown where this run is, the last one first. A store out of reach has nothing to say.
-    pub fn thrown(&self) -> Vec<Latch> {
-        if self.unborn.is_some() { Vec::new() } else { self.store.thrown(Some(&self.environment)).unwrap_or_default() }
+    /// Every time that switches were thrown where this run is, the last one first.
+    ///
+    /// # Errors
+    /// The store cannot be read: what is latched is then not known.
+    pub fn thrown(&self) -> Result<Vec<Latch>, StoreError> {
+        if self.unborn.is_some() { Ok(Vec::new()) } else { self.store.thrown(Some(&self.environment)) }
     }
 
     /// Who has reset a switch that this run has thrown, and why; `None` while it is latched, and while that is not known.

@@ -199,7 +199,7 @@ impl<'t> Sliced<'t> {
         let begins = if live { self.fleet.due(self.plan, now) } else { Vec::new() };
         let begin = |slice: &SliceId| {
             let life = &self.members.get(*self.order.get(slice.index())?)?.life;
-            Some(Begin { slice: *slice, originals: life.originals(), baseline: life.world.baseline() })
+            Some(Begin { slice: *slice, originals: Ok(life.originals()), baseline: life.world.baseline() })
         };
         let first: Vec<SliceId> = begins.clone();
         let begins = begins.iter().filter_map(begin).collect();

@@ -138,3 +138,19 @@ fn a_runner_that_asks_again_for_a_lowering_raises_nothing_with_it() {
         run.course
     );
 }
+
+#[test]
+fn a_correction_that_a_stop_interrupts_lowers_alone_again() {
+    let run = World::of(&body("correct"))
+        .drifts("checkout", Setting::Share(0.5), "3m")
+        .drifts("cache", Setting::Bool(false), "3m")
+        .withholds("3m", "5m")
+        .stops("3m15s", "4m", false)
+        .run("1h");
+    let lowered = run.effects.iter().filter_map(|(_, e)| match e {
+        Effect::Apply { lowers: true, settings, .. } => Some(settings.len()),
+        _ => None,
+    });
+    let lowered: Vec<usize> = lowered.take(2).collect();
+    assert_eq!(lowered, [1, 1], "what is below is raised on no way round the journal: {:#?}", run.course);
+}

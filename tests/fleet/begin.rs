@@ -153,7 +153,7 @@ fn nobody_begins_at_a_check_that_is_not_live_or_without_its_turn() {
     w.to(MINUTE);
     let b = w.id("b/low");
     let observed = Observed::new(&plan, 2);
-    let begin = canary::engine::fleet::Begin { slice: b, originals: Vec::new(), baseline: Vec::new() };
+    let begin = canary::engine::fleet::Begin { slice: b, originals: Ok(Vec::new()), baseline: Vec::new() };
     for live in [true, false] {
         let at = w.start + w.next + i64::from(live);
         let input = FleetInput::Tick { at, observed: &observed, begins: vec![begin.clone()], rolled_back: None, live };
@@ -173,4 +173,40 @@ fn aborting_all_ends_those_that_wait_too_and_nobody_joins() {
     w.to(HOUR);
     assert_eq!(w.fleet.len(), 2);
     assert_eq!(w.finished().unwrap().1, Verdict::Aborted);
+}
+
+#[test]
+fn what_cannot_be_read_keeps_nobody_else_from_beginning() {
+    let plan = plan(&format!("start slices by severity limit 1 per 1h {TWO}"));
+    let mut fleet = Fleet::new(&plan);
+    let a = fleet.see(&plan, &["a", "low"], 0).unwrap();
+    let b = fleet.see(&plan, &["b", "low"], 0).unwrap();
+    let load = canary::plan::InputId::at(plan.inputs.iter().position(|i| i.metric == "load").unwrap());
+    let mut told = Vec::new();
+    for k in 0..2 {
+        let at = k * MINUTE;
+        let mut observed = Observed::new(&plan, 2);
+        let one = |s| {
+            (s, canary::plan::Answer { value: Ok(canary::plan::Reading::Value(1.0)), sampled_at: Some(at), series: 1 })
+        };
+        observed.grouped(load, fleet.slices().map(one));
+        let off = vec![(PortId(0), Setting::Bool(false)), (PortId(1), Setting::Count(0))];
+        let read = |s| if s == a { Err(String::from("flags.json: no such file")) } else { Ok(off.clone()) };
+        let begin = |s| canary::engine::fleet::Begin { slice: s, originals: read(s), baseline: Vec::new() };
+        let begins: Vec<_> = fleet.due(&plan, at).into_iter().map(begin).collect();
+        let input = FleetInput::Tick { at, observed: &observed, begins, rolled_back: None, live: true };
+        let mut out = Vec::new();
+        fleet_step(&plan, &mut fleet, input, &|_| Given::NONE, &mut out);
+        told.extend(out.into_iter().filter_map(|e| match e.effect {
+            canary::engine::Effect::Record(r) => match *r {
+                canary::engine::Record::Refused { reasons } => Some((k, e.slice, reasons)),
+                _ => None,
+            },
+            _ => None,
+        }));
+        assert_eq!(fleet.verdict(), None, "b was not tried yet");
+    }
+    assert_eq!(told, [(0, Some(a), vec![String::from("flags.json: no such file")])]);
+    assert_eq!(fleet.stage(a), Some(Stage::Idle));
+    assert!(matches!(fleet.stage(b), Some(Stage::Phase(_))), "{:?}", fleet.stage(b));
 }

@@ -165,7 +165,7 @@ fn a_hundred_thousand_slices_in_one_check() {
         observed.grouped(load, fleet.slices().map(one));
         let read = |s| canary::engine::fleet::Begin {
             slice: s,
-            originals: vec![(PortId(0), Setting::Bool(false))],
+            originals: Ok(vec![(PortId(0), Setting::Bool(false))]),
             baseline: Vec::new(),
         };
         let begins = fleet.due(&plan, at).into_iter().map(read).collect();

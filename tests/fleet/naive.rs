@@ -40,7 +40,13 @@ pub fn feed(world: &World<'_>, lives: &mut [State], input: &FleetInput<'_>) {
                 step(
                     plan,
                     s,
-                    Input::Start { at: *at, originals, answers, baseline, rolled_back: *rolled_back },
+                    Input::Start {
+                        at: *at,
+                        originals: originals.unwrap(),
+                        answers,
+                        baseline,
+                        rolled_back: *rolled_back,
+                    },
                     &mut out,
                 );
                 if s.stage == Stage::Done(Verdict::Refused) {

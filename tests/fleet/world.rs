@@ -210,7 +210,7 @@ impl<'a> World<'a> {
         observed.complete(self.plan, now);
         let begins: Vec<Begin> = if live { self.fleet.due(self.plan, now) } else { Vec::new() }
             .into_iter()
-            .map(|slice| Begin { slice, originals: self.originals(slice), baseline: self.baseline(slice, at) })
+            .map(|slice| Begin { slice, originals: Ok(self.originals(slice)), baseline: self.baseline(slice, at) })
             .collect();
         self.feed(at, FleetInput::Tick { at: now, observed: &observed, begins, rolled_back: None, live });
         self.observed = observed;

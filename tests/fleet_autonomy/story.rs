@@ -215,7 +215,8 @@ impl Run<'_> {
         }
         observed.complete(self.plan, now);
         let due = if live { self.told.fleet.due(self.plan, now) } else { Vec::new() };
-        let begin = |slice| Begin { slice, originals: vec![(PortId(0), Setting::Bool(false))], baseline: Vec::new() };
+        let begin =
+            |slice| Begin { slice, originals: Ok(vec![(PortId(0), Setting::Bool(false))]), baseline: Vec::new() };
         let begins = due.into_iter().map(begin).collect();
         self.told.steps += slices as u64;
         self.feed(at, FleetInput::Tick { at: now, observed, begins, rolled_back: None, live });

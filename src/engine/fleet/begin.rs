@@ -13,8 +13,9 @@ use std::collections::BTreeMap;
 pub struct Begin {
     /// Which.
     pub slice: SliceId,
-    /// What every port of it was read as.
-    pub originals: Vec<(PortId, Setting)>,
+    /// What every port of it was read as; else what keeps it from beginning at this check. It is then tried again, after all who
+    /// never were.
+    pub originals: Result<Vec<(PortId, Setting)>, String>,
     /// What every input of the baseline was answered for it; `None` for the others.
     pub baseline: Vec<Option<Answer>>,
 }
@@ -56,6 +57,9 @@ impl Step<'_, '_> {
         }
         let mut read: BTreeMap<SliceId, Begin> = begins.into_iter().map(|b| (b.slice, b)).collect();
         let due = self.fleet.due(self.plan, at);
+        // what could not be read of some says nothing of those that the limit has kept from being tried
+        let more = due.len() < self.fleet.waiting.len();
+        let open = more && due.iter().any(|s| read.get(s).is_some_and(|b| b.originals.is_err()));
         let (mut begun, mut refused) = (0, BTreeMap::new());
         for slice in due {
             let Some(begin) = read.remove(&slice) else { continue };
@@ -81,7 +85,7 @@ impl Step<'_, '_> {
             }
         }
         self.forget_those_that_began();
-        if first && begun == 0 && self.fleet.halted.is_none() && !self.fleet.closed {
+        if first && begun == 0 && !open && self.fleet.halted.is_none() && !self.fleet.closed {
             self.refuse(&refused);
         }
     }
@@ -89,6 +93,10 @@ impl Step<'_, '_> {
     /// Begins a slice; else why not, and then nothing of it has changed.
     fn begin_one(&mut self, at: Time, begin: Begin, rolled_back: Option<Time>) -> Option<Vec<String>> {
         let Begin { slice, originals, baseline } = begin;
+        let originals = match originals {
+            Ok(originals) => originals,
+            Err(why) => return Some(vec![why]),
+        };
         let i = slice.index();
         let answers = self.answers(slice);
         self.load(i);

@@ -278,13 +278,23 @@ async fn write_together(
     let again = of.iter().any(|(_, slot)| slot.attempt > 0);
     let most = if again { write.at_once(lowers).min(AT_A_WRITE) } else { write.at_once(lowers) };
     for part in of.chunks(most.max(1)) {
-        let Err(why) = writing(set(part)).await else { continue };
-        match part {
+        if !lowers && requests.lowers() {
+            // also what was written already: it is not in use before the reload that does not come
+            return of.iter().map(|(slice, _)| (*slice, String::from("made way for a rollback"))).collect();
+        }
+        // between two writes somebody may have asked for something else
+        let part: Vec<_> =
+            part.iter().copied().filter(|(s, slot)| requests.is_newest(*s, slot.request.epoch)).collect();
+        if part.is_empty() {
+            continue;
+        }
+        let Err(why) = writing(set(&part)).await else { continue };
+        match part.as_slice() {
             [(slice, _)] => troubles.push((*slice, why)),
             // what cannot be raised of one slice does not keep the others; what was lowered is read back by each
             _ if lowers => {}
             _ => {
-                for entry in part {
+                for entry in &part {
                     if requests.lowers() {
                         troubles.push((entry.0, String::from("made way for a rollback")));
                         continue;
@@ -359,3 +369,7 @@ async fn read_back(
     }
     out
 }
+
+#[cfg(test)]
+#[path = "apply_tests.rs"]
+mod tests;

@@ -5,16 +5,19 @@ use super::{FleetExecutor, LeftOut};
 use crate::engine::Stage;
 use crate::engine::fleet::{Begin, FleetInput, Observed, SliceId};
 use crate::plan::{Answer, Plan, SliceValues, Time, slices};
-use crate::runtime::clock::now;
+use crate::runtime::clock::{duration, now};
 use crate::runtime::fetch::deadline;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use tokio::sync::oneshot;
 
 /// How long the reading of ports may hold up a check whose questions are answered already.
 const PORTS: Duration = Duration::from_secs(2);
 /// How long the baseline of slices that begin may take.
 const BASELINE: Duration = Duration::from_secs(10);
+/// How long reading for slices that begin may hold up the check of those that have begun; then they begin at a later one.
+const HOLD_UP: Duration = Duration::from_secs(2);
 /// Slices of one run: as many as were measured (docs/operations.md).
 pub const MOST_SLICES: usize = 5_000;
 /// Slices that are named when they are left out; the others are counted.
@@ -31,10 +34,15 @@ pub struct Fetched {
     live: bool,
     /// What those need that begin, read after the others were seen.
     begins: Option<Beginners>,
+    /// The same, still being read: for a later check.
+    late: Option<oneshot::Receiver<Beginners>>,
 }
 
 /// What was read for slices that begin.
-struct Beginners {
+#[derive(Default)]
+pub(super) struct Beginners {
+    /// When it began to be read.
+    at: Time,
     due: Vec<SliceId>,
     originals: Vec<Read>,
     baseline: Vec<Reply>,
@@ -53,7 +61,7 @@ impl FleetExecutor {
                 ask::inputs(&plan, &backends, &sinces, at, within, false),
                 ask::ports(wanted, within.min(PORTS))
             );
-            Fetched { at, replies, reads, epochs, live: true, begins: None }
+            Fetched { at, replies, reads, epochs, live: true, begins: None, late: None }
         }));
     }
 
@@ -69,42 +77,88 @@ impl FleetExecutor {
         let at = self.kept.fleet.last().unwrap_or_else(now) + self.plan.check_every;
         let why = Reply::All(Answer::failed("this machine's clock was set back"));
         let replies = vec![why; self.plan.inputs.len()];
-        let begins = Some(Beginners { due: Vec::new(), originals: Vec::new(), baseline: Vec::new() });
-        self.on_fetched(Some(Fetched { at, replies, reads: Vec::new(), epochs: Vec::new(), live: false, begins }));
+        let begins = Some(Beginners::default());
+        self.on_fetched(Some(Fetched {
+            at,
+            replies,
+            reads: Vec::new(),
+            epochs: Vec::new(),
+            live: false,
+            begins,
+            late: None,
+        }));
     }
 
     pub(super) fn on_fetched(&mut self, fetched: Option<Fetched>) {
         self.fetching = None;
-        let Some(fetched) = fetched else {
+        let Some(mut fetched) = fetched else {
             self.checked = Instant::now();
             return;
         };
         let fresh = now() - fetched.at < self.plan.check_every.max(1);
-        if fetched.begins.is_none() && fetched.live && fresh && self.kept.closing.is_none() {
-            self.obey_latches();
+        let known = self.obey_latches();
+        if !known {
+            // nobody is seen and nobody begins while it is not known what is latched; at the first check that is no refusal
+            fetched.live &= self.kept.fleet.last().is_some();
+            fetched.begins = Some(Beginners::default());
+        }
+        if let Some(late) = fetched.late.take() {
+            // the others do not wait for it
+            self.late = Some(late);
+        } else if fetched.begins.is_none() && fetched.live && fresh && self.kept.closing.is_none() {
             self.see(fetched.at, &fetched.replies);
+            fetched.begins = self.read_late(fetched.at);
             // with the journal out of reach nothing begins
             let due = match self.journal.trouble() {
                 None => self.kept.fleet.due(&self.plan, fetched.at),
                 Some(_) => Vec::new(),
             };
-            if !due.is_empty() {
+            if !due.is_empty() && fetched.begins.is_none() && self.late.is_none() {
                 self.prepare(fetched, due);
                 return;
             }
         }
         self.checked = Instant::now();
         self.check(&fetched);
+        if !fresh && let Some(begins) = fetched.begins.take().filter(|b| !b.due.is_empty()) {
+            // read too late for its own check, and in time for the next one
+            let (tell, late) = oneshot::channel();
+            self.late = tell.send(begins).is_ok().then_some(late);
+        }
     }
 
-    /// Reads what slices need before they begin; the check is made when it is there.
+    /// What was read for slices that begin since an earlier check, once it is there; too old, it says nothing of now.
+    fn read_late(&mut self, at: Time) -> Option<Beginners> {
+        match self.late.as_mut()?.try_recv() {
+            Err(oneshot::error::TryRecvError::Empty) => None,
+            read => {
+                self.late = None;
+                let oldest = at - 2 * self.plan.check_every - BASELINE.as_millis() as Time;
+                read.ok().filter(|b| b.at >= oldest)
+            }
+        }
+    }
+
+    /// Reads what slices need before they begin; the check is made when it is there, or when those that have begun cannot wait.
     fn prepare(&mut self, mut fetched: Fetched, due: Vec<SliceId>) {
         let (plan, backends) = (Arc::clone(&self.plan), self.backends.clone());
         let wanted: Vec<Wanted> = due.iter().flat_map(|s| self.wanted(*s)).collect();
-        self.fetching = Some(tokio::spawn(async move {
+        let others = self.kept.active().next().is_some();
+        // the check stays one of its own time
+        let left = duration((fetched.at + plan.check_every * 9 / 10 - now()).min(plan.check_every / 2));
+        let hold_up = if others { HOLD_UP.min(left) } else { BASELINE + PORTS };
+        let (tell, mut late) = oneshot::channel();
+        let at = fetched.at;
+        tokio::spawn(async move {
             let (originals, baseline) =
-                tokio::join!(ask::ports(wanted, PORTS), ask::baseline(&plan, &backends, fetched.at, BASELINE));
-            fetched.begins = Some(Beginners { due, originals, baseline });
+                tokio::join!(ask::ports(wanted, PORTS), ask::baseline(&plan, &backends, at, BASELINE));
+            let _ = tell.send(Beginners { at, due, originals, baseline });
+        });
+        self.fetching = Some(tokio::spawn(async move {
+            match tokio::time::timeout(hold_up, &mut late).await {
+                Ok(read) => fetched.begins = Some(read.unwrap_or_default()),
+                Err(_) => fetched.late = Some(late),
+            }
             fetched
         }));
     }
@@ -158,11 +212,7 @@ impl FleetExecutor {
         }
         let plan = Arc::clone(&self.plan);
         let written = slices::written(&plan.slices, values);
-        let latched = plan.switches.iter().any(|s| {
-            let name = format!("{}[{written}]", s.name);
-            self.thrown.iter().any(|l| l.reset.is_none() && (l.switch == name || l.switch == s.name))
-        });
-        if latched {
+        if self.latched(&written).is_some() {
             return Some((LeftOut::Latched, "a kill switch is latched: held until it is reset"));
         }
         if self.kept.fleet.len() >= MOST_SLICES {
@@ -239,11 +289,10 @@ impl FleetExecutor {
         observed
     }
 
-    /// Those of the slices that are due for which everything could be read.
-    fn begins(&mut self, plan: &Plan, fetched: &Fetched) -> Vec<Begin> {
+    /// Those of the slices that are due that were looked at.
+    fn begins(&self, plan: &Plan, fetched: &Fetched) -> Vec<Begin> {
         let Some(b) = &fetched.begins else { return Vec::new() };
         let mut out = Vec::new();
-        let mut unread: Vec<String> = Vec::new();
         let mut by_slice: BTreeMap<SliceId, Vec<&Read>> = BTreeMap::new();
         for read in &b.originals {
             by_slice.entry(read.0).or_default().push(read);
@@ -253,28 +302,21 @@ impl FleetExecutor {
             if self.kept.fleet.stage(*slice) != Some(Stage::Idle) {
                 continue;
             }
-            let Some(slot) = self.slots.get_mut(slice.index()) else { continue };
+            let Some(slot) = self.slots.get(slice.index()) else { continue };
+            let latched = self.latched(&slot.of.written);
+            let latched = latched.map(|s| format!("kill switch {s} is latched: held until it is reset"));
             let reads = by_slice.remove(slice).unwrap_or_default();
-            let failed = reads.iter().find_map(|(_, _, r)| r.as_ref().err());
-            if let Some(why) = failed {
-                if !std::mem::replace(&mut slot.troubled, true) {
-                    unread.push(format!("{}: {why}", slot.of.written));
+            let read = reads.iter().map(|(_, p, r)| r.as_ref().map(|r| (*p, *r)).map_err(Clone::clone));
+            let mut originals = latched.map_or_else(|| read.collect::<Result<Vec<_>, _>>(), Err);
+            if let Ok(list) = &mut originals {
+                list.sort_by_key(|(p, _)| *p);
+                if list.len() != plan.ports.len() {
+                    originals = Err(String::from("its ports cannot be read"));
                 }
-                continue;
             }
-            let mut originals: Vec<_> = reads.iter().filter_map(|(_, p, r)| Some((*p, *r.as_ref().ok()?))).collect();
-            if originals.len() != plan.ports.len() {
-                continue;
-            }
-            originals.sort_by_key(|(p, _)| *p);
-            slot.troubled = false;
+            // who cannot begin is handed over as well: it has been tried, and keeps nobody else from beginning
             let baseline = baselines.slice(&slot.values);
             out.push(Begin { slice: *slice, originals, baseline });
-        }
-        if let Some(first) = unread.first() {
-            let more = unread.len() - 1;
-            let more = if more > 0 { format!(" (and {more} more slices)") } else { String::new() };
-            self.watcher.remark(now(), &format!("does not begin yet: {first}{more}"));
         }
         out
     }

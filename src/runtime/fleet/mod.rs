@@ -49,6 +49,8 @@ const CLOSING: Duration = Duration::from_secs(10);
 const LARGE: usize = 256 * 1024;
 const QUIET_CHECKS: u32 = 10;
 
+/// Ended actions that are one step.
+const ENDED_AT_ONCE: usize = 1_000;
 /// Lines that may wait for who watches: a step can have several a slice.
 const ROOM: usize = 1 << 15;
 
@@ -110,6 +112,8 @@ pub struct FleetExecutor {
     actions: Vec<(Option<SliceId>, u32, JoinHandle<()>)>,
     teller: Teller,
     fetching: Option<JoinHandle<Fetched>>,
+    /// What is being read for slices that begin at a later check.
+    late: Option<tokio::sync::oneshot::Receiver<check::Beginners>>,
     recovery_pending: bool,
     checked: Instant,
     /// Latches as they were last looked at.
@@ -161,6 +165,7 @@ impl FleetExecutor {
             ended,
             actions: Vec::new(),
             fetching: None,
+            late: None,
             recovery_pending: false,
             checked: Instant::now(),
             thrown: Vec::new(),
@@ -290,7 +295,7 @@ impl FleetExecutor {
                     if changed.is_err() { return Outcome::Stopped; }
                 }
                 Some(applied) = self.applied.recv() => self.on_applied(applied),
-                Some((slice, token, outcome)) = self.ended.recv() => self.on_ended(slice, token, outcome),
+                Some(ended) = self.ended.recv() => self.on_ended(ended),
                 told = self.teller.told() => self.on_told(&told),
                 fetched = join(&mut self.fetching), if self.fetching.is_some() => self.on_fetched(fetched),
                 () = tokio::time::sleep(wait), if self.fetching.is_none() => {
@@ -554,14 +559,19 @@ impl FleetExecutor {
         }
     }
 
-    fn on_ended(&mut self, slice: Option<SliceId>, token: u32, outcome: ActionOutcome) {
+    /// All actions that have ended by now, in one step: each step writes all lives.
+    fn on_ended(&mut self, first: Ended) {
         let at = now();
-        let ActionOutcome { ok, how, output } = outcome;
-        let input = match slice {
-            Some(slice) => FleetInput::ActionEnded { slice, at, token, ok, how, output },
-            None => FleetInput::OwnActionEnded { at, token, ok, how, output },
-        };
-        self.feed(at, vec![input], None);
+        let mut inputs = Vec::new();
+        let mut next = Some(first);
+        while let Some((slice, token, ActionOutcome { ok, how, output })) = next {
+            inputs.push(match slice {
+                Some(slice) => FleetInput::ActionEnded { slice, at, token, ok, how, output },
+                None => FleetInput::OwnActionEnded { at, token, ok, how, output },
+            });
+            next = if inputs.len() < ENDED_AT_ONCE { self.ended.try_recv().ok() } else { None };
+        }
+        self.feed(at, inputs, None);
     }
 
     fn on_told(&mut self, told: &Told) {
@@ -637,15 +647,15 @@ impl FleetExecutor {
         while !self.actions.is_empty() && !*stop.borrow() {
             tokio::select! {
                 ended = self.ended.recv() => match ended {
-                    Some((slice, token, outcome)) => self.on_ended(slice, token, outcome),
+                    Some(ended) => self.on_ended(ended),
                     None => return,
                 },
                 _ = stop.changed() => {}
             }
             self.actions.retain(|(_, _, h)| !h.is_finished());
         }
-        while let Ok((slice, token, outcome)) = self.ended.try_recv() {
-            self.on_ended(slice, token, outcome);
+        if let Ok(ended) = self.ended.try_recv() {
+            self.on_ended(ended);
         }
     }
 

@@ -106,13 +106,14 @@ impl FleetExecutor {
 
     /// A switch that was latched without a word to this runner is thrown here as well: while it is latched nothing that it
     /// concerns is exposed.
-    pub(super) fn obey_latches(&mut self) {
+    /// False: what is latched is not known now; what was known still holds.
+    pub(super) fn obey_latches(&mut self) -> bool {
         if self.plan.switches.is_empty() {
-            return;
+            return true;
         }
-        let thrown = self.journal.thrown();
+        let Ok(thrown) = self.journal.thrown() else { return false };
         if thrown == self.thrown {
-            return;
+            return true;
         }
         self.thrown = thrown;
         let mut inputs: Vec<(Vec<SliceId>, SwitchId, Latch)> = Vec::new();
@@ -139,6 +140,16 @@ impl FleetExecutor {
             let input = FleetInput::Operator { slices: &slices, at, act, who: latch.who, why: latch.why };
             self.feed(at, vec![input], None);
         }
+        true
+    }
+
+    /// The switch that is latched for a slice, of all that there are or of it alone.
+    pub(super) fn latched(&self, written: &str) -> Option<&str> {
+        self.plan.switches.iter().map(|s| s.name.as_str()).find(|name| {
+            let own =
+                |l: &Latch| l.switch.strip_prefix(name)?.strip_prefix('[')?.strip_suffix(']').map(|s| s == written);
+            self.thrown.iter().any(|l| l.reset.is_none() && (l.switch == *name || own(l) == Some(true)))
+        })
     }
 }
 

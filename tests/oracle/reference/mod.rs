@@ -459,7 +459,7 @@ impl<'p> Reference<'p> {
                     self.within = Watch::default();
                     self.within_fired = false;
                 }
-                if !self.drifted.is_empty() {
+                if !self.drifted.is_empty() && self.asked.verified.is_some() {
                     self.ask(self.asked.settings.clone(), false, at);
                     self.asked.goes_on = true;
                     self.apply();
