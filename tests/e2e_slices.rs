@@ -348,3 +348,80 @@ fn a_slice_that_waits_does_not_begin_while_its_switch_is_latched() {
     w.work.canary(&["abort", "autonomy", "--why", "enough"]).exits(0);
     live.end(LONG);
 }
+
+#[test]
+fn a_kill_takes_back_what_is_done_and_what_nobody_runs() {
+    let halfway = Shown { precision: 0.96, ..GOOD };
+    let Some(w) = World::start(&[("acme", "low", GOOD), ("beta", "low", halfway)]) else { return };
+    let policy = w.work.path("checkout.canary");
+    let text = std::fs::read_to_string(&policy).unwrap();
+    let last = "  phase active \"decides\" { hold forever }\n";
+    assert!(text.contains(last));
+    std::fs::write(&policy, text.replace(last, "")).unwrap();
+    let kill = |more: &[&str]| {
+        let mut args = vec!["kill", "autonomy_off", "--why", "an incident"];
+        args.extend(more);
+        w.work.canary(&args)
+    };
+    let flags = |acme: bool, beta: bool| json!({ "acme": { "low": acme }, "beta": { "low": beta } });
+
+    // no run has told of slices: nothing can be set, and none begins
+    kill(&["checkout.canary", "--env", "slices"]).exits(5).says("nothing was set");
+    w.work.canary(&["run", "checkout.canary", "--env", "slices"]).exits(3).says("autonomy_off is latched");
+    let reset = ["reset", "autonomy_off", "--env", "slices", "--why", "over"];
+    w.work.canary(&reset).exits(0);
+
+    // one is done, and the other one still goes on
+    let mut live = w.run(&[]);
+    live.until("tenant=beta,severity=low read back autonomy = on", LONG);
+    eventually("acme is promoted", || kinds(&of(&w.history(), "acme", "low"), "finished") == 1);
+    w.until(flags(true, true));
+    kill(&["--slice", "tenant=acme"]).exits(0).shows("killed, rolling back: 1 slice");
+    w.until(flags(false, true));
+    w.work.canary(&["status"]).exits(0).shows("autonomy_off[tenant=acme,severity=low] is latched");
+
+    // the run is over, and the other one's flag is on
+    w.show("beta", "low", Some(GOOD));
+    live.end(LONG);
+    assert_eq!(w.flags(), flags(false, true));
+    kill(&["--slice", "tenant=beta"]).exits(0).shows("killed, set and read back: 1 slice");
+    assert_eq!(w.flags(), flags(false, false));
+    w.work.canary(&["status"]).exits(0).shows("autonomy_off[tenant=beta,severity=low] is latched");
+    w.work.canary(&["history", "autonomy", "--verify"]).exits(0).shows("the chain holds");
+
+    // one word resets all of them
+    w.work
+        .canary(&reset)
+        .exits(0)
+        .shows("[tenant=acme,severity=low] on slices: reset")
+        .shows("[tenant=beta,severity=low]");
+    w.work.canary(&reset).exits(2).says("is not latched");
+
+    // a runner that has died: one slice, then all of them
+    w.show("acme", "low", Some(halfway));
+    w.show("beta", "low", Some(halfway));
+    let live = w.run(&[]);
+    w.until(flags(true, true));
+    live.signal(Signal::KILL);
+    drop(live);
+    kill(&["--slice", "tenant=beta"]).exits(0).shows("the others are left as they are");
+    assert_eq!(w.flags(), flags(true, false));
+    w.work
+        .canary(&["run", "checkout.canary", "--env", "slices", "--dry-run"])
+        .exits(0)
+        .shows("left out  tenant=beta,severity=low: a kill switch is latched");
+    kill(&[]).exits(0).shows("killed, set and read back");
+    assert_eq!(w.flags(), flags(false, false));
+
+    // and once more, where all is over: somebody has switched it on by hand
+    w.work.canary(&reset).exits(0);
+    let on = std::fs::read_to_string(&w.file).unwrap().replace("\"low\": false", "\"low\": true");
+    std::fs::write(&w.file, on).unwrap();
+    kill(&[]).exits(0).shows("killed, set and read back: 2 slices");
+    assert_eq!(w.flags(), flags(false, false));
+    let latches = w.work.canary(&["status"]);
+    latches
+        .exits(0)
+        .shows("kill switch autonomy_off is latched")
+        .shows("autonomy_off[tenant=beta,severity=low] is latched");
+}

@@ -4,7 +4,7 @@
 use super::Format;
 use super::connect::connect_to_take_back;
 use super::exit::{Status, because};
-use super::kill_slices::{self, sliced};
+use super::kill_slices::sliced;
 use super::load::{Compiled, Target, compile, rollouts};
 use super::people::{runner, who};
 use super::provenance::at_once;
@@ -38,7 +38,7 @@ pub struct Args {
     pub(super) switch: String,
     /// The policy that declares it; not needed where a run in the store has it
     #[arg(requires = "env")]
-    file: Option<PathBuf>,
+    pub(super) file: Option<PathBuf>,
     /// The environment; not needed where only one has the switch
     #[arg(long, value_name = "NAME")]
     env: Option<String>,
@@ -53,7 +53,7 @@ pub struct Args {
     pub(super) why: String,
     /// Which slices
     #[command(flatten)]
-    slice: super::slices::SliceArg,
+    pub(super) slice: super::slices::SliceArg,
     /// The store; else the one that the environment of FILE binds, else `$CANARY_STORE`, else `.canary/store.db`
     #[arg(long, value_name = "FILE")]
     store: Option<PathBuf>,
@@ -134,14 +134,13 @@ impl<'a> Kill<'a> {
         let sliced = sliced(&self.store, &args.switch, args.env.as_deref(), args.rollout.as_deref())?;
         if !sliced.is_empty() {
             one_environment(&args.switch, sliced.iter().map(|p| p.run.environment.as_str()))?;
-            let meant = args.slice.slice.as_ref();
             for p in &sliced {
                 args.slice.fits(&self.store, &p.run)?;
             }
-            return kill_slices::kill(&self.store, &sliced, &args.switch, meant, &args.why).map(Look::Done);
+            return self.sliced(&sliced, patient_enough);
         }
         if args.slice.slice.is_some() {
-            return Err(because(Status::Wrong, "no run of a sliced rollout with this kill switch is under way"));
+            return self.nothing_runs(patient_enough);
         }
         let found = unfinished(&self.store, &args.switch, args.env.as_deref(), args.rollout.as_deref())?;
         if args.env.is_none() {
@@ -199,6 +198,15 @@ impl<'a> Kill<'a> {
                 "no run is under way on the lab, and the lab is gone with its runner: nothing is left to be killed";
             return Err(because(Status::Wrong, message));
         }
+        if !plan.slices.is_empty() {
+            let look = self.over(plan, bindings, &[], patient_enough)?;
+            let Look::Done(status) = look else { return Ok(look) };
+            let others = self.called_the_same(&bindings.environment, &deeds(plan, bindings, self.args.switch.as_str()));
+            return Ok(Look::Done(worse(status, others)));
+        }
+        if self.args.slice.slice.is_some() {
+            return Err(because(Status::Wrong, &format!("{} has one life for all: it has no slices", plan.rollout)));
+        }
         let lease = match self.leased(plan, bindings)? {
             Some(lease) => lease,
             // whoever holds it is starting a run, which will be there to be told
@@ -230,13 +238,6 @@ impl<'a> Kill<'a> {
         let Some(switch) = plan.switch(&self.args.switch) else {
             return Err(because(Status::Wrong, &format!("{} has no kill switch {}", plan.rollout, self.args.switch)));
         };
-        if !plan.slices.is_empty() {
-            let message = format!(
-                "{} has a life a slice, and no run of it is under way: which slices there are is not known, so nothing was set; set their flags by hand",
-                plan.rollout
-            );
-            return Err(because(Status::Refused, &message));
-        }
         let backends = self.connected(plan, bindings)?;
         // nothing but what is known at once: a kill waits for no git
         let git = Git { why: Some(String::from("not asked: a kill waits for nothing")), ..Git::default() };
@@ -314,7 +315,7 @@ impl<'a> Kill<'a> {
     }
 
     /// Says which other rollouts on the environment have a switch of this name that does something else: it was not thrown.
-    fn called_the_same(&self, environment: &str, done: &BTreeSet<String>) -> Status {
+    pub(super) fn called_the_same(&self, environment: &str, done: &BTreeSet<String>) -> Status {
         let name = &self.args.switch;
         if self.args.rollout.is_some() || self.given.is_some() {
             return Status::Success;
@@ -335,7 +336,7 @@ impl<'a> Kill<'a> {
     }
 
     /// The status, or that the switch is not latched: what it sets is set all the same, but a rollout could start.
-    fn latched(&self, environment: &str, rollout: Option<&str>, status: Status) -> Status {
+    pub(super) fn latched(&self, environment: &str, rollout: Option<&str>, status: Status) -> Status {
         let switch = &self.args.switch;
         if let Some((e, folder)) = &self.lost {
             let folder = folder.display();

@@ -1,22 +1,28 @@
 //! Kill switches of sliced rollouts, thrown by a person and reset: of the slices that are meant, or of all.
 
-use super::Format;
 use super::exit::{Status, because};
-use super::people::{post_and_wait, runner, who};
-use super::run::{lease, observer, stop_on_signals};
-use super::run_slices::take_back;
+use super::kill::{Kill, Look, worse};
+use super::kill_over::some;
+use super::people::{of_slices, runner, who};
+use super::run_slices::kept;
 use super::runs::{at, to_resume};
 use super::slices::settled;
-use super::switches::{Pinned, because_of, unfinished};
-use crate::engine::Operator;
+use super::switches::{Pinned, because_of, deeds, unfinished};
+use crate::engine::Stage;
+use crate::engine::fleet::SliceId;
 use crate::plan::slices::Meant;
 use crate::report::text::date_time;
 use crate::runtime::clock::now;
-use crate::runtime::fleet::SLICES;
-use crate::store::{Latch, Store};
+use crate::runtime::fleet::{Kept, NONE_MEANT};
+use crate::runtime::journal::Journal;
+use crate::store::{Latch, RunId, Store, StoreError};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+/// How long a live runner may take to answer.
+const ANSWER: Duration = Duration::from_secs(10);
+/// So many latches are told of one by one; more are one line.
+pub(super) const EACH: usize = 3;
 /// How long to wait for a live runner's rollback.
 const ROLLBACK: Duration = Duration::from_secs(120);
 
@@ -35,76 +41,158 @@ pub fn sliced(
     Ok(found)
 }
 
-/// Throws a switch in sliced runs.
-///
-/// # Errors
-/// The exit status; it was said on standard error.
-pub fn kill(
-    store: &Arc<Store>,
-    found: &[Pinned],
-    switch: &str,
-    meant: Option<&Meant>,
-    why: &str,
-) -> Result<Status, Status> {
-    let mut worst = Status::Success;
-    for p in found {
-        let status = match runner(store, &p.run) {
-            Some(_) => tell(store, p, switch, meant, why),
-            None => alone(store, p, switch, meant, why),
+impl Kill<'_> {
+    /// Throws a switch in sliced runs that are under way, and for slices that only runs before them know.
+    pub(super) fn sliced(&self, found: &[Pinned], patient_enough: bool) -> Result<Look, Status> {
+        let mut worst = Status::Success;
+        let mut again = false;
+        for p in found {
+            let look = match runner(&self.store, &p.run) {
+                Some(_) => self.tell_sliced(p),
+                None => self.take_over_slices(p, patient_enough),
+            };
+            match look {
+                Ok(Look::Again) => again = true,
+                Ok(Look::Done(status)) | Err(status) => worst = worse(worst, status),
+            }
+        }
+        if again {
+            return Ok(Look::Again);
+        }
+        let told: Vec<RunId> = found.iter().map(|p| p.run.id.clone()).collect();
+        for (i, p) in found.iter().enumerate() {
+            let again = |q: &Pinned| q.run.rollout == p.run.rollout && q.run.environment == p.run.environment;
+            if found.iter().take(i).any(again) {
+                continue;
+            }
+            if let Ok(Look::Done(status)) | Err(status) = self.over(&p.plan, &p.bindings, &told, true) {
+                worst = worse(worst, status);
+            }
+        }
+        let environment = found.first().map_or("", |p| p.run.environment.as_str());
+        let done = found.iter().flat_map(|p| deeds(&p.plan, &p.bindings, &self.args.switch)).collect();
+        let worst = worse(worst, self.called_the_same(environment, &done));
+        Ok(Look::Done(match self.args.slice.slice {
+            None => self.latched(environment, None, worst),
+            Some(_) => worst,
+        }))
+    }
+
+    fn tell_sliced(&self, p: &Pinned) -> Result<Look, Status> {
+        let (args, run, store) = (self.args, &p.run, &self.store);
+        let kind = of_slices(&format!("kill {}", args.switch), &args.slice);
+        let failed = |e: StoreError| because(Status::Unfinished, &e.to_string());
+        let id = match store.post_command(&run.id, &kind, &who(), &args.why, now()) {
+            Ok(id) => id,
+            // it has ended meanwhile
+            Err(StoreError::Refused { .. }) => return Ok(Look::Again),
+            Err(e) => return Err(failed(e)),
         };
-        if let (Ok(s) | Err(s), Status::Success) = (status, worst) {
-            worst = s;
+        let over = || store.run(&run.id).map(|r| r.verdict.is_some()).map_err(failed);
+        let begun = Instant::now();
+        let outcome = loop {
+            if let Some(outcome) = store.command(id).ok().and_then(|c| c.outcome) {
+                break outcome;
+            }
+            if over()? || runner(store, run).is_none() {
+                return Ok(Look::Again);
+            }
+            if begun.elapsed() > ANSWER {
+                let message = format!("the runner of {} has not answered yet: it will still see this", run.id);
+                return Err(because(Status::Unfinished, &message));
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        };
+        let said = format!("{} run {}: {outcome}", run.rollout, run.id);
+        if outcome == NONE_MEANT {
+            // runs before it may know such slices
+            return Ok(Look::Done(if self.known_before(p)? {
+                Status::Success
+            } else {
+                because(Status::Refused, &said)
+            }));
         }
+        if !outcome.starts_with("killed") {
+            return Err(because(Status::Refused, &said));
+        }
+        outln!("{said}");
+        let begun = Instant::now();
+        while begun.elapsed() < ROLLBACK {
+            if over()? {
+                outln!("{} run {}: taken back", run.rollout, run.id);
+                return Ok(Look::Done(Status::Success));
+            }
+            if let Some(meant) = &args.slice.slice
+                && all_settled(store, p, meant)
+            {
+                return Ok(Look::Done(Status::Success));
+            }
+            if runner(store, run).is_none() && !over()? {
+                return Ok(Look::Again);
+            }
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        Err(because(Status::Unfinished, "not all is read back yet: its runner keeps trying"))
     }
-    Ok(worst)
+
+    /// Nobody runs it: this process takes the slices that are meant back. Where others are left, the run stays to be resumed.
+    fn take_over_slices(&self, p: &Pinned, patient_enough: bool) -> Result<Look, Status> {
+        let (run, Some(id)) = (&p.run, p.plan.switch(&self.args.switch)) else {
+            return Ok(Look::Done(Status::Success));
+        };
+        let lease = match self.leased(&p.plan, &p.bindings)? {
+            Some(lease) => lease,
+            None if !patient_enough => return Ok(Look::Again),
+            None => {
+                let message = format!("somebody else holds what run {} has set: kill again", run.id);
+                return Err(because(Status::Unfinished, &message));
+            }
+        };
+        if self.store.run(&run.id).is_ok_and(|r| r.verdict.is_some()) {
+            return Ok(Look::Again);
+        }
+        let kept = kept(&self.store, run).map_err(|r| r.say())?.unwrap_or_else(|| Kept::new(&p.plan, now(), None));
+        let fits = |s: &SliceId| {
+            let values = kept.fleet.key(*s).unwrap_or_default();
+            self.args.slice.slice.as_ref().is_none_or(|m| m.is(&p.plan.slices, values))
+        };
+        let whose: Vec<SliceId> = kept.fleet.slices().filter(fits).collect();
+        let only = match self.args.slice.slice {
+            Some(_) if whose.is_empty() && self.known_before(p)? => return Ok(Look::Done(Status::Success)),
+            Some(_) if whose.is_empty() => {
+                let message = format!("{} run {}: {NONE_MEANT}", run.rollout, run.id);
+                return Err(because(Status::Refused, &message));
+            }
+            Some(_) => whose.clone(),
+            None => Vec::new(),
+        };
+        let backends = self.connected(&p.plan, &p.bindings)?;
+        let journal = Journal::new(Arc::clone(&self.store), run, lease, p.plan.check_every);
+        let env = run.environment.as_str();
+        let left = !only.is_empty();
+        let status = self.drive(p.plan.clone(), backends, journal, kept, id, only, &whose, env)?;
+        let n = whose.len();
+        outln!("{} run {}: killed, set and read back: {n} slice{}", run.rollout, run.id, if n == 1 { "" } else { "s" });
+        if left && self.store.run(&run.id).is_ok_and(|r| r.verdict.is_none()) {
+            outln!("the others are left as they are: nobody runs them until `{}`", to_resume(&self.store, run));
+        }
+        Ok(Look::Done(status))
+    }
+
+    /// Whether a run before this one knows slices that are meant.
+    fn known_before(&self, p: &Pinned) -> Result<bool, Status> {
+        let parts = self.parts(&p.plan, &p.bindings, std::slice::from_ref(&p.run.id), self.args.slice.slice.as_ref());
+        parts.map(|parts| !parts.is_empty())
+    }
 }
 
-fn tell(store: &Store, p: &Pinned, switch: &str, meant: Option<&Meant>, why: &str) -> Result<Status, Status> {
-    let slices = meant.map(|m| format!("{SLICES}{}", serde_json::to_string(m).unwrap_or_default()));
-    let kind = format!("kill {switch}{}", slices.unwrap_or_default());
-    let outcome = post_and_wait(store, &p.run, &kind, why)?;
-    let said = format!("{} run {}: {outcome}", p.run.rollout, p.run.id);
-    if !outcome.starts_with("killed") {
-        return Err(because(Status::Refused, &said));
-    }
-    outln!("{said}");
-    let begun = Instant::now();
-    while meant.is_none() && begun.elapsed() < ROLLBACK {
-        let run = store.run(&p.run.id).map_err(|e| because(Status::Unfinished, &e.to_string()))?;
-        if run.verdict.is_some() {
-            outln!("{} run {}: taken back", p.run.rollout, p.run.id);
-            return Ok(Status::Success);
-        }
-        std::thread::sleep(Duration::from_millis(100));
-    }
-    match meant {
-        Some(_) => Ok(Status::Success),
-        None => Err(because(Status::Unfinished, "not all is read back yet: its runner keeps trying")),
-    }
-}
-
-fn alone(store: &Arc<Store>, p: &Pinned, switch: &str, meant: Option<&Meant>, why: &str) -> Result<Status, Status> {
-    let (run, Some(id)) = (&p.run, p.plan.switch(switch)) else { return Ok(Status::Success) };
-    if meant.is_some() {
-        let message = format!(
-            "no runner is alive for run {}: `{}` first, then kill the slice, or kill all of them without `--slice`",
-            run.id,
-            to_resume(store, run)
-        );
-        return Err(because(Status::Refused, &message));
-    }
-    let runtime = super::runs::tokio()
-        .map_err(|e| because(Status::Unfinished, &format!("cannot start the async runtime: {e}")))?;
-    let lease = lease(store, &p.plan, &run.environment).map_err(|r| r.say())?;
-    let status = runtime.block_on(async {
-        let (stop, observer) = (stop_on_signals(), observer(Format::Human, &run.environment, false));
-        let said = (who(), why.to_owned());
-        take_back(store, run, lease, p.plan.clone(), &p.bindings, Operator::Kill(id), said, stop, observer).await
-    });
-    match status.map_err(|r| r.say())? {
-        Status::Person | Status::Bad => Ok(Status::Success),
-        other => Err(other),
-    }
+/// Whether all that are meant are read back.
+fn all_settled(store: &Store, p: &Pinned, meant: &Meant) -> bool {
+    let Ok(Some(kept)) = kept(store, &p.run).map_err(drop) else { return false };
+    kept.fleet.slices().all(|s| {
+        let values = kept.fleet.key(s).unwrap_or_default();
+        !meant.is(&p.plan.slices, values) || !matches!(kept.fleet.stage(s), Some(Stage::RollingBack(_)))
+    })
 }
 
 /// A switch with the slice that it is of: `autonomy_off[tenant=acme,severity=low]`.
@@ -149,7 +237,14 @@ pub fn reset(store: &Store, switch: &str, meant: &Meant, environment: Option<&st
                 return Err(because(Status::Refused, &message));
             }
         }
+    }
+    let mut names = Vec::new();
+    for latch in &ours {
         let done = store.reset_latch(&latch.environment, &latch.switch, &who(), why, now()).map_err(failed)?;
+        if ours.len() > EACH {
+            names.extend(apart(&done.switch).map(|(_, slice)| slice.text()));
+            continue;
+        }
         outln!(
             "{} on {}: reset by {}: {why}; it was thrown {} by {}{}. No port was changed",
             done.switch,
@@ -159,6 +254,10 @@ pub fn reset(store: &Store, switch: &str, meant: &Meant, environment: Option<&st
             done.who,
             because_of(&done.why)
         );
+    }
+    if let (Some(first), false) = (ours.first(), names.is_empty()) {
+        let (n, env) = (names.len(), &first.environment);
+        outln!("{switch} on {env}: reset for {n} slices by {}: {why}: {}. No port was changed", who(), some(&names));
     }
     Ok(())
 }

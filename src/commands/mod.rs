@@ -32,6 +32,7 @@ pub mod history;
 mod in_parallel;
 pub mod init;
 pub mod kill;
+mod kill_over;
 mod kill_runs;
 mod kill_slices;
 pub mod killswitch;

@@ -7,6 +7,7 @@ use super::run::kept_state;
 use super::runs::{StoreArg, at};
 use super::switches::{Pinned, because_of, said, unfinished};
 use crate::engine::Stage;
+use crate::plan::slices::Meant;
 use crate::report::text::date_time;
 use crate::runtime::clock::now;
 use crate::store::{Latch, NOBODY, Store, user};
@@ -51,9 +52,16 @@ fn reset(args: &Args) -> Result<(), Status> {
     if let Some(meant) = meant {
         return super::kill_slices::reset(&store, switch, meant, args.env.as_deref(), &args.why);
     }
+    // each slice of a sliced run has a latch of its own: without `--slice` all of them are meant
+    let all = store.latches(args.env.as_deref()).map_err(|e| because(Status::Wrong, &e.to_string()))?;
+    if all.iter().any(|l| apart(&l.switch).is_some_and(|(name, _)| name == switch)) {
+        super::kill_slices::reset(&store, switch, &Meant::default(), args.env.as_deref(), &args.why)?;
+        if !all.iter().any(|l| l.switch == switch) {
+            return Ok(());
+        }
+    }
     let latch = latched(&store, args)?;
     let mut runs = unfinished(&store, &latch.switch, Some(&latch.environment), None)?;
-    // each slice of a sliced run has a latch of its own
     runs.retain(|p| p.plan.slices.is_empty());
     if let Some(p) = runs.iter().find(|p| !lives_on(&store, p, &latch.switch)) {
         return Err(because(

@@ -8,7 +8,7 @@ use super::runs::{at as at_store, to_resume};
 use super::{Format, lab};
 use crate::engine::fleet::Fleet;
 use crate::engine::{Operator, Verdict};
-use crate::plan::slices::{as_json, written};
+use crate::plan::slices::{as_json, switch_of, written};
 use crate::plan::{Bindings, Plan, PortId};
 use crate::report::lines::Lines;
 use crate::report::provenance::Provenance;
@@ -86,9 +86,21 @@ pub async fn dry(compiled: &Compiled, format: Format) -> Result<Status, Refusal>
     let replies = ask::inputs(plan, &backends, &sinces, at, preflight::REACH, false).await;
     let mut fleet = Fleet::new(plan);
     let (mut ports, mut left_out) = (Vec::new(), Vec::new());
+    // a store that is not there yet has latched nothing
+    let path = super::run::store_path(&compiled.bindings);
+    let latches = match path.exists() {
+        true => Store::open_existing(&path).and_then(|s| s.latches(Some(&compiled.bindings.environment))),
+        false => Ok(Vec::new()),
+    };
+    let latches = latches.map_err(|e| Refusal::one(e.to_string()))?;
     for row in ask::seen(plan, &replies) {
         let values: Vec<String> = row.iter().map(|v| (*v).to_owned()).collect();
         if fleet.slice(&row).is_some() {
+            continue;
+        }
+        let ours = |switch: &str| plan.switches.iter().any(|s| switch == switch_of(&s.name, &plan.slices, &values));
+        if latches.iter().any(|l| ours(&l.switch) || plan.switch(&l.switch).is_some()) {
+            left_out.push((values, String::from("a kill switch is latched: held until it is reset")));
             continue;
         }
         let made = backends.slices.as_ref().map_or_else(|| Err(String::from("not bound")), |s| s.make(&values));
@@ -205,7 +217,7 @@ pub async fn take_back(
     for w in without {
         eprintln!("canary: taking back without it: {w}");
     }
-    let beginning = Beginning::TakeBack { kept: Box::new(kept), act, who, why };
+    let beginning = Beginning::TakeBack { kept: Box::new(kept), slices: Vec::new(), act, who, why };
     Ok(drive(store, run, lease, plan, backends, beginning, stop, observer).await)
 }
 

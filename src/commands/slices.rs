@@ -39,7 +39,11 @@ impl SliceArg {
     }
 }
 
-fn fits(meant: &Meant, plan: &Plan) -> Result<(), Status> {
+/// Whether a plan has such slices.
+///
+/// # Errors
+/// The exit status; it was said on standard error.
+pub fn fits(meant: &Meant, plan: &Plan) -> Result<(), Status> {
     let unknown = meant.unknown(&plan.slices);
     if unknown.is_empty() {
         return Ok(());

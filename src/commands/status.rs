@@ -1,6 +1,8 @@
 //! `canary status`: kill switches that are latched, then runs that are live or wait to be resumed, and how they stand.
 
 use super::exit::Status;
+use super::kill_over::some;
+use super::kill_slices::{EACH, apart};
 use super::killswitch::thrown;
 use super::runs::{StoreArg, at, open, pinned, to_resume};
 use super::switches::said;
@@ -13,6 +15,7 @@ use crate::runtime::clock::now;
 use crate::runtime::teller::title;
 use crate::store::{KeptNotice, Latch, Run, RunFilter, Store};
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::io::IsTerminal;
 
 /// How long a notice that was given up is shown: 7 days, in milliseconds.
@@ -48,9 +51,7 @@ fn print(args: &Args) -> Result<(), Status> {
     let latched = store.latches(None).map_err(|e| super::exit::because(Status::Wrong, &e.to_string()))?;
     if args.format == Format::Human {
         let style = Style::for_terminal(std::io::stdout().is_terminal());
-        for l in &latched {
-            outln!("{} (run {})", style.bad(&said(l)), l.run);
-        }
+        human_latches(&latched, style);
     }
     let untold = store
         .undelivered_notices(args.rollout.as_deref(), now() - GIVEN_UP_SHOWN)
@@ -93,6 +94,34 @@ fn print(args: &Args) -> Result<(), Status> {
         }
     }
     Ok(())
+}
+
+/// A line a latch; those of many slices by one switch are one.
+fn human_latches(latched: &[Latch], style: Style) {
+    let mut of_slices: BTreeMap<(&str, &str), Vec<(String, &Latch)>> = BTreeMap::new();
+    for l in latched {
+        if let Some((switch, slice)) = apart(&l.switch) {
+            of_slices.entry((switch, &l.environment)).or_default().push((slice.text(), l));
+        }
+    }
+    of_slices.retain(|_, all| all.len() > EACH);
+    for l in latched {
+        if !apart(&l.switch).is_some_and(|(switch, _)| of_slices.contains_key(&(switch, l.environment.as_str()))) {
+            outln!("{} (run {})", style.bad(&said(l)), l.run);
+        }
+    }
+    for ((switch, environment), mut all) in of_slices {
+        all.sort_by(|a, b| a.0.cmp(&b.0));
+        let names: Vec<String> = all.iter().map(|(name, _)| name.clone()).collect();
+        let since = all.iter().map(|(_, l)| l.at).min().unwrap_or_default();
+        let text = format!(
+            "kill switch {switch} is latched on {environment} for {} slices, the first since {}: {}",
+            names.len(),
+            date_time(since),
+            some(&names)
+        );
+        outln!("{}", style.bad(&text));
+    }
 }
 
 fn latches(latched: &[Latch]) -> Vec<Value> {

@@ -24,6 +24,9 @@ impl SharedWrite for Slow {
         }
         Ok(())
     }
+    fn at_once(&self, _lowers: bool) -> usize {
+        250
+    }
     async fn reload(&self) -> Result<(), BackendError> {
         Ok(())
     }

@@ -12,7 +12,7 @@ mod people;
 
 pub use kept::Kept;
 pub use noted::{Found, Noted};
-pub use people::SLICES;
+pub use people::{NONE_MEANT, SLICES};
 
 use super::apply::Request;
 use super::backends::Backends;
@@ -65,10 +65,12 @@ pub enum Beginning {
     },
     /// From a kept state.
     Recovered(Box<Kept>),
-    /// From a kept state, only to take everything back.
+    /// From a kept state, only to take back.
     TakeBack {
         /// The state.
         kept: Box<Kept>,
+        /// Of which slices; none: of all. Where others still go on, the run stops when these are read back, and stays as it is.
+        slices: Vec<SliceId>,
         /// [`Operator::Abort`] or [`Operator::Kill`].
         act: Operator,
         /// Who asks for it.
@@ -125,6 +127,8 @@ pub struct FleetExecutor {
     untrimmed: u64,
     /// Things that were said once.
     said: BTreeSet<&'static str>,
+    /// This process is here only to take these back; nothing else moves.
+    only: Vec<SliceId>,
 }
 
 /// An action that ended: whose (none: the run's own), which attempt, how.
@@ -174,6 +178,7 @@ impl FleetExecutor {
             // another process may have kept much before
             untrimmed: noted::TRIMMED_EVERY,
             said: BTreeSet::new(),
+            only: Vec::new(),
         }
     }
 
@@ -206,9 +211,9 @@ impl FleetExecutor {
                 self.recover();
                 self.backfill(&mut stop).await;
             }
-            Beginning::TakeBack { kept, act, who, why } => {
+            Beginning::TakeBack { kept, slices, act, who, why } => {
                 self.take_up(*kept);
-                self.take_back(&act, who, why);
+                self.take_back(slices, act, who, why);
             }
         }
         let outcome = self.main_loop(&mut stop).await;
@@ -278,10 +283,13 @@ impl FleetExecutor {
             if self.journal.is_taken() {
                 return Outcome::Taken(self.journal.trouble().unwrap_or("the lease was lost").to_owned());
             }
-            if *stop.borrow() {
+            if *stop.borrow() || !self.only.is_empty() {
                 // rollback comes first: those under way are read back before we go
                 let back = |s| matches!(self.kept.fleet.stage(s), Some(Stage::RollingBack(_)));
-                let rolling_back = self.kept.fleet.slices().any(back);
+                let rolling_back = match self.only.as_slice() {
+                    [] => self.kept.fleet.slices().any(back),
+                    only => only.iter().copied().any(back),
+                };
                 let until = *grace_until.get_or_insert_with(|| tokio::time::Instant::now() + ROLLBACK_GRACE);
                 if !rolling_back || tokio::time::Instant::now() >= until {
                     return Outcome::Stopped;
@@ -298,10 +306,10 @@ impl FleetExecutor {
                 Some(ended) = self.ended.recv() => self.on_ended(ended),
                 told = self.teller.told() => self.on_told(&told),
                 fetched = join(&mut self.fetching), if self.fetching.is_some() => self.on_fetched(fetched),
-                () = tokio::time::sleep(wait), if self.fetching.is_none() => {
+                () = tokio::time::sleep(wait), if self.fetching.is_none() && self.only.is_empty() => {
                     if set_back { self.check_blindly() } else { self.fetch(next) }
                 }
-                _ = poll.tick() => self.on_commands(false),
+                _ = poll.tick() => if self.only.is_empty() { self.on_commands(false) },
                 _ = &mut self.applier => self.restart_applier(),
             }
         }

@@ -2,15 +2,19 @@
 
 use super::FleetExecutor;
 use crate::engine::fleet::{FleetInput, SliceId};
-use crate::engine::{Operator, Verdict};
+use crate::engine::{Operator, Stage, Verdict};
 use crate::plan::slices::Meant;
 use crate::plan::{Plan, SwitchId};
+use crate::runtime::apply::Request;
 use crate::runtime::clock::now;
 use crate::store::{Command, Latch, NewLatch};
 use std::collections::BTreeMap;
 
 /// What stands between a command's own words and the slices that it means, as JSON.
 pub const SLICES: &str = " slices=";
+
+/// The answer where no slice fits.
+pub const NONE_MEANT: &str = "no slice of this run is meant by that";
 
 impl FleetExecutor {
     /// Obeys people's commands and latched kill switches. `late`: they were said to a runner that has stopped since; then
@@ -46,7 +50,7 @@ impl FleetExecutor {
                     |s: &SliceId| self.slots.get(s.index()).is_some_and(|s| meant.is(&self.plan.slices, &s.values));
                 let slices: Vec<SliceId> = self.kept.fleet.slices().filter(fits).collect();
                 if slices.is_empty() {
-                    return String::from("no slice of this run is meant by that");
+                    return String::from(NONE_MEANT);
                 }
                 slices
             }
@@ -59,7 +63,7 @@ impl FleetExecutor {
             FleetInput::Operator { slices: &slices, at, act, who: command.who.clone(), why: command.why.clone() };
         let came = self.feed(at, vec![input], None);
         if let (Operator::Kill(switch), None) = (act, &meant) {
-            self.latch_all(switch, command);
+            self.latch_all(switch, &command.who, &command.why);
         }
         let of = |kind: &str| came.get(kind).copied().unwrap_or(0);
         let slices = |n: usize| if n == 1 { String::from("1 slice") } else { format!("{n} slices") };
@@ -68,7 +72,11 @@ impl FleetExecutor {
             Operator::Resume => (of("resumed"), "resumed", "no slice that is meant is paused"),
             Operator::Abort => (of("rollback"), "rolling back", "no slice that is meant runs"),
             Operator::Approve(_) => (of("approved"), "approved", "no slice that is meant runs"),
-            Operator::Kill(_) => (of(crate::engine::record::KILLED), "killed, rolling back", "killed already, or over"),
+            Operator::Kill(_) => (
+                of(crate::engine::record::KILLED),
+                "killed, rolling back",
+                "killed already: it was thrown before, and is off or being taken back",
+            ),
             // the store says what is reset: see `obey_resets`
             Operator::Reset(_) => (0, "", "reset it with `canary reset`"),
         };
@@ -76,9 +84,9 @@ impl FleetExecutor {
     }
 
     /// A switch that was thrown for all slices is latched for those as well that were not seen yet.
-    fn latch_all(&mut self, switch: SwitchId, command: &Command) {
+    fn latch_all(&mut self, switch: SwitchId, who: &str, why: &str) {
         let name = self.plan.switch_name(switch).to_owned();
-        let new = NewLatch { switch: name.clone(), who: command.who.clone(), why: command.why.clone(), at: now() };
+        let new = NewLatch { switch: name.clone(), who: who.to_owned(), why: why.to_owned(), at: now() };
         if let Err(e) = self.journal.store().latch(self.journal.run(), &new) {
             let text = format!("kill switch {name} is NOT latched for slices that come later: {e}");
             self.watcher.remark(now(), &text);
@@ -95,13 +103,40 @@ impl FleetExecutor {
         self.kept.closing.get_or_insert(verdict);
     }
 
-    /// Ends all lives: what `abort` and `kill` do where nobody runs it.
-    pub(super) fn take_back(&mut self, act: &Operator, who: String, why: String) {
+    /// Ends lives: what `abort` and `kill` do where nobody runs it. Slices: none for all.
+    pub(super) fn take_back(&mut self, slices: Vec<SliceId>, act: Operator, who: String, why: String) {
         let at = now();
-        self.close(*act);
-        let input = FleetInput::Operator { slices: &[], at, act: *act, who, why };
-        // what the runner that stopped had under way ended with it, or is begun again
-        self.feed(at, vec![input, FleetInput::Recovered { at }], None);
+        let of_all = slices.is_empty();
+        let over = self.kept.verdict().is_some();
+        if of_all || over {
+            self.close(act);
+        }
+        let latch = (who.clone(), why.clone());
+        let mut inputs = vec![FleetInput::Operator { slices: &slices, at, act, who, why }];
+        if of_all || over {
+            // what the runner that stopped had under way ended with it, or is begun again
+            inputs.push(FleetInput::Recovered { at });
+        }
+        self.feed(at, inputs, None);
+        if let (Operator::Kill(switch), true) = (act, of_all) {
+            self.latch_all(switch, &latch.0, &latch.1);
+        }
+        if !of_all && !over {
+            self.ask_again(&slices);
+            self.only = slices;
+        }
+    }
+
+    /// Asks again for what slices that are being taken back had asked for when their runner stopped.
+    fn ask_again(&mut self, slices: &[SliceId]) {
+        for slice in slices {
+            let Some(state) = self.kept.fleet.state(*slice) else { continue };
+            let Some(slot) = self.slots.get(slice.index()) else { continue };
+            if let (Stage::RollingBack(_), None, Some(ports)) = (state.stage, state.target.verified, &slot.ports) {
+                let (epoch, settings) = (state.target.epoch, state.target.settings.clone());
+                self.requests.ask(*slice, Request { epoch, settings, lowers: true }, std::sync::Arc::clone(ports));
+            }
+        }
     }
 
     /// A switch that was latched without a word to this runner is thrown here as well: while it is latched nothing that it
@@ -127,7 +162,10 @@ impl FleetExecutor {
                     None => false,
                 };
                 let killed = |s: SliceId| self.kept.fleet.state(s).is_some_and(|state| state.killed.contains(&id));
-                let slices: Vec<SliceId> = self.kept.active().filter(meant).filter(|s| !killed(*s)).collect();
+                // also those that are over: what a promoted one has left on is taken away
+                let begun = |s: &SliceId| self.kept.fleet.stage(*s).is_some_and(|stage| stage != Stage::Idle);
+                let all = self.kept.fleet.slices().filter(begun);
+                let slices: Vec<SliceId> = all.filter(meant).filter(|s| !killed(*s)).collect();
                 if !slices.is_empty() {
                     inputs.push((slices, id, latch.clone()));
                 }

@@ -37,7 +37,7 @@ fn engine(plan: &Plan, fleet: &mut Fleet, event: &Event, out: &mut Vec<FleetEffe
             }
             let begins = begins.iter().map(|b| Begin {
                 slice: SliceId::at(b.slice),
-                originals: b.originals.clone(),
+                originals: Ok(b.originals.clone()),
                 baseline: b.baseline.clone(),
             });
             let (at, rolled_back, live) = (*at, *rolled_back, *live);
