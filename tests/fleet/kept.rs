@@ -42,7 +42,7 @@ impl Made {
         };
         let begin = |i| Begin {
             slice: SliceId::at(i),
-            originals: (0..plan.ports.len()).map(|p| (PortId::at(p), Setting::Absent)).collect(),
+            originals: Ok((0..plan.ports.len()).map(|p| (PortId::at(p), Setting::Absent)).collect()),
             baseline: vec![None; plan.inputs.len()],
         };
         let begins: Vec<Begin> = (0..SLICES - 1).map(begin).collect();
