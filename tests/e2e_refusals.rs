@@ -73,7 +73,7 @@ fn what_this_version_cannot_run_is_refused_before_anything_is_read() {
 
     f.work.canary(&["check", "checkout.canary"]).exits(0);
     let shown = f.work.canary(&["plan", "checkout.canary", "--env", "page"]).exits(0);
-    for what in ["this version cannot run it", "after basket", &format!("checkout.canary:{line}:3")] {
+    for what in ["this version cannot run it", "basket promoted within 1d", &format!("checkout.canary:{line}:3")] {
         assert!(shown.out.contains(what), "no `{what}` in\n{}", shown.out);
     }
     let places = [format!("checkout.canary:{line}:3"), format!("checkout.canary:{}:3", line + 1)];

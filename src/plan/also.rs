@@ -130,8 +130,8 @@ pub(super) fn unbuilt(plan: &Plan, out: &mut String) {
     }
 }
 
-/// How many times a ramp waits.
-pub(super) fn ramp_steps(step: &Step) -> i64 {
+/// How often a ramp raises its port above the first value.
+pub(super) fn ramp_raises(step: &Step) -> i64 {
     let Step::Ramp { from, to, by, .. } = step else { return 0 };
     let size = |s: &Setting| match s {
         Setting::Share(r) => *r,
@@ -141,7 +141,7 @@ pub(super) fn ramp_steps(step: &Step) -> i64 {
     };
     let steps = ((size(to) - size(from)) / size(by) - 1e-9).ceil();
     #[expect(clippy::cast_possible_truncation, reason = "a cast of a float saturates")]
-    if steps.is_finite() { (steps as i64).max(0) + 1 } else { 0 }
+    if steps.is_finite() { (steps as i64).max(0) } else { 0 }
 }
 
 /// What a phase mirrors.

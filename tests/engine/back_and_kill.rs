@@ -2,7 +2,7 @@
 //! and what sets its ports waits until a named person has reset it for a reason.
 
 use super::world::{Ends, Is, World, plan_with};
-use canary::engine::{Effect, Input, Operator, Record, RunCause, Stage, State, Verdict, step};
+use canary::engine::{Effect, Input, Operator, Record, RunCause, Stage, Verdict, step};
 use canary::plan::{PhaseId, Plan, SwitchId};
 
 const SWITCHES: &str = "killswitch stop { flag cache = off   run revert }
@@ -178,14 +178,18 @@ fn it_goes_on_after_a_stop_wherever_that_falls() {
 
 #[test]
 fn what_a_switch_sets_wins_over_every_phase_until_it_is_reset() {
-    // the phase that is gone back to sets the port itself, and so does the one behind it
+    // the phase that is gone back to sets one of its ports itself: it is not tried, and nothing of it goes on
     let body = "guard load: load < 5 from full else rollback to canary, kill stop
         phase canary { flag cache = on   hold 2m }
         phase half { traffic checkout = 20%   hold 2m }
         phase full { traffic checkout = 50%   hold 10m }";
     let plan = plan_with(SWITCHES, body);
     let run = World::of_plan(plan.clone()).during("load", "6m", "6m15s", Is(9.0)).run("12m");
-    assert_eq!(run.requests(&plan)[3..5], ["6m checkout 0%, cache off", "8m30s cache off, checkout 20%"]);
-    assert_eq!(run.course.last().unwrap(), "10m45s entered full", "neither sets its port: {:#?}", run.course);
-    let _ = State::new(&plan);
+    assert_eq!(run.requests(&plan)[3..], ["6m checkout 0%, cache off"]);
+    assert_eq!(run.course.last().unwrap(), "6m15s waits for kill switch stop", "{:#?}", run.course);
+    // and once somebody has reset it the phase begins anew: what it holds it has then held
+    let reset = Operator::Reset(plan.switch("stop").unwrap());
+    let run = World::of_plan(plan.clone()).during("load", "6m", "6m15s", Is(9.0)).operator(reset, "30m").run("2h");
+    assert_eq!(run.requests(&plan)[4..6], ["30m cache on", "32m15s cache on, checkout 20%"], "{:#?}", run.course);
+    assert_eq!(run.state.verdict(), Some(Verdict::Promoted));
 }

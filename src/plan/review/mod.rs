@@ -119,7 +119,8 @@ impl From<Credential> for CredentialReview {
 
 /// When each phase begins, at the earliest and at the latest, and, last, when the last one ends.
 pub(super) fn times(plan: &Plan) -> Vec<(Option<Millis>, Option<Millis>)> {
-    let mut at = (Some(0_i64), Some(0_i64));
+    // `advance when` may stay shut before the first raise already
+    let mut at = (Some(0_i64), plan.advance.is_none().then_some(0_i64));
     let mut out = vec![at];
     for (i, phase) in plan.phases.iter().enumerate() {
         let settle = plan.settle.unwrap_or(0).max(plan.check_every);
@@ -162,9 +163,11 @@ fn span(plan: &Plan, step: &Step) -> (Millis, Option<Millis>) {
             (0, within.map(|(d, _)| d.saturating_add(plan.check_every)))
         }
         Step::Ramp { every, .. } => {
-            // each step waits for all guards besides
-            let d = every.saturating_mul(also::ramp_steps(step));
-            (d, Some(d))
+            // each raise is read back and settles before its time counts, and waits for all guards besides
+            let raises = also::ramp_raises(step);
+            let settle = plan.settle.unwrap_or(0).max(plan.check_every);
+            let least = every.saturating_add(settle);
+            (least.saturating_mul(raises), least.checked_add(plan.verify_within).and_then(|d| d.checked_mul(raises)))
         }
         // there is no end
         Step::HoldForever => (Millis::MAX, None),
@@ -173,6 +176,9 @@ fn span(plan: &Plan, step: &Step) -> (Millis, Option<Millis>) {
 
 fn phases(plan: &Plan, unlimited: &mut Vec<String>) -> Vec<PhaseReview> {
     let times = times(plan);
+    if let Some(gate) = &plan.advance {
+        unlimited.push(format!("`advance when {}` may stay shut before any raise", gate.text));
+    }
     let mut before: Vec<String> = Vec::new();
     let mut out = Vec::new();
     for (i, phase) in plan.phases.iter().enumerate() {
