@@ -186,7 +186,7 @@ fn what_a_switch_sets_wins_over_every_phase_until_it_is_reset() {
     let plan = plan_with(SWITCHES, body);
     let run = World::of_plan(plan.clone()).during("load", "6m", "6m15s", Is(9.0)).run("12m");
     assert_eq!(run.requests(&plan)[3..], ["6m checkout 0%, cache off"]);
-    assert_eq!(run.course.last().unwrap(), "6m15s waits for kill switch stop", "{:#?}", run.course);
+    assert_eq!(run.course.last().unwrap(), "6m30s waits for kill switch stop", "{:#?}", run.course);
     // and once somebody has reset it the phase begins anew: what it holds it has then held
     let reset = Operator::Reset(plan.switch("stop").unwrap());
     let run = World::of_plan(plan.clone()).during("load", "6m", "6m15s", Is(9.0)).operator(reset, "30m").run("2h");
