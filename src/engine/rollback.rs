@@ -145,7 +145,6 @@ pub(super) fn verified(
         return;
     }
     state.target.verified = Some(at);
-    state.drifted.clear();
     if !state.target.goes_on {
         count_anew(plan, state);
     }

@@ -26,6 +26,8 @@ pub struct Watch<'p> {
     /// The phase was entered in the step under way, and by which request.
     entering: bool,
     entered_by: u32,
+    /// A switch was reset since the phase was entered: what it kept down begins anew.
+    reset: bool,
 }
 
 fn amount(s: Setting) -> f64 {
@@ -53,6 +55,7 @@ impl<'p> Watch<'p> {
             point: None,
             entering: false,
             entered_by: 0,
+            reset: false,
         }
     }
 
@@ -109,10 +112,11 @@ impl<'p> Watch<'p> {
         match record {
             Record::Entered { phase, .. } => {
                 let to = index(phase);
-                if to > 0 && to != self.phase + 1 {
+                let again = self.reset && to == self.phase;
+                if to > 0 && to != self.phase + 1 && !again {
                     return Err(format!("from phase {} to phase {to}", self.phase));
                 }
-                (self.phase, self.entering) = (to, true);
+                (self.phase, self.entering, self.reset) = (to, true, false);
                 if self.plan.phases[to].irreversible.is_some() {
                     self.point = self.point.max(Some(to));
                 }
@@ -140,7 +144,10 @@ impl<'p> Watch<'p> {
             }
             Record::Paused { .. } => self.paused = true,
             Record::Resumed { .. } => self.paused = false,
-            Record::KillReset { switch, .. } => self.killed.retain(|k| self.plan.switches[*k].name != *switch),
+            Record::KillReset { switch, .. } => {
+                self.killed.retain(|k| self.plan.switches[*k].name != *switch);
+                self.reset = true;
+            }
             Record::Passed { .. } | Record::Promoted { .. } => self.passed(event, at)?,
             _ => {}
         }

@@ -95,6 +95,10 @@ impl<'p> Lives<'p> {
                 }
             }
             Event::Operator { slices, at, act } => {
+                // a switch is thrown also where all is over: the run ends once more
+                if matches!(act, Operator::Kill(_)) {
+                    self.verdict = None;
+                }
                 if self.verdict.is_none() {
                     self.person(slices, *at, *act);
                 }
@@ -328,6 +332,11 @@ impl<'p> Lives<'p> {
             }
             if act == Operator::Resume {
                 life.is.count_short_sums_anew();
+            }
+            if let (Operator::Kill(switch), Stage::Done(_)) = (act, life.stage()) {
+                // what a life that is over has left exposed is taken back, by a switch that was thrown before as well
+                life.never = false;
+                life.is.goes_on_without(switch);
             }
             if !life.never {
                 self.feed(i, &Input::Operator { at, act, who: String::from("ada"), why: String::from("because") });

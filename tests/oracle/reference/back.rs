@@ -169,6 +169,12 @@ impl Reference<'_> {
         true
     }
 
+    /// A life that is over, as if it were still in the phase that it was in, and the switch not thrown.
+    pub fn goes_on_without(&mut self, switch: SwitchId) {
+        self.stage = Stage::Phase(PhaseId::at(self.phase));
+        self.killed.retain(|k| *k != switch);
+    }
+
     pub fn killed_by_hand(&mut self, at: Time, switch: SwitchId) {
         match self.stage {
             Stage::Done(_) => return,
