@@ -125,13 +125,23 @@ pub(super) fn due(trigger: &Trigger, elapsed: Millis) -> i64 {
     }
 }
 
+/// What a slice's life is told in the place of what it has seen come due: a snapshot is due now by the run's clock, which began
+/// before its own, and it is the `n`th.
+pub(super) fn due_now(n: i64) -> i64 {
+    -1 - n
+}
+
+fn run_due(told: i64) -> Option<i64> {
+    (told < 0).then_some(-1 - told)
+}
+
 /// Snapshots that are due at a check: before anything is decided, so that they stand in the journal before the end they may
 /// coincide with.
 pub(super) fn snapshots(check: Check<'_>, state: &mut State, out: &mut Vec<Effect>) {
     let Some(started) = state.started else { return };
     let mut taken = false;
     for (reaction, r) in check.plan.reactions.iter().zip(&mut state.reactions) {
-        let due = due(&reaction.trigger, check.at - started);
+        let due = run_due(r.due).unwrap_or_else(|| due(&reaction.trigger, check.at - started));
         if matches!(reaction.act, Act::Snapshot) && due > r.due {
             (r.due, taken) = (due, true);
         }

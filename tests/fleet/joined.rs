@@ -259,6 +259,19 @@ fn a_life_that_ends_between_two_checks_takes_the_snapshots_that_are_still_to_com
 }
 
 #[test]
+fn a_late_life_that_ends_at_the_last_snapshot_takes_it_once() {
+    // it ends at 27m by the clock of the run, which is 22m by its own
+    let plan = plan(&format!("check every 1m  guard busy: load < 5 else pause  {PHASES}  at 27m: snapshot"));
+    let mut w = World::new(&plan, &["a/low"], fine).late("b/low", 5 * MINUTE);
+    w.to(HOUR);
+    assert_eq!((w.at("a/low"), w.at("b/low")), ("promoted".into(), "promoted".into()));
+    let ended = w.records("finished");
+    let taken: Vec<String> = w.records("snapshot").into_iter().filter(|r| r.ends_with("b/low")).collect();
+    assert_eq!(taken.len(), 1, "{taken:?}, ended {ended:?}");
+    assert!(ended.contains(&taken[0]), "{taken:?}, ended {ended:?}: they must coincide for this test to say something");
+}
+
+#[test]
 fn what_a_halt_takes_back_does_not_count_for_a_limit() {
     let plan = plan(&format!(
         "check every 1m  guard busy: load < 5 else halt  {PHASES}  on promote: run smoke limit 1 per 1h"

@@ -2,7 +2,7 @@
 
 use super::Fleet;
 use super::step::Step;
-use crate::engine::reactions::due;
+use crate::engine::reactions::{due, due_now};
 use crate::engine::record::Record;
 use crate::engine::state::{RunCause, Running, Stage, Verdict};
 use crate::engine::step::Effect;
@@ -30,7 +30,7 @@ impl Step<'_, '_> {
             let snapshot = matches!(reaction.act, Act::Snapshot);
             // a life's own clock began later than the run's: what the run has seen come due, no life has before it
             *told = match (snapshot, now > r.due) {
-                (true, true) => -1,
+                (true, true) => due_now(now),
                 (true, false) => r.due,
                 (false, _) => i64::MAX,
             };
