@@ -7,6 +7,8 @@ pub mod coverage;
 pub mod judge;
 mod life;
 pub mod mutate;
+pub mod recording;
+pub mod replay;
 mod runner;
 mod sliced;
 pub mod strip;
