@@ -27,21 +27,23 @@ impl Step<'_, '_> {
         let name = self.fleet.name(by);
         let mut why = explanation;
         why.summary = format!("halted by {name}: {}", why.summary);
+        // before any of them is looked at again: what is taken back of one counts for no other
+        for ran in went_on.iter().map(|w| &w.ran) {
+            for (i, ran) in self.desk.limited.iter().zip(ran) {
+                let Some(r) = self.fleet.reactions.get_mut(*i) else { continue };
+                for _ in 0..*ran {
+                    r.runs.iter().rposition(|t| *t == at).map(|k| r.runs.remove(k));
+                }
+            }
+        }
         let mut place = went_on.first().map_or(self.out.len(), |w| w.wanted.start);
         let mut told = self.out.split_off(place).into_iter();
-        for WentOn { slice, wanted, mut before, ran } in went_on {
+        for WentOn { slice, wanted, mut before, .. } in went_on {
             self.out.extend(told.by_ref().take(wanted.start.saturating_sub(place)));
             // what it wanted done is taken back
             told.by_ref().take(wanted.len()).for_each(drop);
             place = wanted.end;
             self.fleet.lives.store(slice.index(), &mut before);
-            for (i, ran) in self.desk.limited.iter().zip(ran) {
-                let Some(r) = self.fleet.reactions.get_mut(*i) else { continue };
-                // what was not run does not count
-                for _ in 0..ran {
-                    r.runs.iter().rposition(|t| *t == at).map(|k| r.runs.remove(k));
-                }
-            }
             self.feed(slice, at, Input::Halted { at, explanation: &why });
             self.check(slice, at, live);
         }

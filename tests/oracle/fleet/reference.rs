@@ -184,7 +184,8 @@ impl<'p> Lives<'p> {
         }
         if let Some(by) = self.halts.take() {
             // a halt comes before what goes on, whichever life was looked at first
-            for (i, before) in under_way.iter().zip(before).rev() {
+            let mut again = Vec::new();
+            for (i, before) in under_way.iter().zip(before) {
                 if *i == by || !self.did.iter().any(|(of, d)| *of == Some(*i) && goes_on(d)) {
                     continue;
                 }
@@ -193,8 +194,11 @@ impl<'p> Lives<'p> {
                     runs.retain(|(_, of, input)| (*of, *input) != (*i, self.inputs));
                 }
                 self.lives[*i].is = before;
-                self.halt(*i, at);
-                self.feed(*i, &look(*i));
+                again.push(*i);
+            }
+            for i in again {
+                self.halt(i, at);
+                self.feed(i, &look(i));
             }
             self.halts = None;
             for i in under_way.iter().filter(|i| **i != by) {
