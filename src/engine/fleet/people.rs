@@ -76,7 +76,9 @@ impl Step<'_, '_> {
     fn goes_on(&mut self, slice: SliceId, switch: SwitchId, at: Time) {
         self.load(slice.index());
         let state = &mut self.desk.state;
-        state.stage = Stage::Phase(state.phase);
+        // one that never began has entered no phase and passed no point of no return
+        let began = !state.originals.is_empty();
+        state.stage = if began { Stage::Phase(state.phase) } else { Stage::RollingBack(Verdict::Killed) };
         state.killed.retain(|k| *k != switch);
         self.store(slice, at);
     }

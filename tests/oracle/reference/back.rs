@@ -169,9 +169,11 @@ impl Reference<'_> {
         true
     }
 
-    /// A life that is over, as if it were still in the phase that it was in, and the switch not thrown.
+    /// A life that is over, as if it were still in the phase that it was in, and the switch not thrown; one that never began was in
+    /// none.
     pub fn goes_on_without(&mut self, switch: SwitchId) {
-        self.stage = Stage::Phase(PhaseId::at(self.phase));
+        let began = !self.originals.is_empty();
+        self.stage = if began { Stage::Phase(PhaseId::at(self.phase)) } else { Stage::RollingBack(Verdict::Killed) };
         self.killed.retain(|k| *k != switch);
     }
 
