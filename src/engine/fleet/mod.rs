@@ -59,6 +59,9 @@ pub struct Fleet {
     started: Option<Time>,
     /// The last check's planned time.
     last: Option<Time>,
+    /// No check was live yet.
+    #[serde(default)]
+    unlived: bool,
     /// When slices began, for `limit n per d`: those of the last d.
     starts: Vec<Time>,
     /// Every slice is paused, and no other begins.
@@ -107,6 +110,7 @@ impl Fleet {
             lives: Lives::new(plan),
             started: None,
             last: None,
+            unlived: true,
             starts: Vec::new(),
             halted: None,
             closed: false,
