@@ -407,7 +407,7 @@ impl<'c, 'a> Lower<'c, 'a> {
         Some(Val { node, ty, zero: l.zero && r.zero, live: l.live || r.live })
     }
 
-    /// `missing(m)`: never unknown.
+    /// `missing(m)`: unknown only where no source has answered.
     pub(super) fn missing(&mut self, e: &'a Expr, args: &'a [Arg]) -> Option<NodeId> {
         let [Arg { name: None, value }] = args else {
             self.shape_of(e, "missing");

@@ -28,14 +28,23 @@ pub(super) fn latch_pause(plan: &Plan, state: &mut State, at: Time, why: Explana
 
 /// Goes through the phase's steps as far as this check lets it, and ends the phase if all is well and every port was read
 /// `as_asked` for.
-pub(super) fn advance(plan: &Plan, state: &mut State, at: Time, live: bool, as_asked: bool, out: &mut Vec<Effect>) {
+/// `unmet` is what the first change, where it is still to come, may not be made for.
+pub(super) fn advance(
+    plan: &Plan,
+    state: &mut State,
+    at: Time,
+    live: bool,
+    as_asked: bool,
+    unmet: &[String],
+    out: &mut Vec<Effect>,
+) {
     let Some(phase) = plan.phases.get(state.phase.index()) else {
         return;
     };
     if state.target.epoch == 0 {
         // nothing was asked for yet: the first raise waits
         if live && state.paused.is_none() {
-            begin(plan, state, at, out);
+            begin(plan, state, at, unmet, out);
         }
         return;
     }
@@ -62,7 +71,7 @@ pub(super) fn advance(plan: &Plan, state: &mut State, at: Time, live: bool, as_a
     if !open {
         let shut = || gate::shut(plan, state, &gate::settings_of(plan, state, state.phase));
         match held_down.map(WaitsFor::Switch).or_else(shut) {
-            Some(on) => gate::wait(plan, state, at, waited, on, out),
+            Some(on) => gate::wait(plan, state, at, waited, on, || gate::waits_for(plan, on), out),
             None => enter(plan, state, state.phase, at, out),
         }
         return;
@@ -111,7 +120,7 @@ pub(super) fn advance(plan: &Plan, state: &mut State, at: Time, live: bool, as_a
             && state.step + 1 == phase.steps.len()
             && let Some(on) = gate::before_phase(plan, state, next(state))
         {
-            gate::wait(plan, state, at, waited, on, out);
+            gate::wait(plan, state, at, waited, on, || gate::waits_for(plan, on), out);
             state.within.step(clock, at, false);
             return;
         }
@@ -134,7 +143,7 @@ pub(super) fn advance(plan: &Plan, state: &mut State, at: Time, live: bool, as_a
         return;
     }
     match gate::before_phase(plan, state, next(state)) {
-        Some(on) => gate::wait(plan, state, at, waited, on, out),
+        Some(on) => gate::wait(plan, state, at, waited, on, || gate::waits_for(plan, on), out),
         None => pass(plan, state, at, out),
     }
 }
@@ -144,18 +153,24 @@ fn next(state: &State) -> PhaseId {
 }
 
 /// Enters the first phase, or waits before it.
-pub(super) fn begin(plan: &Plan, state: &mut State, at: Time, out: &mut Vec<Effect>) {
+///
+/// `unmet`: what `require` and the guards have against the first change at this check.
+pub(super) fn begin(plan: &Plan, state: &mut State, at: Time, unmet: &[String], out: &mut Vec<Effect>) {
     let first = PhaseId(0);
     let waited = state.waiting.take();
-    match gate::before_phase(plan, state, first) {
-        None => enter(plan, state, first, at, out),
-        Some(on) => {
-            // there is nothing to be read back, and nothing to be taken back
-            state.stage = Stage::Phase(first);
-            state.target.verified = Some(at);
-            gate::wait(plan, state, at, waited, on, out);
-        }
-    }
+    let unmet_now = (!unmet.is_empty()).then_some(WaitsFor::Start);
+    let Some(on) = gate::before_phase(plan, state, first).or(unmet_now) else {
+        enter(plan, state, first, at, out);
+        return;
+    };
+    // there is nothing to be read back, and nothing to be taken back
+    state.stage = Stage::Phase(first);
+    state.target.verified = Some(at);
+    let what = || match on {
+        WaitsFor::Start => format!("start: {}", unmet.join("; ")),
+        other => gate::waits_for(plan, other),
+    };
+    gate::wait(plan, state, at, waited, on, what, out);
 }
 
 /// `hold forever` is reached with all guards ok: that is the promotion, and it is said once.

@@ -3,6 +3,7 @@
 
 use super::advance::{named, request, watching};
 use super::explain::Explanation;
+use super::gate;
 use super::reactions;
 use super::record::Record;
 use super::state::{Correction, State, Word};
@@ -38,7 +39,8 @@ pub(super) fn drift(
             state.drifted.retain(|p| *p != port);
             continue;
         }
-        off.push((port, read.size() > asked.size()));
+        let above = read.size() > asked.size();
+        off.push((port, above));
         if state.drifted.contains(&port) {
             continue;
         }
@@ -54,7 +56,7 @@ pub(super) fn drift(
                 wishes.push(Wish::Pause(Explanation::plain(plan, state, at, "drift", &name, summary)));
             }
             Drift::Tell => reactions::told(plan, state, at, Happening::Pause, &format!("drift: {summary}"), "", out),
-            Drift::Correct => tell_correction(plan, state, at, port, &summary, out),
+            Drift::Correct => tell_correction(plan, state, at, port, above, &summary, out),
         }
     }
     if plan.drift == Drift::Correct && !off.is_empty() {
@@ -64,7 +66,15 @@ pub(super) fn drift(
 }
 
 /// Tells that a port is set again: the first time, and once when somebody keeps changing it.
-fn tell_correction(plan: &Plan, state: &mut State, at: Time, port: PortId, summary: &str, out: &mut Vec<Effect>) {
+fn tell_correction(
+    plan: &Plan,
+    state: &mut State,
+    at: Time,
+    port: PortId,
+    above: bool,
+    summary: &str,
+    out: &mut Vec<Effect>,
+) {
     let known = state.corrected.iter_mut().find(|c| c.port == port);
     let times = match known {
         Some(c) if at - c.last <= QUIET => {
@@ -81,15 +91,23 @@ fn tell_correction(plan: &Plan, state: &mut State, at: Time, port: PortId, summa
         }
     };
     let text = match times {
-        1 => format!("drift: {summary}: it is set again"),
+        1 if above => format!("drift: {summary}: it is set again"),
+        1 => format!("drift: {summary}: it is set again as soon as it may be raised"),
         KEEPS => format!("drift: {summary}, {KEEPS} times by now: it is set again each time, and stays told"),
         _ => return,
     };
     reactions::told(plan, state, at, Happening::Pause, &text, "", out);
 }
 
+/// Whether a guard that says this lets what was lowered be raised again. What is failing, breached, dark or blind never does. A window
+/// that reaches before the read-back hides bad news and passes by itself: it is waited for. Thin and undecided may be so because
+/// of the very drift, for want of events, and would then be so for good: they let it.
+fn lets_raise(word: Option<Word>) -> bool {
+    matches!(word, Some(Word::Ok | Word::Thin | Word::Undecided))
+}
+
 /// Sets again what was read as something else. What was read as more is lowered at once, whatever else holds; what was read as less
-/// is raised again only at a live check, while nothing is paused and no guard says that it is bad.
+/// is raised again as anything is raised: at a live check, while nothing is paused, `advance when` is true, and every guard lets it.
 pub(super) fn correct(
     plan: &Plan,
     state: &mut State,
@@ -99,8 +117,9 @@ pub(super) fn correct(
     out: &mut Vec<Effect>,
 ) {
     let lowers = off.iter().any(|(_, above)| *above);
-    let bad = || watching(plan, state).any(|w| matches!(w, Some(Word::Failing | Word::Breached | Word::Dark)));
-    if !lowers && (!live || state.paused.is_some() || bad()) {
+    if !lowers
+        && (!live || state.paused.is_some() || !gate::open(plan, state) || !watching(plan, state).all(lets_raise))
+    {
         return;
     }
     let settings = state.target.settings.clone();

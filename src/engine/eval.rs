@@ -128,13 +128,13 @@ impl Check<'_> {
     #[cold]
     fn missing(&self, why: &Missing) -> Num {
         Num::missing(match why {
-            Missing::Empty { others: Some(true) } | Missing::Stale { others: Some(true), .. } => Causes::DARK,
+            Missing::Empty { others: Some(true) } => Causes::DARK,
+            Missing::Stale { others: Some(true), .. } => Causes::DARK.with(Causes::SILENT),
             Missing::NotANumber => Causes::THIN,
-            Missing::Failed { .. }
-            | Missing::Empty { .. }
-            | Missing::Stale { .. }
-            | Missing::Ambiguous { .. }
-            | Missing::NotAsked => Causes::BLIND,
+            Missing::Empty { .. } => Causes::BLIND,
+            Missing::Failed { .. } | Missing::Stale { .. } | Missing::Ambiguous { .. } | Missing::NotAsked => {
+                Causes::BLIND.with(Causes::SILENT)
+            }
         })
     }
 
@@ -147,7 +147,7 @@ impl Check<'_> {
     fn gauge(&self, state: &State, id: InputId) -> Num {
         match self.reading(state, id) {
             Ok(Reading::Value(v) | Reading::Increase(v)) => Num::known(v * self.scale(id)),
-            Ok(Reading::Buckets(_)) => Num::missing(Causes::BLIND),
+            Ok(Reading::Buckets(_)) => Num::missing(Causes::BLIND.with(Causes::SILENT)),
             Err(why) => self.missing(&why),
         }
     }
@@ -161,7 +161,7 @@ impl Check<'_> {
             Ok(Reading::Value(v) | Reading::Increase(v)) => *v * self.scale(bad),
             // the whole is there: a counter of bad ones that does not exist (yet) has counted nothing
             Err(why) if matches!(*why, Missing::Empty { .. }) => 0.0,
-            Ok(Reading::Buckets(_)) => return Num::missing(Causes::BLIND),
+            Ok(Reading::Buckets(_)) => return Num::missing(Causes::BLIND.with(Causes::SILENT)),
             Err(why) => return self.missing(&why),
         };
         if total.lo <= 0.0 {
@@ -174,7 +174,7 @@ impl Check<'_> {
     fn buckets<'s>(&'s self, state: &'s State, id: InputId) -> Result<&'s [Bucket], Num> {
         match self.reading(state, id) {
             Ok(Reading::Buckets(b)) => Ok(b),
-            Ok(_) => Err(Num::missing(Causes::BLIND)),
+            Ok(_) => Err(Num::missing(Causes::BLIND.with(Causes::SILENT))),
             Err(why) => Err(self.missing(&why)),
         }
     }
@@ -280,15 +280,22 @@ fn any(check: &Check<'_>, state: &mut State, id: NodeId, owner: Owner, shown: &m
             Value::Truth(t, c)
         }
         Node::Bool(b) => Value::Truth(Truth::from(b), Causes::NONE),
-        Node::Accumulated { input, slot, .. } => Value::Num(accumulated(*check, state, input, slot)),
+        Node::Accumulated { input, slot, .. } => Value::Num(accumulated(*check, state, input, slot, owner)),
         Node::PhaseElapsed => Value::Num(Num::known(seconds(state.elapsed.counted))),
         Node::RolloutElapsed => Value::Num(Num::known(seconds(state.observed.counted))),
         Node::Neg(a) => Value::Num(sub(state, a).num().negated()),
         Node::Default(a, b) => {
             let (a, b) = (sub(state, a).num(), sub(state, b).num());
-            Value::Num(if a.is_missing() { b } else { a })
+            Value::Num(if a.is_missing() && !a.causes.has(Causes::SILENT) { b } else { a })
         }
-        Node::Missing(a) => Value::Truth(Truth::from(sub(state, a).num().is_missing()), Causes::NONE),
+        Node::Missing(a) => {
+            let a = sub(state, a).num();
+            if a.is_missing() && a.causes.has(Causes::SILENT) {
+                Value::Truth(Truth::Unknown, a.causes)
+            } else {
+                Value::Truth(Truth::from(a.is_missing()), Causes::NONE)
+            }
+        }
         Node::Healthy => Value::Truth(healthy(check.plan, state), Causes::NONE),
         Node::Approved { group, valid } => Value::Truth(approved(state, check.at, group, valid), Causes::NONE),
         Node::Scored { of, bad, good } => Value::Num(scored(sub(state, of).num(), bad, good)),
@@ -299,7 +306,7 @@ fn any(check: &Check<'_>, state: &mut State, id: NodeId, owner: Owner, shown: &m
         // it was handed its value at this check by `past::collect`
         Node::OverTime { slot, .. } => {
             let past = state.pasts.get(slot as usize);
-            Value::Num(past.map_or(Num::missing(Causes::BLIND), Past::value))
+            Value::Num(past.map_or(Num::missing(Causes::BLIND.with(Causes::SILENT)), Past::value))
         }
         // no run is made of a plan with these: see `Plan::unbuilt`
         Node::Availability { .. } | Node::Confidence { .. } | Node::AtSlice { .. } | Node::Outside(_) => UNKNOWN,
@@ -321,22 +328,28 @@ fn scored(value: Num, bad: f64, good: f64) -> Num {
     Num { events: None, ..at.greater(Num::known(0.0)).lesser(Num::known(1.0)) }
 }
 
-fn accumulated(check: Check<'_>, state: &State, input: InputId, slot: u32) -> Num {
+/// What was counted. A goal counts from the first check behind read-back and `settle`: what came before it is not enough for it, and
+/// not forgotten either, so that the sum lies between what was counted since then and what was since the read-back.
+fn accumulated(check: Check<'_>, state: &State, input: InputId, slot: u32, owner: Owner) -> Num {
     let Some(acc) = state.accumulators.get(slot as usize) else {
-        return Num::missing(Causes::BLIND);
+        return Num::missing(Causes::BLIND.with(Causes::SILENT));
     };
     let scale = check.scale(input);
+    let least = match owner {
+        Owner::Phase(_) => acc.sum - acc.before.unwrap_or(acc.sum),
+        Owner::Guard(_) | Owner::Rollout => acc.sum,
+    };
     if !acc.behind && !acc.short {
-        return Num::known(acc.sum * scale);
+        return Num::between(least * scale, acc.sum * scale);
     }
     // what has been counted stays counted; what is missing can only add to it
     let causes = match check.reading(state, input) {
         Err(why) => check.missing(&why).causes,
         // nothing is missing now: it does not decide
         Ok(_) if acc.short => Causes::NONE,
-        Ok(_) => Causes::BLIND,
+        Ok(_) => Causes::BLIND.with(Causes::SILENT),
     };
-    Num { lo: acc.sum * scale, hi: f64::INFINITY, events: None, causes }
+    Num { lo: least * scale, hi: f64::INFINITY, events: None, causes }
 }
 
 /// Whether somebody of a group has said yes to the present phase, and not too long ago.

@@ -62,9 +62,14 @@ pub(super) fn barred(plan: &Plan, state: &State, port: PortId) -> Option<SwitchI
     state.killed.iter().find(sets).copied()
 }
 
+/// Whether `advance when` lets anything be raised.
+pub(super) fn open(plan: &Plan, state: &State) -> bool {
+    plan.advance.is_none() || state.gate == Some(Truth::True)
+}
+
 /// `advance when`, where these settings raise anything above what is asked for now.
 pub(super) fn shut(plan: &Plan, state: &State, settings: &[(PortId, Setting)]) -> Option<WaitsFor> {
-    (plan.advance.is_some() && raises(state, settings) && state.gate != Some(Truth::True)).then_some(WaitsFor::Advance)
+    (!open(plan, state) && raises(state, settings)).then_some(WaitsFor::Advance)
 }
 
 /// Whether settings raise anything above what is asked for now, or, where nothing is, what was read before the first change.
@@ -76,21 +81,19 @@ fn raises(state: &State, settings: &[(PortId, Setting)]) -> bool {
     })
 }
 
-/// Notes that the raise waits, and writes it down when it begins to.
+/// Notes that the raise waits, and writes down for `what` when it begins to.
 pub(super) fn wait(
     plan: &Plan,
     state: &mut State,
     at: Time,
     before: Option<Waiting>,
     on: WaitsFor,
+    what: impl FnOnce() -> String,
     out: &mut Vec<Effect>,
 ) {
     let known = before.filter(|w| w.on == on);
     if known.is_none() {
-        out.push(Effect::record(Record::Waiting {
-            phase: plan.phase_name(state.phase).to_owned(),
-            what: waits_for(plan, on),
-        }));
+        out.push(Effect::record(Record::Waiting { phase: plan.phase_name(state.phase).to_owned(), what: what() }));
     }
     state.waiting = Some(known.unwrap_or(Waiting { since: at, on }));
 }
@@ -103,5 +106,6 @@ pub fn waits_for(plan: &Plan, on: WaitsFor) -> String {
             format!("advance: {}", plan.advance.as_ref().map_or("?", |g| g.text.as_str()))
         }
         WaitsFor::Switch(s) => format!("kill switch {}", plan.switch_name(s)),
+        WaitsFor::Start => String::from("start: `require` and the guards must hold when the first raise is made"),
     }
 }

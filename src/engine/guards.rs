@@ -64,7 +64,7 @@ pub(super) fn restart(plan: &Plan, state: &mut State, owner: Owner, which: impl 
             }
             Node::Accumulated { slot, since_phase, .. } if which(since_phase) => {
                 if let Some(a) = state.accumulators.get_mut(slot as usize) {
-                    (a.sum, a.short) = (0.0, false);
+                    a.start_anew();
                 }
             }
             _ => {}
@@ -80,7 +80,7 @@ pub(super) fn count_anew(plan: &Plan, state: &mut State) {
         if let Node::Accumulated { slot, since_phase: true, .. } = *node
             && let Some(acc) = state.accumulators.get_mut(slot as usize)
         {
-            (acc.sum, acc.short) = (0.0, false);
+            acc.start_anew();
         }
     }
 }

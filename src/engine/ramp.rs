@@ -56,7 +56,7 @@ pub(super) fn ramp(
     let settings = with(plan, &state.target.settings, port, value);
     let barred = gate::barred(plan, state, port).map(WaitsFor::Switch);
     if let Some(on) = barred.or_else(|| gate::shut(plan, state, &settings)) {
-        gate::wait(plan, state, at, waited, on, out);
+        gate::wait(plan, state, at, waited, on, || gate::waits_for(plan, on), out);
         return false;
     }
     state.ramp = Some(value);

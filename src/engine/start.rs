@@ -44,6 +44,23 @@ pub(super) fn start(
     reasons.extend(exposed_already(plan, state));
     reasons.extend(outside_their_list(plan, state));
     reasons.extend(missing_baseline(check, state));
+    reasons.extend(not_met(check, state));
+    if !reasons.is_empty() {
+        state.stage = Stage::Done(Verdict::Refused);
+        out.push(Effect::record(Record::Refused { reasons }));
+        out.push(Effect::Finish(Verdict::Refused));
+        return;
+    }
+    out.push(Effect::record(Record::Started { originals: named(plan, &state.originals) }));
+    ask_gate(check, state);
+    begin(plan, state, at, &[], out);
+}
+
+/// Why the first change may not be made: a `require` that is not known to be true, a guard that would take back and is false. Asked at
+/// the start, and where the first raise waits at every check until it is made.
+pub(super) fn not_met(check: Check<'_>, state: &mut State) -> Vec<String> {
+    let plan = check.plan;
+    let mut reasons = Vec::new();
     for (i, r) in plan.requires.iter().enumerate() {
         if check.given.grants(i) {
             continue;
@@ -65,15 +82,7 @@ pub(super) fn start(
             }
         }
     }
-    if !reasons.is_empty() {
-        state.stage = Stage::Done(Verdict::Refused);
-        out.push(Effect::record(Record::Refused { reasons }));
-        out.push(Effect::Finish(Verdict::Refused));
-        return;
-    }
-    out.push(Effect::record(Record::Started { originals: named(plan, &state.originals) }));
-    ask_gate(check, state);
-    begin(plan, state, at, out);
+    reasons
 }
 
 /// `cooldown d after rollback`: what was taken back is not put out again at once.

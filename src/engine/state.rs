@@ -135,6 +135,8 @@ pub enum WaitsFor {
     Advance,
     /// A thrown kill switch that sets one of the ports: until a person resets it.
     Switch(SwitchId),
+    /// The first raise, when it has waited for something else: until what `require` and the guards said at the start holds again.
+    Start,
 }
 
 /// The state of one guard.
@@ -185,6 +187,20 @@ pub struct Accumulator {
     /// answer. What was counted is then a lower bound, until the sum starts anew.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub short: bool,
+    /// The sum has started anew, and no check has been since.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub fresh: bool,
+    /// What the sum was when goals began to count: at the first check behind read-back and `settle` at which all was answered. Kept
+    /// of sums that the phase's goals read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<f64>,
+}
+
+impl Accumulator {
+    /// Begins to count at nothing. What the newest answer has left open stays open until the next one.
+    pub(super) fn start_anew(&mut self) {
+        *self = Self { behind: self.behind, fresh: true, ..Self::default() };
+    }
 }
 
 /// What the run wants the world to be, and how far that is confirmed.
@@ -508,15 +524,20 @@ pub(super) fn subtree(plan: &Plan, root: NodeId, visit: &mut dyn FnMut(NodeId, &
     }
 }
 
+/// What a phase's steps wait for: `promote when`, `hold until`.
+pub(super) fn goals(plan: &Plan, phase: PhaseId) -> impl Iterator<Item = NodeId> + '_ {
+    plan.phases.get(phase.index()).into_iter().flat_map(|phase| &phase.steps).filter_map(|step| match step {
+        Step::Promote { when, .. } | Step::HoldUntil { when, .. } => Some(*when),
+        _ => None,
+    })
+}
+
 /// The conditions of a plan with their owners.
 pub(super) fn roots(plan: &Plan) -> impl Iterator<Item = (NodeId, Owner)> + '_ {
     let guards = plan.guards.iter().enumerate().map(|(i, g)| (g.healthy, Owner::Guard(GuardId::at(i))));
-    let phases = plan.phases.iter().enumerate().flat_map(|(i, phase)| {
-        phase.steps.iter().filter_map(move |step| match step {
-            Step::Promote { when, .. } | Step::HoldUntil { when, .. } => Some((*when, Owner::Phase(PhaseId::at(i)))),
-            _ => None,
-        })
-    });
+    let phases = (0..plan.phases.len())
+        .map(PhaseId::at)
+        .flat_map(move |phase| goals(plan, phase).map(move |when| (when, Owner::Phase(phase))));
     let requires = plan.requires.iter().map(|r| (r.cond, Owner::Rollout));
     let gate = plan.advance.iter().map(|g| (g.when, Owner::Rollout));
     let reactions = plan.reactions.iter().filter_map(|r| match r.trigger {

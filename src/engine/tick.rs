@@ -13,7 +13,8 @@ use super::planted::planted;
 use super::reactions;
 use super::record::Record;
 use super::rollback::{next_undo, roll_back, roll_back_to, rolling_back};
-use super::state::{Owner, Stage, State, Verdict, Word};
+use super::start::not_met;
+use super::state::{Accumulator, Owner, Stage, State, Verdict, Word, goals, subtree};
 use super::step::{Effect, Wish};
 use super::truth::Truth;
 use crate::plan::{
@@ -35,6 +36,7 @@ pub(super) fn accumulate(check: Check<'_>, state: &mut State) {
             // ∞ has no JSON: a state that held it could not be read back
             acc.sum = (acc.sum + got.unwrap_or(0.0)).clamp(f64::MIN, f64::MAX);
             acc.behind = got.is_none();
+            acc.fresh = false;
         }
     }
     for i in 0..check.plan.inputs.len() {
@@ -79,8 +81,13 @@ pub(super) fn tick(
         }
         Stage::Idle | Stage::Done(_) => return,
     }
+    if state.target.epoch == 0 {
+        // the first change waits: what is asked of it is asked of this check, and sums do not pile up meanwhile
+        state.accumulators.iter_mut().for_each(Accumulator::start_anew);
+    }
     accumulate(check, state);
     settle(plan, state, at, live);
+    begin_goals(plan, state);
     let settled = state.target.settled.is_some();
     state.elapsed.observe(pace(plan, Owner::Rollout), at, settled, live);
     state.observed.observe(pace(plan, Owner::Rollout), at, true, live);
@@ -96,12 +103,13 @@ pub(super) fn tick(
     }
     wishes.extend(drift(plan, state, at, ports, ports_epoch, out));
     ask_gate(check, state);
+    let unmet = if state.target.epoch == 0 { not_met(check, state) } else { Vec::new() };
     promote_conditions(check, state);
     reactions::snapshots(check, state, out);
     let acted = decide(plan, state, at, wishes, live, out);
     if !acted {
         let as_asked = as_asked(state, ports, ports_epoch);
-        advance(plan, state, at, live, as_asked, out);
+        advance(plan, state, at, live, as_asked, &unmet, out);
     }
     if in_phase(state) {
         reactions::timed(check, state, live, out);
@@ -127,8 +135,25 @@ fn settle(plan: &Plan, state: &mut State, at: Time, live: bool) {
         state.elapsed = Stopwatch::default();
     }
     let phase = state.phase;
-    // its sums have counted since the read-back: what went wrong while it settled is not forgotten
     restart(plan, state, Owner::Phase(phase), |_| false);
+}
+
+/// What this phase's goals count begins here: with the first check behind read-back and `settle` at which nothing is still to come,
+/// since an answer that was late tells of the time before as well. A step of a ramp and a correction go on with what has begun.
+fn begin_goals(plan: &Plan, state: &mut State) {
+    if state.target.settled.is_none() {
+        return;
+    }
+    for node in goals(plan, state.phase) {
+        subtree(plan, node, &mut |_, node| {
+            if let Node::Accumulated { slot, since_phase: true, .. } = *node
+                && let Some(acc) = state.accumulators.get_mut(slot as usize)
+                && !acc.behind
+            {
+                acc.before.get_or_insert(acc.sum);
+            }
+        });
+    }
 }
 
 /// Tells of guards that have become blind or dark, at this check or while nobody could ask.

@@ -21,6 +21,9 @@ impl Causes {
     pub const DARK: Self = Self(2);
     /// Too few events, or 0/0 with the series present.
     pub const THIN: Self = Self(4);
+    /// Beside one of the others: no source has said that there is nothing. It failed, was not asked, said too much, or what it said
+    /// is too old. `missing(m)` is then not known, and `default(m, v)` is not `v`.
+    pub const SILENT: Self = Self(8);
 
     /// Both.
     #[must_use]
@@ -142,7 +145,9 @@ impl Num {
     pub fn over(self, o: Self) -> Self {
         if o.lo <= 0.0 && o.hi >= 0.0 {
             let causes = self.causes.with(o.causes);
-            return Self::missing(if causes == Causes::NONE { Causes::THIN } else { causes });
+            // of what may or may not be 0 nobody says that there is no quotient
+            let unsure = if o.lo < o.hi { Causes::THIN.with(Causes::SILENT) } else { Causes::THIN };
+            return Self::missing(if causes == Causes::NONE { unsure } else { causes });
         }
         Self::combine(self, o, [self.lo / o.lo, self.lo / o.hi, self.hi / o.lo, self.hi / o.hi])
     }

@@ -28,6 +28,39 @@ fn the_first_raise_waits_and_the_run_is_not_refused() {
 }
 
 #[test]
+fn what_the_start_asks_must_hold_when_the_first_raise_is_made() {
+    let body = format!("require load < 5 \"no load\"\n{BODY}").replace("guard load: load", "guard busy: busy");
+    let body = body.replace("busy < 5", "mean < 5");
+    let shut = |body: &str| World::of(body).during("queue", "0s", "10m", Is(9.0));
+    // whatever it was meanwhile
+    let run = shut(&body).during("load", "1m", "9m", Is(9.0)).run("1h");
+    assert_eq!(run.course[..2], ["0s waits for advance: queue < 5", "10m entered one"]);
+    for (says, why) in [(Is(9.0), "is not met"), (Failed, "is not known")] {
+        let run = shut(&body).stored().during("load", "9m", "12m", says).run("1h");
+        assert_eq!(
+            run.course[..3],
+            [
+                String::from("0s waits for advance: queue < 5"),
+                format!("10m waits for start: `require load < 5` {why} (no load)"),
+                String::from("12m entered one")
+            ]
+        );
+    }
+    // a guard that would take back, as at the start
+    let run = shut(BODY).during("load", "9m", "12m", Is(9.0)).run("1h");
+    assert_eq!(
+        run.course[1..3],
+        ["10m waits for start: guard load is false before anything was changed: `load < 5`", "12m entered one"]
+    );
+    // one that holds does not
+    let hold = BODY.replace("else rollback", "else hold");
+    assert_eq!(shut(&hold).during("load", "9m", "12m", Is(9.0)).run("1h").course[1], "10m entered one");
+    // what was counted hours ago is no reason
+    let leaks = BODY.replace("guard load: load < 5", "guard leaks: increase(leaks) < 3");
+    assert_eq!(shut(&leaks).during("leaks", "1m", "2m", Is(2.0)).run("1h").course[1], "10m entered one");
+}
+
+#[test]
 fn a_run_that_waits_for_its_first_raise_can_be_paused_aborted_and_stopped() {
     let shut = || World::of(BODY).during("queue", "0s", "10m", Is(9.0));
     let run = shut().operator(Operator::Abort, "5m").run("1h");

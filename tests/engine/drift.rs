@@ -1,6 +1,6 @@
 //! `drift pause | tell | correct` (§5.9): what is done about a port that somebody else has set.
 
-use super::world::{Is, Run, World, plan};
+use super::world::{Empty, Failed, Is, Run, World, plan};
 use canary::engine::{Effect, Operator, Verdict};
 use canary::plan::Setting;
 
@@ -76,6 +76,46 @@ fn it_raises_nothing_while_it_is_paused_or_a_guard_is_bad() {
         .drifts("checkout", Setting::Share(0.9), "3m")
         .run("1h");
     assert_eq!(run.ports[1], Some(Setting::Share(0.2)), "{:#?}", run.course);
+}
+
+/// With `drift correct`, one guard and a long phase: when it is set again after somebody has lowered it at 3m.
+fn raised(guard: &str, world: impl Fn(World) -> World) -> Vec<String> {
+    let body = format!("drift correct\nno data else hold\n{guard}\nphase one {{ traffic checkout = 20%  hold 1h }}");
+    let run = world(World::of(&body)).drifts("checkout", Setting::Share(0.0), "3m").run("30m");
+    run.requests(&plan(&body))[1..].to_vec()
+}
+
+#[test]
+fn it_raises_nothing_while_a_guard_is_blind_or_dark_or_its_window_reaches_back() {
+    let load = "guard load: load < 5 tolerate 1h else rollback";
+    assert_eq!(raised(load, |w| w.during("load", "2m", "6m", Failed)), ["6m checkout 20%"]);
+    assert_eq!(raised(load, |w| w.canary("load", "2m", "6m", Empty)), ["6m checkout 20%"]);
+    // not asked of a guard that only tells
+    let tell = "guard load: load < 5 else tell";
+    assert_eq!(raised(tell, |w| w.during("load", "2m", "6m", Failed)), ["3m checkout 20%"]);
+    // set again at 3m, read back at 3m15s; what is lowered at 3m30s waits until a window of 1m lies behind that
+    let errors = "guard errors: errors < 1% tolerate 1h else rollback";
+    let again = |w: World| w.drifts("checkout", Setting::Share(0.0), "3m30s");
+    assert_eq!(raised(errors, again), ["3m checkout 20%", "4m15s checkout 20%"]);
+}
+
+#[test]
+fn too_few_events_do_not_keep_it_down_for_good() {
+    let few = "guard errors: errors < 1% at least 300 events else rollback";
+    assert_eq!(raised(few, |w| w.from("served", "3m", Is(10.0))), ["3m checkout 20%"]);
+    let none = "guard errors: errors < 1% else rollback";
+    assert_eq!(raised(none, |w| w.from("served", "3m", Is(0.0))), ["3m checkout 20%"]);
+}
+
+#[test]
+fn it_raises_nothing_while_the_gate_is_shut_and_lowers() {
+    let gate = "advance when queue < 5";
+    assert_eq!(raised(gate, |w| w.during("queue", "2m", "6m", Is(9.0))), ["6m checkout 20%"]);
+    assert_eq!(raised(gate, |w| w.during("queue", "2m", "6m", Failed)), ["6m checkout 20%"]);
+    let body = format!("{gate}\n{}", body("correct"));
+    let run =
+        World::of(&body).during("queue", "2m", "6m", Is(9.0)).drifts("checkout", Setting::Share(0.5), "3m").run("5m");
+    assert_eq!(run.requests(&plan(&body))[1..], ["3m cache on, checkout 20%"]);
 }
 
 #[test]

@@ -1,18 +1,32 @@
 //! Holds until events were counted, scores and windows of civil time. Time begins at 1970-01-01T00:00Z, a Thursday.
 
-use super::world::{Empty, Is, World, plan_with};
+use super::world::{Empty, Failed, Is, World, plan_with};
 
 #[test]
-fn a_hold_until_counts_from_the_read_back_and_waits_for_the_guards() {
+fn a_hold_until_counts_from_the_first_check_behind_the_read_back_and_waits_for_the_guards() {
     let body = "guard g: load < 10 tolerate 10m else rollback
         phase one { traffic checkout = 5%  hold until 500 events of errors within 5m else pause }
         phase two { traffic checkout = 10%  hold 15s }";
-    // 100 events a check; the check at 15s, in which the read-back falls, counts whole
+    // 100 events a check; read back and settled at the check of 15s: what it counts came before
     let run = World::of(body).all("served", Is(100.0)).run("1h");
-    assert_eq!(run.course, ["0s entered one", "1m15s entered two", "1m45s promoted"], "{:#?}", run.words);
+    assert_eq!(run.course, ["0s entered one", "1m30s entered two", "2m promoted"], "{:#?}", run.words);
     // the events are there, and a guard is not ok
     let run = World::of(body).all("served", Is(100.0)).during("load", "1m", "3m", Is(20.0)).run("1h");
     assert_eq!(run.course[..2], ["0s entered one", "3m entered two"], "{:#?}", run.words);
+}
+
+#[test]
+fn what_is_counted_while_it_settles_is_not_enough_for_a_hold_until() {
+    let body = "settle 2m
+        phase one { traffic checkout = 5%  hold until 500 events of errors }";
+    // settled at 2m15s, then five checks
+    let run = World::of(body).all("served", Is(100.0)).run("1h");
+    assert_eq!(run.course, ["0s entered one", "3m30s promoted"]);
+    let run = World::of(body).stored().all("served", Is(100.0)).run("1h");
+    assert_eq!(run.course, ["0s entered one", "3m30s promoted"], "a journal keeps where goals began");
+    // no answer at the check at which it settles: the one that comes tells of the time before as well
+    let run = World::of(body).all("served", Is(100.0)).during("served", "2m", "3m", Failed).run("1h");
+    assert_eq!(run.course, ["0s entered one", "4m15s promoted"]);
 }
 
 #[test]

@@ -8,17 +8,17 @@ const TWO: &str = "phase a { traffic checkout = 5%  hold 1m }
     phase b { traffic checkout = 50%  hold 10m }";
 
 #[test]
-fn since_phase_counts_from_the_read_back() {
+fn since_phase_counts_for_a_goal_from_where_it_has_settled() {
     let body = "phase a { traffic checkout = 5%  hold 1m }
         phase b { traffic checkout = 50%  promote when increase(leaks, since phase) >= 4 }";
-    // entered at 1m15s, read back just before 1m30s: those of 1m30s (which began before it), 1m45s, 2m, 2m15s
+    // entered at 1m15s, read back just before 1m30s and settled with it: those of 1m45s, 2m, 2m15s, 2m30s
     let run = World::of(body).from("leaks", "30s", Is(1.0)).run("1h");
-    assert_eq!(run.course, ["0s entered a", "1m15s entered b", "2m15s promoted"]);
+    assert_eq!(run.course, ["0s entered a", "1m15s entered b", "2m30s promoted"]);
     // nothing to set: since the phase was entered, without what came before
     let body = "phase a { traffic checkout = 5%  hold 1m }
         phase b { promote when increase(leaks, since phase) >= 4 }";
     let run = World::of(body).from("leaks", "30s", Is(1.0)).run("1h");
-    assert_eq!(run.course, ["0s entered a", "1m15s entered b", "2m15s promoted"]);
+    assert_eq!(run.course, ["0s entered a", "1m15s entered b", "2m30s promoted"]);
 }
 
 #[test]
@@ -30,6 +30,36 @@ fn what_goes_wrong_while_it_settles_stays_counted() {
     // what came before the read-back, just before 1m, does not count
     let run = World::of(body).withholds("0s", "45s").during("leaks", "15s", "45s", Is(3.0)).run("1h");
     assert_eq!(run.course, ["0s entered a", "6m promoted"]);
+}
+
+#[test]
+fn a_guard_counts_while_it_settles_what_a_goal_does_not() {
+    let body = "settle 2m
+        guard leaks: increase(leaks, since phase) < 4 tolerate 1h else hold
+        phase a { traffic checkout = 5%  promote when increase(leaks, since phase) >= 4 }";
+    let run = World::of(body).during("leaks", "1m", "1m15s", Is(4.0)).run("30m");
+    assert_eq!(run.words_of("leaks"), ["15s ok", "1m failing"]);
+    let goal = "settle 2m\nphase a { traffic checkout = 5%  promote when increase(leaks, since phase) >= 4 }";
+    assert_eq!(World::of(goal).during("leaks", "1m", "1m15s", Is(4.0)).run("30m").course, ["0s entered a"]);
+    // what somebody else changes and is set again within the phase begins nothing anew
+    let body = format!("drift correct\n{goal}");
+    let run = World::of(&body)
+        .from("leaks", "2m30s", Is(1.0))
+        .drifts("checkout", canary::plan::Setting::Share(0.0), "2m45s")
+        .run("30m");
+    assert_eq!(run.course[3..], ["5m promoted"], "{:#?}", run.course);
+}
+
+#[test]
+fn what_is_not_known_to_have_come_before_is_neither_counted_nor_forgotten() {
+    // no answer from before it has settled (15s) to 1m: three leaks, nobody knows when
+    let world = |c: &str| {
+        let body = format!("no data else hold\nphase a {{ traffic checkout = 5%  promote when {c} }}");
+        World::of(&body).during("leaks", "15s", "1m", Failed).during("leaks", "1m", "1m15s", Is(3.0)).run("10m").course
+    };
+    assert_eq!(world("increase(leaks) == 0"), ["0s entered a"]);
+    assert_eq!(world("increase(leaks) >= 3"), ["0s entered a"]);
+    assert_eq!(world("increase(leaks) < 4"), ["0s entered a", "1m promoted"]);
 }
 
 #[test]

@@ -112,6 +112,24 @@ fn when_every_slice_is_refused_at_the_first_check_so_is_the_run() {
 }
 
 #[test]
+fn a_first_check_that_is_not_live_is_no_start() {
+    let plan = plan(&format!("require queue < 5 \"empty queues\" {TWO}"));
+    let busy = |_: &str, m: &str, _: i64| Some(if m == "queue" { 9.0 } else { 1.0 });
+    let mut w = World::new(&plan, &["a/low", "b/low"], busy);
+    w.tick(0, false);
+    assert_eq!(w.finished(), None, "nobody was tried");
+    w.next = plan.check_every;
+    w.to(HOUR);
+    assert_eq!(w.finished(), Some((plan.check_every, Verdict::Refused)));
+    // and one that has begun is not refused because a later check tries nobody
+    let mut w = World::new(&plan, &["a/low"], |_, _, _| Some(1.0));
+    w.tick(0, false);
+    w.next = plan.check_every;
+    w.to(HOUR);
+    assert_eq!(w.finished().unwrap().1, Verdict::Promoted);
+}
+
+#[test]
 fn one_that_is_refused_waits_and_begins_when_it_can() {
     let plan = plan(TWO);
     let mut w = World::new(&plan, &["a/low", "b/low"], fine).compared();

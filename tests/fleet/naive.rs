@@ -24,6 +24,8 @@ pub fn feed(world: &World<'_>, lives: &mut [State], input: &FleetInput<'_>) {
                         && let Some(asked) = world.fleet.since(plan, input)
                         && let Some(had) = s.answered[input.index()].max(s.started)
                         && asked > had
+                        // what was lost before the sum began anew is nothing to it, nor is what was minded before
+                        && s.last.is_some_and(|last| asked > last || asked == last && !s.accumulators[slot as usize].fresh)
                     {
                         s.accumulators[slot as usize].short = true;
                     }
@@ -76,7 +78,8 @@ pub fn feed(world: &World<'_>, lives: &mut [State], input: &FleetInput<'_>) {
                 }
                 if *act == Operator::Resume && s.paused.is_some() {
                     for a in s.accumulators.iter_mut().filter(|a| a.short) {
-                        (a.sum, a.short) = (0.0, false);
+                        (a.sum, a.short, a.fresh) = (0.0, false, true);
+                        a.before = a.before.map(|_| 0.0);
                     }
                 }
                 step(plan, s, Input::Operator { at: *at, act: *act, who: who.clone(), why: why.clone() }, &mut out);

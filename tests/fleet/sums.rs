@@ -41,6 +41,39 @@ fn the_question_goes_on_when_anybody_was_answered() {
 }
 
 #[test]
+fn what_was_lost_before_a_sum_began_is_nothing_to_it() {
+    let plan = plan(
+        "check every 1m
+        no data tolerate 30m else pause
+        phase one { flag cache = on  hold 5m }
+        phase deep { flag depth = 1  promote when increase(leaks, since phase) == 0 for 3m }",
+    );
+    // a has no answer at the check at which it enters the second phase, and none at the one after it
+    for silent in [6 * MINUTE..=6 * MINUTE, 6 * MINUTE..=7 * MINUTE] {
+        let lost = *silent.end() == 7 * MINUTE;
+        let says = |s: &str, m: &str, at: i64| match (s, m) {
+            ("a/low", "leaks") if silent.contains(&at) => None,
+            (_, "leaks") => Some(0.0),
+            _ => Some(1.0),
+        };
+        let mut w = World::new(&plan, &["a/low", "b/low"], says).compared();
+        w.to(HOUR);
+        assert_eq!(w.at("b/low"), "promoted");
+        assert_eq!(w.at("a/low"), if lost { "deep" } else { "promoted" }, "{silent:?}");
+    }
+    // nobody is answered at the check after it: the next answer covers all of it
+    let says = |s: &str, m: &str, at: i64| match (s, m) {
+        ("a/low", "leaks") if at == 6 * MINUTE => None,
+        (_, "leaks") if at == 7 * MINUTE => None,
+        (_, "leaks") => Some(0.0),
+        _ => Some(1.0),
+    };
+    let mut w = World::new(&plan, &["a/low", "b/low"], says).compared();
+    w.to(HOUR);
+    assert_eq!(w.at("a/low"), "promoted");
+}
+
+#[test]
 fn what_a_slice_counts_after_a_gap_still_breaches() {
     let plan = plan(PLAN);
     let says = |s: &str, m: &str, at: i64| match (s, m) {

@@ -156,8 +156,45 @@ fn kleene_decides_in_spite_of_a_missing_input() {
     assert_eq!(w, ["15s ok", "1m breached", "2m ok"]);
     // it made the result unknown: it wins
     assert_eq!(words("load < 5 and queue < 5 else hold", blind), ["15s ok", "1m blind", "2m ok"]);
-    assert_eq!(words("default(load, 0) < 5 else hold", blind), ["15s ok"]);
-    assert_eq!(words("not missing(load) else hold", blind), ["15s ok", "1m breached", "2m ok"]);
+}
+
+#[test]
+fn what_is_missing_is_what_a_source_has_not_and_not_what_nobody_has_said() {
+    let (default, missing) = ("default(load, 0) < 5 else hold", "not missing(load) else hold");
+    // it has answered: there is no such series, or no number
+    for says in [Empty, NotANumber, Is(f64::NAN)] {
+        let none = |w: World| w.during("load", "1m", "2m", says.clone());
+        assert_eq!(words(default, none), ["15s ok"], "{says:?}");
+        assert_eq!(words("default(load, 9) < 5 else hold", none), ["15s ok", "1m breached", "2m ok"], "{says:?}");
+        assert_eq!(words(missing, none), ["15s ok", "1m breached", "2m ok"], "{says:?}");
+    }
+    assert_eq!(words(default, |w| w.canary("load", "1m", "2m", Empty)), ["15s ok"]);
+    // nobody has answered
+    for says in [Failed, Ambiguous, Old(1.0, 60_001), super::world::NotAsked] {
+        let silent = |w: World| w.during("load", "1m", "2m", says.clone());
+        assert_eq!(words(default, silent), ["15s ok", "1m blind", "2m ok"], "{says:?}");
+        assert_eq!(words(missing, silent), ["15s ok", "1m blind", "2m ok"], "{says:?}");
+        assert_eq!(words("missing(load) or queue > 5 else hold", silent)[1], "1m blind", "{says:?}");
+    }
+    assert_eq!(words(default, |w| w.canary("load", "1m", "2m", Old(1.0, 60_001))), ["15s ok", "1m dark", "2m ok"]);
+    // one of two that nobody has told
+    let both = |w: World| w.during("load", "1m", "2m", Empty).during("queue", "1m", "2m", Failed);
+    assert_eq!(words("default(load + queue, 0) < 5 else hold", both), ["15s ok", "1m blind", "2m ok"]);
+    // a window that knows too little after an outage; of a quotient by what may be 0
+    let out = |w: World| w.during("load", "1m15s", "2m30s", Failed);
+    let avg = words("default(avg(load, 1m), 0) < 5 else hold", out);
+    assert_eq!(avg, ["15s warming", "1m15s ok", "1m45s blind", "2m30s thin", "2m45s ok"]);
+}
+
+#[test]
+fn a_dead_source_promotes_nothing() {
+    let dead = |when: &str| {
+        let body = format!("no data else hold\nphase all {{ traffic checkout = 100%  promote when {when} }}");
+        World::of(&body).from("load", "10s", Failed).run("30m").course
+    };
+    assert_eq!(dead("default(load, 0) < 5"), ["0s entered all"]);
+    assert_eq!(dead("missing(load)"), ["0s entered all"]);
+    assert_eq!(dead("not missing(load)"), ["0s entered all"]);
 }
 
 #[test]

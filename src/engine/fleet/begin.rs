@@ -51,7 +51,8 @@ impl Fleet {
 impl Step<'_, '_> {
     /// Those that are due begin, with what was read for them.
     pub(super) fn begin(&mut self, at: Time, begins: Vec<Begin>, rolled_back: Option<Time>) {
-        let first = self.fleet.last.is_none();
+        // a check that is not live tries nobody: the first one that does is the run's start
+        let first = std::mem::take(&mut self.fleet.unlived);
         if begins.is_empty() && !first {
             return;
         }

@@ -11,8 +11,8 @@ use super::table::{Shared, Sparse, Table};
 use crate::engine::monitor::Monitor;
 use crate::engine::monitor::packed::MonitorCells;
 use crate::engine::past::Past;
-use crate::engine::state::{Stage, State, Verdict, Word};
-use crate::plan::{Answer, PhaseId, Plan, PortId, Setting, Time};
+use crate::engine::state::{Stage, State, Verdict, Word, goals, subtree};
+use crate::plan::{Answer, Node, PhaseId, Plan, PortId, Setting, Time};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -73,6 +73,11 @@ cells! {
 }
 
 cells! {
+    /// What a sum was when goals began to count.
+    BeforeCells { sum: F64, }
+}
+
+cells! {
     /// When an input was last answered.
     AnsweredCells { at: I48, }
 }
@@ -93,6 +98,9 @@ pub(super) struct Lives {
     /// The guards', then those of conditions, then that of `no data`.
     monitors: Table<MonitorCells>,
     sums: Table<SumCells>,
+    /// As many as `sums` where a goal reads one, else none.
+    #[serde(default = "no_column")]
+    befores: Table<BeforeCells>,
     answered: Table<AnsweredCells>,
     reactions: Table<ReactionCells>,
     settings: Shared<Vec<(PortId, Setting)>>,
@@ -154,6 +162,19 @@ fn stage_of(code: u8, phase: PhaseId) -> Stage {
     }
 }
 
+fn no_column() -> Table<BeforeCells> {
+    Table::new(0)
+}
+
+/// Whether a phase waits for something that is summed.
+fn goals_sum(plan: &Plan) -> bool {
+    let mut sums = false;
+    for goal in (0..plan.phases.len()).map(PhaseId::at).flat_map(|phase| goals(plan, phase)) {
+        subtree(plan, goal, &mut |_, node| sums |= matches!(node, Node::Accumulated { since_phase: true, .. }));
+    }
+    sums
+}
+
 impl Lives {
     pub fn new(plan: &Plan) -> Self {
         let blank = State::new(plan);
@@ -163,6 +184,7 @@ impl Lives {
             guards: Table::new(blank.guards.len()),
             monitors: Table::new(blank.guards.len() + blank.monitors.len() + 1),
             sums: Table::new(blank.accumulators.len()),
+            befores: Table::new(if goals_sum(plan) { blank.accumulators.len() } else { 0 }),
             answered: Table::new(blank.answered.len()),
             reactions: Table::new(blank.reactions.len()),
             settings: Shared::new(Vec::new()),
@@ -189,6 +211,7 @@ impl Lives {
         self.guards.grow();
         self.monitors.grow();
         self.sums.grow();
+        self.befores.grow();
         self.answered.grow();
         self.reactions.grow();
         self.pasts.extend_from_slice(&self.blank.pasts);
@@ -252,7 +275,7 @@ impl Lives {
     /// Bytes that all lives take.
     pub fn bytes(&self) -> usize {
         let cells = self.stages.bytes() + self.core.bytes() + self.guards.bytes() + self.monitors.bytes();
-        let more = self.sums.bytes() + self.answered.bytes() + self.reactions.bytes();
+        let more = self.sums.bytes() + self.befores.bytes() + self.answered.bytes() + self.reactions.bytes();
         let windows: usize = self.windowed.iter().map(|(_, m)| m.window_bytes()).sum();
         let answers: usize = self.baselines.iter().map(|(_, b)| b.capacity() * size_of::<Option<Answer>>()).sum();
         let pasts: usize = self.pasts.iter().map(Past::bytes).sum();

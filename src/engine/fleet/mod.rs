@@ -3,10 +3,10 @@
 //!
 //! - **Who is a slice.** The combinations of values that are seen ([`Fleet::see`]), never the product; of a listed dimension only
 //!   the listed values. One that is new begins when its turn comes. One that vanishes stays, and goes dark by its inputs. When
-//!   nobody is seen at the first check the run is refused: most likely a label's name is wrong, and nothing was changed yet.
+//!   nobody is seen at the first live check the run is refused: most likely a label's name is wrong, and nothing was changed yet.
 //! - **Who begins.** [`Fleet::due`]: the least risky first, so many in any stretch of so long, nobody while all are halted. A slice
 //!   whose start is refused was not changed, does not count for the limit, and waits: it is tried again, after those that were
-//!   never tried, and its reasons are recorded when they change. When every slice that is tried at the first check is refused, the
+//!   never tried, and its reasons are recorded when they change. When every slice that is tried at the first live check is refused, the
 //!   run is refused with all reasons.
 //! - **Halt.** `halt` in one life, or a person's pause of all, pauses every life and keeps others from beginning; no life passes a
 //!   phase at the check at which another halts. A person's resume of all ends it; a life that is resumed by itself goes on alone.
@@ -59,6 +59,9 @@ pub struct Fleet {
     started: Option<Time>,
     /// The last check's planned time.
     last: Option<Time>,
+    /// No check was live yet.
+    #[serde(default)]
+    unlived: bool,
     /// When slices began, for `limit n per d`: those of the last d.
     starts: Vec<Time>,
     /// Every slice is paused, and no other begins.
@@ -107,6 +110,7 @@ impl Fleet {
             lives: Lives::new(plan),
             started: None,
             last: None,
+            unlived: true,
             starts: Vec::new(),
             halted: None,
             closed: false,

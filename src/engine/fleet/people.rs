@@ -89,7 +89,10 @@ impl Step<'_, '_> {
         let state = &mut self.desk.state;
         if state.paused.is_some() {
             for sum in state.accumulators.iter_mut().filter(|a| a.short) {
-                (sum.sum, sum.short) = (0.0, false);
+                // goals that counted already go on from here
+                let before = sum.before.map(|_| 0.0);
+                sum.start_anew();
+                sum.before = before;
             }
         }
         self.store(slice, at);

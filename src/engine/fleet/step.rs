@@ -276,6 +276,10 @@ impl<'a> Step<'a, '_> {
             if let (Some(asked), Some(covered)) = (self.fleet.answered.get(input).copied().flatten(), covered)
                 && asked > covered
                 && let Some(sum) = state.accumulators.get_mut(slot)
+                // what was lost up to the last check lies before a sum that has started anew since
+                && !(sum.fresh && state.last.is_some_and(|last| asked <= last))
+                // and was minded at the first check behind it
+                && state.last.is_none_or(|last| asked >= last)
             {
                 sum.short = true;
             }

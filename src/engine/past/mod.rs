@@ -95,7 +95,8 @@ impl Past {
         self.causes = match (self.value, sample) {
             (Some(_), _) => Causes::NONE,
             (None, Err(why)) => why,
-            (None, Ok(_)) => Causes::THIN,
+            // too few, and of those that there are not one says that there is nothing
+            (None, Ok(_)) => Causes::THIN.with(Causes::SILENT),
         };
         self.last = Some(at);
         self.value()
@@ -107,7 +108,9 @@ impl Past {
         match self.value {
             Some(v) => Num::known(v),
             // before the first check nobody has asked
-            None => Num::missing(if self.causes == Causes::NONE { Causes::BLIND } else { self.causes }),
+            None => {
+                Num::missing(if self.causes == Causes::NONE { Causes::BLIND.with(Causes::SILENT) } else { self.causes })
+            }
         }
     }
 
@@ -130,7 +133,7 @@ fn exactly(n: Num) -> Result<f64, Causes> {
     match (n.lo == n.hi && n.lo.is_finite(), n.causes) {
         // -0 is 0: which of them is the less must not be asked
         (true, Causes::NONE) => Ok(n.lo + 0.0),
-        (_, Causes::NONE) => Err(Causes::THIN),
+        (_, Causes::NONE) => Err(Causes::THIN.with(Causes::SILENT)),
         (_, why) => Err(why),
     }
 }

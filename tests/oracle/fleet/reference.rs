@@ -35,6 +35,8 @@ pub struct Lives<'p> {
     pub lives: Vec<Life<'p>>,
     started: Option<Time>,
     last: Option<Time>,
+    /// A check was live.
+    lived: bool,
     starts: Vec<Time>,
     pub halted: bool,
     closed: bool,
@@ -57,6 +59,7 @@ impl<'p> Lives<'p> {
             lives: Vec::new(),
             started: None,
             last: None,
+            lived: false,
             starts: Vec::new(),
             halted: false,
             closed: false,
@@ -169,7 +172,9 @@ impl<'p> Lives<'p> {
     }
 
     fn tick(&mut self, at: Time, rows: &[Row], begins: &[Begins], rolled_back: Option<Time>, live: bool) {
-        let first = self.last.is_none();
+        // nobody begins at a check that is not live: the first that is live is the start
+        let first = live && !self.lived;
+        self.lived |= live;
         self.started.get_or_insert(at);
         let look = |i: usize| {
             let Row { answers, ports, epoch } = &rows[i];
@@ -222,7 +227,7 @@ impl<'p> Lives<'p> {
                 *slot = Some(at);
             }
         }
-        if live && !first && self.verdict.is_none() && self.lives.iter().any(Life::under_way) {
+        if live && self.last.is_some() && self.verdict.is_none() && self.lives.iter().any(Life::under_way) {
             self.on_the_clock(at);
         }
         self.last = Some(at);

@@ -27,7 +27,7 @@ fn plain(text: impl Into<String>) -> Condition {
     Condition { text: text.into(), counted: false }
 }
 
-const GAUGES: [&str; 20] = [
+const GAUGES: [&str; 24] = [
     "load < 5",
     "load <= 5",
     "queue < 5",
@@ -42,6 +42,10 @@ const GAUGES: [&str; 20] = [
     "ready",
     "default(load, 0) < 5",
     "not missing(load)",
+    "missing(load) or load < 5",
+    "default(load / queue, 0) < 5",
+    "default(slow, queue) < 5",
+    "default(errors, 0%) < 1%",
     "queue in [0, 1, 5]",
     "load + queue < 11",
     "2 * load - queue / 2 < 8",
@@ -84,7 +88,7 @@ const BEFORE: [&str; 6] = [
     "pool <= before + 30pp",
 ];
 /// Over limits that no rounding reaches.
-const OVER_TIME: [&str; 12] = [
+const OVER_TIME: [&str; 14] = [
     "avg(load, 1m) < 5.01",
     "avg(queue, 2m) <= 4.3",
     "max(load, 1m) < 5",
@@ -93,6 +97,8 @@ const OVER_TIME: [&str; 12] = [
     "stddev(load, 2m) < 2.7183",
     "delta(queue, 1m) < 4.2",
     "rate(load, 1m) < 0.111/s",
+    "default(avg(load, 1m), 0) < 5.01",
+    "missing(max(load, 30s)) or load < 5",
     "quantile(load, 0.9, 2m) < 5.01",
     "avg(load, 1m) <= stable + 1.01",
     "max(avg(load, 30s), 1m) < 5.01",
@@ -123,11 +129,16 @@ pub fn healthy(dice: &mut Dice, at: At) -> Condition {
         }
         20 | 21 if at != At::Start => {
             let alone = matches!(at, At::Guard { alone: true } | At::Promote);
-            plain(dice.one(&OVER_TIME[..if alone { 9 } else { OVER_TIME.len() }]))
+            plain(dice.one(&OVER_TIME[..if alone { 11 } else { OVER_TIME.len() }]))
         }
-        18 if at == At::Promote => {
-            plain(dice.one(&["healthy", "healthy for 45s", "phase.elapsed >= 1m", "rollout.elapsed > 2m"]))
-        }
+        18 if at == At::Promote => plain(dice.one(&[
+            "healthy",
+            "healthy for 45s",
+            "phase.elapsed >= 1m",
+            "rollout.elapsed > 2m",
+            "increase(served, since phase) >= 3000",
+            "increase(served) > 2000 and increase(failed, since phase) <= 20",
+        ])),
         _ => plain(dice.one(&GAUGES)),
     }
 }

@@ -64,6 +64,10 @@ fn head(dice: &mut Dice, out: &mut String) {
     }
     if dice.percent(12) {
         let _ = writeln!(out, "  advance when {}", conditions::gate(dice));
+        // asked once more when the gate opens
+        if dice.percent(40) {
+            let _ = writeln!(out, "  require {} \"another reason\"", healthy(dice, conditions::At::Start));
+        }
     }
     if dice.percent(35) {
         let _ = writeln!(out, "  drift {}", dice.one(&["correct", "correct", "tell", "pause"]));

@@ -83,9 +83,9 @@ impl Reference<'_> {
     }
 
     /// Enters the first phase, or waits before it.
-    pub fn begin(&mut self, at: Time) {
+    pub fn begin(&mut self, at: Time, may_start: bool) {
         let before = self.waiting.take();
-        match self.before_phase(0) {
+        match self.before_phase(0).or((!may_start).then_some(Wait::Start)) {
             None => self.enter(0, at),
             Some(on) => {
                 self.stage = Stage::Phase(PhaseId(0));

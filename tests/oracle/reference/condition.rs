@@ -2,7 +2,7 @@
 
 use super::temporal::Past;
 use super::truth::Truth::{self, False, True, Unknown};
-use super::truth::{BLIND, DARK, NOTHING, Number, THIN, Why, compare};
+use super::truth::{BLIND, DARK, NOTHING, Number, SILENT, THIN, Why, compare};
 use super::{Look, Reference};
 use canary::engine::Word;
 use canary::plan::{
@@ -47,7 +47,7 @@ impl Reference<'_> {
             Node::Const(v) => Number::known(v),
             Node::Gauge(i) => self.gauge(look, i),
             Node::Increase(i, factor) => self.gauge(look, i).times(Number::known(factor)),
-            Node::Accumulated { input, slot, .. } => self.accumulated(look, input, slot as usize),
+            Node::Accumulated { input, slot, .. } => self.accumulated(look, input, slot as usize, owner),
             Node::Events { bad, total } => self.events(look, bad, total),
             Node::Share { buckets, below } => match self.buckets(look, buckets) {
                 Ok(b) => share(&b, below / plan.inputs[buckets.index()].scale),
@@ -85,7 +85,8 @@ impl Reference<'_> {
             }
             Node::Default(a, b) => {
                 let (a, b) = pair(a, b);
-                if a.is_missing() { b } else { a }
+                // where nobody has said that there is nothing it is not known
+                if a.is_missing() && !a.why.silent { b } else { a }
             }
             Node::Neg(a) => self.number(look, a, owner).negated(),
             Node::OverTime { how, window, slot, .. } => self.over_time(slot as usize, how, window),
@@ -106,7 +107,10 @@ impl Reference<'_> {
         let plan = self.plan;
         let (truth, why) = match plan.program.nodes[node.index()] {
             Node::Bool(b) => (Truth::of(b), NOTHING),
-            Node::Missing(a) => (Truth::of(self.number(look, a, owner).is_missing()), NOTHING),
+            Node::Missing(a) => match self.number(look, a, owner) {
+                n if n.is_missing() && n.why.silent => (Unknown, n.why),
+                n => (Truth::of(n.is_missing()), NOTHING),
+            },
             Node::Compare { op, left, right, at_least, unit } => {
                 let (l, r) = (self.number(look, left, owner), self.number(look, right, owner));
                 compare(op, l, r, at_least, unit)
@@ -210,7 +214,7 @@ impl Reference<'_> {
     fn gauge(&self, look: Look<'_>, id: InputId) -> Number {
         match self.reading(look, id) {
             Ok(Reading::Value(v) | Reading::Increase(v)) => Number::known(v * self.plan.inputs[id.index()].scale),
-            Ok(Reading::Buckets(_)) => Number::missing(BLIND),
+            Ok(Reading::Buckets(_)) => Number::missing(BLIND.and(SILENT)),
             Err(why) => Number::missing(reason(&why)),
         }
     }
@@ -218,7 +222,7 @@ impl Reference<'_> {
     fn buckets(&self, look: Look<'_>, id: InputId) -> Result<Vec<Bucket>, Number> {
         match self.reading(look, id) {
             Ok(Reading::Buckets(b)) => Ok(b),
-            Ok(_) => Err(Number::missing(BLIND)),
+            Ok(_) => Err(Number::missing(BLIND.and(SILENT))),
             Err(why) => Err(Number::missing(reason(&why))),
         }
     }
@@ -239,17 +243,24 @@ impl Reference<'_> {
         }
     }
 
-    /// What was counted since the sum began. Of what is not known yet it can only become more.
-    fn accumulated(&self, look: Look<'_>, input: InputId, slot: usize) -> Number {
+    /// What was counted since the sum began. Of what is not known yet it can only become more. For a goal what was counted before
+    /// it began may count, and may not.
+    fn accumulated(&self, look: Look<'_>, input: InputId, slot: usize, owner: Owner) -> Number {
         let increments = &self.increments[slot];
-        let sum: f64 =
-            increments.iter().skip(self.counted_from[slot]).map(|i| i.unwrap_or(0.0)).fold(0.0, |a, b| a + b);
-        let known = Number::known(sum * self.plan.inputs[input.index()].scale);
+        let scale = self.plan.inputs[input.index()].scale;
+        let since =
+            |from: usize| increments.iter().skip(from).map(|i| i.unwrap_or(0.0)).fold(0.0, |a, b| a + b) * scale;
+        let all = since(self.counted_from[slot]);
+        let least = match owner {
+            Owner::Phase(_) => since(self.goals_from[slot].unwrap_or(increments.len())),
+            Owner::Guard(_) | Owner::Rollout => all,
+        };
+        let open = |why| Number { lo: least, hi: f64::INFINITY, events: None, why };
         match (increments.last().copied().flatten(), self.reading(look, input)) {
-            (Some(_), _) | (None, Ok(_)) if self.is_short(slot) => Number { hi: f64::INFINITY, ..known },
-            (Some(_), _) => known,
-            (None, Err(why)) => Number { hi: f64::INFINITY, why: reason(&why), ..known },
-            (None, Ok(_)) => Number { hi: f64::INFINITY, why: BLIND, ..known },
+            (Some(_), _) | (None, Ok(_)) if self.is_short(slot) => open(NOTHING),
+            (Some(_), _) => Number::between(least, all),
+            (None, Err(why)) => open(reason(&why)),
+            (None, Ok(_)) => open(BLIND.and(SILENT)),
         }
     }
 
@@ -288,9 +299,12 @@ pub fn finite(r: &Reading) -> bool {
 
 fn reason(why: &Missing) -> Why {
     match why {
-        Missing::Empty { others: Some(true) } | Missing::Stale { others: Some(true), .. } => DARK,
+        Missing::Empty { others: Some(true) } => DARK,
+        Missing::Empty { .. } => BLIND,
         Missing::NotANumber => THIN,
-        _ => BLIND,
+        // nobody has said that there is nothing
+        Missing::Stale { others: Some(true), .. } => DARK.and(SILENT),
+        _ => BLIND.and(SILENT),
     }
 }
 

@@ -17,8 +17,17 @@ impl Reference<'_> {
                 self.rolling_back(look.at, read);
             }
             Stage::Phase(_) => {
+                if self.asked.epoch == 0 {
+                    // while the first change waits sums are of one check
+                    self.count_all_anew();
+                }
                 self.count(look);
                 self.settle(look.at, live);
+                if self.asked.settled.is_some() {
+                    for goal in self.conditions() {
+                        self.begin_goals(goal);
+                    }
+                }
                 self.elapsed.mark(look.at, live, self.asked.settled.is_some());
                 self.observed.mark(look.at, live, true);
                 self.look_at_windows(look);
@@ -30,6 +39,7 @@ impl Reference<'_> {
                 let drifts = self.drifts(read, look.at, &mut asks);
                 let holds = self.promote_conditions(look);
                 self.ask_gate(look);
+                let may_start = self.asked.epoch > 0 || self.may_start(look);
                 self.snapshots(look.at);
                 for (n, what) in [(breaches, Happening::Breach), (silent, Happening::Blind), (drifts, Happening::Pause)]
                 {
@@ -38,7 +48,7 @@ impl Reference<'_> {
                     }
                 }
                 if !self.decide(look.at, live, asks) {
-                    self.go_on(look.at, live, read, &holds);
+                    self.go_on(look.at, live, read, &holds, may_start);
                 }
                 if matches!(self.stage, Stage::Phase(_)) {
                     self.timed(look, live);
@@ -126,13 +136,13 @@ impl Reference<'_> {
     }
 
     /// Goes on through the steps as far as this check lets it.
-    fn go_on(&mut self, at: Time, live: bool, read: Option<&[Option<Setting>]>, holds: &[bool]) {
+    fn go_on(&mut self, at: Time, live: bool, read: Option<&[Option<Setting>]>, holds: &[bool], may_start: bool) {
         let plan = self.plan;
         let every = plan.check_every;
         if self.asked.epoch == 0 {
             // the first raise waits still
             if live && !self.paused {
-                self.begin(at);
+                self.begin(at, may_start);
             }
             return;
         }

@@ -22,8 +22,10 @@ impl Reference<'_> {
     /// The question was last answered to anybody then: what lies between that and this life's own last answer is lost to it.
     pub fn mind_the_gap(&mut self, asked: &[Option<Time>]) {
         for (slot, input) in self.sums() {
-            let covered = self.answered[input.index()].unwrap_or(self.started).max(self.started);
-            if asked[input.index()].is_some_and(|t| t > covered) {
+            let answered = self.answered[input.index()].unwrap_or(self.started).max(self.started);
+            // what came before the sum began is nothing to it
+            let began = self.counted_from[slot].checked_sub(1).map(|i| self.checks[i]);
+            if asked[input.index()].is_some_and(|t| t > answered && began.is_none_or(|b| t > b)) {
                 self.short[slot] = Some(self.increments[slot].len());
             }
         }
@@ -38,6 +40,9 @@ impl Reference<'_> {
         for slot in 0..self.short.len() {
             if self.paused && self.is_short(slot) {
                 self.counted_from[slot] = self.increments[slot].len();
+                if self.goals_from[slot].is_some() {
+                    self.goals_from[slot] = Some(self.increments[slot].len());
+                }
             }
         }
     }

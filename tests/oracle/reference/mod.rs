@@ -73,6 +73,8 @@ pub struct Asked {
 pub enum Wait {
     Advance,
     Switch(SwitchId),
+    /// What `require` and the guards said at the start.
+    Start,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -152,6 +154,10 @@ pub struct Reference<'p> {
     /// By sum: what each check added, and from which check on it counts.
     increments: Vec<Vec<Option<f64>>>,
     counted_from: Vec<usize>,
+    /// By sum: from which check on the phase's goals count.
+    goals_from: Vec<Option<usize>>,
+    /// When each of their checks was.
+    checks: Vec<Time>,
     /// By sum: at which check the question for all slices had gone on without this one.
     short: Vec<Option<usize>>,
     /// By input: the last check that had an answer.
@@ -212,6 +218,8 @@ impl<'p> Reference<'p> {
             operands: vec![Vec::new(); plan.program.monitors as usize],
             increments: vec![Vec::new(); plan.program.accumulators as usize],
             counted_from: vec![0; plan.program.accumulators as usize],
+            goals_from: vec![None; plan.program.accumulators as usize],
+            checks: Vec::new(),
             short: vec![None; plan.program.accumulators as usize],
             answered: vec![None; plan.inputs.len()],
             clock: None,
@@ -288,14 +296,7 @@ impl<'p> Reference<'p> {
                 refused |= self.reading(look, id).is_err() && !none;
             }
         }
-        for r in &plan.requires {
-            refused |= self.truth(look, r.cond, Owner::Rollout).0 != Truth::True;
-        }
-        for (i, g) in plan.guards.iter().enumerate() {
-            if g.from == PhaseId(0) && matches!(g.otherwise, Consequence::Rollback(_) | Consequence::Halt) {
-                refused |= self.truth(look, g.healthy, Owner::Guard(i)).0 == Truth::False;
-            }
-        }
+        refused |= !self.may_start(look);
         if refused {
             self.stage = Stage::Done(Verdict::Refused);
             self.wrote("refused");
@@ -303,8 +304,23 @@ impl<'p> Reference<'p> {
         } else {
             self.wrote("started");
             self.ask_gate(look);
-            self.begin(look.at);
+            self.begin(look.at, true);
         }
+    }
+
+    /// What must hold when the first change is made: every `require` is true, no guard that takes back or halts is false.
+    fn may_start(&mut self, look: Look<'_>) -> bool {
+        let plan = self.plan;
+        let mut may = true;
+        for r in &plan.requires {
+            may &= self.truth(look, r.cond, Owner::Rollout).0 == Truth::True;
+        }
+        for (i, g) in plan.guards.iter().enumerate() {
+            if g.from == PhaseId(0) && matches!(g.otherwise, Consequence::Rollback(_) | Consequence::Halt) {
+                may &= self.truth(look, g.healthy, Owner::Guard(i)).0 != Truth::False;
+            }
+        }
+        may
     }
 
     /// A port that the rollout raises stands above 0 already. (What is 0 of a count is the policy's matter.)
@@ -329,6 +345,7 @@ impl<'p> Reference<'p> {
 
     /// Writes down what every sum gets at a check.
     fn count(&mut self, look: Look<'_>) {
+        self.checks.push(look.at);
         for i in 0..self.plan.inputs.len() {
             let of_now = self.plan.inputs[i].population != canary::plan::Population::Before;
             if of_now && self.reading(look, canary::plan::InputId::at(i)).is_ok() {
@@ -367,7 +384,29 @@ impl<'p> Reference<'p> {
         for node in &self.plan.program.nodes {
             if let canary::plan::Node::Accumulated { slot, since_phase: true, .. } = *node {
                 self.counted_from[slot as usize] = self.increments[slot as usize].len();
+                self.goals_from[slot as usize] = None;
             }
+        }
+    }
+
+    /// Sums are of the next check alone.
+    fn count_all_anew(&mut self) {
+        for (from, increments) in self.counted_from.iter_mut().zip(&self.increments) {
+            *from = increments.len();
+        }
+    }
+
+    /// The phase's goals count once its settings have settled, from the first check on at which their source answers.
+    fn begin_goals(&mut self, below: canary::plan::NodeId) {
+        let node = &self.plan.program.nodes[below.index()];
+        if let canary::plan::Node::Accumulated { slot, since_phase: true, .. } = *node {
+            let all = &self.increments[slot as usize];
+            if self.goals_from[slot as usize].is_none() && all.last().is_some_and(Option::is_some) {
+                self.goals_from[slot as usize] = Some(all.len());
+            }
+        }
+        for below in node.operands() {
+            self.begin_goals(below);
         }
     }
 

@@ -1,5 +1,6 @@
 //! What is left where nothing can be taken back: a point of no return; and what `drift correct` sets again.
 
+use super::truth::Truth;
 use super::{Did, Reference};
 use canary::engine::{Stage, Word};
 use canary::plan::{Consequence, Happening, Millis, PhaseId, PortId, Time};
@@ -43,15 +44,16 @@ impl Reference<'_> {
         }
     }
 
-    /// What is read as more is lowered at once; else all of it is raised again, at a live check, while nothing is paused and no
-    /// guard is failing.
+    /// What is read as more is lowered at once; else all of it is raised again, at a live check, while nothing is paused, the gate
+    /// is open, and every guard is ok, or has too few events to say.
     pub fn set_again(&mut self, off: &[(PortId, bool)], live: bool, at: Time) {
         let lowers = off.iter().any(|(_, above)| *above);
-        let failing = self.plan.guards.iter().zip(&self.guards).any(|(g, s)| {
-            let word = matches!(s.word, Some(Word::Failing | Word::Breached | Word::Dark));
-            s.active && g.otherwise != Consequence::Tell && word
+        let forbids = self.plan.guards.iter().zip(&self.guards).any(|(g, s)| {
+            let lets = matches!(s.word, Some(Word::Ok | Word::Thin | Word::Undecided));
+            s.active && g.otherwise != Consequence::Tell && !lets
         });
-        if !lowers && (!live || self.paused || failing) {
+        let shut = self.plan.advance.is_some() && self.gate != Truth::True;
+        if !lowers && (!live || self.paused || forbids || shut) {
             return;
         }
         self.ask(self.asked.settings.clone(), lowers, at);

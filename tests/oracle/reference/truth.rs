@@ -30,16 +30,24 @@ pub struct Why {
     pub blind: bool,
     pub dark: bool,
     pub thin: bool,
+    /// No source has said that there is nothing.
+    pub silent: bool,
 }
 
-pub const NOTHING: Why = Why { blind: false, dark: false, thin: false };
+pub const NOTHING: Why = Why { blind: false, dark: false, thin: false, silent: false };
+pub const SILENT: Why = Why { silent: true, ..NOTHING };
 pub const BLIND: Why = Why { blind: true, ..NOTHING };
 pub const DARK: Why = Why { dark: true, ..NOTHING };
 pub const THIN: Why = Why { thin: true, ..NOTHING };
 
 impl Why {
     pub fn and(self, o: Self) -> Self {
-        Self { blind: self.blind || o.blind, dark: self.dark || o.dark, thin: self.thin || o.thin }
+        Self {
+            blind: self.blind || o.blind,
+            dark: self.dark || o.dark,
+            thin: self.thin || o.thin,
+            silent: self.silent || o.silent,
+        }
     }
 }
 
@@ -105,7 +113,9 @@ impl Number {
     pub fn over(self, o: Self) -> Self {
         if o.lo <= 0.0 && 0.0 <= o.hi {
             let why = self.why.and(o.why);
-            return Self::missing(if why == NOTHING { THIN } else { why });
+            // by 0 there is no quotient; by what may be 0 there may be one
+            let none = if o.lo == o.hi { THIN } else { THIN.and(SILENT) };
+            return Self::missing(if why == NOTHING { none } else { why });
         }
         self.with(o, |a, b| a / b)
     }

@@ -3,7 +3,7 @@
 //! rounding reaches.
 
 use super::condition::{Owner, Value};
-use super::truth::{NOTHING, Number, THIN, Why};
+use super::truth::{NOTHING, Number, SILENT, THIN, Why};
 use super::{Look, Reference};
 use canary::plan::{Millis, Node, NodeId, OverTime, Time};
 
@@ -17,7 +17,7 @@ impl Reference<'_> {
             if let Node::OverTime { of, slot, .. } = *node {
                 let sample = match self.value(look, of, Owner::Rollout) {
                     Value::Number(n) if n.lo == n.hi && n.why == NOTHING => Ok(n.lo),
-                    Value::Number(n) => Err(if n.why == NOTHING { THIN } else { n.why }),
+                    Value::Number(n) => Err(if n.why == NOTHING { THIN.and(SILENT) } else { n.why }),
                     Value::Truth(_, why) => Err(why.and(THIN)),
                 };
                 self.windows[slot as usize].push((look.at, sample));
@@ -35,7 +35,8 @@ impl Reference<'_> {
         let enough = 2 * i64::try_from(n).unwrap() * self.plan.check_every >= window;
         match if enough && n > 0 { made_of(how, &samples) } else { None } {
             Some(v) => Number::known(v),
-            None => Number::missing(sample.err().unwrap_or(THIN)),
+            // too few: of those that there are none says that there is nothing
+            None => Number::missing(sample.err().unwrap_or(THIN.and(SILENT))),
         }
     }
 

@@ -197,7 +197,16 @@ impl Lives {
         let sums = self.sums.row(i);
         fit(accumulators, sums.len());
         for (a, c) in accumulators.iter_mut().zip(sums) {
-            *a = Accumulator { sum: c.sum.get(), behind: c.flags & 1 != 0, short: c.flags & 2 != 0 };
+            *a = Accumulator {
+                sum: c.sum.get(),
+                behind: c.flags & 1 != 0,
+                short: c.flags & 2 != 0,
+                fresh: c.flags & 4 != 0,
+                before: None,
+            };
+        }
+        for ((a, c), before) in accumulators.iter_mut().zip(sums).zip(self.befores.row(i)) {
+            a.before = (c.flags & 8 != 0).then(|| before.sum.get());
         }
         let times = self.answered.row(i);
         fit(answered, times.len());
@@ -246,6 +255,8 @@ impl Lives {
             && s.guards.len() == self.guards.row(i).len()
             && s.guards.len() + s.monitors.len() + 1 == self.monitors.row(i).len()
             && s.accumulators.len() == self.sums.row(i).len()
+            // of a journal that knew of no such sums
+            && (self.befores.row(i).len() == s.accumulators.len() || s.accumulators.iter().all(|a| a.before.is_none()))
             && s.answered.len() == self.answered.row(i).len()
             && s.pasts.len() == self.blank.pasts.len()
             && s.reactions.len() == self.reactions.row(i).len()
@@ -325,7 +336,12 @@ impl Lives {
             };
         }
         for (c, a) in self.sums.row_mut(i).iter_mut().zip(&s.accumulators) {
-            *c = SumCells { sum: F64::of(a.sum), flags: u8::from(a.behind) | u8::from(a.short) << 1 };
+            let flags = [a.behind, a.short, a.fresh, a.before.is_some()];
+            let flags = flags.iter().enumerate().map(|(k, on)| u8::from(*on) << k).sum();
+            *c = SumCells { sum: F64::of(a.sum), flags };
+        }
+        for (c, a) in self.befores.row_mut(i).iter_mut().zip(&s.accumulators) {
+            c.sum = F64::of(a.before.unwrap_or_default());
         }
         for (c, a) in self.answered.row_mut(i).iter_mut().zip(&s.answered) {
             c.at = I48::or_none(*a)?;
