@@ -278,6 +278,8 @@ fn decide(plan: &Plan, state: &mut State, at: Time, wishes: Vec<Wish>, live: boo
     let mut kills = Vec::new();
     // where the switches lead back to, of those targets that no point of no return lies in front of
     let mut kill_to: Option<Option<PhaseId>> = None;
+    // of switches that are one for all slices, and where their guards lead the others back to
+    let (mut shared, mut shared_to) = (Vec::new(), None);
     let (mut stands, mut off) = (None, None);
     for wish in wishes {
         match wish {
@@ -287,6 +289,11 @@ fn decide(plan: &Plan, state: &mut State, at: Time, wishes: Vec<Wish>, live: boo
             // never instead of a rollback: inert where it does not lead back
             Wish::Kill(_, Some(to), _) if to >= state.phase => {}
             Wish::Kill(switch, to, why) => {
+                let for_all = plan.switches.get(switch.index()).is_some_and(|s| s.for_all);
+                if for_all && !state.killed.contains(&switch) {
+                    shared.push((switch, why.clone()));
+                    shared_to = Some(shared_to.map_or(to, |other: Option<PhaseId>| other.min(to)));
+                }
                 if irreversible::crosses(plan, state, to) {
                     stands = stands.or(Some(why.clone()));
                 } else {
@@ -308,6 +315,9 @@ fn decide(plan: &Plan, state: &mut State, at: Time, wishes: Vec<Wish>, live: boo
     }
     if let Some(why) = &halt {
         out.push(Effect::Halt { explanation: Box::new(why.clone()) });
+    }
+    if let Some(to) = shared_to {
+        out.push(Effect::Throw { thrown: shared, to });
     }
     if !kills.is_empty() {
         // of all rollbacks of this check, with a switch or without, the earliest target

@@ -80,6 +80,7 @@ const WANTED: [&str; 77] = [
     "fleet unlisted",
     "fleet a slice is refused",
     "fleet a limit or a halt keeps one",
+    "fleet a guard throws a switch for all",
     "fleet said to all",
     "fleet said to some",
     "fleet recovered",

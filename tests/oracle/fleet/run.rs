@@ -165,6 +165,9 @@ pub fn pair(plan: &Plan, number: u64) -> Result<Reached, (Vec<Event>, String)> {
         if waited < both.fleet.slices().filter(|s| both.fleet.stage(*s) == Some(Stage::Idle)).count() {
             reached.note(String::from("fleet a limit or a halt keeps one"));
         }
+        if !both.fleet.thrown().is_empty() {
+            reached.note(String::from("fleet a guard throws a switch for all"));
+        }
         if !halted && both.fleet.halted().is_some() {
             reached.note(String::from("fleet a life halts all"));
         }

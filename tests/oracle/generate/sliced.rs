@@ -18,6 +18,8 @@ pub fn sliced(seed: u64) -> String {
             "edition" => line.push_str(DIMENSIONS),
             "traffic" if !line.contains('{') => line.push_str(PER),
             "flag" | "flags" => line.push_str(PER),
+            // one for all
+            "killswitch" if dice.percent(40) => {}
             "killswitch" | "rollout" => line = line.replacen(" {", &format!("{PER} {{"), 1),
             "metric" if line.contains("avg_over_time") => {
                 line = line

@@ -190,6 +190,25 @@ impl Reference<'_> {
         self.kill(at, &[switch], None, Verdict::Killed);
     }
 
+    /// Another slice's guard has thrown switches that are one for all: this life goes back as far as that guard says. Where that is
+    /// nowhere it stays, with what the switches set over what it has asked for.
+    pub fn killed_by_another(&mut self, at: Time, switches: &[SwitchId], to: Option<PhaseId>, verdict: Verdict) {
+        let switches: Vec<SwitchId> = switches.iter().copied().filter(|k| !self.killed.contains(k)).collect();
+        if switches.is_empty() {
+            return;
+        }
+        match self.stage {
+            Stage::Done(_) => {}
+            Stage::Idle => {
+                self.started = at;
+                self.last = Some(at);
+                self.kill(at, &switches, None, verdict);
+            }
+            Stage::Phase(_) => self.kill(at, &switches, to, verdict),
+            Stage::RollingBack(verdict) => self.kill(at, &switches, None, verdict),
+        }
+    }
+
     /// Throws switches that are not thrown yet, and takes back: to a phase, or everything.
     pub fn kill(&mut self, at: Time, switches: &[SwitchId], to: Option<PhaseId>, verdict: Verdict) {
         let under_way = matches!(self.stage, Stage::RollingBack(_));
@@ -210,6 +229,11 @@ impl Reference<'_> {
         }
         let crosses = self.crosses(to);
         match to {
+            Some(to) if matches!(self.stage, Stage::Phase(_)) && to.index() >= self.phase => {
+                self.lay_switches_over(at);
+                self.asked.goes_on = true;
+                self.apply();
+            }
             _ if crosses => self.set_switches_only(at),
             None => self.roll_back(at, verdict),
             Some(to) => self.roll_back_to(at, to.index()),

@@ -67,6 +67,13 @@ impl Reference<'_> {
         if asks.halt {
             self.did.push(Did::Halt);
         }
+        // a switch that is one for all slices is thrown in the others too
+        let anew =
+            |k: &&(SwitchId, Option<PhaseId>)| self.plan.switches[k.0.index()].for_all && !self.killed.contains(&k.0);
+        let shared: Vec<&(SwitchId, Option<PhaseId>)> = asks.kills.iter().filter(anew).collect();
+        if let Some(to) = shared.iter().map(|k| k.1).min() {
+            self.did.push(Did::Throw { switches: shared.iter().map(|k| k.0).collect(), to });
+        }
         // of several the earliest target, with a switch or without
         let targets: Vec<_> = asks.rollbacks.iter().copied().chain(asks.kills.iter().map(|k| k.1)).collect();
         // what would lead back across a point of no return is a pause
