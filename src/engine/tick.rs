@@ -85,6 +85,7 @@ pub(super) fn tick(
     state.elapsed.observe(pace(plan, Owner::Rollout), at, settled, live);
     state.observed.observe(pace(plan, Owner::Rollout), at, true, live);
     past::collect(check, state);
+    let (no_data_fired, was_paused) = (state.no_data_fired, state.paused.is_some());
     let mut wishes = check_guards(check, state, out);
     blind_told(check, state, &mut wishes);
     // hardly ever is there one to be moved
@@ -99,6 +100,10 @@ pub(super) fn tick(
     promote_conditions(check, state);
     reactions::snapshots(check, state, out);
     let acted = decide(plan, state, at, wishes, live, out);
+    if acted && !no_data_fired && !was_paused && state.paused.is_none() {
+        // a pause that a rollback came before: while nobody can see it is still to come
+        state.no_data_fired &= !matches!(plan.no_data.otherwise, Consequence::Pause | Consequence::Halt);
+    }
     if !acted {
         let as_asked = as_asked(state, ports, ports_epoch);
         advance(plan, state, at, live, as_asked, out);

@@ -60,11 +60,22 @@ impl Reference<'_> {
             return self.stand(at);
         }
         let mut settings = self.originals_of_what_was_set();
-        settings.extend(self.settings_of(to));
+        // nothing of the phase is raised by it above what is asked for now: then it has to begin anew
+        let mut below = false;
+        let (by_switches, own): (Vec<_>, Vec<_>) =
+            self.settings_of(to).into_iter().partition(|(port, _)| self.barred(*port).is_some());
+        for (port, setting) in own {
+            let now = self.now(port);
+            let above = super::ahead::amount(setting) > super::ahead::amount(now) && !setting.same(now);
+            below |= above;
+            settings.push((port, if above { now } else { setting }));
+        }
+        settings.extend(by_switches);
         self.approvals.clear();
         self.stage = Stage::Phase(PhaseId::at(to));
         self.phase = to;
         self.begin_phase();
+        self.anew = below;
         // nobody waits any more for the action of the step that is left
         let mut awaited = false;
         for r in self.running.iter_mut().filter(|r| r.cause == RunCause::Step) {
