@@ -1,7 +1,7 @@
 //! What is left where nothing can be taken back: a point of no return; and what `drift correct` sets again.
 
 use super::{Did, Reference};
-use canary::engine::Word;
+use canary::engine::{Stage, Word};
 use canary::plan::{Consequence, Happening, Millis, PhaseId, PortId, Time};
 
 const HOUR: Millis = 3_600_000;
@@ -10,7 +10,9 @@ impl Reference<'_> {
     /// Whether a rollback to a phase, or (none) of everything, would lead back across the beginning of a phase that was entered and
     /// is irreversible.
     pub fn crosses(&self, to: Option<PhaseId>) -> bool {
-        let entered = if self.asked.epoch == 0 { 0 } else { self.furthest + 1 };
+        // what is on its way back has left every point behind, or never came to one
+        let none = self.asked.epoch == 0 || matches!(self.stage, Stage::RollingBack(_));
+        let entered = if none { 0 } else { self.furthest + 1 };
         (0..entered).any(|i| self.plan.phases[i].irreversible.is_some() && to < Some(PhaseId::at(i)))
     }
 
