@@ -12,6 +12,8 @@
 mod begin;
 #[path = "fleet/columns.rs"]
 mod columns;
+#[path = "fleet/for_all.rs"]
+mod for_all;
 #[path = "fleet/joined.rs"]
 mod joined;
 #[path = "fleet/kept.rs"]

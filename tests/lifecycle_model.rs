@@ -252,7 +252,11 @@ impl Lives {
                 }
                 _ => {}
             },
-            Effect::CancelRuns | Effect::Notify { .. } | Effect::Finish(_) | Effect::Halt { .. } => {}
+            Effect::CancelRuns
+            | Effect::Notify { .. }
+            | Effect::Finish(_)
+            | Effect::Halt { .. }
+            | Effect::Throw { .. } => {}
         }
         None
     }

@@ -94,6 +94,13 @@ fn every_line_can_be_of_one_slice() {
 }
 
 #[test]
+fn a_switch_for_all_slices_is_thrown_for_all_of_them() {
+    let file = "tests/policy_tests/slices_for_all.canary";
+    let (code, text, err) = canary(&[file]);
+    assert_eq!((code, err.as_str()), (0, ""), "{text}");
+}
+
+#[test]
 fn a_failure_of_a_sliced_rollout_names_its_slice() {
     let file = "tests/policy_tests/slices_failing.canary";
     let (code, text, _) = canary(&[file]);

@@ -170,6 +170,8 @@ pub(super) struct Builder<'c, 'a> {
     /// The dimensions of what is being lowered, and its name for messages.
     pub(super) dims: &'a [Name],
     pub(super) dims_of: &'static str,
+    /// They are not known here: a port may be of any.
+    pub(super) any_dims: bool,
     env: Option<&'c Chosen<'a>>,
 }
 
@@ -211,6 +213,7 @@ impl<'c, 'a> Builder<'c, 'a> {
             needs: Needs::default(),
             dims: &rollout.per,
             dims_of: "this rollout",
+            any_dims: false,
             env,
         }
     }

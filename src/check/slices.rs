@@ -201,7 +201,7 @@ impl<'a> Builder<'_, 'a> {
             out.dedup();
             out
         };
-        if names(per) == names(self.dims) {
+        if self.any_dims || names(per) == names(self.dims) {
             return Some(());
         }
         let written = |list: &[Name]| match list {

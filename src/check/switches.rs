@@ -22,7 +22,10 @@ impl<'a> Cx<'a> {
     /// A switch by itself, used or not.
     pub(super) fn check_switch(&self, k: &'a ast::Killswitch) {
         let _ = self.dims(&k.per);
-        let _ = Builder::new(self, &NO_ROLLOUT, None).lower_switch(k);
+        let mut alone = Builder::new(self, &NO_ROLLOUT, None);
+        // one for all sets what every slice has: of which dimensions that must be is the rollout's matter
+        alone.any_dims = k.per.is_empty();
+        let _ = alone.lower_switch(k);
     }
 }
 
@@ -45,7 +48,7 @@ impl<'a> Builder<'_, 'a> {
                 continue;
             }
             cx.use_name(&k.name.node);
-            if let Some(made) = self.lower_switch(k) {
+            if let Some(made) = self.lower_switch(k).filter(|_| self.of_this_rollout(k)) {
                 self.switches.push(&k.name.node);
                 out.push(made);
             }
@@ -69,10 +72,43 @@ impl<'a> Builder<'_, 'a> {
 
     fn lower_switch(&mut self, k: &'a ast::Killswitch) -> Option<KillSwitch> {
         let outer = (self.dims, self.dims_of);
-        (self.dims, self.dims_of) = (&k.per, "this kill switch");
+        if !k.per.is_empty() {
+            (self.dims, self.dims_of) = (&k.per, "this kill switch");
+        }
         let made = self.lower_switch_here(k);
         (self.dims, self.dims_of) = outer;
         made
+    }
+
+    /// Whether a slice of the rollout has a switch of its own, or all of them have one; why not is reported.
+    fn of_this_rollout(&self, k: &'a ast::Killswitch) -> bool {
+        let sorted = |list: &[Name]| {
+            let mut out: Vec<String> = list.iter().map(|n| n.node.clone()).collect();
+            out.sort_unstable();
+            out
+        };
+        if k.per.is_empty() || sorted(&k.per) == sorted(&self.rollout.per) {
+            return true;
+        }
+        let written = |list: &[Name]| list.iter().map(|n| n.node.as_str()).collect::<Vec<_>>().join(", ");
+        let r = self.rollout;
+        let (is, help) = match written(&r.per) {
+            none if none.is_empty() => {
+                (String::from("has one life for all"), String::from("leave `per` out of the kill switch"))
+            }
+            per => {
+                let help = "to throw one slice's, or leave `per` out to throw it for all of them";
+                (format!("is `per {per}`"), format!("declare it `per {per}` {help}"))
+            }
+        };
+        let (switch, per) = (&k.name.node, written(&k.per));
+        let message = format!("kill switch `{switch}` is `per {per}`, and rollout `{}` {is}", r.name.node);
+        self.cx.push(
+            Diagnostic::error("E0430", message, k.name.span, "would be thrown for slices that this rollout has not")
+                .also(r.name.span, "a guard of it throws the switch, or it sets a port that the switch sets")
+                .help(help),
+        );
+        false
     }
 
     fn lower_switch_here(&mut self, k: &'a ast::Killswitch) -> Option<KillSwitch> {
@@ -126,6 +162,7 @@ impl<'a> Builder<'_, 'a> {
             name: k.name.node.clone(),
             settings: settings.into_iter().map(|(id, to, _)| (id, to)).collect(),
             actions: actions.into_iter().map(|(id, _)| id).collect(),
+            for_all: k.per.is_empty() && !self.rollout.per.is_empty(),
         })
     }
 

@@ -136,6 +136,7 @@ impl<'a> Kill<'a> {
             one_environment(&args.switch, sliced.iter().map(|p| p.run.environment.as_str()))?;
             for p in &sliced {
                 args.slice.fits(&self.store, &p.run)?;
+                self.may_be_of_slices(&p.plan)?;
             }
             return self.sliced(&sliced, patient_enough);
         }
@@ -183,6 +184,21 @@ impl<'a> Kill<'a> {
         Ok(Look::Done(self.latched(environment, None, worst)))
     }
 
+    /// A switch that is one for all slices is thrown for all or not at all.
+    fn may_be_of_slices(&self, plan: &Plan) -> Result<(), Status> {
+        let name = &self.args.switch;
+        let switch = plan.switch(name).and_then(|s| plan.switches.get(s.index()));
+        if self.args.slice.slice.is_none() || !switch.is_some_and(|s| s.for_all) {
+            return Ok(());
+        }
+        let message = format!(
+            "kill switch {name} is one for all slices of {}: `canary kill {name}` without `--slice` throws it for all; for one \
+             slice it has to be declared `per` the rollout's dimensions. Nothing was set",
+            plan.rollout
+        );
+        Err(because(Status::Wrong, &message))
+    }
+
     /// No run is under way: what the switch sets is set and read back, its actions are run; journalled as a run of its own.
     fn nothing_runs(&self, patient_enough: bool) -> Result<Look, Status> {
         let pinned;
@@ -199,6 +215,7 @@ impl<'a> Kill<'a> {
             return Err(because(Status::Wrong, message));
         }
         if !plan.slices.is_empty() {
+            self.may_be_of_slices(plan)?;
             let look = self.over(plan, bindings, &[], patient_enough)?;
             let Look::Done(status) = look else { return Ok(look) };
             let others = self.called_the_same(&bindings.environment, &deeds(plan, bindings, self.args.switch.as_str()));

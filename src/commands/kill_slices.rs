@@ -215,6 +215,10 @@ pub fn reset(store: &Store, switch: &str, meant: &Meant, environment: Option<&st
     environments.sort_unstable();
     environments.dedup();
     match environments.as_slice() {
+        [] if store.latches(environment).map_err(failed)?.iter().any(|l| l.switch == switch) => {
+            let message = format!("{switch} is latched for all slices at once: reset it without `--slice`");
+            return Err(because(Status::Wrong, &message));
+        }
         [] => {
             let message = format!("{switch} is not latched for such a slice (see `canary killswitch{}`)", at(store));
             return Err(because(Status::Wrong, &message));

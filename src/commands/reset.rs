@@ -5,6 +5,7 @@ use super::kill_slices::apart;
 use super::people::{open_to_write, who};
 use super::run::kept_state;
 use super::runs::{StoreArg, at};
+use super::slices::all_settled;
 use super::switches::{Pinned, because_of, said, unfinished};
 use crate::engine::Stage;
 use crate::plan::slices::Meant;
@@ -62,8 +63,14 @@ fn reset(args: &Args) -> Result<(), Status> {
     }
     let latch = latched(&store, args)?;
     let mut runs = unfinished(&store, &latch.switch, Some(&latch.environment), None)?;
-    runs.retain(|p| p.plan.slices.is_empty());
-    if let Some(p) = runs.iter().find(|p| !lives_on(&store, p, &latch.switch)) {
+    // a switch of each slice has latches of its own, which were looked at above
+    let for_all = |p: &Pinned| p.plan.switches.iter().any(|s| s.name == latch.switch && s.for_all);
+    runs.retain(|p| p.plan.slices.is_empty() || for_all(p));
+    let done = |p: &Pinned| match p.plan.slices.is_empty() {
+        true => lives_on(&store, p, &latch.switch),
+        false => all_settled(&store, &p.run),
+    };
+    if let Some(p) = runs.iter().find(|p| !done(p)) {
         return Err(because(
             Status::Refused,
             &format!(

@@ -84,7 +84,10 @@ fn wrong(plan: &Plan, life: &Life, latches: &[Latch]) -> Option<(u8, String)> {
     if matches!(state.stage, Stage::RollingBack(_)) {
         return Some((0, state.explanation.as_ref().map_or_else(String::new, |e| e.summary.clone())));
     }
-    let latched = plan.switches.iter().map(|s| switch_of(&s.name, &plan.slices, &life.values));
+    let latched = plan.switches.iter().map(|s| match s.for_all {
+        true => s.name.clone(),
+        false => switch_of(&s.name, &plan.slices, &life.values),
+    });
     if let Some(l) = latches.iter().find(|l| latched.clone().any(|name| name == l.switch)) {
         return Some((1, format!("killed {} by {}", date_time(l.at), l.who)));
     }
@@ -197,9 +200,21 @@ pub fn machine(
     })
 }
 
+/// Whether every slice has done all that switches thrown for it do.
+pub fn all_settled(store: &Store, run: &Run) -> bool {
+    let Ok(Some(kept)) = kept(store, run) else { return false };
+    kept.fleet.slices().all(|s| {
+        let values: Vec<&str> = kept.fleet.key(s).unwrap_or_default().iter().map(String::as_str).collect();
+        is_settled(&kept, &values)
+    })
+}
+
 /// Whether each slice whose switch is latched has done all that the switch does, and lives on or is over.
 pub fn settled(store: &Store, run: &Run, values: &[&str]) -> bool {
-    let Ok(Some(kept)) = kept(store, run) else { return false };
+    kept(store, run).ok().flatten().is_some_and(|kept| is_settled(&kept, values))
+}
+
+fn is_settled(kept: &Kept, values: &[&str]) -> bool {
     let Some(state) = kept.fleet.slice(values).and_then(|s| kept.fleet.state(s)) else { return true };
     match state.stage {
         Stage::Idle | Stage::Done(_) => true,

@@ -72,6 +72,8 @@ pub(super) fn advance(
         let shut = || gate::shut(plan, state, &gate::settings_of(plan, state, state.phase));
         match held_down.map(WaitsFor::Switch).or_else(shut) {
             Some(on) => gate::wait(plan, state, at, waited, on, || gate::waits_for(plan, on), out),
+            // bad news raises nothing
+            None if watching(plan, state).any(|w| matches!(w, Some(Word::Failing | Word::Breached))) => {}
             None => enter(plan, state, state.phase, at, out),
         }
         return;

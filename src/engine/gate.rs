@@ -74,11 +74,29 @@ pub(super) fn shut(plan: &Plan, state: &State, settings: &[(PortId, Setting)]) -
 
 /// Whether settings raise anything above what is asked for now, or, where nothing is, what was read before the first change.
 fn raises(state: &State, settings: &[(PortId, Setting)]) -> bool {
-    settings.iter().any(|(port, to)| {
-        let of = |list: &[(PortId, Setting)]| list.iter().find(|(q, _)| q == port).map(|(_, s)| *s);
-        let now = of(&state.target.settings).or_else(|| of(&state.originals)).unwrap_or(Setting::Absent);
-        to.size() > now.size() && !to.same(now)
-    })
+    settings.iter().any(|(port, to)| is_above(*to, asked(state, *port)))
+}
+
+fn is_above(to: Setting, now: Setting) -> bool {
+    to.size() > now.size() && !to.same(now)
+}
+
+/// What is asked for now of a port; where nothing is, what was read before the first change.
+fn asked(state: &State, port: PortId) -> Setting {
+    let of = |list: &[(PortId, Setting)]| list.iter().find(|(q, _)| *q == port).map(|(_, s)| *s);
+    of(&state.target.settings).or_else(|| of(&state.originals)).unwrap_or(Setting::Absent)
+}
+
+/// Leaves what would be raised as it is. Whether anything was.
+pub(super) fn never_above(state: &State, settings: &mut [(PortId, Setting)]) -> bool {
+    let mut below = false;
+    for (port, to) in settings {
+        let now = asked(state, *port);
+        if is_above(*to, now) {
+            (*to, below) = (now, true);
+        }
+    }
+    below
 }
 
 /// Notes that the raise waits, and writes down for `what` when it begins to.

@@ -69,6 +69,37 @@ pub(super) fn by_hand(
     kill(plan, state, at, vec![thrown], None, Verdict::Killed, out);
 }
 
+/// Another life's guard has thrown switches that are one for all slices. This one goes back as far as that guard's consequence says;
+/// where that leads back nowhere it stays in its phase, with what the switches set over it.
+pub(super) fn by_another(
+    plan: &Plan,
+    state: &mut State,
+    at: Time,
+    thrown: &[(SwitchId, Explanation)],
+    to: Option<PhaseId>,
+    verdict: Verdict,
+    out: &mut Vec<Effect>,
+) {
+    let anew = thrown.iter().filter(|(switch, _)| !state.killed.contains(switch));
+    let anew: Vec<Thrown> = anew.map(|(switch, why)| Thrown::by_guard(*switch, why.clone())).collect();
+    if anew.is_empty() {
+        return;
+    }
+    let (to, verdict) = match state.stage {
+        Stage::Done(_) => return,
+        Stage::Idle => {
+            state.started = Some(at);
+            state.last = Some(at);
+            state.entered = at;
+            (None, verdict)
+        }
+        Stage::Phase(_) => (to, verdict),
+        // it ends as it would have
+        Stage::RollingBack(verdict) => (None, verdict),
+    };
+    kill(plan, state, at, anew, to, verdict, out);
+}
+
 /// A person clears a thrown switch of a run that lives on. What it took away stays away until a phase sets it.
 pub(super) fn reset(plan: &Plan, state: &mut State, switch: SwitchId, who: &str, why: &str, out: &mut Vec<Effect>) {
     if who.trim().is_empty() || why.trim().is_empty() || !state.killed.contains(&switch) {
@@ -85,7 +116,7 @@ pub(super) fn reset(plan: &Plan, state: &mut State, switch: SwitchId, who: &str,
 }
 
 /// Throws switches and takes back to a phase or (`None`) everything; switches that are thrown already are left as they are. The first
-/// one explains the rollback.
+/// one explains the rollback. To the present phase or a later one: nothing is taken back but what the switches set.
 pub(super) fn kill(
     plan: &Plan,
     state: &mut State,
@@ -121,14 +152,22 @@ pub(super) fn kill(
         }
         told.push(explanation.summary.clone());
         first.get_or_insert_with(|| explanation.clone());
-        let name = switch.name.clone();
-        out.push(Effect::record(Record::KillSwitch { switch: name, by: t.by, who: t.who, why: t.why, explanation }));
+        let (name, all) = (switch.name.clone(), switch.for_all);
+        out.push(Effect::record(Record::KillSwitch {
+            switch: name,
+            by: t.by,
+            all,
+            who: t.who,
+            why: t.why,
+            explanation,
+        }));
     }
     let Some(mut why) = first.or(known) else { return };
     if told.len() > 1 {
         why.summary = told.join("; ");
     }
-    let stays = irreversible::crosses(plan, state, to);
+    let here = matches!(state.stage, Stage::Phase(_)) && to.is_some_and(|to| to >= state.phase);
+    let stays = here || irreversible::crosses(plan, state, to);
     // a rollback that begins cancels them itself
     let anew = !stays && !matches!(state.stage, Stage::RollingBack(_));
     match to {
@@ -138,10 +177,14 @@ pub(super) fn kill(
             under_switches(plan, state, &mut settings);
             plan.in_order_of_taking_back(&mut settings);
             request(state, at, settings.clone(), true);
+            // where nothing was to be taken back the phase is the one that it was
+            state.target.goes_on = here;
             let epoch = state.target.epoch;
             out.push(Effect::record(Record::SetAgain { settings: named(plan, &settings), epoch }));
             out.push(Effect::Apply { epoch, settings, lowers: true });
-            irreversible::stand(plan, state, at, why, out);
+            if !here {
+                irreversible::stand(plan, state, at, why, out);
+            }
         }
         None => roll_back(plan, state, at, verdict, why, out),
         Some(phase) => roll_back_to(plan, state, at, phase, why, out),

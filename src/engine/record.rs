@@ -164,6 +164,9 @@ pub enum Record {
         switch: String,
         /// `person` or `guard`.
         by: Thrower,
+        /// It is one for all slices of the run ([`KillSwitch::for_all`](crate::plan::KillSwitch)), and latched so.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        all: bool,
         /// The person, or the guard's name.
         who: String,
         /// Why: the person's own words, or what the guard saw.

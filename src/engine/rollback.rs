@@ -2,7 +2,7 @@
 
 use super::advance::{finish, latch_pause, named, request, reset_steps, run};
 use super::explain::Explanation;
-use super::gate::under_switches;
+use super::gate::{self, under_switches};
 use super::guards::{arm, count_anew};
 use super::irreversible;
 use super::kill::{self, TRIES};
@@ -77,6 +77,8 @@ pub(super) fn roll_back_to(
         return;
     }
     let mut settings = plan.settings_at(to);
+    // a rollback raises nothing above what is asked for now; what stays below the phase's own setting is raised when it begins anew
+    let below = gate::never_above(state, &mut settings);
     // what later phases set goes back to what was read before the first change
     for (port, original) in &state.originals {
         let later = plan.phases.iter().take(state.furthest.index() + 1).any(|p| p.ports().any(|q| q == *port));
@@ -93,6 +95,7 @@ pub(super) fn roll_back_to(
     state.phase = to;
     state.entered = at;
     reset_steps(plan, state, to);
+    state.anew = below;
     // the step that waited for an action is left: whatever the action says now says nothing to this phase
     let awaited = state.running.iter().any(|r| r.cause == RunCause::Step);
     for r in state.running.iter_mut().filter(|r| r.cause == RunCause::Step) {

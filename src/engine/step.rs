@@ -3,6 +3,7 @@
 use super::eval::Check;
 use super::explain::Explanation;
 use super::given::Given;
+use super::kill::by_another;
 use super::people::{action_ended, halted, operator, recovered};
 use super::reactions;
 use super::record::Record;
@@ -84,6 +85,17 @@ pub enum Input<'a> {
         /// Why, as the life said that halted ([`Effect::Halt`]).
         explanation: &'a Explanation,
     },
+    /// Another life's guard has thrown kill switches that are one for all slices ([`Effect::Throw`]).
+    Thrown {
+        /// When.
+        at: Time,
+        /// Which, and why.
+        thrown: &'a [(SwitchId, Explanation)],
+        /// Where that guard's rollback leads to; none: everything is taken back.
+        to: Option<PhaseId>,
+        /// How a life ends of which everything is taken back now.
+        verdict: Verdict,
+    },
     /// A runner has loaded this state after a stop: what was asked for and is not confirmed is asked for again.
     Recovered {
         /// When.
@@ -142,6 +154,13 @@ pub enum Effect {
     Halt {
         /// The rule that asks for it.
         explanation: Box<Explanation>,
+    },
+    /// Throw kill switches in every other life ([`Input::Thrown`]): here they are thrown.
+    Throw {
+        /// Which, and why.
+        thrown: Vec<(SwitchId, Explanation)>,
+        /// Where the guard's rollback leads to; none: everything is taken back.
+        to: Option<PhaseId>,
     },
     /// Tell people.
     Notify {
@@ -203,6 +222,7 @@ pub fn step_given(plan: &Plan, state: &mut State, input: Input<'_>, given: Given
         Input::ActionEnded { at, token, ok, how, output } => action_ended(plan, state, at, token, ok, how, output, out),
         Input::Operator { at, act, who, why } => operator(plan, state, at, act, &who, &why, out),
         Input::Halted { at, explanation } => halted(plan, state, at, explanation, out),
+        Input::Thrown { at, thrown, to, verdict } => by_another(plan, state, at, thrown, to, verdict, out),
         Input::Recovered { at } => recovered(plan, state, at, out),
     }
     reactions::merge_notices(out);

@@ -92,6 +92,7 @@ pub(super) fn tick(
     state.elapsed.observe(pace(plan, Owner::Rollout), at, settled, live);
     state.observed.observe(pace(plan, Owner::Rollout), at, true, live);
     past::collect(check, state);
+    let (no_data_fired, was_paused) = (state.no_data_fired, state.paused.is_some());
     let mut wishes = check_guards(check, state, out);
     blind_told(check, state, &mut wishes);
     // hardly ever is there one to be moved
@@ -107,6 +108,10 @@ pub(super) fn tick(
     promote_conditions(check, state);
     reactions::snapshots(check, state, out);
     let acted = decide(plan, state, at, wishes, live, out);
+    if acted && !no_data_fired && !was_paused && state.paused.is_none() {
+        // a pause that a rollback came before: while nobody can see it is still to come
+        state.no_data_fired &= !matches!(plan.no_data.otherwise, Consequence::Pause | Consequence::Halt);
+    }
     if !acted {
         let as_asked = as_asked(state, ports, ports_epoch);
         advance(plan, state, at, live, as_asked, &unmet, out);
@@ -303,6 +308,8 @@ fn decide(plan: &Plan, state: &mut State, at: Time, wishes: Vec<Wish>, live: boo
     let mut kills = Vec::new();
     // where the switches lead back to, of those targets that no point of no return lies in front of
     let mut kill_to: Option<Option<PhaseId>> = None;
+    // of switches that are one for all slices, and where their guards lead the others back to
+    let (mut shared, mut shared_to) = (Vec::new(), None);
     let (mut stands, mut off) = (None, None);
     for wish in wishes {
         match wish {
@@ -312,6 +319,11 @@ fn decide(plan: &Plan, state: &mut State, at: Time, wishes: Vec<Wish>, live: boo
             // never instead of a rollback: inert where it does not lead back
             Wish::Kill(_, Some(to), _) if to >= state.phase => {}
             Wish::Kill(switch, to, why) => {
+                let for_all = plan.switches.get(switch.index()).is_some_and(|s| s.for_all);
+                if for_all && !state.killed.contains(&switch) {
+                    shared.push((switch, why.clone()));
+                    shared_to = Some(shared_to.map_or(to, |other: Option<PhaseId>| other.min(to)));
+                }
                 if irreversible::crosses(plan, state, to) {
                     stands = stands.or(Some(why.clone()));
                 } else {
@@ -333,6 +345,9 @@ fn decide(plan: &Plan, state: &mut State, at: Time, wishes: Vec<Wish>, live: boo
     }
     if let Some(why) = &halt {
         out.push(Effect::Halt { explanation: Box::new(why.clone()) });
+    }
+    if let Some(to) = shared_to {
+        out.push(Effect::Throw { thrown: shared, to });
     }
     if !kills.is_empty() {
         // of all rollbacks of this check, with a switch or without, the earliest target

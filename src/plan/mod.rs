@@ -544,6 +544,9 @@ pub struct KillSwitch {
     pub settings: Vec<(PortId, Setting)>,
     /// What it runs once that is read back, in order. None of them is ever undone.
     pub actions: Vec<ActionId>,
+    /// In a rollout with slices: it is declared without `per`, and thrown for all of them at once. Else a slice's is its own.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub for_all: bool,
 }
 
 /// A reaction.

@@ -233,7 +233,8 @@ fn switches(plan: &Plan, out: &mut String) {
         } else {
             format!("by hand, or by guard {}", by.join(", "))
         };
-        let _ = writeln!(out, "  {}  thrown {by}", s.name);
+        let all = if s.for_all { ", for all slices" } else { "" };
+        let _ = writeln!(out, "  {}  thrown {by}{all}", s.name);
         for (port, to) in &s.settings {
             let _ = writeln!(out, "             set {} = {to}", plan.port_name(*port));
         }

@@ -394,7 +394,7 @@ impl Executor {
                 }
             }
             // a rollout with one life has no other that could be paused
-            Effect::Halt { .. } | Effect::Notify { .. } | Effect::Finish(_) => {}
+            Effect::Halt { .. } | Effect::Throw { .. } | Effect::Notify { .. } | Effect::Finish(_) => {}
         }
     }
 

@@ -340,14 +340,15 @@ fn event(at: Time, slice: Option<&OfSlice>, record: &Record) -> Waiting {
 
 /// The latch that a record brings with it.
 fn latch(at: Time, slice: Option<&OfSlice>, record: &Record) -> Option<NewLatch> {
-    let Record::KillSwitch { switch, by, who, why, .. } = record else { return None };
+    let Record::KillSwitch { switch, by, all, who, why, .. } = record else { return None };
     let who = match by {
         Thrower::Person => who.clone(),
         Thrower::Guard => format!("guard {who}"),
     };
     let switch = match slice {
-        Some(slice) => format!("{switch}[{}]", slice.written),
-        None => switch.clone(),
+        // one for all slices is latched once, for all of them
+        Some(slice) if !all => format!("{switch}[{}]", slice.written),
+        _ => switch.clone(),
     };
     Some(NewLatch { switch, who, why: why.clone(), at })
 }

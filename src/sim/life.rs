@@ -223,7 +223,7 @@ impl<'t> Life<'t> {
                 None
             }
             // whoever joins the lives has told the others
-            Effect::Halt { .. } => None,
+            Effect::Halt { .. } | Effect::Throw { .. } => None,
             Effect::Finish(verdict) => Some(Event::Finished(verdict)),
         };
         self.trace.events.extend(event.map(|e| (at, e)));

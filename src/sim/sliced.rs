@@ -274,7 +274,11 @@ impl<'t> Sliced<'t> {
                     self.events.extend(channels.into_iter().map(|c| (at, Event::Notified(c))));
                 }
                 Effect::Run { action, cause, .. } => self.events.push((at, Event::Ran(action, cause))),
-                Effect::Record(_) | Effect::Apply { .. } | Effect::CancelRuns | Effect::Halt { .. } => {}
+                Effect::Record(_)
+                | Effect::Apply { .. }
+                | Effect::CancelRuns
+                | Effect::Halt { .. }
+                | Effect::Throw { .. } => {}
             }
         }
     }

@@ -1,6 +1,6 @@
 //! §5.8 taking back, §5.9 drift, §5.10 recovery, SYNTAX §11 question 10.
 
-use super::world::{Ends, Is, Run, World, plan};
+use super::world::{Ends, Failed, Is, Run, World, plan, plan_with};
 use canary::engine::{Effect, Operator, RunCause};
 
 const PORTS: &str = "guard load: load < 5 else rollback
@@ -158,4 +158,72 @@ fn a_person_aborts_at_any_time_also_while_paused() {
     // too late: it is being taken back already, for another reason
     let w = World::of(PORTS).from("load", "30s", Is(9.0)).withholds("30s", "2m").operator(Operator::Abort, "1m");
     assert_eq!(w.run("1h").course.last().unwrap(), "2m15s rolled back");
+}
+
+#[test]
+fn a_rollback_to_a_phase_raises_nothing_and_the_phase_begins_anew_by_the_gate() {
+    // the later phase exposes less: what the earlier one says is above that
+    let body = "guard load: load < 5 from b else rollback to a
+        phase a { traffic checkout = 50%  hold 1m }
+        phase b { traffic checkout = 5%  hold 1h }";
+    let run = World::of(body).during("load", "3m", "5m", Is(9.0)).run("8m");
+    assert_eq!(
+        run.course[..3],
+        ["0s entered a", "1m15s entered b", "3m rollback to a because load"],
+        "{:#?}",
+        run.course
+    );
+    let requests = run.requests(&plan(body));
+    assert_eq!(requests[2], "3m checkout 5%", "{requests:#?}");
+    // the raise is one like every other: asked for as a raise, at a check at which no guard that watches is failing
+    assert_eq!(requests[3], "3m15s checkout 50%", "{requests:#?}");
+    let lowers = |(_, e): &(i64, Effect)| match e {
+        Effect::Apply { lowers, .. } => Some(*lowers),
+        _ => None,
+    };
+    assert_eq!(run.effects.iter().filter_map(lowers).take(4).collect::<Vec<_>>(), [false, false, true, false]);
+    // a guard that watches there and is bad keeps it down
+    let body = body.replace("phase a", "guard queue: queue < 5 else hold\n phase a");
+    let run = World::of(&body).during("load", "3m", "5m", Is(9.0)).from("queue", "3m", Is(9.0)).run("20m");
+    let requests = run.requests(&plan(&body));
+    assert_eq!(requests.last().unwrap(), "3m checkout 5%", "{requests:#?}");
+}
+
+#[test]
+fn a_rollback_after_a_reset_raises_nothing() {
+    let switches = "killswitch drain { traffic checkout = 0% }";
+    let body = "guard load: load < 5 from b else rollback to a, kill drain
+        guard queue: queue < 5 from b else rollback to a
+        phase a { traffic checkout = 5%  hold 1m }
+        phase b { flag cache = on  hold 1h }";
+    let p = plan_with(switches, body);
+    for (port, s) in p.switches[0].settings.iter() {
+        assert!(!s.exposes(), "{port:?}");
+    }
+    let run = World::of_plan(p.clone())
+        .during("load", "3m", "3m15s", Is(9.0))
+        .operator(Operator::Reset(canary::plan::SwitchId(0)), "4m")
+        .run("10m");
+    let raised = run.effects.iter().any(|(_, e)| match e {
+        Effect::Apply { lowers: true, settings, .. } => settings.iter().any(|(_, s)| s.exposes()),
+        _ => false,
+    });
+    assert!(!raised, "{:#?}", run.requests(&p));
+}
+
+#[test]
+fn a_pause_for_silence_that_a_rollback_came_before_is_still_to_come() {
+    // at 5m both: load has been blind for so long, and queue breaches
+    let body = "no data tolerate 1m else pause
+        guard load: load < 5 else hold
+        guard queue: mean < 5 else rollback to a
+        phase a { traffic checkout = 1%  hold 1m }
+        phase b { traffic checkout = 5%  hold 2h }";
+    let alone = World::of(body).during("load", "4m", "1h", Failed).run("10m");
+    let paused = alone.course.iter().find(|c| c.contains("paused")).unwrap().clone();
+    assert!(paused.starts_with("5m "), "{:#?}", alone.course);
+    let both = World::of(body).during("load", "4m", "1h", Failed).during("mean", "5m", "5m15s", Is(9.0)).run("10m");
+    let all = &both.course;
+    assert!(all.iter().any(|c| c.starts_with("5m rollback to a")), "{all:#?}");
+    assert!(both.state.paused.is_some(), "{all:#?}");
 }

@@ -85,7 +85,7 @@ fn the_record_says_who_and_why() {
 
     let by_guard = world().from("load", "1m", Is(9.0)).run("1h");
     let records = thrown(&by_guard);
-    let Record::KillSwitch { switch, by, who, why, explanation } = records[0] else { panic!() };
+    let Record::KillSwitch { switch, by, who, why, explanation, all: false } = records[0] else { panic!() };
     assert_eq!((switch.as_str(), *by, who.as_str()), ("all", Thrower::Guard, "load"));
     assert!(why.starts_with("guard load breached"), "{why}");
     assert_eq!(explanation.guard.as_ref().unwrap().guard, "load");

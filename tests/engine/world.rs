@@ -593,6 +593,7 @@ impl<'w> Driver<'w> {
                     self.run.notices.push(format!("{when} {}: {title}", plan.channels[c.index()]));
                 }
             }
+            Effect::Throw { .. } => line(String::from("throws for all")),
             Effect::Halt { explanation } => line(format!("halts because {}", explanation.rule)),
             Effect::Finish(_) => {}
         }

@@ -38,7 +38,12 @@ environment here {
 
 /// Compiles a rollout per tenant and severity.
 pub fn plan(body: &str) -> Plan {
-    compile(&format!("{PRELUDE}\nrollout shop \"Shop\" per tenant, severity {{\n{body}\n}}\n"), Some("here"))
+    plan_with("", body)
+}
+
+/// The same with more declarations.
+pub fn plan_with(more: &str, body: &str) -> Plan {
+    compile(&format!("{PRELUDE}{more}\nrollout shop \"Shop\" per tenant, severity {{\n{body}\n}}\n"), Some("here"))
 }
 
 pub fn compile(text: &str, env: Option<&str>) -> Plan {

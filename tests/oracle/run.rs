@@ -15,6 +15,7 @@ pub fn of_engine(effect: &Effect) -> Option<Did> {
         Effect::CancelRuns => Did::CancelRuns,
         Effect::Notify { channels, happening, .. } => Did::Told { channels, happening },
         Effect::Halt { .. } => Did::Halt,
+        Effect::Throw { thrown, to } => Did::Throw { switches: thrown.into_iter().map(|(k, _)| k).collect(), to },
         Effect::Finish(v) => Did::Finish(v),
     })
 }

@@ -245,7 +245,7 @@ impl<'p> World<'p> {
                     Record::KillSwitch { switch, .. } => self.thrown = self.plan.switch(switch),
                     _ => {}
                 },
-                Effect::Halt { .. } | Effect::Notify { .. } => {}
+                Effect::Halt { .. } | Effect::Throw { .. } | Effect::Notify { .. } => {}
             }
         }
     }

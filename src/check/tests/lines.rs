@@ -206,6 +206,16 @@ impl<'c, 'a> Compiler<'c, 'a> {
             TestLineKind::Operator { act, who } => {
                 let at = self.moment(at, line, "operator aborts at 20m")?;
                 let act = self.act(act)?;
+                if let (Some(s), Act::Kill(switch) | Act::Reset(switch)) = (&line.slices, act)
+                    && self.plan.switches.get(switch.index()).is_some_and(|s| s.for_all)
+                {
+                    let message = format!("kill switch `{}` is one for all slices", self.plan.switch_name(switch));
+                    self.cx.push(
+                        Diagnostic::error("E0430", message, s.span, "cannot be thrown or reset for some of them")
+                            .help("leave the brackets out, or declare the switch `per` the dimensions of the rollout"),
+                    );
+                    return None;
+                }
                 let who = who.as_ref().map_or_else(|| String::from("operator"), |w| w.node.clone());
                 out.acts.push(ActLine { act, slices: self.of(line.slices.as_ref())?, who, at });
             }

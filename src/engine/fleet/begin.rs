@@ -26,7 +26,7 @@ impl Fleet {
     /// keep nobody from beginning. Nobody begins while everything is halted.
     #[must_use]
     pub fn due(&self, plan: &Plan, at: Time) -> Vec<SliceId> {
-        if self.halted.is_some() || self.verdict.is_some() || self.closed {
+        if self.halted.is_some() || self.verdict.is_some() || self.closed || !self.thrown.is_empty() {
             return Vec::new();
         }
         let room = match plan.start_slices.as_ref().and_then(|s| s.limit) {

@@ -1,7 +1,8 @@
-//! `halt`: one life pauses every other.
+//! `halt`: one life pauses every other; and what else one life's rules do to the others at a check.
 
 use super::keys::SliceId;
 use super::step::{FleetEffect, Step};
+use crate::engine::explain::Explanation;
 use crate::engine::record::Record;
 use crate::engine::state::{Paused, State};
 use crate::engine::step::{Effect, Input};
@@ -20,13 +21,18 @@ pub(super) struct WentOn {
 }
 
 impl Step<'_, '_> {
-    /// Pauses every life but the one that halts, if one does. What went on at this very check has not: a halt comes before any
-    /// promotion, whichever life was looked at first.
-    pub(super) fn halt_with(&mut self, at: Time, live: bool, went_on: Vec<WentOn>) {
-        let Some((by, explanation)) = self.halt.take() else { return };
-        let name = self.fleet.name(by);
-        let mut why = explanation;
-        why.summary = format!("halted by {name}: {}", why.summary);
+    /// What one life's rules do to the others: switches that are one for all are thrown in every life, a halt pauses every life but
+    /// the one that halts. What went on at this very check has not: a kill and a halt come before any promotion, whichever life was
+    /// looked at first.
+    pub(super) fn joined(&mut self, at: Time, live: bool, went_on: Vec<WentOn>) {
+        let halt = self.halt.take().map(|(by, mut why)| {
+            why.summary = format!("halted by {}: {}", self.fleet.name(by), why.summary);
+            (by, why)
+        });
+        let throw = std::mem::take(&mut self.throw);
+        if halt.is_none() && throw.is_empty() {
+            return;
+        }
         // before any of them is looked at again: what is taken back of one counts for no other
         for ran in went_on.iter().map(|w| &w.ran) {
             for (i, ran) in self.desk.limited.iter().zip(ran) {
@@ -44,12 +50,30 @@ impl Step<'_, '_> {
             told.by_ref().take(wanted.len()).for_each(drop);
             place = wanted.end;
             self.fleet.lives.store(slice.index(), &mut before);
-            self.feed(slice, at, Input::Halted { at, explanation: &why });
+            if !throw.is_empty() {
+                self.throw_in(slice, at, &throw);
+            }
+            if let Some((_, why)) = &halt {
+                self.feed(slice, at, Input::Halted { at, explanation: why });
+            }
             self.check(slice, at, live);
         }
         self.out.extend(told);
         // a life that was looked at again may want the same: all of them are being halted already
         self.halt = None;
+        if !throw.is_empty() {
+            self.throw_in_all(at, &throw);
+        }
+        if let Some((by, why)) = halt {
+            self.halt_all_but(by, at, why);
+        }
+        if !self.throw.is_empty() {
+            // another switch, of a life that was looked at again
+            self.joined(at, live, Vec::new());
+        }
+    }
+
+    fn halt_all_but(&mut self, by: SliceId, at: Time, why: Explanation) {
         for slice in self.fleet.slices() {
             if slice != by && self.fleet.lives.is_under_way(slice.index()) {
                 self.feed(slice, at, Input::Halted { at, explanation: &why });

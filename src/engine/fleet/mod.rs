@@ -10,6 +10,8 @@
 //!   run is refused with all reasons.
 //! - **Halt.** `halt` in one life, or a person's pause of all, pauses every life and keeps others from beginning; no life passes a
 //!   phase at the check at which another halts. A person's resume of all ends it; a life that is resumed by itself goes on alone.
+//! - **A kill switch without `per`** is one for all: thrown by one life's guard it is thrown in every life at that check, each goes back as
+//!   far as that guard says, and nobody begins until it is reset. What is over is killed as by a person's kill of all.
 //! - **What is the run's, once.** `every d` and `at …` go by the run's clock; a snapshot is one of every life. `limit n per d` counts
 //!   over all lives. One step tells a channel once for one kind of happening.
 //! - **One question for all.** [`Fleet::since`] is where the next increments begin, for all lives: the last check at which any of
@@ -32,6 +34,7 @@ mod people;
 mod rare;
 mod step;
 mod table;
+mod throw;
 mod work;
 
 pub use begin::Begin;
@@ -40,7 +43,7 @@ pub use observed::Observed;
 pub use step::{FleetEffect, FleetInput, fleet_step};
 
 use super::state::{Paused, ReactionState, Running, Stage, State, Verdict};
-use crate::plan::{Ask, InputId, Plan, PortId, SliceValues, Time, Window};
+use crate::plan::{Ask, InputId, Plan, PortId, SliceValues, SwitchId, Time, Window};
 use keys::Keys;
 use lives::Lives;
 use serde::{Deserialize, Serialize};
@@ -66,8 +69,11 @@ pub struct Fleet {
     starts: Vec<Time>,
     /// Every slice is paused, and no other begins.
     halted: Option<Paused>,
-    /// A person has ended it for all: nobody begins any more.
+    /// A person, or a kill of all with a rollback of everything, has ended it for all: nobody begins any more.
     closed: bool,
+    /// Kill switches for all that a guard has thrown, and with which lives go on: nobody begins until they are reset.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    thrown: Vec<SwitchId>,
     /// When the question behind each input was last answered for any slice, for disjoint increments.
     answered: Vec<Option<Time>>,
     /// The run's reactions: what has come due of `every d` and `at …`, and what counts for limits.
@@ -114,6 +120,7 @@ impl Fleet {
             starts: Vec::new(),
             halted: None,
             closed: false,
+            thrown: Vec::new(),
             answered: vec![None; plan.inputs.len()],
             reactions: vec![ReactionState::default(); plan.reactions.len()],
             running: Vec::new(),
@@ -224,6 +231,12 @@ impl Fleet {
     #[must_use]
     pub fn halted(&self) -> Option<&Paused> {
         self.halted.as_ref()
+    }
+
+    /// Kill switches for all slices that a guard has thrown, and that nobody has reset: until then nobody begins.
+    #[must_use]
+    pub fn thrown(&self) -> &[SwitchId] {
+        &self.thrown
     }
 
     /// How the whole run ended, if it has.

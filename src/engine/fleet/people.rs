@@ -18,7 +18,8 @@ impl Step<'_, '_> {
         if self.fleet.verdict.is_some() {
             return;
         }
-        let all = slices.is_empty();
+        // a switch that is one for all is thrown and reset for all, whoever is named
+        let all = slices.is_empty() || self.is_for_all(act);
         let mut chosen: Vec<SliceId> = if all { self.fleet.slices().collect() } else { slices.to_vec() };
         chosen.sort_unstable();
         chosen.dedup();
@@ -36,7 +37,13 @@ impl Step<'_, '_> {
         if all {
             self.all(at, act, who, why);
         }
-        self.halt_with(at, true, Vec::new());
+        self.joined(at, true, Vec::new());
+    }
+
+    /// Whether a word is about a switch that is one for all slices.
+    fn is_for_all(&self, act: Operator) -> bool {
+        let (Operator::Kill(switch) | Operator::Reset(switch)) = act else { return false };
+        self.plan.switches.get(switch.index()).is_some_and(|s| s.for_all)
     }
 
     /// What a word to all means for the run itself.
@@ -54,6 +61,9 @@ impl Step<'_, '_> {
                 self.tell_run(Effect::record(Record::Resumed { who, why }));
             }
             Operator::Abort | Operator::Kill(_) => self.fleet.closed = true,
+            Operator::Reset(switch) if !who.trim().is_empty() && !why.trim().is_empty() => {
+                self.fleet.thrown.retain(|k| *k != switch);
+            }
             Operator::Pause | Operator::Resume | Operator::Approve(_) | Operator::Reset(_) => {}
         }
     }
@@ -73,7 +83,7 @@ impl Step<'_, '_> {
 
     /// A life that is over is killed like one that goes on: what it has left exposed is taken back. A switch that was thrown before
     /// is thrown again.
-    fn goes_on(&mut self, slice: SliceId, switch: SwitchId, at: Time) {
+    pub(super) fn goes_on(&mut self, slice: SliceId, switch: SwitchId, at: Time) {
         self.load(slice.index());
         let state = &mut self.desk.state;
         // one that never began has entered no phase and passed no point of no return

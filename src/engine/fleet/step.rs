@@ -4,6 +4,7 @@ use super::begin::Begin;
 use super::halt::WentOn;
 use super::keys::SliceId;
 use super::observed::Observed;
+use super::throw::Throw;
 use super::work::Work;
 use super::{Fleet, notices};
 use crate::engine::given::Given;
@@ -107,6 +108,8 @@ pub(super) struct Step<'a, 'g> {
     pub out: &'a mut Vec<FleetEffect>,
     /// A life that halts all of them, and why.
     pub halt: Option<(SliceId, crate::engine::explain::Explanation)>,
+    /// Switches that are one for all and that lives have thrown.
+    pub throw: Throw,
 }
 
 /// Takes one input, changes the state, and appends what is to be done to `out`. `given` is what is said instead of measured, by
@@ -127,7 +130,7 @@ pub fn fleet_step<'g>(
         FleetInput::Tick { observed, .. } => Some(*observed),
         _ => None,
     };
-    let mut step = Step { plan, fleet, given, desk, observed, out, halt: None };
+    let mut step = Step { plan, fleet, given, desk, observed, out, halt: None, throw: Throw::default() };
     step.know_what_is_due();
     step.take(input);
     let Step { fleet, desk, out, .. } = step;
@@ -147,11 +150,11 @@ impl<'a> Step<'a, '_> {
             FleetInput::Tick { at, begins, rolled_back, live, .. } => self.tick(at, begins, rolled_back, live),
             FleetInput::Verified { slice, at, epoch, read } => {
                 self.feed(slice, at, Input::Verified { at, epoch, read });
-                self.halt_with(at, true, Vec::new());
+                self.joined(at, true, Vec::new());
             }
             FleetInput::ActionEnded { slice, at, token, ok, how, output } => {
                 self.feed(slice, at, Input::ActionEnded { at, token, ok, how, output });
-                self.halt_with(at, true, Vec::new());
+                self.joined(at, true, Vec::new());
             }
             FleetInput::OwnActionEnded { token, ok, how, output, .. } => self.own_ended(token, ok, how, output),
             FleetInput::Operator { slices, at, act, who, why } => self.person(slices, at, act, &who, &why),
@@ -181,13 +184,13 @@ impl<'a> Step<'a, '_> {
                 continue;
             }
             let slice = SliceId::at(i);
-            if self.desk.halts {
+            if self.desk.joins {
                 self.fleet.lives.copy(i, &mut self.desk.before);
                 self.desk.count_runs(self.fleet, at);
             }
             let from = self.out.len();
             self.check(slice, at, live);
-            if self.desk.halts && self.out.get(from..).unwrap_or_default().iter().any(goes_on) {
+            if self.desk.joins && self.out.get(from..).unwrap_or_default().iter().any(goes_on) {
                 let counted = std::mem::take(&mut self.desk.counted);
                 self.desk.count_runs(self.fleet, at);
                 let ran = self.desk.counted.iter().zip(counted).map(|(now, before)| now.saturating_sub(before));
@@ -199,7 +202,7 @@ impl<'a> Step<'a, '_> {
                 });
             }
         }
-        self.halt_with(at, live, went_on);
+        self.joined(at, live, went_on);
         if live {
             self.begin(at, begins, rolled_back);
         }
@@ -263,6 +266,7 @@ impl<'a> Step<'a, '_> {
                 Effect::Halt { explanation } => {
                     self.halt.get_or_insert((slice, *explanation));
                 }
+                Effect::Throw { thrown, to } => self.throw.add(&self.fleet.keys, slice, thrown, to),
                 effect => self.out.push(FleetEffect { slice: Some(slice), effect }),
             }
         }

@@ -43,8 +43,8 @@ pub(super) struct Work {
     pub counted: Vec<usize>,
     /// `every d` and `at …`: the run's, with what a life is told has come due.
     pub timed: Vec<(usize, i64)>,
-    /// Whether a rule can halt.
-    pub halts: bool,
+    /// Whether a rule of one life can halt all of them, or throw a switch for all.
+    pub joins: bool,
 }
 
 impl Work {
@@ -71,7 +71,8 @@ impl Work {
             limited: limited.map(|(i, _)| i).collect(),
             counted: Vec::new(),
             timed: timed.map(|(i, _)| (i, i64::MAX)).collect(),
-            halts: plan.guards.iter().any(|g| g.otherwise == Consequence::Halt)
+            joins: plan.switches.iter().any(|s| s.for_all)
+                || plan.guards.iter().any(|g| g.otherwise == Consequence::Halt)
                 || plan.no_data.otherwise == Consequence::Halt
                 || plan.phases.iter().flat_map(|p| &p.steps).any(|s| s.otherwise() == Some(Consequence::Halt)),
         }

@@ -55,6 +55,12 @@ impl FleetExecutor {
                 slices
             }
         };
+        if let (Operator::Kill(switch), Some(_)) = (act, &meant)
+            && self.is_for_all(switch)
+        {
+            let name = self.plan.switch_name(switch);
+            return format!("kill switch {name} is one for all slices: say it without `--slice`");
+        }
         if meant.is_none() {
             self.close(act);
         }
@@ -91,6 +97,10 @@ impl FleetExecutor {
             let text = format!("kill switch {name} is NOT latched for slices that come later: {e}");
             self.watcher.remark(now(), &text);
         }
+    }
+
+    fn is_for_all(&self, switch: SwitchId) -> bool {
+        self.plan.switches.get(switch.index()).is_some_and(|s| s.for_all)
     }
 
     /// A word that ends the whole run: no slice begins any more.
@@ -175,6 +185,9 @@ impl FleetExecutor {
         for (slices, switch, latch) in inputs {
             let at = now();
             let act = Operator::Kill(switch);
+            if self.is_for_all(switch) {
+                self.close(act);
+            }
             let input = FleetInput::Operator { slices: &slices, at, act, who: latch.who, why: latch.why };
             self.feed(at, vec![input], None);
         }
@@ -201,10 +214,18 @@ impl FleetExecutor {
             // the last time that it was thrown comes first
             newest.entry(latch.switch.as_str()).or_insert(latch);
         }
-        let mut found = Vec::new();
+        let (mut found, mut for_all) = (Vec::new(), Vec::new());
         for (switch, latch) in newest {
             let Some(reset) = latch.reset.clone().filter(|_| !unlatched.iter().any(|u| u == switch)) else { continue };
             for (i, s) in self.plan.switches.iter().enumerate() {
+                if s.for_all {
+                    let id = SwitchId::at(i);
+                    let killed = |x| self.kept.fleet.state(x).is_some_and(|st| st.killed.contains(&id));
+                    if s.name == switch && (self.kept.fleet.thrown().contains(&id) || self.kept.active().any(killed)) {
+                        for_all.push((id, reset.clone()));
+                    }
+                    continue;
+                }
                 let slice = switch.strip_prefix(s.name.as_str()).and_then(|r| r.strip_prefix('[')?.strip_suffix(']'));
                 let Some(slice) = slice else { continue };
                 let id = SwitchId::at(i);
@@ -212,6 +233,11 @@ impl FleetExecutor {
                 let killed = lives.filter(|x| self.kept.fleet.state(*x).is_some_and(|st| st.killed.contains(&id)));
                 found.extend(killed.map(|x| (x, id, reset.clone())));
             }
+        }
+        for (switch, reset) in for_all {
+            let at = now();
+            let act = Operator::Reset(switch);
+            self.feed(at, vec![FleetInput::Operator { slices: &[], at, act, who: reset.who, why: reset.why }], None);
         }
         for (slice, switch, reset) in found {
             let at = now();

@@ -3,7 +3,7 @@
 use super::{Begins, Event, Row};
 use crate::reference::{Did, Reference};
 use canary::engine::{Explanation, Input, Operator, RunCause, Stage, Verdict};
-use canary::plan::{Act, ActionId, Plan, SliceValues, Time, Trigger};
+use canary::plan::{Act, ActionId, PhaseId, Plan, SliceValues, SwitchId, Time, Trigger};
 
 pub struct Life<'p> {
     pub is: Reference<'p>,
@@ -50,7 +50,13 @@ pub struct Lives<'p> {
     inputs: usize,
     did: Vec<Done>,
     halts: Option<usize>,
+    /// Switches for all that guards have thrown and nobody has reset.
+    thrown: Vec<SwitchId>,
+    throws: Option<Throw>,
 }
+
+/// Switches that lives throw for all at one check, and how far back that leads.
+type Throw = (Vec<SwitchId>, Option<PhaseId>);
 
 impl<'p> Lives<'p> {
     pub fn new(plan: &'p Plan) -> Self {
@@ -72,6 +78,8 @@ impl<'p> Lives<'p> {
             inputs: 0,
             did: Vec::new(),
             halts: None,
+            thrown: Vec::new(),
+            throws: None,
         }
     }
 
@@ -149,6 +157,11 @@ impl<'p> Lives<'p> {
         for did in life.take(input) {
             if did == Did::Halt {
                 self.halts.get_or_insert(i);
+            } else if let Did::Throw { switches, to } = did {
+                let (all, earliest) = self.throws.get_or_insert((Vec::new(), to));
+                *earliest = to.min(*earliest);
+                let new: Vec<SwitchId> = switches.into_iter().filter(|k| !all.contains(k)).collect();
+                all.extend(new);
             } else {
                 self.did.push((Some(i), did));
             }
@@ -187,11 +200,12 @@ impl<'p> Lives<'p> {
             before.push(self.lives[*i].is.clone());
             self.feed(*i, &look(*i));
         }
-        if let Some(by) = self.halts.take() {
-            // a halt comes before what goes on, whichever life was looked at first
+        let (by, throw) = (self.halts.take(), self.throws.take());
+        if by.is_some() || throw.is_some() {
+            // a kill and a halt come before what goes on, whichever life was looked at first
             let mut again = Vec::new();
             for (i, before) in under_way.iter().zip(before) {
-                if *i == by || !self.did.iter().any(|(of, d)| *of == Some(*i) && goes_on(d)) {
+                if Some(*i) == by || !self.did.iter().any(|(of, d)| *of == Some(*i) && goes_on(d)) {
                     continue;
                 }
                 self.did.retain(|(of, _)| *of != Some(*i));
@@ -202,16 +216,31 @@ impl<'p> Lives<'p> {
                 again.push(*i);
             }
             for i in again {
-                self.halt(i, at);
+                if let Some(throw) = &throw {
+                    self.throw_in(i, at, throw);
+                }
+                if by.is_some() {
+                    self.halt(i, at);
+                }
                 self.feed(i, &look(i));
             }
             self.halts = None;
-            for i in under_way.iter().filter(|i| **i != by) {
-                self.halt(*i, at);
+            if let Some(throw) = throw {
+                self.throw_in_all(at, &throw);
             }
-            if !self.halted {
-                self.halted = true;
-                self.did.push((None, Did::Wrote("paused")));
+            if let Some(by) = by {
+                for i in (0..self.lives.len()).filter(|i| *i != by) {
+                    if self.lives[i].under_way() {
+                        self.halt(i, at);
+                    }
+                }
+                if !self.halted {
+                    self.halted = true;
+                    self.did.push((None, Did::Wrote("paused")));
+                }
+            }
+            while let Some(throw) = self.throws.take() {
+                self.throw_in_all(at, &throw);
             }
         }
         for r in 0..self.due.len() {
@@ -233,16 +262,40 @@ impl<'p> Lives<'p> {
         self.last = Some(at);
     }
 
-    fn halt(&mut self, i: usize, at: Time) {
-        let explanation = Explanation {
-            at,
-            kind: String::new(),
-            rule: String::new(),
-            summary: String::new(),
-            guard: None,
-            inputs: Vec::new(),
-            others: Vec::new(),
+    /// Throws switches in every life. Where everything is taken back nobody begins any more, else nobody until they are reset.
+    fn throw_in_all(&mut self, at: Time, throw: &Throw) {
+        for i in 0..self.lives.len() {
+            self.throw_in(i, at, throw);
+        }
+        match throw.1 {
+            None => self.closed = true,
+            Some(_) => self.thrown.extend(&throw.0),
+        }
+    }
+
+    /// In one: what is over is killed as by a person, what waits goes on waiting unless everything is taken back.
+    fn throw_in(&mut self, i: usize, at: Time, (switches, to): &Throw) {
+        let why = explained(at);
+        let thrown: Vec<_> = switches.iter().map(|k| (*k, why.clone())).collect();
+        let life = &mut self.lives[i];
+        let (to, verdict) = match life.stage() {
+            Stage::Idle if to.is_some() => return,
+            Stage::Idle => (None, Verdict::Killed),
+            Stage::Done(_) => {
+                life.never = false;
+                for k in switches {
+                    life.is.goes_on_without(*k);
+                }
+                (None, Verdict::Killed)
+            }
+            Stage::Phase(_) | Stage::RollingBack(_) => (*to, Verdict::RolledBack),
         };
+        life.waits = None;
+        self.feed(i, &Input::Thrown { at, thrown: &thrown, to, verdict });
+    }
+
+    fn halt(&mut self, i: usize, at: Time) {
+        let explanation = explained(at);
         self.feed(i, &Input::Halted { at, explanation: &explanation });
     }
 
@@ -279,7 +332,7 @@ impl<'p> Lives<'p> {
 
     /// Who may begin: never refused before refused, the least risky first, then as seen; as many as the limit leaves.
     pub fn may_begin(&self, at: Time) -> Vec<usize> {
-        if self.halted || self.closed || self.verdict.is_some() {
+        if self.halted || self.closed || self.verdict.is_some() || !self.thrown.is_empty() {
             return Vec::new();
         }
         let risk = |life: &Life<'_>| {
@@ -326,6 +379,9 @@ impl<'p> Lives<'p> {
     }
 
     fn person(&mut self, slices: &[usize], at: Time, act: Operator) {
+        let one_for_all =
+            matches!(act, Operator::Kill(k) | Operator::Reset(k) if self.plan.switches[k.index()].for_all);
+        let slices = if one_for_all { &[] } else { slices };
         let mut chosen = slices.to_vec();
         if chosen.is_empty() {
             chosen = (0..self.lives.len()).collect();
@@ -365,6 +421,7 @@ impl<'p> Lives<'p> {
                     self.did.push((None, Did::Wrote("resumed")));
                 }
                 Operator::Abort | Operator::Kill(_) => self.closed = true,
+                Operator::Reset(switch) => self.thrown.retain(|k| *k != switch),
                 _ => {}
             }
         }
@@ -384,6 +441,18 @@ impl<'p> Lives<'p> {
             }
         }
         worst.into_iter().find(|v| ends.contains(v))
+    }
+}
+
+fn explained(at: Time) -> Explanation {
+    Explanation {
+        at,
+        kind: String::new(),
+        rule: String::new(),
+        summary: String::new(),
+        guard: None,
+        inputs: Vec::new(),
+        others: Vec::new(),
     }
 }
 

@@ -8,7 +8,8 @@ use crate::reference::Did;
 use crate::run::of_engine;
 use crate::tally::Reached;
 use canary::engine::fleet::{Begin, Fleet, FleetEffect, FleetInput, Observed, SliceId, fleet_step};
-use canary::engine::{Given, Stage};
+use canary::engine::record::Thrower;
+use canary::engine::{Effect, Given, Record, Stage};
 use canary::plan::{InputId, Plan, PortId};
 
 /// Gives the engine an event.
@@ -164,6 +165,15 @@ pub fn pair(plan: &Plan, number: u64) -> Result<Reached, (Vec<Event>, String)> {
         }
         if waited < both.fleet.slices().filter(|s| both.fleet.stage(*s) == Some(Stage::Idle)).count() {
             reached.note(String::from("fleet a limit or a halt keeps one"));
+        }
+        let thrown = |e: &FleetEffect| match &e.effect {
+            Effect::Record(r) => {
+                matches!(r.as_ref(), Record::KillSwitch { by: Thrower::Guard, all: true, .. })
+            }
+            _ => false,
+        };
+        if both.effects.iter().any(thrown) {
+            reached.note(String::from("fleet a guard throws a switch for all"));
         }
         if !halted && both.fleet.halted().is_some() {
             reached.note(String::from("fleet a life halts all"));

@@ -18,6 +18,8 @@ pub fn sliced(seed: u64) -> String {
             "edition" => line.push_str(DIMENSIONS),
             "traffic" if !line.contains('{') => line.push_str(PER),
             "flag" | "flags" => line.push_str(PER),
+            // one for all
+            "killswitch" if dice.percent(60) => {}
             "killswitch" | "rollout" => line = line.replacen(" {", &format!("{PER} {{"), 1),
             "metric" if line.contains("avg_over_time") => {
                 line = line
@@ -37,6 +39,14 @@ pub fn sliced(seed: u64) -> String {
                 if dice.percent(20) {
                     line.push_str("\n  every 1m: run smoke limit 2 per 5m");
                 }
+            }
+            "guard" if line.ends_with("else rollback") && dice.percent(60) => {
+                line.push_str(", kill ");
+                line.push_str(dice.one(&["stop", "quench"]));
+            }
+            "guard" if line.contains("else rollback to") && !line.contains("kill") && dice.percent(60) => {
+                line.push_str(", kill ");
+                line.push_str(dice.one(&["stop", "quench"]));
             }
             "guard" if line.ends_with("else pause") && dice.percent(70) => {
                 line = line.replace("else pause", "else halt")

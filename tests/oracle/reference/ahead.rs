@@ -4,8 +4,8 @@ use super::condition::Owner;
 use super::temporal::Watch;
 use super::truth::Truth::True;
 use super::{Look, Reference, Wait};
-use canary::engine::Stage;
-use canary::plan::{Happening, PhaseId, PortId, Setting, Step, SwitchId, Time};
+use canary::engine::{Stage, Word};
+use canary::plan::{Consequence, Happening, PhaseId, PortId, Setting, Step, SwitchId, Time};
 
 pub fn amount(s: Setting) -> f64 {
     match s {
@@ -25,16 +25,21 @@ impl Reference<'_> {
     }
 
     /// A thrown switch sets this port.
-    fn barred(&self, port: PortId) -> Option<SwitchId> {
+    pub fn barred(&self, port: PortId) -> Option<SwitchId> {
         let sets = |k: &&SwitchId| self.plan.switches[k.index()].settings.iter().any(|(p, _)| *p == port);
         self.killed.iter().find(sets).copied()
+    }
+
+    /// What is asked for now, or what was read before anything was.
+    pub fn now(&self, port: PortId) -> Setting {
+        let of = |list: &[(PortId, Setting)]| list.iter().find(|(p, _)| *p == port).map(|(_, s)| *s);
+        of(&self.asked.settings).or_else(|| of(&self.originals)).unwrap_or(Setting::Absent)
     }
 
     /// `advance when` is not true, and these settings raise something.
     fn shut(&self, settings: &[(PortId, Setting)]) -> Option<Wait> {
         let raises = settings.iter().any(|(port, to)| {
-            let of = |list: &[(PortId, Setting)]| list.iter().find(|(p, _)| p == port).map(|(_, s)| *s);
-            let now = of(&self.asked.settings).or_else(|| of(&self.originals)).unwrap_or(Setting::Absent);
+            let now = self.now(*port);
             amount(*to) > amount(now) && !to.same(now)
         });
         (self.plan.advance.is_some() && self.gate != True && raises).then_some(Wait::Advance)
@@ -66,6 +71,11 @@ impl Reference<'_> {
         let switch = self.ports_up_to(self.phase).into_iter().find_map(|port| self.barred(port));
         match switch.map(Wait::Switch).or_else(|| self.shut(&self.settings_of(self.phase))) {
             Some(on) => self.wait(on, before),
+            // what a guard says is bad raises nothing
+            None if self.plan.guards.iter().zip(&self.guards).any(|(g, s)| {
+                let bad = matches!(s.word, Some(Word::Failing | Word::Breached));
+                s.active && g.otherwise != Consequence::Tell && bad
+            }) => {}
             None => self.enter(self.phase, at),
         }
     }

@@ -60,11 +60,22 @@ impl Reference<'_> {
             return self.stand(at);
         }
         let mut settings = self.originals_of_what_was_set();
-        settings.extend(self.settings_of(to));
+        // nothing of the phase is raised by it above what is asked for now: then it has to begin anew
+        let mut below = false;
+        let (by_switches, own): (Vec<_>, Vec<_>) =
+            self.settings_of(to).into_iter().partition(|(port, _)| self.barred(*port).is_some());
+        for (port, setting) in own {
+            let now = self.now(port);
+            let above = super::ahead::amount(setting) > super::ahead::amount(now) && !setting.same(now);
+            below |= above;
+            settings.push((port, if above { now } else { setting }));
+        }
+        settings.extend(by_switches);
         self.approvals.clear();
         self.stage = Stage::Phase(PhaseId::at(to));
         self.phase = to;
         self.begin_phase();
+        self.anew = below;
         // nobody waits any more for the action of the step that is left
         let mut awaited = false;
         for r in self.running.iter_mut().filter(|r| r.cause == RunCause::Step) {
@@ -192,6 +203,25 @@ impl Reference<'_> {
         self.kill(at, &[switch], None, Verdict::Killed);
     }
 
+    /// Another slice's guard has thrown switches that are one for all: this life goes back as far as that guard says. Where that is
+    /// nowhere it stays, with what the switches set over what it has asked for.
+    pub fn killed_by_another(&mut self, at: Time, switches: &[SwitchId], to: Option<PhaseId>, verdict: Verdict) {
+        let switches: Vec<SwitchId> = switches.iter().copied().filter(|k| !self.killed.contains(k)).collect();
+        if switches.is_empty() {
+            return;
+        }
+        match self.stage {
+            Stage::Done(_) => {}
+            Stage::Idle => {
+                self.started = at;
+                self.last = Some(at);
+                self.kill(at, &switches, None, verdict);
+            }
+            Stage::Phase(_) => self.kill(at, &switches, to, verdict),
+            Stage::RollingBack(verdict) => self.kill(at, &switches, None, verdict),
+        }
+    }
+
     /// Throws switches that are not thrown yet, and takes back: to a phase, or everything.
     pub fn kill(&mut self, at: Time, switches: &[SwitchId], to: Option<PhaseId>, verdict: Verdict) {
         let under_way = matches!(self.stage, Stage::RollingBack(_));
@@ -212,6 +242,11 @@ impl Reference<'_> {
         }
         let crosses = self.crosses(to);
         match to {
+            Some(to) if matches!(self.stage, Stage::Phase(_)) && to.index() >= self.phase => {
+                self.lay_switches_over(at);
+                self.asked.goes_on = true;
+                self.apply();
+            }
             _ if crosses => self.set_switches_only(at),
             None => self.roll_back(at, verdict),
             Some(to) => self.roll_back_to(at, to.index()),

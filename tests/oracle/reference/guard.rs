@@ -16,6 +16,8 @@ pub struct Asks {
     rollbacks: Vec<Option<PhaseId>>,
     pause: bool,
     halt: bool,
+    /// One of the two is for `no data`, for the first time.
+    silent: bool,
     /// What is read as something else and is to be set again: whether as more.
     off: Vec<(PortId, bool)>,
 }
@@ -63,9 +65,26 @@ impl Reference<'_> {
 
     /// One check decides once: kill before rollback before halt and pause. Whether something is taken back.
     pub fn decide(&mut self, at: Time, live: bool, asks: Asks) -> bool {
+        let (silent, was_paused) = (asks.silent, self.paused);
+        let back = self.decide_on(at, live, asks);
+        if silent && back && !was_paused && !self.paused {
+            // a rollback came before it: it is still to come
+            self.no_data_fired = false;
+        }
+        back
+    }
+
+    fn decide_on(&mut self, at: Time, live: bool, asks: Asks) -> bool {
         // whatever becomes of this life, the others are paused
         if asks.halt {
             self.did.push(Did::Halt);
+        }
+        // a switch that is one for all slices is thrown in the others too
+        let anew =
+            |k: &&(SwitchId, Option<PhaseId>)| self.plan.switches[k.0.index()].for_all && !self.killed.contains(&k.0);
+        let shared: Vec<&(SwitchId, Option<PhaseId>)> = asks.kills.iter().filter(anew).collect();
+        if let Some(to) = shared.iter().map(|k| k.1).min() {
+            self.did.push(Did::Throw { switches: shared.iter().map(|k| k.0).collect(), to });
         }
         // of several the earliest target, with a switch or without
         let targets: Vec<_> = asks.rollbacks.iter().copied().chain(asks.kills.iter().map(|k| k.1)).collect();
@@ -198,6 +217,7 @@ impl Reference<'_> {
         self.no_data_fired &= asked;
         if over && !self.no_data_fired {
             self.no_data_fired = true;
+            asks.silent = matches!(plan.no_data.otherwise, Consequence::Pause | Consequence::Halt);
             match plan.no_data.otherwise {
                 Consequence::Pause => asks.pause = true,
                 Consequence::Halt => asks.halt = true,

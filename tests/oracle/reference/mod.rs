@@ -40,6 +40,11 @@ pub enum Did {
     },
     CancelRuns,
     Halt,
+    /// Switches that are one for all slices, and how far back the others go.
+    Throw {
+        switches: Vec<SwitchId>,
+        to: Option<PhaseId>,
+    },
     Told {
         channels: Vec<ChannelId>,
         happening: Option<Happening>,
@@ -269,6 +274,10 @@ impl<'p> Reference<'p> {
                 if matches!(self.stage, Stage::Phase(_)) {
                     self.pause(*at);
                 }
+            }
+            Input::Thrown { at, thrown, to, verdict } => {
+                let switches: Vec<SwitchId> = thrown.iter().map(|(k, _)| *k).collect();
+                self.killed_by_another(*at, &switches, *to, *verdict);
             }
             Input::Recovered { at } => self.recovered(*at),
         }

@@ -11,6 +11,7 @@ impl Reference<'_> {
     /// Whether a rollback to a phase, or (none) of everything, would lead back across the beginning of a phase that was entered and
     /// is irreversible.
     pub fn crosses(&self, to: Option<PhaseId>) -> bool {
+        // what is on its way back has left every point behind, or never came to one
         let none = self.asked.epoch == 0 || matches!(self.stage, Stage::RollingBack(_));
         let entered = if none { 0 } else { self.furthest + 1 };
         (0..entered).any(|i| self.plan.phases[i].irreversible.is_some() && to < Some(PhaseId::at(i)))
@@ -25,14 +26,19 @@ impl Reference<'_> {
 
     /// A kill behind a point of no return sets what its switches set, and takes nothing else back.
     pub fn set_switches_only(&mut self, at: Time) {
+        self.lay_switches_over(at);
+        self.apply();
+        self.stand(at);
+    }
+
+    /// Asks for what is asked for, with what thrown switches set over it.
+    pub fn lay_switches_over(&mut self, at: Time) {
         let mut settings = self.asked.settings.clone();
         for k in &self.killed {
             settings.extend(&self.plan.switches[k.index()].settings);
         }
         self.ask(self.in_order_of_taking_back(settings), true, at);
         self.wrote("set_again");
-        self.apply();
-        self.stand(at);
     }
 
     /// Told the first time, and once more at the third time with no hour of peace between.
