@@ -51,9 +51,8 @@ impl<'a> Compiler<'_, 'a> {
         // what is read before the first change is read of a slice that is there
         if let (Some(key), true) = (slices.one(), population != Population::Before) {
             let mut keys = self.keys.borrow_mut();
-            if !keys.contains(&key) {
-                keys.push(key);
-            }
+            let next = keys.len();
+            keys.entry(key).or_insert(next);
         }
         let (course, rate) = match value {
             ast::Given::Value(e) => (self.value(&target, what, e)?, None),
@@ -187,7 +186,9 @@ impl<'a> Compiler<'_, 'a> {
             );
             return None;
         }
-        let read = self.plan.inputs.iter().any(|i| i.metric == n.node && i.population == population && !i.auxiliary);
+        let tells = self.plan.metrics.iter().any(|m| m.name == n.node && nodes::tells_slices(self.plan, m));
+        let of = |i: &crate::plan::Input| i.metric == n.node && i.population == population;
+        let read = self.plan.inputs.iter().any(|i| of(i) && (tells || !i.auxiliary));
         if !read {
             self.nothing(population, what);
             return None;
