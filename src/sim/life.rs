@@ -49,10 +49,16 @@ impl<'t> Lines<'t> {
     pub(super) fn by_slice(test: &'t Test, index: &mut Index<'_>) -> Vec<Self> {
         let mut out: Vec<Self> = test.slices.iter().map(|_| Self::default()).collect();
         for line in &test.givens {
-            index.meant(&line.slices).iter().for_each(|i| out.get_mut(*i).into_iter().for_each(|o| o.givens.push(line)));
+            index
+                .meant(&line.slices)
+                .iter()
+                .for_each(|i| out.get_mut(*i).into_iter().for_each(|o| o.givens.push(line)));
         }
         for line in &test.actions {
-            index.meant(&line.slices).iter().for_each(|i| out.get_mut(*i).into_iter().for_each(|o| o.actions.push(line)));
+            index
+                .meant(&line.slices)
+                .iter()
+                .for_each(|i| out.get_mut(*i).into_iter().for_each(|o| o.actions.push(line)));
         }
         for line in &test.ports {
             index.meant(&line.slices).iter().for_each(|i| out.get_mut(*i).into_iter().for_each(|o| o.ports.push(line)));

@@ -85,6 +85,7 @@ impl<'a> Compiler<'_, 'a> {
                 (Course::Ramp(self.number(&target, what, from)?, self.number(&target, what, to)?), None)
             }
         };
+        self.is_a_share(&target, what, &course)?;
         let during = match &course {
             // behind its last value a series says nothing
             Course::Series { values, step } => {
@@ -244,6 +245,28 @@ impl<'a> Compiler<'_, 'a> {
             };
         }
         Some(Course::Steady(self.number(target, what, e)?))
+    }
+
+    /// A share of counted events is one of nothing to all of them; a gauge can read anything.
+    fn is_a_share(&self, target: &Target, what: &Expr, course: &Course) -> Option<()> {
+        if target.counted.is_none() || !matches!(target.ty, Ty::Ratio | Ty::Quotient) {
+            return Some(());
+        }
+        let values: Vec<f64> = match course {
+            Course::Steady(v) => vec![*v],
+            Course::Ramp(from, to) => vec![*from, *to],
+            Course::Series { values, .. } => {
+                values.iter().filter_map(|s| if let super::Sample::Is(v) = s { Some(*v) } else { None }).collect()
+            }
+            Course::Truth(_) | Course::Missing => Vec::new(),
+        };
+        let Some(beyond) = values.into_iter().find(|v| !(0.0..=1.0).contains(v)) else { return Some(()) };
+        let is = crate::plan::show::brief(beyond, crate::plan::Unit::Ratio);
+        self.cx.push(
+            Diagnostic::error("E0483", format!("{} of counted events cannot be", is), what.span, "a share of events")
+                .help("give a share from 0% to 100%"),
+        );
+        None
     }
 
     fn named(&self, what: &Expr) -> String {
