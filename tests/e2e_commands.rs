@@ -222,6 +222,12 @@ fn a_phase_waits_for_an_approval_of_the_right_group() {
     let approve = |group: &str| f.work.canary(&["approve", group, why[0], why[1]]);
     let mut live = f.work.start(&RUN);
     live.until("read back checkout = 5%", LONG);
+    let waits = "waits for approval of engineering: `canary approve engineering checkout --why";
+    live.until(&format!("phase taste {waits}"), LONG);
+    f.work.canary(&["status"]).exits(0).shows(waits);
+    let asked: serde_json::Value =
+        serde_json::from_str(&f.work.canary(&["status", "--format", "json"]).exits(0).out).unwrap();
+    assert_eq!(asked["runs"][0]["awaits_approval"], serde_json::json!(["engineering"]), "{asked}");
     approve("marketing").exits(3).says("asks for no approval of marketing, only of engineering");
     assert_eq!(f.flag(), 0.05);
     approve("engineering").exits(0).shows("approved").says("anybody's word counts");

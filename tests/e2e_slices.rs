@@ -192,7 +192,13 @@ fn each_slice_goes_its_own_way() {
         .canary(&["why", "autonomy", "--slice", "tenant=acme,severity=low"])
         .exits(0)
         .shows("precision_low")
-        .shows("precision >= 95%");
+        .shows("precision >= 95%")
+        // the question as it is asked for all, which of its rows is meant, and a value that can be read
+        .shows("sum by (tenant_id, sev) (right")
+        .shows("the row with tenant_id=\"acme\", sev=\"low\"")
+        .shows("precision of canary: 50%");
+    w.work.canary(&["history", "--slice", "tenant=acme"]).exits(2).says("name the run");
+    w.work.canary(&["history", "autonomy", "--slice", "tenant=acme", "--verify"]).exits(2).says("goes with neither");
     // what any past check said of it, and of another one at the same time
     let back = |tenant: &str| {
         let events = w.history();
@@ -327,6 +333,12 @@ fn a_slice_that_waits_does_not_begin_while_its_switch_is_latched() {
     std::fs::write(&policy, text.replace("limit 3 per 3s", "limit 1 per 8s")).unwrap();
     let mut live = w.run(&[]);
     live.until("tenant=acme,severity=low phase shadow", LONG);
+    w.work
+        .canary(&["why", "autonomy", "--slice", "tenant=gamma"])
+        .exits(0)
+        .shows("this slice was seen and has not begun: it waits for its turn");
+    w.work.canary(&["why", "autonomy", "--slice", "tenant=nobody"]).exits(2).says("no such slice was seen");
+    w.work.canary(&["status"]).exits(0).shows("3: 1 in shadow, 2 not begun");
     // another process latches it, past this runner
     let store = Store::open_existing(&w.work.path(".canary/store.db")).unwrap();
     let run = store.runs(&RunFilter::default()).unwrap().remove(0).id;
@@ -346,7 +358,15 @@ fn a_slice_that_waits_does_not_begin_while_its_switch_is_latched() {
     w.work.canary(&["reset", "autonomy_off", "--slice", "tenant=beta,severity=low", "--why", "it is mended"]).exits(0);
     live.until("tenant=beta,severity=low phase shadow", LONG);
     w.work.canary(&["abort", "autonomy", "--why", "enough"]).exits(0);
-    live.end(LONG);
+    live.end(LONG).shows("is over, aborted: 3 slices: 3 aborted");
+    // a label that no series has
+    let environment = w.work.path("environments/slices.canary");
+    let text = std::fs::read_to_string(&environment).unwrap();
+    std::fs::write(&environment, text.replace("severity = \"sev\"", "severity = \"seff\"")).unwrap();
+    w.work
+        .canary(&["run", "checkout.canary", "--env", "slices", "--dry-run"])
+        .exits(3)
+        .says("has no series with the labels tenant_id, seff; look at it with `canary query`");
 }
 
 #[test]
@@ -382,7 +402,7 @@ fn a_kill_takes_back_what_is_done_and_what_nobody_runs() {
 
     // the run is over, and the other one's flag is on
     w.show("beta", "low", Some(GOOD));
-    live.end(LONG);
+    live.end(LONG).shows("is over, killed: 2 slices: 1 killed, 1 promoted");
     assert_eq!(w.flags(), flags(false, true));
     kill(&["--slice", "tenant=beta"]).exits(0).shows("killed, set and read back: 1 slice");
     assert_eq!(w.flags(), flags(false, false));

@@ -187,3 +187,24 @@ fn the_whole_plan_is_readable() {
     let (plan, bindings) = made(TEXT);
     insta::assert_snapshot!(canary::plan::render::text(&plan, &bindings));
 }
+
+#[test]
+fn what_cannot_be_taken_back_is_said_where_it_matters() {
+    let (_, seen) = reviewed(&TEXT.replace("phase c {", "phase c { irreversible \"the old schema is gone\""));
+    assert_eq!(seen.phases[2].irreversible.as_deref(), Some("the old schema is gone"));
+    assert_eq!(seen.phases[1].irreversible, None);
+    let text = canary::plan::review::text(&seen);
+    let worst = text.split("how much is asked").next().unwrap();
+    assert!(worst.contains("from phase c on (irreversible: the old schema is gone) nothing is taken back"), "{text}");
+    let people = text.split("\npeople\n").nth(1).unwrap();
+    assert!(people.contains("or what would roll back across phase c"), "{text}");
+    assert!(people.contains("somebody who mends what fails from phase c on"), "{text}");
+    assert!(!canary::plan::review::text(&reviewed(TEXT).1).contains("irreversible"));
+}
+
+#[test]
+fn little_exposure_is_not_shown_as_none() {
+    use canary::plan::Setting;
+    let shown = |v: f64| Setting::Share(v).to_string();
+    assert_eq!([shown(0.0), shown(1e-9), shown(0.05), shown(0.1 + 0.2)], ["0%", "0.0000001%", "5%", "30%"]);
+}

@@ -87,6 +87,12 @@ fn events_that_are_given_are_counted_wherever_they_are_counted() {
 }
 
 #[test]
+fn what_only_a_hold_or_a_dimension_reads_can_be_given() {
+    let (code, text, err) = canary(&["tests/policy_tests/read.canary"]);
+    assert_eq!((code, err.as_str()), (0, ""), "{text}");
+}
+
+#[test]
 fn every_line_can_be_of_one_slice() {
     let (code, text, err) = canary(&["tests/policy_tests/slices.canary"]);
     assert_eq!((code, err.as_str()), (0, ""), "{text}");

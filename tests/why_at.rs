@@ -68,6 +68,7 @@ impl Kept {
         let verdict = self.run.state.verdict();
         let subject = Subject {
             plan: &self.plan,
+            slice: None,
             bindings: &self.bindings,
             run: "20261121-0915-k3f9",
             started: 0,

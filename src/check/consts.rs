@@ -229,8 +229,13 @@ impl<'a> Cx<'a> {
         };
         if n.fract() != 0.0 || n < f64::from(min) || n > f64::from(u32::MAX) {
             self.push(
-                Diagnostic::error("E0306", format!("{what} must be a whole number from {min}"), e.span, v.show())
-                    .help(format!("write a whole number such as `{}`", min.max(3))),
+                Diagnostic::error(
+                    "E0306",
+                    format!("{what} must be a whole number from {min} to {}", u32::MAX),
+                    e.span,
+                    v.show(),
+                )
+                .help(format!("write a whole number such as `{}`", min.max(3))),
             );
             return None;
         }

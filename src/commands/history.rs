@@ -52,6 +52,10 @@ pub fn main(args: &Args) -> Status {
 fn list(args: &Args) -> Result<Status, Status> {
     let store = open(&args.store.store)?;
     let Some(name) = &args.run else {
+        if args.slice.slice.is_some() {
+            let why = "`--slice` picks from the events of one run: name the run, or its rollout for the newest one";
+            return Err(because(Status::Wrong, why));
+        }
         let filter = RunFilter {
             rollout: args.rollout.clone(),
             verdict: args.verdict.clone(),
@@ -63,6 +67,10 @@ fn list(args: &Args) -> Result<Status, Status> {
         return Ok(Status::Success);
     };
     let run = find(&store, Some(name))?;
+    if args.slice.slice.is_some() && (args.verify || args.report.is_some()) {
+        let why = "`--slice` picks from the events of a run: it goes with neither `--verify` nor `--report`, which are of all";
+        return Err(because(Status::Wrong, why));
+    }
     if args.verify {
         return Ok(verify(&store, &run, args.format));
     }

@@ -6,7 +6,7 @@ use super::load::Compiled;
 use super::run::{Args, OBSERVATIONS_KEPT, create_run, last_rollback, not_latched};
 use super::runs::{at as at_store, to_resume};
 use super::{Format, lab};
-use crate::engine::fleet::Fleet;
+use crate::engine::fleet::{Fleet, nobody_seen};
 use crate::engine::{Operator, Verdict};
 use crate::plan::slices::{as_json, switch_of, written};
 use crate::plan::{Bindings, Plan, PortId};
@@ -33,8 +33,18 @@ pub fn refuse(args: &Args, compiled: &Compiled) -> Result<(), Status> {
     }
     let why = if args.report.is_some() {
         "a report of a sliced run is not built yet: `canary history` and `canary why` tell of each slice"
-    } else if lab::is_needed(&compiled.bindings) {
+    } else if compiled.bindings.environment == "lab" {
         "the lab has no slices: run a sliced rollout on an environment with a Prometheus"
+    } else if lab::is_needed(&compiled.bindings) {
+        let bound = compiled.bindings.bindings.iter().filter(|(_, b)| b.backend == "lab");
+        let bound: Vec<&str> = bound.map(|(name, _)| name.as_str()).collect();
+        let why = format!(
+            "environment {} binds {} to `lab()`, and the lab cannot run beside slices: bind {} to something real",
+            compiled.bindings.environment,
+            bound.join(", "),
+            if bound.len() == 1 { "it" } else { "them" },
+        );
+        return Err(because(Status::Wrong, &why));
     } else {
         return Ok(());
     };
@@ -159,6 +169,9 @@ pub async fn dry(compiled: &Compiled, format: Format) -> Result<Status, Refusal>
             )
         });
         outln!("\nwhat each would set\n{}", set.collect::<Vec<_>>().join("\n"));
+    }
+    if fleet.is_empty() && left_out.is_empty() {
+        return Err(Refusal::one(nobody_seen(plan)));
     }
     if due.is_empty() {
         return Err(Refusal::one("no slice that could begin is seen now"));

@@ -7,6 +7,7 @@ use crate::engine::explain::guard_reports;
 use crate::engine::{Stage, State, Word};
 use crate::plan::slices::{Meant, as_json, switch_of, written};
 use crate::plan::{Plan, show};
+use crate::report::approvals;
 use crate::report::style::Style;
 use crate::report::text::{date_time, reading, rfc3339};
 use crate::runtime::clock::now;
@@ -67,10 +68,10 @@ fn lives(kept: &Kept) -> Vec<Life> {
     kept.fleet.slices().filter_map(life).collect()
 }
 
-/// Where a life stands: `in canary`, `paused in canary`, `rolling back`.
+/// Where a life stands: `in canary`, `paused in canary`, `rolling back`, `not begun`.
 fn place(plan: &Plan, state: &State) -> String {
     match (state.stage, &state.paused) {
-        (Stage::Idle, _) => String::from("waiting"),
+        (Stage::Idle, _) => String::from("not begun"),
         (Stage::Phase(p), None) => format!("in {}", plan.phase_name(p)),
         (Stage::Phase(p), Some(_)) => format!("paused in {}", plan.phase_name(p)),
         (Stage::RollingBack(_), _) => String::from("rolling back"),
@@ -133,6 +134,14 @@ pub fn human(store: &Store, run: &Run, plan: &Plan, runner: Option<&str>, latche
     outln!("  slices    {}: {}", all.len(), if list.is_empty() { String::from("none") } else { list.join(", ") });
     if let Some(p) = kept.fleet.halted() {
         outln!("  {}    since {}: {}", style.bad("halted"), date_time(p.since), p.why);
+    }
+    let mut awaited: BTreeMap<Vec<&str>, usize> = BTreeMap::new();
+    for l in &all {
+        *awaited.entry(approvals::awaited(plan, &l.state)).or_insert(0) += 1;
+    }
+    for (groups, n) in awaited.iter().filter(|(groups, _)| !groups.is_empty()) {
+        let slices = if *n == 1 { String::from("1 slice") } else { format!("{n} slices") };
+        outln!("  approval  {slices}: {}", style.unsure(&approvals::text(plan, groups)));
     }
     let mut unhealthy: Vec<(u8, String, &Life)> =
         all.iter().filter_map(|l| wrong(plan, l, latches).map(|(n, why)| (n, why, l))).collect();

@@ -9,6 +9,7 @@ use super::switches::said;
 use super::{Format, slices};
 use crate::engine::{Stage, State, Word, waits_for};
 use crate::plan::{Plan, show};
+use crate::report::approvals;
 use crate::report::style::Style;
 use crate::report::text::{date_time, reading, rfc3339};
 use crate::runtime::clock::now;
@@ -194,6 +195,10 @@ fn human(store: &Store, run: &Run, plan: &Plan, state: Option<&State>, runner: O
         return;
     };
     outln!("  stage     {}", stage(plan, state));
+    let groups = approvals::awaited(plan, state);
+    if !groups.is_empty() {
+        outln!("  approval  {}", style.unsure(&approvals::text(plan, &groups)));
+    }
     for (name, asked) in plan.shown(&state.target.settings) {
         let verified = state.target.verified.map_or_else(
             || style.unsure("not read back yet"),
@@ -220,6 +225,7 @@ fn machine(run: &Run, plan: &Plan, state: Option<&State>, runner: Option<&str>) 
         "phase": state.map(|s| plan.phase_name(s.phase)),
         "promoted": state.and_then(|s| s.promoted).map(rfc3339),
         "waiting": state.and_then(|s| s.waiting).map(|w| waits_for(plan, w.on)),
+        "awaits_approval": state.map(|s| approvals::awaited(plan, s)),
         "paused": state.and_then(|s| s.paused.as_ref()).map(|p| p.why.clone()),
         "settings": state.map(|s| {
             let list = s.target.settings.iter().map(|(p, v)| (plan.port_name(*p).to_owned(), json!(v)));

@@ -5,7 +5,6 @@ use super::exit::{Status, because};
 use super::runs::{StoreArg, events, find, open, pinned};
 use crate::backend::quoted;
 use crate::engine::{Observation, Record, State};
-use crate::plan::slices::Meant;
 use crate::plan::{Millis, Time, show};
 use crate::report::check_at::{self, Look};
 use crate::report::document::Happened;
@@ -24,7 +23,7 @@ pub struct Args {
     name: Option<String>,
     /// What the check at or before this moment said: so long after the run's first check (`12m30s`), or an instant
     /// (`2026-11-21T18:00:00Z`)
-    #[arg(long, value_name = "TIME", value_parser = moment)]
+    #[arg(long, value_name = "TIME", value_parser = moment, allow_hyphen_values = true)]
     at: Option<Moment>,
     /// Of one guard only
     #[arg(long, value_name = "GUARD", requires = "at")]
@@ -52,6 +51,9 @@ fn moment(text: &str) -> Result<Moment, String> {
     if let Some(d) = duration(text) {
         return Ok(Moment::After(d));
     }
+    if text.strip_prefix('-').and_then(duration).is_some() {
+        return Err(String::from("there is no check before the first one: leave the `-` out"));
+    }
     // seconds may be left out, as in a policy
     let full = text.len() == "2026-11-21T18:00Z".len() && text.ends_with('Z');
     let full = if full { text.replace('Z', ":00Z") } else { text.to_owned() };
@@ -62,7 +64,8 @@ fn moment(text: &str) -> Result<Moment, String> {
 
 /// Milliseconds of `1h30m`: units descending, each once.
 fn duration(text: &str) -> Option<Millis> {
-    const UNITS: [(&str, Millis); 5] = [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1)];
+    const UNITS: [(&str, Millis); 6] =
+        [("w", 604_800_000), ("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1)];
     let (mut rest, mut total, mut next) = (text, 0, 0);
     while !rest.is_empty() {
         let digits = rest.len() - rest.trim_start_matches(|c: char| c.is_ascii_digit()).len();
@@ -114,17 +117,24 @@ fn explain(args: &Args) -> Result<(), Status> {
     let (plan, bindings) = pinned(&store, &run)?;
     args.slice.fits(&store, &run)?;
     let mut events = events(&store, &run)?;
-    let mut slice = None;
+    let (mut slice, mut waits) = (None, None);
     if !plan.slices.is_empty() {
         let Some(meant) = &args.slice.slice else { return Err(say_which(&run, &events)) };
         // what concerns all of them concerns this one
         events.retain(|e| e.slice.as_ref().is_none_or(|s| meant.covers(s)));
-        let mut named: Vec<&Meant> = events.iter().filter_map(|e| e.slice.as_ref()).collect();
-        named.sort_by_key(|m| m.text());
+        let mut named: Vec<Vec<String>> =
+            events.iter().filter_map(|e| e.slice.as_ref()).map(|m| m.values(&plan.slices)).collect();
+        // one that was seen and has not begun has no events yet
+        let kept = super::run_slices::kept(&store, &run).ok().flatten();
+        if let Some(Kept { fleet, .. }) = &kept {
+            let seen = fleet.slices().filter_map(|s| Some(fleet.key(s)?.to_vec()));
+            named.extend(seen.filter(|values| meant.is(&plan.slices, values)));
+        }
+        named.sort_unstable();
         named.dedup();
         match named.len() {
             0 => return Err(because(Status::Wrong, "no such slice was seen in this run")),
-            1 => slice = named.first().map(|m| m.values(&plan.slices)),
+            1 => slice = named.pop(),
             n => {
                 return Err(because(
                     Status::Wrong,
@@ -132,9 +142,11 @@ fn explain(args: &Args) -> Result<(), Status> {
                 ));
             }
         }
+        waits = kept.zip(slice.as_deref()).and_then(|(kept, values)| waits_for(&kept, values));
     }
     let subject = Subject {
         plan: &plan,
+        slice: slice.as_deref(),
         bindings: &bindings,
         run: run.id.as_str(),
         started: run.started,
@@ -146,10 +158,32 @@ fn explain(args: &Args) -> Result<(), Status> {
     }
     let style = Style::for_terminal(std::io::stdout().is_terminal());
     match args.format {
-        Format::Human => out!("{}", text(&subject, style)),
-        Format::Json => outln!("{}", json(&subject)),
+        Format::Human => {
+            out!("{}", text(&subject, style));
+            if let Some(waits) = &waits {
+                outln!("\nthis slice was seen and has not begun: {waits}");
+            }
+        }
+        Format::Json => {
+            let mut whole = json(&subject);
+            if let (Some(o), Some(waits)) = (whole.as_object_mut(), waits) {
+                o.insert("not_begun".into(), waits.into());
+            }
+            outln!("{whole}");
+        }
     }
     Ok(())
+}
+
+/// Why a slice that was seen has not begun; none of one that has.
+fn waits_for(kept: &Kept, values: &[String]) -> Option<String> {
+    let values: Vec<&str> = values.iter().map(String::as_str).collect();
+    let reasons = kept.fleet.waits(kept.fleet.slice(&values)?)?;
+    Some(match (reasons, kept.fleet.halted()) {
+        (_, Some(halted)) => format!("nobody begins while all are paused ({})", halted.why),
+        ([], None) => String::from("it waits for its turn"),
+        (reasons, None) => format!("its start was refused, and is tried again: {}", reasons.join("; ")),
+    })
 }
 
 /// What is kept of a check.
@@ -266,6 +300,8 @@ mod tests {
         assert_eq!(moment("12m30s"), Ok(Moment::After(750_000)));
         assert_eq!(moment("0s"), Ok(Moment::After(0)));
         assert_eq!(moment("1d2h3m4s5ms"), Ok(Moment::After(93_784_005)));
+        assert_eq!(moment("2w"), Ok(Moment::After(1_209_600_000)));
+        assert!(moment("-5s").unwrap_err().contains("no check before the first one"));
         assert_eq!(moment("2026-11-21T18:00:00Z"), Ok(Moment::At(1_795_284_000_000)));
         assert_eq!(moment("2026-11-21T18:00Z"), moment("2026-11-21T19:00:00+01:00"));
         for wrong in

@@ -263,6 +263,11 @@ pub(super) fn rolling_back(
     }
 }
 
+/// How people are told that what a switch sets is set, where nothing had been changed.
+pub(super) const SET: &str = "set and read back";
+/// How people are told that a rollback is done.
+pub(super) const TAKEN_BACK: &str = "rolled back and read back";
+
 fn rolled_back(plan: &Plan, state: &mut State, at: Time, verdict: Verdict, out: &mut Vec<Effect>) {
     let mut why = state
         .explanation
@@ -277,7 +282,7 @@ fn rolled_back(plan: &Plan, state: &mut State, at: Time, verdict: Verdict, out: 
         why.summary.push_str(&format!("; NOT DONE: {} failed {TRIES} times", names.join(", ")));
     }
     // a switch that was thrown where nothing ran has taken nothing back but what it sets itself
-    let what = if state.originals.is_empty() { "set and read back" } else { "rolled back and read back" };
+    let what = if state.originals.is_empty() { SET } else { TAKEN_BACK };
     let text = format!("{what}: {}", why.summary);
     reactions::told(plan, state, at, Happening::Rollback, &text, "", out);
     finish(plan, state, at, verdict, why, out);

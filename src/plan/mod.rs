@@ -392,6 +392,8 @@ impl Setting {
 impl std::fmt::Display for Setting {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
+            // rounded where a product in binary leaves dust, but never to nothing: what is exposed is not shown as 0%
+            Self::Share(s) if (s * 1e8).round() == 0.0 && *s != 0.0 => write!(f, "{}%", (s * 1e14).round() / 1e12),
             Self::Share(s) => write!(f, "{}%", (s * 1e8).round() / 1e6),
             Self::Bool(true) => f.write_str("on"),
             Self::Bool(false) => f.write_str("off"),

@@ -4,7 +4,7 @@ use super::document::Happened;
 use super::lines::line;
 use super::style::Style;
 use super::text::{reading, rfc3339, tolerance, used};
-use super::why::{Subject, query};
+use super::why::{Subject, measured, query, row};
 use crate::engine::standing::Blocker;
 use crate::engine::{Explanation, GuardReport, InputReport, Observation, Record, Stage, Word};
 use crate::plan::{Answer, Consequence, GuardId, Population, Time, show};
@@ -257,13 +257,16 @@ fn guard_text(l: &Look<'_>, said: &Said, style: Style) -> String {
         let head = if i == 0 { "asked   " } else { "        " };
         let value = match (&input.missing, input.value) {
             (Some(m), _) => m.clone(),
-            (None, Some(v)) => format!("{v}"),
+            (None, Some(v)) => measured(l.subject.plan, input.input, v),
             (None, None) => String::from("no value"),
         };
         let age = input.age.map_or(String::new(), |a| format!(", sampled {} before", show::duration(a)));
         out.push_str(&format!("{head}{} of {}: {value}{age}\n", input.metric, who(input)));
         if let Some(q) = query(l.subject.plan, l.subject.bindings, input.input) {
             out.push_str(&format!("          {q}\n"));
+        }
+        if let Some(row) = row(l.subject, input.input) {
+            out.push_str(&format!("          the row with {row}\n"));
         }
     }
     if said.tells {

@@ -1,5 +1,6 @@
 //! One line an event: what a pipe gets, and the log under the live view.
 
+use super::approvals;
 use super::style::Style;
 use super::text::{clock, printable, reading, rfc3339, settings};
 use crate::engine::record::Thrower;
@@ -102,12 +103,14 @@ fn bullets(list: &[String]) -> String {
 pub struct Lines<W> {
     out: W,
     style: Style,
+    /// What was said last of approvals that are awaited.
+    awaited: Option<String>,
 }
 
 impl<W: Write + Send> Lines<W> {
     /// To a writer.
     pub fn new(out: W, style: Style) -> Self {
-        Self { out, style }
+        Self { out, style, awaited: None }
     }
 }
 
@@ -123,7 +126,19 @@ impl<W: Write + Send> Observer for Lines<W> {
         let _ = self.out.flush();
     }
 
-    fn view(&mut self, _view: View<'_>) {}
+    fn view(&mut self, view: View<'_>) {
+        let groups = approvals::awaited(view.plan, view.state);
+        let awaited = (!groups.is_empty()).then(|| {
+            let text = approvals::text(view.plan, &groups);
+            format!("phase {} {text}", view.plan.phase_name(view.state.phase))
+        });
+        if awaited != self.awaited {
+            self.awaited = awaited;
+            if let (Some(text), Some(at)) = (self.awaited.clone(), view.state.last) {
+                self.remark(at, &text);
+            }
+        }
+    }
 
     fn remark(&mut self, at: Time, text: &str) {
         let _ = writeln!(self.out, "{} {}", clock(at), printable(text));

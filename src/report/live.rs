@@ -317,7 +317,10 @@ fn next(plan: &Plan, state: &State, next_check: Time) -> String {
                             let left = show::duration(round((d - state.within.counted).max(0)));
                             format!(", {left} left, else {}", otherwise.word())
                         });
-                        format!("waiting to {}{until}", step_text(plan, step))
+                        match super::approvals::awaited(plan, state).as_slice() {
+                            [] => format!("waiting to {}{until}", step_text(plan, step)),
+                            groups => format!("{}{until}", super::approvals::text(plan, groups)),
+                        }
                     }
                 });
             } else {

@@ -4,7 +4,7 @@ use super::document::Happened;
 use super::style::Style;
 use super::text::{clock, date_time, reading, rfc3339, settings, tolerance};
 use crate::engine::{Explanation, GuardReport, InputReport, Record};
-use crate::plan::{Ask, Bindings, InputId, Plan, Population, Selector, Time, Window, show};
+use crate::plan::{Ask, Bindings, InputId, Plan, Population, Selector, Slice, Time, Unit, Window, show};
 use serde_json::{Value, json};
 
 /// What is asked about.
@@ -13,6 +13,8 @@ pub struct Subject<'a> {
     pub plan: &'a Plan,
     /// The pinned bindings.
     pub bindings: &'a Bindings,
+    /// The slice that is asked about, by its values in the order of the plan's dimensions; none of a rollout with one life.
+    pub slice: Option<&'a [String]>,
     /// The run's id.
     pub run: &'a str,
     /// When it began.
@@ -162,12 +164,29 @@ fn input_text(s: &Subject<'_>, i: &InputReport) -> String {
     };
     let value = match (i.value, &i.missing) {
         (_, Some(m)) => m.clone(),
-        (Some(v), None) => format!("{v}"),
+        (Some(v), None) => measured(s.plan, i.input, v),
         (None, None) => String::from("–"),
     };
     let age = i.age.map_or(String::new(), |a| format!(", sampled {} before", show::duration(a)));
     let query = query(s.plan, s.bindings, i.input).map_or(String::new(), |q| format!("\n           {q}"));
+    let query = row(s, i.input).map_or(query.clone(), |row| format!("{query}\n           the row with {row}"));
     format!("{} of {who}: {value}{age}{query}", i.metric)
+}
+
+/// What an input was answered, rounded and with its unit, as everywhere.
+pub(super) fn measured(plan: &Plan, id: InputId, v: f64) -> String {
+    let input = plan.inputs.get(id.index());
+    let gauge = input.filter(|i| matches!(i.ask, Ask::Gauge(_) | Ask::PromQl { .. }));
+    let unit = gauge.and_then(|i| plan.metrics.iter().find(|m| m.name == i.metric)).map_or(Unit::Number, |m| m.unit);
+    show::brief(v, unit)
+}
+
+/// Which row of a grouped question's answer is the slice's: the labels that pick it.
+pub(super) fn row(s: &Subject<'_>, id: InputId) -> Option<String> {
+    let by = &s.plan.inputs.get(id.index())?.by;
+    let one = |(d, v): (&Slice, &String)| by.contains(&d.label).then(|| format!("{}={v:?}", d.label));
+    let labels: Vec<String> = s.plan.slices.iter().zip(s.slice?).filter_map(one).collect();
+    (!labels.is_empty()).then(|| labels.join(", "))
 }
 
 /// The question behind an input as it is asked, in PromQL's notation.
@@ -186,8 +205,10 @@ pub fn query(plan: &Plan, bindings: &Bindings, id: InputId) -> Option<String> {
     Some(match &filled {
         Ask::PromQl { query, .. } => query.clone(),
         Ask::Gauge(s) => s.0.clone(),
-        Ask::Increase(s, w) => format!("sum({})", over(s, *w)),
-        Ask::Buckets(s, w) => format!("sum by (le) ({})", over(s, *w)),
+        Ask::Increase(s, w) if input.by.is_empty() => format!("sum({})", over(s, *w)),
+        Ask::Increase(s, w) => format!("sum by ({}) ({})", input.by.join(", "), over(s, *w)),
+        Ask::Buckets(s, w) if input.by.is_empty() => format!("sum by (le) ({})", over(s, *w)),
+        Ask::Buckets(s, w) => format!("sum by (le, {}) ({})", input.by.join(", "), over(s, *w)),
     })
 }
 
@@ -252,7 +273,14 @@ pub fn json(s: &Subject<'_>) -> Value {
     };
     let queries: Vec<Value> = match decision(s.events) {
         Some(Decided { why: Decision::Explained(e), .. }) => {
-            e.inputs.iter().map(|i| json!({ "input": i.input, "query": query(s.plan, s.bindings, i.input) })).collect()
+            let one = |i: &InputReport| {
+                let mut one = json!({ "input": i.input, "query": query(s.plan, s.bindings, i.input) });
+                if let (Some(one), Some(row)) = (one.as_object_mut(), row(s, i.input)) {
+                    one.insert("row".into(), row.into());
+                }
+                one
+            };
+            e.inputs.iter().map(one).collect()
         }
         _ => Vec::new(),
     };

@@ -1,7 +1,7 @@
 //! Whether a run was as its test expects, and if not, in what it first differs.
 
 use super::trace::{Cause, Event, Trace};
-use crate::check::tests::{Expectation, Expected, Test};
+use crate::check::tests::{Expectation, Expected, Index, Test};
 use crate::engine::Verdict;
 use crate::plan::{Millis, PhaseId, Plan, show};
 use crate::syntax::source::Span;
@@ -26,21 +26,27 @@ pub struct Failure {
 /// Every expectation that was not met, in the order of the text.
 #[must_use]
 pub fn judge(test: &Test, plan: &Plan, trace: &Trace) -> Vec<Failure> {
-    test.expects.iter().filter_map(|e| one(e, plan, trace)).collect()
+    let mut index = index(trace);
+    test.expects.iter().filter_map(|e| one(e, plan, trace, &mut index)).collect()
 }
 
 /// Whether every expectation was met: [`judge`] without words.
 #[must_use]
 pub fn passes(test: &Test, plan: &Plan, trace: &Trace) -> bool {
-    test.expects.iter().all(|e| one(e, plan, trace).is_none())
+    let mut index = index(trace);
+    test.expects.iter().all(|e| one(e, plan, trace, &mut index).is_none())
+}
+
+fn index(trace: &Trace) -> Index<'_> {
+    Index::new(trace.slices.iter().map(|s| s.key.as_slice()))
 }
 
 /// One expectation: of a rollout with slices it is met if one of those that it speaks of does it, and one with `not` if none does.
-fn one(expect: &Expectation, plan: &Plan, trace: &Trace) -> Option<Failure> {
+fn one(expect: &Expectation, plan: &Plan, trace: &Trace, index: &mut Index<'_>) -> Option<Failure> {
     if trace.slices.is_empty() {
         return Judge { plan, trace, expect }.judge();
     }
-    let meant = trace.slices.iter().enumerate().filter(|(_, s)| expect.slices.mean(&s.key));
+    let meant = index.meant(&expect.slices).iter().filter_map(|i| Some((*i, trace.slices.get(*i)?)));
     let mut failures: Vec<Failure> = Vec::new();
     let mut met = false;
     for (i, s) in meant {

@@ -4,7 +4,7 @@
 use super::coverage::Seen;
 use super::trace::{Cause, Event, Mark, Row, Trace};
 use super::world::World;
-use crate::check::tests::{Act, ActionLine, PortLine, Slices, Test};
+use crate::check::tests::{Act, ActionLine, Given, Index, PortLine, Test};
 use crate::engine::{Effect, Operator, Record, Stage, State};
 use crate::plan::{ActionId, GuardId, Millis, PhaseId, Plan, PortId, PortKind, Setting, Time};
 use crate::syntax::ast::ActionFault;
@@ -27,6 +27,46 @@ pub(super) struct Ended {
     pub(super) how: String,
 }
 
+/// The lines of a test that speak of one life, in the order of the text.
+#[derive(Default)]
+pub(super) struct Lines<'t> {
+    givens: Vec<&'t Given>,
+    actions: Vec<&'t ActionLine>,
+    ports: Vec<&'t PortLine>,
+}
+
+impl<'t> Lines<'t> {
+    /// All of them: of a rollout with one life.
+    pub(super) fn all(test: &'t Test) -> Self {
+        Self {
+            givens: test.givens.iter().collect(),
+            actions: test.actions.iter().collect(),
+            ports: test.ports.iter().collect(),
+        }
+    }
+
+    /// By slice of the test.
+    pub(super) fn by_slice(test: &'t Test, index: &mut Index<'_>) -> Vec<Self> {
+        let mut out: Vec<Self> = test.slices.iter().map(|_| Self::default()).collect();
+        for line in &test.givens {
+            index
+                .meant(&line.slices)
+                .iter()
+                .for_each(|i| out.get_mut(*i).into_iter().for_each(|o| o.givens.push(line)));
+        }
+        for line in &test.actions {
+            index
+                .meant(&line.slices)
+                .iter()
+                .for_each(|i| out.get_mut(*i).into_iter().for_each(|o| o.actions.push(line)));
+        }
+        for line in &test.ports {
+            index.meant(&line.slices).iter().for_each(|i| out.get_mut(*i).into_iter().for_each(|o| o.ports.push(line)));
+        }
+        out
+    }
+}
+
 /// A life.
 pub(super) struct Life<'t> {
     plan: &'t Plan,
@@ -43,15 +83,14 @@ pub(super) struct Life<'t> {
 }
 
 impl<'t> Life<'t> {
-    /// The life of a slice, by its values; of a rollout without slices these are none.
-    pub(super) fn new(test: &'t Test, plan: &'t Plan, start: Time, key: &[String]) -> Self {
+    /// A life, with the lines that speak of it.
+    pub(super) fn new(test: &'t Test, plan: &'t Plan, start: Time, lines: Lines<'t>) -> Self {
         let off = |kind: &PortKind| match kind {
             PortKind::Traffic | PortKind::RatioFlag(_) => Setting::Share(0.0),
             PortKind::BoolFlag => Setting::Bool(false),
             PortKind::CountFlag(_) => Setting::Count(0),
         };
         let ports: Vec<Setting> = plan.ports.iter().map(|p| off(&p.kind)).collect();
-        let means = |s: &Slices| s.mean(key);
         let trace = Trace {
             rows: Vec::new(),
             marks: Vec::new(),
@@ -65,9 +104,9 @@ impl<'t> Life<'t> {
         };
         Self {
             plan,
-            world: World::new(test, plan, start, test.givens.iter().filter(|g| means(&g.slices)).collect()),
-            actions: test.actions.iter().filter(|l| means(&l.slices)).collect(),
-            lines: test.ports.iter().filter(|l| means(&l.slices)).collect(),
+            world: World::new(test, plan, start, lines.givens),
+            actions: lines.actions,
+            lines: lines.ports,
             ports,
             asked: None,
             running: Vec::new(),

@@ -1,6 +1,6 @@
 //! The runner on virtual time: the checks one after the other, and between them what the world does.
 
-use super::life::{Life, operator, why};
+use super::life::{Life, Lines, operator, why};
 use super::sliced::Sliced;
 use super::trace::Trace;
 use super::world;
@@ -60,7 +60,7 @@ struct Runner<'t> {
 impl<'t> Runner<'t> {
     fn new(test: &'t Test, plan: &'t Plan) -> Self {
         let start = beginning(test);
-        let life = Life::new(test, plan, start, &[]);
+        let life = Life::new(test, plan, start, Lines::all(test));
         Self { test, plan, start, state: State::new(plan), life, effects: Vec::new() }
     }
 

@@ -1,10 +1,10 @@
 //! The runner of a rollout with slices: the same checks for many lives at once, driven by [`fleet_step`] as in a real run.
 
-use super::life::{Life, operator, why};
+use super::life::{Life, Lines, operator, why};
 use super::runner::{back, beginning, limit};
 use super::trace::{Event, Row, SliceTrace, Trace};
 use super::world;
-use crate::check::tests::Test;
+use crate::check::tests::{Index, Test};
 use crate::engine::fleet::{Begin, Fleet, FleetEffect, FleetInput, Observed, SliceId, fleet_step};
 use crate::engine::{Effect, Given, Record, Stage, State};
 use crate::plan::{Answer, Happening, InputId, Millis, Missing, Plan, PortId, Time};
@@ -27,6 +27,7 @@ pub(super) struct Sliced<'t> {
     start: Time,
     fleet: Fleet,
     members: Vec<Member<'t>>,
+    index: Index<'t>,
     /// By slice, in the order in which they were seen: its place among the members.
     order: Vec<usize>,
     observed: Observed,
@@ -39,9 +40,11 @@ pub(super) struct Sliced<'t> {
 impl<'t> Sliced<'t> {
     pub(super) fn new(test: &'t Test, plan: &'t Plan) -> Self {
         let start = beginning(test);
-        let member = |key: &'t Vec<String>| Member {
+        let mut index = Index::new(test.slices.iter().map(Vec::as_slice));
+        let lines = Lines::by_slice(test, &mut index);
+        let member = |(key, lines): (&'t Vec<String>, Lines<'t>)| Member {
             key,
-            life: Life::new(test, plan, start, key),
+            life: Life::new(test, plan, start, lines),
             id: None,
             state: None,
             effects: Vec::new(),
@@ -51,7 +54,8 @@ impl<'t> Sliced<'t> {
             plan,
             start,
             fleet: Fleet::new(plan),
-            members: test.slices.iter().map(member).collect(),
+            members: test.slices.iter().zip(lines).map(member).collect(),
+            index,
             order: Vec::new(),
             observed: Observed::new(plan, 0),
             out: Vec::new(),
@@ -158,8 +162,8 @@ impl<'t> Sliced<'t> {
     fn act(&mut self, at: Millis, from: Millis) {
         let test = self.test;
         for line in test.acts.iter().filter(|l| (from..=at).contains(&l.at)) {
-            let meant = |m: &&Member<'_>| line.slices.mean(m.key);
-            let mut slices: Vec<SliceId> = self.members.iter().filter(meant).filter_map(|m| m.id).collect();
+            let meant = self.index.meant(&line.slices).iter();
+            let mut slices: Vec<SliceId> = meant.filter_map(|i| self.members.get(*i)?.id).collect();
             if line.slices.all() {
                 // all of them is a word of its own: it holds for what joins all lives too
                 slices.clear();
@@ -260,15 +264,16 @@ impl<'t> Sliced<'t> {
         }
     }
 
-    /// What concerns all of them.
-    fn own(&mut self, at: Millis, effects: Vec<Effect>) {
+    /// What concerns all of them; `touched` are the places of the members of whom the step said something.
+    fn own(&mut self, at: Millis, effects: Vec<Effect>, touched: &[usize]) {
         for effect in effects {
             match effect {
                 Effect::Finish(verdict) => self.events.push((at, Event::Finished(verdict))),
                 Effect::Notify { channels, happening, .. } => {
                     // one notice for all to whom it happened: each of them is told of
-                    let told = |m: &&mut Member<'_>| happening.is_some_and(|h| m.effects.iter().any(|e| is_of(e, h)));
-                    for m in self.members.iter_mut().filter(told) {
+                    let told = |m: &Member<'_>| happening.is_some_and(|h| m.effects.iter().any(|e| is_of(e, h)));
+                    for i in touched {
+                        let Some(m) = self.members.get_mut(*i).filter(|m| told(m)) else { continue };
                         m.life.trace.events.extend(channels.iter().map(|c| (at, Event::Notified(*c))));
                     }
                     self.events.extend(channels.into_iter().map(|c| (at, Event::Notified(c))));
@@ -284,35 +289,57 @@ impl<'t> Sliced<'t> {
     }
 
     fn feed(&mut self, at: Millis, input: FleetInput<'_>) {
-        // whose state may be another one afterwards
-        let one = match &input {
-            FleetInput::Verified { slice, .. } | FleetInput::ActionEnded { slice, .. } => Some(*slice),
+        // whose state may be another one afterwards, though nothing is said of it; `None`: anybody's
+        let changed: Option<Vec<SliceId>> = match &input {
+            FleetInput::Verified { slice, .. } | FleetInput::ActionEnded { slice, .. } => Some(vec![*slice]),
+            FleetInput::Operator { slices, .. } if !slices.is_empty() => Some(slices.to_vec()),
             _ => None,
         };
         let (members, order) = (&self.members, &self.order);
         let life = |slice: SliceId| order.get(slice.index()).and_then(|i| members.get(*i)).map(|m| &m.life);
         let given = |slice: SliceId| life(slice).map_or(Given::NONE, |l| l.world.given());
         fleet_step(self.plan, &mut self.fleet, input, &given, &mut self.out);
-        let mut own = Vec::new();
+        let (mut own, mut touched) = (Vec::new(), Vec::new());
         for FleetEffect { slice, effect } in self.out.drain(..) {
-            match slice.and_then(|s| self.members.get_mut(*self.order.get(s.index())?)) {
-                Some(m) => m.effects.push(effect),
+            let place = slice.and_then(|s| self.order.get(s.index()).copied());
+            match place.and_then(|i| Some((i, self.members.get_mut(i)?))) {
+                Some((i, m)) => {
+                    touched.push(i);
+                    m.effects.push(effect);
+                }
                 None => own.push(effect),
             }
         }
-        self.own(at, own);
-        for m in &mut self.members {
-            let Some(id) = m.id else { continue };
-            // a slice that waits has no life yet
-            let idle = m.state.is_none() && self.fleet.stage(id).is_none_or(|s| s == Stage::Idle);
-            if m.effects.is_empty() && (idle || one.is_some_and(|o| o != id)) {
-                continue;
+        touched.sort_unstable();
+        touched.dedup();
+        self.own(at, own, &touched);
+        let mut after = match changed {
+            None => (0..self.members.len()).collect(),
+            Some(slices) => {
+                touched.extend(slices.iter().filter_map(|s| self.order.get(s.index())));
+                touched
             }
-            let Some(state) = self.fleet.state(id) else { continue };
-            m.life.perform(at, &state, &mut m.effects);
-            // one whose start was refused may still wait for another
-            m.state = Some(state).filter(|s| s.stage != Stage::Idle);
+        };
+        after.sort_unstable();
+        after.dedup();
+        for i in after {
+            self.after(at, i);
         }
+    }
+
+    /// A member after a step: what was said of it is done, and its state is looked at anew.
+    fn after(&mut self, at: Millis, i: usize) {
+        let Some(m) = self.members.get_mut(i) else { return };
+        let Some(id) = m.id else { return };
+        // a slice that waits has no life yet
+        let idle = m.state.is_none() && self.fleet.stage(id).is_none_or(|s| s == Stage::Idle);
+        if m.effects.is_empty() && idle {
+            return;
+        }
+        let Some(state) = self.fleet.state(id) else { return };
+        m.life.perform(at, &state, &mut m.effects);
+        // one whose start was refused may still wait for another
+        m.state = Some(state).filter(|s| s.stage != Stage::Idle);
     }
 }
 

@@ -287,3 +287,17 @@ fn what_a_halt_takes_back_does_not_count_for_a_limit() {
         (vec![String::from("16m a/low"), String::from("16m b/low")], vec![String::from("16m a/low")])
     );
 }
+
+#[test]
+fn read_backs_that_come_at_once_are_told_once() {
+    let plan = plan(&format!("check every 1m  {PHASES}  on rollback: notify oncall"));
+    let mut w = World::new(&plan, &["a/low", "b/low", "c/high", "d/high"], fine);
+    w.to(3 * MINUTE);
+    w.say(&[], Operator::Abort);
+    w.reads_back_together();
+    let told = w.notices();
+    assert_eq!(told.len(), 2, "it begins, and it is done: {told:?}");
+    assert_eq!(told[1], "4m oncall: shop: 4 slices: rolled back and read back: a/low, b/low, c/high and 1 more");
+    assert_eq!(w.fleet.verdict(), Some(Verdict::Aborted));
+    assert!(matches!(w.log.last().unwrap().1.effect, Effect::Finish(Verdict::Aborted)), "the end comes last");
+}

@@ -1,7 +1,7 @@
 //! A sliced run on virtual time: who is seen, what everybody is answered, how requests and actions end.
 
 use canary::check;
-use canary::engine::fleet::{Begin, Fleet, FleetEffect, FleetInput, Observed, SliceId, fleet_step};
+use canary::engine::fleet::{Begin, Fleet, FleetEffect, FleetInput, Observed, SliceId, fleet_step, fleet_steps};
 use canary::engine::{Effect, Given, Operator, Record, Stage, State, Verdict};
 use canary::plan::{Answer, Ask, InputId, Missing, Plan, Population, PortId, PortKind, Reading, Setting, Time, show};
 use canary::syntax::{self, source::SourceMap};
@@ -258,6 +258,17 @@ impl<'a> World<'a> {
             self.ports.extend(read.iter().map(|(p, s)| ((slice, *p), *s)));
             self.feed(at, FleetInput::Verified { slice, at: self.start + at - 1, epoch, read });
         }
+    }
+
+    /// Everything that was asked for is read back at once, and taken together.
+    pub fn reads_back_together(&mut self) {
+        let at = self.next;
+        let read = std::mem::take(&mut self.applying).into_iter();
+        let inputs =
+            read.map(|(slice, (epoch, read))| FleetInput::Verified { slice, at: self.start + at - 1, epoch, read });
+        let mut out = Vec::new();
+        fleet_steps(self.plan, &mut self.fleet, inputs, &|_| Given::NONE, &mut out);
+        self.log.extend(out.into_iter().map(|e| (at, e)));
     }
 
     pub fn say(&mut self, slices: &[&str], act: Operator) {

@@ -51,9 +51,8 @@ impl<'a> Compiler<'_, 'a> {
         // what is read before the first change is read of a slice that is there
         if let (Some(key), true) = (slices.one(), population != Population::Before) {
             let mut keys = self.keys.borrow_mut();
-            if !keys.contains(&key) {
-                keys.push(key);
-            }
+            let next = keys.len();
+            keys.entry(key).or_insert(next);
         }
         let (course, rate) = match value {
             ast::Given::Value(e) => (self.value(&target, what, e)?, None),
@@ -86,6 +85,7 @@ impl<'a> Compiler<'_, 'a> {
                 (Course::Ramp(self.number(&target, what, from)?, self.number(&target, what, to)?), None)
             }
         };
+        self.is_a_share(&target, what, &course)?;
         let during = match &course {
             // behind its last value a series says nothing
             Course::Series { values, step } => {
@@ -187,7 +187,9 @@ impl<'a> Compiler<'_, 'a> {
             );
             return None;
         }
-        let read = self.plan.inputs.iter().any(|i| i.metric == n.node && i.population == population && !i.auxiliary);
+        let tells = self.plan.metrics.iter().any(|m| m.name == n.node && nodes::tells_slices(self.plan, m));
+        let of = |i: &crate::plan::Input| i.metric == n.node && i.population == population;
+        let read = self.plan.inputs.iter().any(|i| of(i) && (tells || !i.auxiliary));
         if !read {
             self.nothing(population, what);
             return None;
@@ -243,6 +245,28 @@ impl<'a> Compiler<'_, 'a> {
             };
         }
         Some(Course::Steady(self.number(target, what, e)?))
+    }
+
+    /// A share of counted events is one of nothing to all of them; a gauge can read anything.
+    fn is_a_share(&self, target: &Target, what: &Expr, course: &Course) -> Option<()> {
+        if target.counted.is_none() || !matches!(target.ty, Ty::Ratio | Ty::Quotient) {
+            return Some(());
+        }
+        let values: Vec<f64> = match course {
+            Course::Steady(v) => vec![*v],
+            Course::Ramp(from, to) => vec![*from, *to],
+            Course::Series { values, .. } => {
+                values.iter().filter_map(|s| if let super::Sample::Is(v) = s { Some(*v) } else { None }).collect()
+            }
+            Course::Truth(_) | Course::Missing => Vec::new(),
+        };
+        let Some(beyond) = values.into_iter().find(|v| !(0.0..=1.0).contains(v)) else { return Some(()) };
+        let is = crate::plan::show::brief(beyond, crate::plan::Unit::Ratio);
+        self.cx.push(
+            Diagnostic::error("E0483", format!("{} of counted events cannot be", is), what.span, "a share of events")
+                .help("give a share from 0% to 100%"),
+        );
+        None
     }
 
     fn named(&self, what: &Expr) -> String {

@@ -68,8 +68,8 @@ pub(super) struct Compiler<'c, 'a> {
     pub(super) live: BTreeSet<NodeId>,
     /// Of which slices lines speak, with the brackets that say so.
     pub(super) named: RefCell<Vec<(Slices, Span)>>,
-    /// The slices that a `given` names by all their values.
-    pub(super) keys: RefCell<Vec<Vec<String>>>,
+    /// The slices that a `given` names by all their values, with their places in the order of the text.
+    pub(super) keys: RefCell<BTreeMap<Vec<String>, usize>>,
 }
 
 impl<'c, 'a> Compiler<'c, 'a> {
@@ -130,7 +130,9 @@ impl<'c, 'a> Compiler<'c, 'a> {
             }
             self.line(line, &mut out);
         }
-        out.slices = self.keys.take();
+        let mut slices: Vec<(Vec<String>, usize)> = self.keys.take().into_iter().collect();
+        slices.sort_unstable_by_key(|(_, place)| *place);
+        out.slices = slices.into_iter().map(|(key, _)| key).collect();
         // a line that is wrong may have been the one that names a slice
         if !self.cx.found.borrow().iter().skip(found).any(Diagnostic::is_error) {
             self.all_are_there(&out.slices, t.title.span);

@@ -16,7 +16,7 @@ use crate::plan::{GroupId, Millis, NodeId, Plan, Population, PortId, Setting, Sw
 use crate::syntax::ast;
 use crate::syntax::diagnostic::Diagnostic;
 use crate::syntax::source::{SourceMap, Span};
-pub use slices::Slices;
+pub use slices::{Index, Slices};
 use std::sync::Arc;
 
 /// A test that can be run.

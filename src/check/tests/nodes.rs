@@ -1,15 +1,17 @@
 //! What a rollout reads, as a test can name it.
 
-use crate::plan::{InputId, Millis, Node, NodeId, Plan, Population, Window, show};
+use crate::plan::{InputId, Metric, Millis, Node, NodeId, Plan, Population, SliceValues, Step, Window, show};
 use std::collections::BTreeSet;
 
-/// The nodes that some condition reads. What stands in the program only so that `query` can show a metric is not among them.
+/// The nodes that something reads: a condition, a `hold until`, or who is a slice. What stands in the program only so that `query`
+/// can show a metric is not among them.
 pub(super) fn live(plan: &Plan) -> BTreeSet<NodeId> {
     let nodes = &plan.program.nodes;
     let below: BTreeSet<NodeId> = nodes.iter().flat_map(Node::operands).collect();
     let shown: BTreeSet<NodeId> = plan.metrics.iter().filter_map(|m| m.value).collect();
     let mut todo: Vec<NodeId> =
         (0..nodes.len()).map(NodeId::at).filter(|n| !below.contains(n) && !shown.contains(n)).collect();
+    todo.extend(plan.metrics.iter().filter(|m| counted(plan, m) || tells_slices(plan, m)).filter_map(|m| m.value));
     let mut out = BTreeSet::new();
     while let Some(n) = todo.pop() {
         if out.insert(n)
@@ -19,6 +21,18 @@ pub(super) fn live(plan: &Plan) -> BTreeSet<NodeId> {
         }
     }
     out
+}
+
+/// Whether a `hold until` counts the events of a metric: the step itself reads only its `total`.
+fn counted(plan: &Plan, metric: &Metric) -> bool {
+    let of = format!(" events of {}", metric.name);
+    let counts = |s: &Step| matches!(s, Step::HoldUntil { text, .. } if text.ends_with(&of));
+    metric.kind == "events" && plan.phases.iter().any(|p| p.steps.iter().any(counts))
+}
+
+/// Whether a dimension is `of` a metric, so that its series say which slices there are.
+pub(super) fn tells_slices(plan: &Plan, metric: &Metric) -> bool {
+    plan.slices.iter().any(|s| matches!(&s.values, SliceValues::Of(name) if *name == metric.name))
 }
 
 /// The length of the window over which an input is asked.

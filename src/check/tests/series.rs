@@ -37,6 +37,13 @@ pub(super) fn parse(text: &str, unit: f64) -> Result<Vec<Sample>, (String, Strin
             out.extend(std::iter::repeat_n(Sample::Missing, n));
             continue;
         }
+        // repeated as a number is: `axn` is n + 1 of them
+        if let Some(n) = token.strip_prefix("NaNx") {
+            let n: usize = n.parse().map_err(|_| bad("a count is needed behind `x`"))?;
+            room(n.saturating_add(1))?;
+            out.extend(std::iter::repeat_n(Sample::NotANumber, n + 1));
+            continue;
+        }
         let (values, times) = match token.split_once('x') {
             Some((values, n)) => (values, Some(n.parse::<usize>().map_err(|_| bad("a count is needed behind `x`"))?)),
             None => (token, None),
@@ -96,14 +103,22 @@ mod tests {
         assert_eq!(values("3x2"), [Some(3.0); 3]);
         assert_eq!(values("1e-3"), [Some(0.001)]);
         assert!(values("NaN")[0].unwrap().is_nan());
+        let repeated = values("NaNx2 1");
+        assert!(repeated.len() == 4 && repeated[..3].iter().all(|v| v.unwrap().is_nan()) && repeated[3] == Some(1.0));
         assert_eq!(parse("50", 0.01).unwrap(), [Sample::Is(0.5)]);
     }
 
     #[test]
     fn what_is_no_value_is_named() {
-        for (text, token) in
-            [("70 abc", "abc"), ("70+2", "70+2"), ("_xx", "_xx"), ("inf", "inf"), ("1x9999999", "1x9999999")]
-        {
+        for (text, token) in [
+            ("70 abc", "abc"),
+            ("70+2", "70+2"),
+            ("_xx", "_xx"),
+            ("inf", "inf"),
+            ("1x9999999", "1x9999999"),
+            ("NaNxx", "NaNxx"),
+            ("NaNx9999999", "NaNx9999999"),
+        ] {
             assert_eq!(parse(text, 1.0).unwrap_err().0, token);
         }
     }

@@ -5,6 +5,7 @@ use crate::plan::Plan;
 use crate::syntax::ast::{Dims, Expr, ExprKind, Name};
 use crate::syntax::diagnostic::Diagnostic;
 use crate::syntax::source::Span;
+use std::collections::BTreeMap;
 
 /// Of which slices a line speaks: by dimension of the plan, in its order, a value, or `None` for any. Empty: of all, and of a
 /// rollout with one life.
@@ -28,6 +29,38 @@ impl Slices {
     #[must_use]
     pub fn one(&self) -> Option<Vec<String>> {
         if self.0.is_empty() { None } else { self.0.iter().cloned().collect() }
+    }
+}
+
+/// Slices by their values: those of which a line speaks are found without looking at all others, so that a test with a line a slice
+/// costs as much as it has lines.
+#[derive(Debug)]
+pub struct Index<'k> {
+    keys: Vec<&'k [String]>,
+    /// By which dimensions a line names: by their values, the places of the slices.
+    by: BTreeMap<Vec<bool>, BTreeMap<Vec<String>, Vec<usize>>>,
+}
+
+impl<'k> Index<'k> {
+    /// Of slices by their values in the order of [`Plan::slices`].
+    pub fn new(keys: impl IntoIterator<Item = &'k [String]>) -> Self {
+        Self { keys: keys.into_iter().collect(), by: BTreeMap::new() }
+    }
+
+    /// The places of those of which a line speaks ([`Slices::mean`]), in their order.
+    pub fn meant(&mut self, slices: &Slices) -> &[usize] {
+        let named: Vec<bool> = slices.0.iter().map(Option::is_some).collect();
+        let keys = &self.keys;
+        let found = self.by.entry(named).or_insert_with_key(|named| {
+            let mut found: BTreeMap<Vec<String>, Vec<usize>> = BTreeMap::new();
+            for (i, key) in keys.iter().enumerate() {
+                let values = key.iter().zip(named).filter(|(_, named)| **named).map(|(v, _)| v.clone());
+                found.entry(values.collect()).or_default().push(i);
+            }
+            found
+        });
+        let values: Vec<String> = slices.0.iter().flatten().cloned().collect();
+        found.get(&values).map_or(&[], Vec::as_slice)
     }
 }
 
@@ -97,8 +130,9 @@ impl<'a> Compiler<'_, 'a> {
             );
             return;
         }
+        let mut index = Index::new(slices.iter().map(Vec::as_slice));
         for (named, span) in self.named.borrow().iter() {
-            if slices.iter().any(|s| named.mean(s)) {
+            if !index.meant(named).is_empty() {
                 continue;
             }
             let known: Vec<String> = slices.iter().take(4).map(|s| written(plan, s)).collect();
@@ -119,7 +153,26 @@ fn written(plan: &Plan, key: &[String]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::Slices;
+    use super::{Index, Slices};
+
+    #[test]
+    fn an_index_finds_what_a_line_means() {
+        let all = ["a", "b", "c"].map(|t| ["low", "high"].map(|s| vec![t.to_owned(), s.to_owned()]));
+        let keys: Vec<Vec<String>> = all.into_iter().flatten().collect();
+        let mut index = Index::new(keys.iter().map(Vec::as_slice));
+        let some = |s: &str| Some(s.to_owned());
+        for line in [
+            Slices::default(),
+            Slices(vec![None, None]),
+            Slices(vec![some("b"), None]),
+            Slices(vec![None, some("high")]),
+            Slices(vec![some("c"), some("low")]),
+            Slices(vec![some("d"), None]),
+        ] {
+            let one_by_one: Vec<usize> = (0..keys.len()).filter(|i| line.mean(&keys[*i])).collect();
+            assert_eq!(index.meant(&line), one_by_one, "{line:?}");
+        }
+    }
 
     #[test]
     fn what_is_left_out_is_any() {

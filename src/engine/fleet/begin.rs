@@ -150,21 +150,7 @@ impl Step<'_, '_> {
             .collect();
         let left = self.fleet.waiting.len() - refused.len();
         if self.fleet.is_empty() {
-            let asked: Vec<&str> = self
-                .plan
-                .seen_in
-                .iter()
-                .filter_map(|i| Some(self.plan.inputs.get(i.index())?.metric.as_str()))
-                .collect();
-            let labels: Vec<&str> = self.plan.slices.iter().map(|s| s.label.as_str()).collect();
-            reasons.push(format!(
-                "no slice was seen: {} has no series with the label{} {}; look at it with `canary query`, and name the labels in \
-                 the environment (`labels {{ {} = \"…\" }}`)",
-                if asked.is_empty() { String::from("nothing that is asked") } else { asked.join(", ") },
-                if labels.len() == 1 { "" } else { "s" },
-                labels.join(", "),
-                self.plan.slices.first().map_or("slice", |s| s.name.as_str()),
-            ));
+            reasons.push(nobody_seen(self.plan));
         } else if left > 0 {
             let tried = if refused.is_empty() { "none" } else { "and none of the others could begin" };
             reasons.push(match refused.len() {
@@ -176,4 +162,20 @@ impl Step<'_, '_> {
         self.tell_run(Effect::record(Record::Refused { reasons }));
         self.tell_run(Effect::Finish(Verdict::Refused));
     }
+}
+
+/// Why a run in which no slice is seen does not begin, and what to look at.
+#[must_use]
+pub fn nobody_seen(plan: &Plan) -> String {
+    let asked = plan.seen_in.iter().filter_map(|i| Some(plan.inputs.get(i.index())?.metric.as_str()));
+    let asked: Vec<&str> = asked.collect();
+    let labels: Vec<&str> = plan.slices.iter().map(|s| s.label.as_str()).collect();
+    format!(
+        "no slice was seen: {} has no series with the label{} {}; look at it with `canary query`, and name the labels in \
+         the environment (`labels {{ {} = \"…\" }}`)",
+        if asked.is_empty() { String::from("nothing that is asked") } else { asked.join(", ") },
+        if labels.len() == 1 { "" } else { "s" },
+        labels.join(", "),
+        plan.slices.first().map_or("slice", |s| s.name.as_str()),
+    )
 }

@@ -37,10 +37,10 @@ mod table;
 mod throw;
 mod work;
 
-pub use begin::Begin;
+pub use begin::{Begin, nobody_seen};
 pub use keys::{Key, SliceId};
 pub use observed::Observed;
-pub use step::{FleetEffect, FleetInput, fleet_step};
+pub use step::{FleetEffect, FleetInput, fleet_step, fleet_steps};
 
 use super::state::{Paused, ReactionState, Running, Stage, State, Verdict};
 use crate::plan::{Ask, InputId, Plan, PortId, SliceValues, SwitchId, Time, Window};

@@ -3,6 +3,7 @@
 use super::clock::status;
 use super::step::FleetEffect;
 use super::{Fleet, SliceId};
+use crate::engine::rollback;
 use crate::engine::step::Effect;
 use crate::plan::{ChannelId, Happening, Plan};
 
@@ -88,7 +89,11 @@ fn notice(
     // a life may tell twice in one step
     let mut slices: Vec<SliceId> = list.iter().map(|t| t.slice).collect();
     slices.dedup();
+    let all_are = |word: &str| list.iter().all(|t| own(&t.title).starts_with(word));
     let what = match (happening, list.first()) {
+        // a rollback is told twice: when it begins, and when it is read back
+        (Some(Happening::Rollback), _) if all_are(rollback::SET) => rollback::SET.to_owned(),
+        (Some(Happening::Rollback), _) if all_are(rollback::TAKEN_BACK) => rollback::TAKEN_BACK.to_owned(),
         (Some(happening), _) => word(happening).to_owned(),
         (None, first) => first.map_or_else(String::new, |t| own(&t.title)),
     };

@@ -121,7 +121,40 @@ pub fn fleet_step<'g>(
     given: &dyn Fn(SliceId) -> Given<'g>,
     out: &mut Vec<FleetEffect>,
 ) {
+    fleet_steps(plan, fleet, [input], given, out);
+}
+
+/// Takes several inputs one after the other, as [`fleet_step`] does; what they tell of slices is told together: read-backs that come at
+/// once tell a channel once.
+pub fn fleet_steps<'g, 'i>(
+    plan: &Plan,
+    fleet: &mut Fleet,
+    inputs: impl IntoIterator<Item = FleetInput<'i>>,
+    given: &dyn Fn(SliceId) -> Given<'g>,
+    out: &mut Vec<FleetEffect>,
+) {
     let from = out.len();
+    let mut ends = Vec::new();
+    for input in inputs {
+        one(plan, fleet, input, given, out);
+        if fleet.verdict.is_none()
+            && let Some(verdict) = over(fleet)
+        {
+            fleet.verdict = Some(verdict);
+            ends.push(FleetEffect { slice: None, effect: Effect::Finish(verdict) });
+        }
+    }
+    notices::merge(plan, fleet, out, from);
+    out.append(&mut ends);
+}
+
+fn one<'g>(
+    plan: &Plan,
+    fleet: &mut Fleet,
+    input: FleetInput<'_>,
+    given: &dyn Fn(SliceId) -> Given<'g>,
+    out: &mut Vec<FleetEffect>,
+) {
     let desk = match fleet.desk.0.take() {
         Some(desk) if desk.hash == plan.hash => desk,
         _ => Box::new(Work::new(plan)),
@@ -133,15 +166,8 @@ pub fn fleet_step<'g>(
     let mut step = Step { plan, fleet, given, desk, observed, out, halt: None, throw: Throw::default() };
     step.know_what_is_due();
     step.take(input);
-    let Step { fleet, desk, out, .. } = step;
+    let Step { fleet, desk, .. } = step;
     fleet.desk.0 = Some(desk);
-    notices::merge(plan, fleet, out, from);
-    if fleet.verdict.is_none()
-        && let Some(verdict) = over(fleet)
-    {
-        fleet.verdict = Some(verdict);
-        out.push(FleetEffect { slice: None, effect: Effect::Finish(verdict) });
-    }
 }
 
 impl<'a> Step<'a, '_> {

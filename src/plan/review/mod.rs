@@ -53,6 +53,9 @@ pub struct PhaseReview {
     pub guards: Vec<String>,
     /// Those of them that did not watch the phase before.
     pub armed: Vec<String>,
+    /// Why no rollback leads back across it, where it is `irreversible`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub irreversible: Option<String>,
 }
 
 /// What is asked of one source.
@@ -205,6 +208,7 @@ fn phases(plan: &Plan, unlimited: &mut Vec<String>) -> Vec<PhaseReview> {
             gates: phase.steps.iter().map(|s| gate(plan, s)).collect(),
             armed: guards.iter().filter(|g| !before.contains(g)).cloned().collect(),
             guards: guards.clone(),
+            irreversible: phase.irreversible.clone(),
         });
         before = guards;
     }
@@ -280,6 +284,9 @@ fn people(plan: &Plan, bindings: &Bindings) -> Vec<String> {
         }
     }
     resumed.push(String::from("a port that somebody else changed"));
+    for phase in plan.phases.iter().filter(|p| p.irreversible.is_some()) {
+        resumed.push(format!("what would roll back across phase {}", phase.name));
+    }
     for phase in &plan.phases {
         for step in &phase.steps {
             let Step::Promote { when, within, .. } = step else { continue };
@@ -300,6 +307,14 @@ fn people(plan: &Plan, bindings: &Bindings) -> Vec<String> {
         }
     }
     out.push(format!("somebody who resumes or aborts a pause, which can follow {}", listed(&resumed)));
+    for phase in &plan.phases {
+        if let Some(why) = &phase.irreversible {
+            out.push(format!(
+                "somebody who mends what fails from phase {} on: no rollback leads back across it ({why})",
+                phase.name
+            ));
+        }
+    }
     for s in &plan.switches {
         out.push(format!("somebody who resets kill switch {} once it was thrown", s.name));
     }

@@ -1,6 +1,6 @@
 //! A review in words, as `canary plan` prints it.
 
-use super::{Review, Worst};
+use super::{PhaseReview, Review, Worst};
 use crate::plan::{Millis, show};
 use std::fmt::Write as _;
 
@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 #[must_use]
 pub fn write(review: &Review) -> String {
     let mut out = String::new();
-    worst(&review.worst_cases, &mut out);
+    worst(&review.worst_cases, &review.phases, &mut out);
     if !review.questions.is_empty() {
         out.push_str("\nhow much is asked\n");
         for q in &review.questions {
@@ -45,7 +45,7 @@ pub fn write(review: &Review) -> String {
     out
 }
 
-fn worst(cases: &[Worst], out: &mut String) {
+fn worst(cases: &[Worst], phases: &[PhaseReview], out: &mut String) {
     if cases.is_empty() {
         return;
     }
@@ -65,6 +65,15 @@ fn worst(cases: &[Worst], out: &mut String) {
         .flatten()
         .collect();
         let _ = writeln!(out, "  {:<width$}  {:<8} = {}", c.guard, show::duration(c.total_ms), parts.join(" + "));
+    }
+    for p in phases {
+        if let Some(why) = &p.irreversible {
+            let _ = writeln!(
+                out,
+                "  from phase {} on (irreversible: {why}) nothing is taken back across it: without limit, until a person acts",
+                p.name
+            );
+        }
     }
     out.push_str("  (while the source answers; what happens without it stands under `no data`)\n");
 }

@@ -25,7 +25,7 @@ use super::observe::Observer;
 use super::teller::Teller;
 use super::watcher::Watcher;
 use crate::backend::{ActionOutcome, Port};
-use crate::engine::fleet::{FleetEffect, FleetInput, Observed, SliceId, fleet_step};
+use crate::engine::fleet::{FleetEffect, FleetInput, Observed, SliceId, fleet_steps};
 use crate::engine::given::Given;
 use crate::engine::{Effect, Operator, Record, RunCause, Stage};
 use crate::plan::{ActionId, Plan, Time, slices};
@@ -218,6 +218,9 @@ impl FleetExecutor {
         }
         let outcome = self.main_loop(&mut stop).await;
         if let Outcome::Finished(verdict) = outcome {
+            let text =
+                format!("run {} is over, {}: {}", self.journal.run(), verdict.text().replace('_', " "), self.summary());
+            self.watcher.remark(now(), &text);
             self.last_actions(&mut stop).await;
             self.close_journal(verdict, &mut stop).await;
         }
@@ -326,12 +329,12 @@ impl FleetExecutor {
         let before = self.kept.clone();
         let mut effects = Vec::new();
         let mut check = None;
-        for input in inputs {
-            if let FleetInput::Tick { observed, live, .. } = &input {
+        for input in &inputs {
+            if let FleetInput::Tick { observed, live, .. } = input {
                 check = Some((*observed, *live));
             }
-            fleet_step(&self.plan, &mut self.kept.fleet, input, &|_| Given::NONE, &mut effects);
         }
+        fleet_steps(&self.plan, &mut self.kept.fleet, inputs, &|_| Given::NONE, &mut effects);
         let raises = effects.iter().any(|e| matches!(e.effect, Effect::Apply { lowers: false, .. }));
         let lowers = effects.iter().any(|e| matches!(e.effect, Effect::Apply { lowers: true, .. }));
         if raises || lowers {
@@ -630,7 +633,7 @@ impl FleetExecutor {
         self.applied = applied;
     }
 
-    /// `6 slices: 3 in shadow, 2 in canary, 1 waiting`
+    /// `6 slices: 3 in shadow, 2 in canary, 1 not begun`
     fn summary(&self) -> String {
         let mut counts: BTreeMap<String, usize> = BTreeMap::new();
         for slice in self.kept.fleet.slices() {
@@ -638,7 +641,7 @@ impl FleetExecutor {
                 Some(Stage::Phase(p)) => format!("in {}", self.plan.phase_name(p)),
                 Some(Stage::RollingBack(_)) => String::from("rolling back"),
                 Some(Stage::Done(v)) => v.text().replace('_', " "),
-                Some(Stage::Idle) | None => String::from("waiting"),
+                Some(Stage::Idle) | None => String::from("not begun"),
             };
             *counts.entry(place).or_insert(0) += 1;
         }

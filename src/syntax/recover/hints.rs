@@ -155,6 +155,13 @@ impl Site<'_, '_> {
                 ),
             );
         }
+        if self.found.text == "is" && self.last_word() == "now" {
+            return Some(
+                Diagnostic::error(codes::HABIT, "there is no `is`", self.found.span, "not a word of the language")
+                    .help("whether it is a time of a window is asked by `now in office`")
+                    .fix(self.found.span, ""),
+            );
+        }
         let (message, help) = match self.found.text {
             "then" => ("there is no `then`", "a guard says `else CONSEQUENCE`, a reaction `when CONDITION: ACT`"),
             "if" => (
