@@ -96,11 +96,14 @@ pub struct FleetEffect {
     pub effect: Effect,
 }
 
+/// What is said instead of measured, by slice.
+pub(super) type Said<'a, 'g> = dyn Fn(SliceId) -> Given<'g> + Sync + 'a;
+
 /// A step under way.
 pub(super) struct Step<'a, 'g> {
     pub plan: &'a Plan,
     pub fleet: &'a mut Fleet,
-    pub given: &'a dyn Fn(SliceId) -> Given<'g>,
+    pub given: &'a Said<'a, 'g>,
     pub desk: Box<Work>,
     /// What was answered, at a check.
     pub observed: Option<&'a Observed>,
@@ -115,11 +118,11 @@ pub fn fleet_step<'g>(
     plan: &Plan,
     fleet: &mut Fleet,
     input: FleetInput<'_>,
-    given: &dyn Fn(SliceId) -> Given<'g>,
+    given: &(dyn Fn(SliceId) -> Given<'g> + Sync),
     out: &mut Vec<FleetEffect>,
 ) {
     let from = out.len();
-    let desk = match fleet.desk.0.take() {
+    let desk = match fleet.desk.first.take() {
         Some(desk) if desk.hash == plan.hash => desk,
         _ => Box::new(Work::new(plan)),
     };
@@ -131,7 +134,7 @@ pub fn fleet_step<'g>(
     step.know_what_is_due();
     step.take(input);
     let Step { fleet, desk, out, .. } = step;
-    fleet.desk.0 = Some(desk);
+    fleet.desk.first = Some(desk);
     notices::merge(plan, fleet, out, from);
     if fleet.verdict.is_none()
         && let Some(verdict) = over(fleet)
@@ -172,11 +175,31 @@ impl<'a> Step<'a, '_> {
         }
         self.fleet.started.get_or_insert(at);
         let fires = self.clock(at, live);
+        self.desk.answered.clear();
+        if self.desk.joins_lives() {
+            self.check_joined(at, live);
+        } else {
+            self.check_all(at, live);
+        }
+        if live {
+            self.begin(at, begins, rolled_back);
+        }
+        for input in self.desk.answered.drain(..) {
+            if let Some(slot) = self.fleet.answered.get_mut(input) {
+                *slot = Some(at);
+            }
+        }
+        if self.fleet.verdict.is_none() {
+            self.fire(at, fires);
+        }
+        self.fleet.last = Some(at);
+    }
+
+    /// A check of all lives, one after the other, where one can change what another's comes to.
+    fn check_joined(&mut self, at: Time, live: bool) {
         // what another's halt takes back: the lives that went on at this check, as they were before it
         let mut went_on = Vec::new();
-        let lives = self.fleet.lives.len();
-        self.desk.answered.clear();
-        for i in 0..lives {
+        for i in 0..self.fleet.lives.len() {
             if !self.fleet.lives.is_under_way(i) {
                 continue;
             }
@@ -200,18 +223,6 @@ impl<'a> Step<'a, '_> {
             }
         }
         self.halt_with(at, live, went_on);
-        if live {
-            self.begin(at, begins, rolled_back);
-        }
-        for input in self.desk.answered.drain(..) {
-            if let Some(slot) = self.fleet.answered.get_mut(input) {
-                *slot = Some(at);
-            }
-        }
-        if self.fleet.verdict.is_none() {
-            self.fire(at, fires);
-        }
-        self.fleet.last = Some(at);
     }
 
     /// A check of one life.
@@ -235,7 +246,7 @@ impl<'a> Step<'a, '_> {
         self.load(i);
         self.fleet.lives.swap_baseline(i, &mut self.desk.state);
         if self.observed.is_some() {
-            self.mind_the_gap();
+            self.desk.mind_the_gap(&self.fleet.answered);
         }
         step_given(self.plan, &mut self.desk.state, input, (self.given)(slice), &mut self.desk.effects);
         self.fleet.lives.swap_baseline(i, &mut self.desk.state);
@@ -250,12 +261,7 @@ impl<'a> Step<'a, '_> {
 
     /// Takes the life from the desk, and what it wants done.
     pub(super) fn store(&mut self, slice: SliceId, at: Time) {
-        for &(_, input) in &self.desk.sums {
-            let answered = self.desk.state.answered.get(input).copied().flatten() == Some(at);
-            if answered && !self.desk.answered.contains(&input) {
-                self.desk.answered.push(input);
-            }
-        }
+        self.desk.note_answered(at);
         self.desk.unload(self.fleet);
         self.fleet.lives.store(slice.index(), &mut self.desk.state);
         for effect in self.desk.effects.drain(..) {
@@ -264,20 +270,6 @@ impl<'a> Step<'a, '_> {
                     self.halt.get_or_insert((slice, *explanation));
                 }
                 effect => self.out.push(FleetEffect { slice: Some(slice), effect }),
-            }
-        }
-    }
-
-    /// The question for all slices went on while this one had no answer: what was counted between is lost to it.
-    fn mind_the_gap(&mut self) {
-        let state = &mut self.desk.state;
-        for &(slot, input) in &self.desk.sums {
-            let covered = state.answered.get(input).copied().flatten().max(state.started);
-            if let (Some(asked), Some(covered)) = (self.fleet.answered.get(input).copied().flatten(), covered)
-                && asked > covered
-                && let Some(sum) = state.accumulators.get_mut(slot)
-            {
-                sum.short = true;
             }
         }
     }
