@@ -28,10 +28,10 @@ const BODY: &str = "check every 1m
 fn answer(plan: &Plan, slice: u32, input: usize, at: i64) -> Answer {
     let k = u32::try_from(at / MINUTE).unwrap();
     let n = slice.wrapping_mul(2_654_435_761).wrapping_add(k / 4 * 40_503 + input as u32 * 97) >> 7;
-    if n % 23 == 0 && k > 1 {
-        return Answer::missing(Missing::Empty { others: Some(n % 2 == 0) });
+    if n.is_multiple_of(23) && k > 1 {
+        return Answer::missing(Missing::Empty { others: Some(n.is_multiple_of(2)) });
     }
-    let bad = n % 11 == 0 && k > 2;
+    let bad = n.is_multiple_of(11) && k > 2;
     let value = match plan.inputs[input].ask {
         Ask::Increase(..) => Reading::Increase(f64::from(u32::from(bad))),
         _ => Reading::Value(if bad { 9.0 } else { f64::from(n % 4) }),
