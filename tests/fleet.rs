@@ -22,5 +22,7 @@ mod kept;
 mod naive;
 #[path = "fleet/sums.rs"]
 mod sums;
+#[path = "fleet/threads.rs"]
+mod threads;
 #[path = "fleet/world.rs"]
 mod world;

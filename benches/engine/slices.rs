@@ -19,6 +19,7 @@ use canary::engine::fleet::{Begin, Fleet, FleetInput, Observed, fleet_step};
 use canary::engine::{Effect, Given};
 use canary::plan::{Answer, Plan, PortId, Reading, Setting};
 use canary::syntax::{self, source::SourceMap};
+use std::num::NonZero;
 use std::time::Instant;
 
 const MINUTE: i64 = 60_000;
@@ -119,8 +120,9 @@ impl Many {
         asked.collect()
     }
 
-    /// Milliseconds of the engine's part of a check, the best of five after three to warm up.
-    fn tick_ms(&mut self) -> f64 {
+    /// Milliseconds of the engine's part of a check by so many threads, the best of five after three to warm up.
+    fn tick_ms(&mut self, threads: NonZero<usize>) -> f64 {
+        self.fleet.spread(threads);
         let mut best = f64::INFINITY;
         for k in 0..8 {
             self.at += 5 * MINUTE;
@@ -141,22 +143,23 @@ fn main() {
     if std::env::args().any(|a| a == "--test") {
         return;
     }
+    let (one, all) = (NonZero::<usize>::MIN, std::thread::available_parallelism().unwrap());
     println!(
-        "| 100,000 slices, three rules and a promotion each | a check | state a slice | all states | with the values' texts | as JSON |"
+        "| 100,000 slices, three rules and a promotion each | a check, one thread | {all} threads | state a slice | all states | with the values' texts | as JSON |"
     );
-    println!("|---|---|---|---|---|---|");
+    println!("|---|---|---|---|---|---|---|");
     for kind in ["for 5m", "for 14d", "p% of", "avg"] {
         match plan(&rules(kind)) {
-            Err(why) => println!("| `{kind}` | {why} | | | | |"),
+            Err(why) => println!("| `{kind}` | {why} | | | | | |"),
             Ok(plan) => {
                 let n = 100_000;
                 let mut many = Many::new(plan, n);
-                let ms = many.tick_ms();
+                let (ms, ms_all) = (many.tick_ms(one), many.tick_ms(all));
                 let (states, keys) = many.fleet.bytes();
                 let json = serde_json::to_string(&many.fleet).unwrap().len();
                 let mib = |b: usize| b as f64 / (1 << 20) as f64;
                 println!(
-                    "| `{kind}` | {ms:.1} ms | {} bytes | {:.1} MiB | {:.1} MiB | {:.1} MiB |",
+                    "| `{kind}` | {ms:.1} ms | {ms_all:.1} ms | {} bytes | {:.1} MiB | {:.1} MiB | {:.1} MiB |",
                     states / n,
                     mib(states),
                     mib(states + keys),
@@ -165,11 +168,11 @@ fn main() {
             }
         }
     }
-    println!("\n| slices, rules `for 5m` | a check | a slice |\n|---|---|---|");
+    println!("\n| slices, rules `for 5m` | a check, one thread | a slice | {all} threads |\n|---|---|---|---|");
     for n in [1_000, 10_000, 100_000, 1_000_000] {
         let mut many = Many::new(plan(&rules("for 5m")).unwrap(), n);
-        let ms = many.tick_ms();
-        println!("| {n} | {ms:.2} ms | {:.0} ns |", ms * 1e6 / n as f64);
+        let (ms, ms_all) = (many.tick_ms(one), many.tick_ms(all));
+        println!("| {n} | {ms:.2} ms | {:.0} ns | {ms_all:.2} ms |", ms * 1e6 / n as f64);
     }
     let begun = Instant::now();
     let told = story::tell(1_000);

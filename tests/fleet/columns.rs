@@ -122,10 +122,10 @@ fn columns_that_do_not_fit_together_are_refused() {
     w.to(3 * MINUTE);
     let good = serde_json::to_value(&w.fleet).unwrap();
     for (pointer, bad) in [
-        ("/lives/guards/rows", serde_json::json!(3)),
-        ("/lives/core/columns/0/0", serde_json::json!([1, 9])),
-        ("/lives/core/columns/0/0", serde_json::json!([i64::MAX, 2])),
-        ("/lives/stages/columns", serde_json::json!([])),
+        ("/lives/0/guards/rows", serde_json::json!(3)),
+        ("/lives/0/core/columns/0/0", serde_json::json!([1, 9])),
+        ("/lives/0/core/columns/0/0", serde_json::json!([i64::MAX, 2])),
+        ("/lives/0/stages/columns", serde_json::json!([])),
     ] {
         let mut text = good.clone();
         *text.pointer_mut(pointer).unwrap() = bad;

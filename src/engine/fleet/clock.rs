@@ -45,7 +45,7 @@ impl Step<'_, '_> {
     /// Notifies and runs what has come due, after the lives were checked.
     pub(super) fn fire(&mut self, at: Time, fires: bool) {
         let (true, Some(started)) = (fires, self.fleet.started) else { return };
-        if !self.fleet.slices().any(|s| self.fleet.lives.is_under_way(s.index())) {
+        if !self.fleet.lives.any_under_way() {
             return;
         }
         for k in 0..self.desk.timed.len() {

@@ -1,15 +1,15 @@
 //! What is kept of a slice's check beside the journal: the same as of a rollout with one life.
 
-use super::lives::Lives;
 use super::{Fleet, Observed, SliceId};
 use crate::engine::standing::{Observation, Seen};
+use crate::engine::state::Word;
 use crate::plan::Plan;
 
 impl Fleet {
     /// Whether nothing that watches a slice says anything but ok.
     #[must_use]
     pub fn is_well(&self, slice: SliceId) -> bool {
-        self.lives.is_well(slice.index())
+        self.lives.words(slice.index()).all(|w| w == Word::Ok)
     }
 
     /// Whether a slice was in a life at the last check: had begun by it, and was not over before.
@@ -33,11 +33,5 @@ impl Fleet {
         let ports = observed.ports(slice);
         let seen = Seen::of_tick(&before.state(slice)?, ports, observed.verified(slice), live);
         Some(Observation::of(plan, &state, seen, observed.answers(slice), ports))
-    }
-}
-
-impl Lives {
-    fn is_well(&self, i: usize) -> bool {
-        self.words(i).all(|w| w == crate::engine::Word::Ok)
     }
 }

@@ -1,8 +1,10 @@
 //! All lives in columns. A life is loaded into one [`State`] that is used again and again, stepped by the same step as a rollout
 //! with one life, and stored back: a hundred thousand lives take a few hundred bytes each, and a check allocates nothing.
 //!
-//! A new field of [`State`] stops the build in [`Lives::load`] and [`Lives::store`]: most belong into `rare!`.
+//! A new field of [`State`] stops the build in `lives/pack.rs`: most belong into `rare!`.
 
+mod guard;
+mod once;
 mod pack;
 
 use super::cells::{F64, I48, U32, cells};
@@ -13,59 +15,10 @@ use crate::engine::monitor::packed::MonitorCells;
 use crate::engine::past::Past;
 use crate::engine::state::{Stage, State, Verdict, Word, goals, subtree};
 use crate::plan::{Answer, Node, PhaseId, Plan, PortId, Setting, Time};
+use guard::GuardCells;
+use once::Core;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-
-cells! {
-    /// What every life has once.
-    Core {
-        started: I48,
-        last: I48,
-        entered: I48,
-        phase: U32,
-        furthest: U32,
-        originals: U32,
-        settings: U32,
-        mementos: U32,
-        epoch: U32,
-        requested: I48,
-        verified: I48,
-        settled: I48,
-        step: U32,
-        hold_at: I48,
-        hold: I48,
-        within_at: I48,
-        within: I48,
-        elapsed_at: I48,
-        elapsed: I48,
-        observed_at: I48,
-        observed: I48,
-        /// Two bits a step; in the highest four how many.
-        promote: U32,
-        next_token: U32,
-        promoted: I48,
-        /// Whether the stopwatches run, lowers, `within` has fired, `no data` has fired, goes on.
-        flags: u8,
-        /// How the awaited action ended; what the gate says.
-        run: u8,
-    }
-}
-
-cells! {
-    /// A guard without its monitor.
-    GuardCells {
-        since: I48,
-        used: I48,
-        age: I48,
-        value: F64,
-        limit: F64,
-        margin: F64,
-        events: F64,
-        word: u8,
-        /// Active, fired, which of value, limit, margin and events there are, untold.
-        flags: u8,
-    }
-}
 
 cells! {
     /// A sum.
@@ -87,7 +40,7 @@ cells! {
     ReactionCells { due: I48, high: u8, }
 }
 
-/// The lives of all slices.
+/// The lives of some slices that lie one behind the other: of up to [`SHARD`](super::shards::SHARD).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Lives {
     /// A life that has not started.
@@ -136,9 +89,6 @@ const IDLE: u8 = 0;
 const IN_PHASE: u8 = 1;
 const BACK: u8 = 2;
 const DONE: u8 = 7;
-/// As many steps of a phase fit into [`Core::promote`].
-const STEPS: usize = 14;
-
 fn place<T: PartialEq>(list: &[T], value: &T) -> u8 {
     list.iter().position(|v| v == value).and_then(|i| u8::try_from(i).ok()).unwrap_or(0)
 }
@@ -177,14 +127,24 @@ fn goals_sum(plan: &Plan) -> bool {
 
 impl Lives {
     pub fn new(plan: &Plan) -> Self {
-        let blank = State::new(plan);
+        let blank = Box::new(State::new(plan));
+        let befores = if goals_sum(plan) { blank.accumulators.len() } else { 0 };
+        Self::of_blank(blank, befores)
+    }
+
+    /// No lives, of the same plan.
+    pub fn empty(&self) -> Self {
+        Self::of_blank(self.blank.clone(), self.befores.width())
+    }
+
+    fn of_blank(blank: Box<State>, befores: usize) -> Self {
         Self {
             stages: Table::new(1),
             core: Table::new(1),
             guards: Table::new(blank.guards.len()),
             monitors: Table::new(blank.guards.len() + blank.monitors.len() + 1),
             sums: Table::new(blank.accumulators.len()),
-            befores: Table::new(if goals_sum(plan) { blank.accumulators.len() } else { 0 }),
+            befores: Table::new(befores),
             answered: Table::new(blank.answered.len()),
             reactions: Table::new(blank.reactions.len()),
             settings: Shared::new(Vec::new()),
@@ -195,7 +155,7 @@ impl Lives {
             rare: Sparse::new(),
             odd: BTreeMap::new(),
             ended: 0,
-            blank: Box::new(blank),
+            blank,
         }
     }
 
@@ -252,7 +212,7 @@ impl Lives {
     pub fn words(&self, i: usize) -> impl Iterator<Item = Word> + '_ {
         let odd = self.odd.get(&i);
         let whole = odd.into_iter().flat_map(|s| s.guards.iter().filter(|g| g.active).filter_map(|g| g.word));
-        let cells = self.guards.row(i).iter().filter(move |c| odd.is_none() && c.flags & 1 != 0);
+        let cells = self.guards.row(i).iter().filter(move |c| odd.is_none() && c.flags & guard::ACTIVE != 0);
         whole.chain(cells.filter_map(|c| WORDS.get(usize::from(c.word).checked_sub(1)?).copied()))
     }
 

@@ -32,6 +32,8 @@ mod notices;
 mod observed;
 mod people;
 mod rare;
+mod round;
+mod shards;
 mod step;
 mod table;
 mod throw;
@@ -45,8 +47,9 @@ pub use step::{FleetEffect, FleetInput, fleet_step, fleet_steps};
 use super::state::{Paused, ReactionState, Running, Stage, State, Verdict};
 use crate::plan::{Ask, InputId, Plan, PortId, SliceValues, SwitchId, Time, Window};
 use keys::Keys;
-use lives::Lives;
 use serde::{Deserialize, Serialize};
+use shards::Shards;
+use std::num::NonZero;
 use work::Desk;
 
 /// The state of a sliced run: everything that must survive the process, and nothing else.
@@ -57,7 +60,7 @@ pub struct Fleet {
     /// Slices that were seen and have not begun.
     waiting: Vec<Waiting>,
     /// Each slice's life.
-    lives: Lives,
+    lives: Shards,
     /// The first check's planned time.
     started: Option<Time>,
     /// The last check's planned time.
@@ -113,7 +116,7 @@ impl Fleet {
         Self {
             keys: Keys::new(plan),
             waiting: Vec::new(),
-            lives: Lives::new(plan),
+            lives: Shards::new(plan),
             started: None,
             last: None,
             unlived: true,
@@ -128,6 +131,12 @@ impl Fleet {
             verdict: None,
             desk: Desk::default(),
         }
+    }
+
+    /// Lets checks be computed by so many threads, where there are slices enough and nothing but the run's clock joins their lives.
+    /// It is no part of the state, and changes nothing but the time that a check takes: at first it is one.
+    pub fn spread(&mut self, threads: NonZero<usize>) {
+        self.desk.threads = threads;
     }
 
     /// Notes that a slice is seen, by its values in the order of [`Plan::slices`]; it begins when its turn comes. `None` for what is

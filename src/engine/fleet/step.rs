@@ -97,11 +97,14 @@ pub struct FleetEffect {
     pub effect: Effect,
 }
 
+/// What is said instead of measured, by slice.
+pub(super) type Said<'a, 'g> = dyn Fn(SliceId) -> Given<'g> + Sync + 'a;
+
 /// A step under way.
 pub(super) struct Step<'a, 'g> {
     pub plan: &'a Plan,
     pub fleet: &'a mut Fleet,
-    pub given: &'a dyn Fn(SliceId) -> Given<'g>,
+    pub given: &'a Said<'a, 'g>,
     pub desk: Box<Work>,
     /// What was answered, at a check.
     pub observed: Option<&'a Observed>,
@@ -118,7 +121,7 @@ pub fn fleet_step<'g>(
     plan: &Plan,
     fleet: &mut Fleet,
     input: FleetInput<'_>,
-    given: &dyn Fn(SliceId) -> Given<'g>,
+    given: &(dyn Fn(SliceId) -> Given<'g> + Sync),
     out: &mut Vec<FleetEffect>,
 ) {
     fleet_steps(plan, fleet, [input], given, out);
@@ -130,7 +133,7 @@ pub fn fleet_steps<'g, 'i>(
     plan: &Plan,
     fleet: &mut Fleet,
     inputs: impl IntoIterator<Item = FleetInput<'i>>,
-    given: &dyn Fn(SliceId) -> Given<'g>,
+    given: &(dyn Fn(SliceId) -> Given<'g> + Sync),
     out: &mut Vec<FleetEffect>,
 ) {
     let from = out.len();
@@ -152,10 +155,10 @@ fn one<'g>(
     plan: &Plan,
     fleet: &mut Fleet,
     input: FleetInput<'_>,
-    given: &dyn Fn(SliceId) -> Given<'g>,
+    given: &(dyn Fn(SliceId) -> Given<'g> + Sync),
     out: &mut Vec<FleetEffect>,
 ) {
-    let desk = match fleet.desk.0.take() {
+    let desk = match fleet.desk.first.take() {
         Some(desk) if desk.hash == plan.hash => desk,
         _ => Box::new(Work::new(plan)),
     };
@@ -167,7 +170,7 @@ fn one<'g>(
     step.know_what_is_due();
     step.take(input);
     let Step { fleet, desk, .. } = step;
-    fleet.desk.0 = Some(desk);
+    fleet.desk.first = Some(desk);
 }
 
 impl<'a> Step<'a, '_> {
@@ -201,11 +204,31 @@ impl<'a> Step<'a, '_> {
         }
         self.fleet.started.get_or_insert(at);
         let fires = self.clock(at, live);
+        self.desk.answered.clear();
+        if self.desk.joins_lives() {
+            self.check_joined(at, live);
+        } else {
+            self.check_all(at, live);
+        }
+        if live {
+            self.begin(at, begins, rolled_back);
+        }
+        for input in self.desk.answered.drain(..) {
+            if let Some(slot) = self.fleet.answered.get_mut(input) {
+                *slot = Some(at);
+            }
+        }
+        if self.fleet.verdict.is_none() {
+            self.fire(at, fires);
+        }
+        self.fleet.last = Some(at);
+    }
+
+    /// A check of all lives, one after the other, where one can change what another's comes to.
+    fn check_joined(&mut self, at: Time, live: bool) {
         // what another's halt takes back: the lives that went on at this check, as they were before it
         let mut went_on = Vec::new();
-        let lives = self.fleet.lives.len();
-        self.desk.answered.clear();
-        for i in 0..lives {
+        for i in 0..self.fleet.lives.len() {
             if !self.fleet.lives.is_under_way(i) {
                 continue;
             }
@@ -229,18 +252,6 @@ impl<'a> Step<'a, '_> {
             }
         }
         self.joined(at, live, went_on);
-        if live {
-            self.begin(at, begins, rolled_back);
-        }
-        for input in self.desk.answered.drain(..) {
-            if let Some(slot) = self.fleet.answered.get_mut(input) {
-                *slot = Some(at);
-            }
-        }
-        if self.fleet.verdict.is_none() {
-            self.fire(at, fires);
-        }
-        self.fleet.last = Some(at);
     }
 
     /// A check of one life.
@@ -264,7 +275,7 @@ impl<'a> Step<'a, '_> {
         self.load(i);
         self.fleet.lives.swap_baseline(i, &mut self.desk.state);
         if self.observed.is_some() {
-            self.mind_the_gap();
+            self.desk.mind_the_gap(&self.fleet.answered);
         }
         step_given(self.plan, &mut self.desk.state, input, (self.given)(slice), &mut self.desk.effects);
         self.fleet.lives.swap_baseline(i, &mut self.desk.state);
@@ -279,12 +290,7 @@ impl<'a> Step<'a, '_> {
 
     /// Takes the life from the desk, and what it wants done.
     pub(super) fn store(&mut self, slice: SliceId, at: Time) {
-        for &(_, input) in &self.desk.sums {
-            let answered = self.desk.state.answered.get(input).copied().flatten() == Some(at);
-            if answered && !self.desk.answered.contains(&input) {
-                self.desk.answered.push(input);
-            }
-        }
+        self.desk.note_answered(at);
         self.desk.unload(self.fleet);
         self.fleet.lives.store(slice.index(), &mut self.desk.state);
         for effect in self.desk.effects.drain(..) {
@@ -294,24 +300,6 @@ impl<'a> Step<'a, '_> {
                 }
                 Effect::Throw { thrown, to } => self.throw.add(&self.fleet.keys, slice, thrown, to),
                 effect => self.out.push(FleetEffect { slice: Some(slice), effect }),
-            }
-        }
-    }
-
-    /// The question for all slices went on while this one had no answer: what was counted between is lost to it.
-    fn mind_the_gap(&mut self) {
-        let state = &mut self.desk.state;
-        for &(slot, input) in &self.desk.sums {
-            let covered = state.answered.get(input).copied().flatten().max(state.started);
-            if let (Some(asked), Some(covered)) = (self.fleet.answered.get(input).copied().flatten(), covered)
-                && asked > covered
-                && let Some(sum) = state.accumulators.get_mut(slot)
-                // what was lost up to the last check lies before a sum that has started anew since
-                && !(sum.fresh && state.last.is_some_and(|last| asked <= last))
-                // and was minded at the first check behind it
-                && state.last.is_none_or(|last| asked >= last)
-            {
-                sum.short = true;
             }
         }
     }

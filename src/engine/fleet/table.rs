@@ -1,6 +1,7 @@
 //! Columns: what all lives have, a row a life; and what few of them have, beside.
 
 use super::cells::Cells;
+use super::shards::SHARD;
 use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -19,13 +20,19 @@ impl<C: Cells + Default> Table<C> {
         Self { width, rows: 0, cells: Vec::new() }
     }
 
+    /// How many cells a life has.
+    pub fn width(&self) -> usize {
+        self.width
+    }
+
     /// One life more.
     pub fn grow(&mut self) {
         self.rows += 1;
         let wanted = self.rows * self.width;
         if wanted > self.cells.capacity() {
-            // an eighth more, not twice as much: a hundred thousand lives are not to hold room for thirty thousand others
-            self.cells.reserve_exact(wanted - self.cells.len() + wanted / 8);
+            // a quarter more, not twice as much, and never more than the shard can come to hold
+            let more = (self.rows / 4).min(SHARD.saturating_sub(self.rows));
+            self.cells.reserve_exact(wanted - self.cells.len() + more * self.width);
         }
         self.cells.resize(wanted, C::default());
     }

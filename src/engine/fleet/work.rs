@@ -5,14 +5,28 @@ use super::Fleet;
 use crate::engine::state::State;
 use crate::engine::step::Effect;
 use crate::plan::{Act, Ask, Consequence, Node, Plan, Time, Trigger, Window};
+use std::num::NonZero;
 
-/// The desk of a [`Fleet`]; no part of its state.
-#[derive(Debug, Default)]
-pub(super) struct Desk(pub Option<Box<Work>>);
+/// The desks of a [`Fleet`]; no part of its state.
+#[derive(Debug)]
+pub(super) struct Desk {
+    /// What every step works with.
+    pub first: Option<Box<Work>>,
+    /// What other threads work with.
+    pub others: Vec<Work>,
+    /// So many threads may compute a check.
+    pub threads: NonZero<usize>,
+}
+
+impl Default for Desk {
+    fn default() -> Self {
+        Self { first: None, others: Vec::new(), threads: NonZero::<usize>::MIN }
+    }
+}
 
 impl Clone for Desk {
     fn clone(&self) -> Self {
-        Self(None)
+        Self { threads: self.threads, ..Self::default() }
     }
 }
 
@@ -85,6 +99,11 @@ impl Work {
                 std::mem::swap(&mut life.runs, &mut run.runs);
             }
         }
+        self.tell_time();
+    }
+
+    /// What has come due by the run's clock.
+    pub fn tell_time(&mut self) {
         for (i, due) in &self.timed {
             if let Some(life) = self.state.reactions.get_mut(*i) {
                 life.due = *due;
@@ -108,9 +127,48 @@ impl Work {
                 std::mem::swap(&mut life.runs, &mut run.runs);
             }
         }
+        self.forget_time();
+    }
+
+    /// No life keeps the run's clock.
+    pub fn forget_time(&mut self) {
         for (i, _) in &self.timed {
             if let Some(life) = self.state.reactions.get_mut(*i) {
                 life.due = 0;
+            }
+        }
+    }
+
+    /// Whether a life can change what another one's check comes to: then they are checked one after the other.
+    pub fn joins_lives(&self) -> bool {
+        self.joins || !self.limited.is_empty()
+    }
+
+    /// Notes which sums' inputs the life on the desk was answered at a check.
+    pub fn note_answered(&mut self, at: Time) {
+        for &(_, input) in &self.sums {
+            let answered = self.state.answered.get(input).copied().flatten() == Some(at);
+            if answered && !self.answered.contains(&input) {
+                self.answered.push(input);
+            }
+        }
+    }
+
+    /// The question for all slices, last answered to anybody at `answered`, went on while this life had no answer: what was counted
+    /// between is lost to it.
+    pub fn mind_the_gap(&mut self, answered: &[Option<Time>]) {
+        for &(slot, input) in &self.sums {
+            let covered = self.state.answered.get(input).copied().flatten().max(self.state.started);
+            let last = self.state.last;
+            if let (Some(asked), Some(covered)) = (answered.get(input).copied().flatten(), covered)
+                && asked > covered
+                && let Some(sum) = self.state.accumulators.get_mut(slot)
+                // what was lost up to the last check lies before a sum that has started anew since
+                && !(sum.fresh && last.is_some_and(|last| asked <= last))
+                // and was minded at the first check behind it
+                && last.is_none_or(|last| asked >= last)
+            {
+                sum.short = true;
             }
         }
     }

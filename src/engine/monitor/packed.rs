@@ -38,19 +38,22 @@ pub(in crate::engine) fn truth(bits: u8) -> Option<Truth> {
 }
 
 impl Monitor {
-    /// As cells; `None` if it does not fit, or has a window.
+    /// Becomes cells, and says whether it has a window, which does not fit into any: then they stay as they were. `None` where a
+    /// number does not fit.
     #[inline]
-    pub(in crate::engine) fn packed(&self) -> Option<MonitorCells> {
-        let Self { at, unknown_for, known, possible, window: None, operand, value, running } = self else {
-            return None;
-        };
-        Some(MonitorCells {
+    pub(in crate::engine) fn pack(&self, cells: &mut MonitorCells) -> Option<bool> {
+        let Self { at, unknown_for, known, possible, window, operand, value, running } = self;
+        if window.is_some() {
+            return Some(true);
+        }
+        *cells = MonitorCells {
             at: I48::of(*at)?,
             unknown_for: I48::of(*unknown_for)?,
             known: I48::of(*known)?,
             possible: I48::of(*possible)?,
             flags: bits(*operand) | bits(*value) << 2 | u8::from(*running) << 4,
-        })
+        };
+        Some(false)
     }
 
     /// Whether it has a window, which does not fit into cells.
@@ -66,7 +69,7 @@ impl Monitor {
 
     /// Becomes what the cells say.
     #[inline]
-    pub(in crate::engine) fn unpack(&mut self, c: MonitorCells) {
+    pub(in crate::engine) fn unpack(&mut self, c: &MonitorCells) {
         self.at = c.at.get();
         self.unknown_for = c.unknown_for.get();
         self.known = c.known.get();

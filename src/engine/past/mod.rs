@@ -14,7 +14,7 @@ mod work;
 use super::eval::{Check, Value, eval};
 use super::state::{Owner, State};
 use super::value::{Causes, Num};
-use crate::plan::{Millis, Node, NodeId, OverTime, Time};
+use crate::plan::{InputId, Millis, Node, NodeId, OverTime, Time};
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 use work::Work;
@@ -165,18 +165,35 @@ pub(super) fn reaches_back(
     state: &State,
     root: NodeId,
     ago: Millis,
-    by_input: &dyn Fn(crate::plan::InputId, Millis) -> bool,
+    by_input: &impl Fn(InputId, Millis) -> bool,
 ) -> bool {
-    if check.given.value(root).is_some() {
-        return false;
-    }
-    let Some(node) = check.plan.program.nodes.get(root.index()) else { return false };
-    let mut ago = ago;
-    if let Node::OverTime { window, .. } = node {
-        ago = ago.saturating_add(*window);
-        if state.target.verified.is_none_or(|v| check.at.saturating_sub(ago) < v) {
-            return true;
+    let (mut root, mut ago) = (root, ago);
+    loop {
+        if check.given.value(root).is_some() {
+            return false;
+        }
+        let Some(node) = check.plan.program.nodes.get(root.index()) else { return false };
+        match *node {
+            // what most conditions are made of goes on by itself: this is asked of every guard at every check
+            Node::Const(_) => return false,
+            Node::Gauge(i) | Node::Increase(i, _) => return by_input(i, ago),
+            Node::Not(of) | Node::For { of, .. } => root = of,
+            Node::Compare { left, right, .. } | Node::And(left, right) | Node::Or(left, right) => {
+                if reaches_back(check, state, left, ago, by_input) {
+                    return true;
+                }
+                root = right;
+            }
+            _ => {
+                if let Node::OverTime { window, .. } = node {
+                    ago = ago.saturating_add(*window);
+                    if state.target.verified.is_none_or(|v| check.at.saturating_sub(ago) < v) {
+                        return true;
+                    }
+                }
+                return node.inputs().any(|i| by_input(i, ago))
+                    || node.operands().any(|o| reaches_back(check, state, o, ago, by_input));
+            }
         }
     }
-    node.inputs().any(|i| by_input(i, ago)) || node.operands().any(|o| reaches_back(check, state, o, ago, by_input))
 }

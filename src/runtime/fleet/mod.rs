@@ -33,6 +33,7 @@ use crate::store::Latch;
 use apply::{Applied, Requests, applier};
 use check::Fetched;
 use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZero;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, watch};
@@ -129,6 +130,8 @@ pub struct FleetExecutor {
     said: BTreeSet<&'static str>,
     /// This process is here only to take these back; nothing else moves.
     only: Vec<SliceId>,
+    /// So many threads may compute a check.
+    threads: NonZero<usize>,
 }
 
 /// An action that ended: whose (none: the run's own), which attempt, how.
@@ -179,6 +182,7 @@ impl FleetExecutor {
             untrimmed: noted::TRIMMED_EVERY,
             said: BTreeSet::new(),
             only: Vec::new(),
+            threads: std::thread::available_parallelism().unwrap_or(NonZero::<usize>::MIN),
         }
     }
 
@@ -326,6 +330,7 @@ impl FleetExecutor {
         inputs: Vec<FleetInput<'_>>,
         retry: Option<Vec<FleetInput<'_>>>,
     ) -> BTreeMap<&'static str, usize> {
+        self.kept.fleet.spread(self.threads);
         let before = self.kept.clone();
         let mut effects = Vec::new();
         let mut check = None;
