@@ -1,5 +1,6 @@
 //! What people see of runs: event lines, the live view, reports, explanations. Reads the engine's records and nothing else.
 
+pub mod chart;
 pub mod check_at;
 pub mod deeds;
 pub mod document;
