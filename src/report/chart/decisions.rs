@@ -81,8 +81,7 @@ pub fn shown(outcome: &Outcome, most: usize) -> Vec<usize> {
     if outcome.decisions.len() <= most {
         return all.collect();
     }
-    let major: Vec<usize> =
-        all.filter(|i| outcome.decisions.get(*i).is_some_and(|d| mark(&d.record).major)).collect();
+    let major: Vec<usize> = all.filter(|i| outcome.decisions.get(*i).is_some_and(|d| mark(&d.record).major)).collect();
     if major.len() <= most {
         return major;
     }

@@ -1,7 +1,7 @@
 //! A guard's numbers: how they are printed, and where they lie in a picture.
 
 use super::columns::known;
-use crate::plan::{Unit, show};
+use crate::plan::{Time, Unit, show};
 use crate::sim::replay::outcome::GuardTrack;
 
 /// The unit behind its name.
@@ -92,6 +92,14 @@ impl Scale {
 #[must_use]
 pub fn bad(track: &GuardTrack, value: f64, limit: f64) -> bool {
     if track.below { value > limit } else { value < limit }
+}
+
+/// The check at which the value was farthest beyond its limit, or nearest to it: when, value, limit; of equal ones the first.
+#[must_use]
+pub fn farthest(track: &GuardTrack) -> Option<(Time, f64, f64)> {
+    let both = track.points.iter().filter_map(|p| Some((p.at, known(p.value)?, known(p.limit)?)));
+    let distance = |(_, value, limit): &(Time, f64, f64)| if track.below { value - limit } else { limit - value };
+    both.reduce(|a, b| if distance(&b) > distance(&a) { b } else { a })
 }
 
 #[cfg(test)]
