@@ -67,7 +67,7 @@ fn why(m: &mut Markup, made: &Made<'_>, text: &str, e: &Explanation) {
     m.close();
     if e.guard.is_some() || !e.others.is_empty() {
         m.own("<div class=\"scroll\" role=\"region\" tabindex=\"0\" aria-label=\"Guards at this check\"><table><thead><tr><th scope=\"col\">guard</th><th scope=\"col\">word</th><th scope=\"col\">value</th><th scope=\"col\">limit</th><th scope=\"col\">margin</th><th scope=\"col\">tolerance used</th></tr></thead><tbody>\n");
-        for g in &e.guard {
+        if let Some(g) = &e.guard {
             guard(m, g, "decider");
         }
         for g in &e.others {
