@@ -47,7 +47,7 @@ fn world(plan: Plan, minutes: i64, slow: Course) -> World {
         let put = |w: World, metric: &str, says: Says| w.during(metric, &from, &to, says);
         let served = 4_000.0 + 400.0 * noise(i, 1);
         w = put(w, "served", Is(served.round()));
-        w = put(w, "failed", Is((served * (0.0025 + 0.0012 * noise(i, 2) + slow(i) * 0.02)).round()));
+        w = put(w, "failed", Is((served * (0.0025 + 0.0012 * noise(i, 2) + slow(i) * 0.01)).round()));
         w = put(w, "queue", Is((180.0 + 60.0 * noise(i, 3) + slow(i) * 1_500.0).round()));
         let fast = served * (1.0 - (0.012 + 0.006 * noise(i, 4) + slow(i)).clamp(0.0, 1.0));
         let buckets = vec![(0.1, (fast * 0.6).round()), (0.3, fast.round()), (f64::INFINITY, served.round())];
@@ -59,6 +59,12 @@ fn world(plan: Plan, minutes: i64, slow: Course) -> World {
 /// Slower and slower from the fourth minute at half of the traffic.
 fn regression(i: i64) -> f64 {
     ((i - 80) as f64 * 0.0035).clamp(0.0, 0.12)
+}
+
+/// Slow for some minutes, then well again.
+fn hump(i: i64) -> f64 {
+    let away = (i - 84).abs() as f64;
+    (0.09 - away * 0.0035).max(0.0)
 }
 
 /// An incident: Prometheus away for two minutes, a pause by a person, a release that becomes slow at half of the traffic.
@@ -109,7 +115,7 @@ pub fn outage() -> Outcome {
 
 /// The incident with other limits and tolerances.
 pub fn sweep() -> Sweep {
-    let limits: Vec<f64> = (0..9).map(|i| f64::from(88 + i) / 100.0).collect();
+    let limits: Vec<f64> = (0..9).map(|i| f64::from(91 + i) / 100.0).collect();
     let tolerances = [15, 30, 60, 120, 300, 600, 900_i32];
     let axis = |name: &str, values: Vec<AxisValue>, now: usize| Axis {
         name: name.to_owned(),
@@ -123,7 +129,7 @@ pub fn sweep() -> Sweep {
     for t in &tolerances {
         for l in &limits {
             let plan = policy(&percent(l).text, &duration(t).text);
-            let run = world(plan.clone(), 60, regression).run("40m");
+            let run = world(plan.clone(), 70, hump).run("70m");
             let o = outcome(&plan, &run);
             let rollback = o.decisions.iter().find_map(|d| match &d.record {
                 Record::Rollback { explanation, .. } => Some((d.at, explanation.rule.clone())),
@@ -140,7 +146,7 @@ pub fn sweep() -> Sweep {
     Sweep {
         axes: vec![
             axis("slow.tolerate", tolerances.iter().map(duration).collect(), 3),
-            axis("slow.limit", limits.iter().map(percent).collect(), 7),
+            axis("slow.limit", limits.iter().map(percent).collect(), 4),
         ],
         cells,
     }
@@ -163,13 +169,17 @@ pub fn outcome(plan: &Plan, run: &Run) -> Outcome {
             _ => None,
         })
         .collect();
-    let end = START + run.states.last().map_or(0, |(at, _)| *at);
+    // what is read back last is told just before the check that is not made any more
+    let end = START + run.states.last().map_or(0, |(at, _)| *at).max(run.effects.last().map_or(0, |(at, _)| at + 1));
     let decisions: Vec<Decision> = records
         .iter()
         .map(|(at, record)| {
             let text = lines::line(record, Style::PLAIN);
             let mut d = Decision { at: *at, text, explanation: None, record: record.clone() };
             d.explanation = explanation(&d).cloned();
+            if let Some(e) = &mut d.explanation {
+                e.at += START;
+            }
             d
         })
         .collect();

@@ -49,7 +49,8 @@ const WIDE: &str = r#"(() => {
   if (document.documentElement.scrollWidth > room) out.push('the page is ' + document.documentElement.scrollWidth + ' wide');
   for (const e of document.querySelectorAll('main *')) {
     const box = e.getBoundingClientRect();
-    if (e.closest('.scroll') && !e.matches('.scroll')) continue;
+    // what is cut off where it stands
+    if (e.closest('.scroll') && !e.matches('.scroll') || e.closest('.band, .paused') && !e.matches('.band, .paused')) continue;
     if (e.closest('svg') && !e.matches('svg')) continue;
     if (box.width > 0 && (box.right > room + 1 || box.left < -1) && e.checkVisibility()) out.push(box.left + ' to ' + box.right + ' ' + e.outerHTML.slice(0, 120));
   }
@@ -69,6 +70,8 @@ fn the_page_is_quiet_fits_and_can_be_read_in_both_themes() {
         ("healthy", page(&healthy(), Some(&strip(&sweep)))),
         ("outage", page(&outage(), None)),
     ] {
+        let kept = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("report-{name}.html"));
+        std::fs::write(kept, &text).unwrap();
         for (width, dark) in [(1200, false), (1200, true), (400, false), (400, true), (320, false)] {
             let what = format!("{name} at {width}, {}", if dark { "dark" } else { "light" });
             b.look(width, dark);

@@ -51,7 +51,9 @@ impl Span {
     #[must_use]
     pub fn of(outcome: &Outcome) -> Self {
         let least = outcome.start.saturating_add(outcome.every.max(1));
-        let to = outcome.phases.iter().map(|p| p.to).chain([outcome.end]).fold(least, Time::max);
+        // what is read back at the end is told a moment after the last check
+        let told = outcome.decisions.iter().map(|d| d.at);
+        let to = outcome.phases.iter().map(|p| p.to).chain(told).chain([outcome.end]).fold(least, Time::max);
         Self { from: outcome.start, to }
     }
 

@@ -119,7 +119,8 @@ fn map(m: &mut Markup, outcome: &Outcome, grid: &Grid<'_>) {
         }
         m.own("</tr>\n");
     }
-    m.own("</tbody></table>");
+    m.own("</tbody>");
+    m.close();
     m.close();
 }
 

@@ -120,13 +120,15 @@ fn turns_text_round(c: char) -> bool {
     matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200e}' | '\u{200f}')
 }
 
-/// A name, cut where nobody reads on.
+/// A name, cut where nobody reads on. The page's script gets it, too, so what must not be shown is replaced already here.
 #[must_use]
 pub fn name(text: &str) -> String {
-    match text.char_indices().nth(NAME) {
-        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or("")),
-        None => text.to_owned(),
+    let shown = |c: char| if c.is_control() || turns_text_round(c) { '\u{fffd}' } else { c };
+    let mut out: String = text.chars().take(NAME).map(shown).collect();
+    if text.chars().nth(NAME).is_some() {
+        out.push('…');
     }
+    out
 }
 
 /// A place as a style: `left:12.5%`.

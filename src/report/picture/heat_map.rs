@@ -99,7 +99,8 @@ fn map(out: &mut String, grid: &Grid<'_>, width: usize, style: Style) {
         }
         let blank = " ".repeat(label + 3);
         if let Some(at) = values.iter().position(|v| now(grid.columns, v)) {
-            line(&format!("{blank}{}^ {}", " ".repeat(at * step), values.get(at).map_or("", |v| v.text.as_str())));
+            let text = values.get(at).map_or_else(String::new, |v| one_line(&v.text));
+            line(&cut(&format!("{blank}{}^ {text}", " ".repeat(at * step)), width));
         }
         if let (Some(first), Some(last)) = (values.first(), values.last()) {
             let text = if first == last { first.text.clone() } else { format!("{} to {}", first.text, last.text) };

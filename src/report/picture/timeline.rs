@@ -77,18 +77,18 @@ impl Picture<'_> {
 
     fn head(&mut self, width: usize) {
         let (o, style) = (self.outcome, self.style);
-        let verdict = of_verdict(o.verdict).text;
-        let verdict = match o.verdict {
-            Some(Verdict::Promoted) => style.good(verdict),
-            Some(_) => style.bad(verdict),
-            None => style.unsure("not over when the recording was"),
+        let word = if o.verdict.is_none() { "not over when the recording was" } else { of_verdict(o.verdict).text };
+        let name = printable(&o.rollout).replace('\n', " ");
+        let name = cut(&name, width.saturating_sub(word.len() + 2));
+        let after = format!(", {} after the first check", show::duration(o.end.saturating_sub(o.start)));
+        let fits = name.chars().count() + 2 + word.len() + after.len() <= width;
+        let word = match o.verdict {
+            Some(Verdict::Promoted) => style.good(word),
+            Some(_) => style.bad(word),
+            None => style.unsure(word),
         };
-        let name = cut(&printable(&o.rollout).replace('\n', " "), width / 2);
-        self.line(&format!(
-            "{}: {verdict}, {} after the first check",
-            style.bold(&name),
-            show::duration(o.end.saturating_sub(o.start))
-        ));
+        let name = style.bold(&name);
+        self.line(&format!("{name}: {word}{}", if fits { after.as_str() } else { "" }));
         let column = self.span.length() / Time::try_from(self.columns).unwrap_or(1).max(1);
         let text = format!(
             "{} to {} UTC, a check every {}, a column is {}",
@@ -157,20 +157,26 @@ impl Picture<'_> {
     fn decisions(&mut self) -> Vec<(usize, char)> {
         let major = |i: &usize| self.outcome.decisions.get(*i).is_some_and(|d| mark(&d.record).major);
         let all: Vec<usize> = (0..self.outcome.decisions.len()).filter(major).collect();
-        let mut row = vec![' '; self.columns];
-        let mut listed = Vec::new();
         // of many the first and the last
         let skipped = all.len().saturating_sub(LISTED);
         let chosen = all.iter().enumerate().filter(|(n, _)| *n < LISTED / 2 || *n >= LISTED / 2 + skipped);
-        for ((_, i), key) in chosen.zip(KEYS.chars()) {
-            let Some(d) = self.outcome.decisions.get(*i) else { continue };
-            let column = self.span.column(d.at, self.columns);
-            // beside one that is there already; where all is taken it stands in the list alone
-            let free = (column..self.columns).chain((0..column).rev()).take(6).find(|c| row.get(*c) == Some(&' '));
-            if let Some(place) = free.and_then(|c| row.get_mut(c)) {
-                *place = key;
+        let listed: Vec<(usize, char)> = chosen.map(|(_, i)| *i).zip(KEYS.chars()).collect();
+        // side by side where several are in one column, in their order, and all within the picture
+        let mut places: Vec<usize> = Vec::new();
+        for (i, _) in &listed {
+            let at = self.outcome.decisions.get(*i).map_or(self.span.from, |d| d.at);
+            let free = places.last().map_or(0, |p| p + 1);
+            places.push(self.span.column(at, self.columns).max(free));
+        }
+        let mut room = self.columns;
+        let mut row = vec![' '; self.columns];
+        for (place, (_, key)) in places.iter().zip(&listed).rev() {
+            // where even that is too little it stands in the list alone
+            let Some(last) = room.checked_sub(1) else { break };
+            room = last.min(*place);
+            if let Some(to) = row.get_mut(room) {
+                *to = *key;
             }
-            listed.push((*i, key));
         }
         let row: String = row.into_iter().collect();
         self.row("decisions", &row, "");
@@ -205,7 +211,7 @@ impl Picture<'_> {
                 Some((_, v, l)) => {
                     let sign = if guard.below { '<' } else { '>' };
                     let far = brief(Some(v), &guard.unit);
-                    let far = if bad(guard, v, l) { format!("{far} beyond") } else { format!("{far} nearest to") };
+                    let far = if bad(guard, v, l) { format!("beyond: {far}") } else { format!("nearest: {far}") };
                     (far, format!("limit {sign} {}", brief(Some(l), &guard.unit)))
                 }
                 None => (String::from("never known"), String::new()),
