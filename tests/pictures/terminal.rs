@@ -28,6 +28,21 @@ fn sweeps_as_letters() {
 }
 
 #[test]
+fn a_breach_at_the_last_check_is_seen() {
+    let mut o = incident();
+    o.decisions.clear();
+    o.phases.pop();
+    o.end = o.guards.iter().find(|g| g.name == "slow").unwrap().words.last().unwrap().0;
+    for p in &mut o.phases {
+        p.to = p.to.min(o.end);
+    }
+    let text = timeline(&o, 80, Style::PLAIN);
+    assert!(text.lines().any(|l| l.starts_with("    ") && l.contains("fB")), "{text}");
+    let page = canary::report::html::page(&o, None);
+    assert_eq!(page.matches("class=\"w-breached\"").count(), 2, "the strip and the legend");
+}
+
+#[test]
 fn every_width_is_kept_and_colour_is_only_where_it_is_asked_for() {
     for o in [incident(), healthy(), outage()] {
         for width in [40, 57, 79, 90, 133, 220] {

@@ -53,7 +53,10 @@ impl Span {
         let least = outcome.start.saturating_add(outcome.every.max(1));
         // what is read back at the end is told a moment after the last check
         let told = outcome.decisions.iter().map(|d| d.at);
-        let to = outcome.phases.iter().map(|p| p.to).chain(told).chain([outcome.end]).fold(least, Time::max);
+        // a word that is new at the last check lasts for a check: it would be a stretch without length, and a breach not seen
+        let said = outcome.guards.iter().filter_map(|g| g.words.last()).map(|(at, _)| at.saturating_add(outcome.every));
+        let ends = outcome.phases.iter().map(|p| p.to).chain(told).chain(said.filter(|t| *t > outcome.end));
+        let to = ends.chain([outcome.end]).fold(least, Time::max);
         Self { from: outcome.start, to }
     }
 

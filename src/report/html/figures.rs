@@ -26,7 +26,7 @@ pub fn section(m: &mut Markup, made: &Made<'_>) {
                 let class = if bad(guard, value, limit) { "number beyond" } else { "number" };
                 m.element("td", &[("class", class), ("data-label", "value")], &brief(Some(value), &guard.unit));
                 m.element("td", &[("class", "number"), ("data-label", "limit")], &brief(Some(limit), &guard.unit));
-                m.element("td", &[("data-label", "when")], &made.span.since_start(at));
+                m.element("td", &[("class", "number"), ("data-label", "when")], &made.span.since_start(at));
             }
             None => m.own("<td data-label=\"value\">never known</td><td data-label=\"limit\">–</td><td data-label=\"when\">–</td>"),
         }

@@ -65,7 +65,7 @@ pub fn summary(m: &mut Markup, made: &Made<'_>, sweep: Option<&Sweep>) {
     fact("Last check", &show::utc(o.end), "");
     let checks = o.end.saturating_sub(o.start) / o.every.max(1) + 1;
     let length = show::duration(o.end.saturating_sub(o.start));
-    fact("Length", &format!("{length}, a check every {}: {checks}", show::duration(o.every)), "");
+    fact("Length", &format!("{length}: {checks} checks, every {}", show::duration(o.every)), "");
     fact("Policy", &name(&o.policy), "hash");
     m.close();
     if !o.assumptions.is_empty() {

@@ -10,6 +10,9 @@ use crate::sim::replay::outcome::PortTrack;
 /// Two values nearer than this share of the axis are not both written.
 const APART: f64 = 0.07;
 
+/// The height of the lane in pixels, as in the styles: labels lie on the curve, however tall the text beside it is.
+const HEIGHT: f64 = 60.0;
+
 /// The lane.
 pub fn lane(m: &mut Markup, made: &Made<'_>, index: usize, port: &PortTrack) {
     let span = made.span;
@@ -58,7 +61,7 @@ pub fn lane(m: &mut Markup, made: &Made<'_>, index: usize, port: &PortTrack) {
             // written under the line where there is no room above it
             let class = if high < 0.3 { "level under" } else { "level" };
             let class = if share > 0.9 { format!("{class} last") } else { String::from(class) };
-            let style = format!("{};top:{:.1}%", left(share), high * 100.0);
+            let style = format!("{};top:{:.1}px", left(share), high * HEIGHT);
             m.element("span", &[("class", &class), ("style", &style), ("aria-hidden", "true")], &s.to_string());
         }
     }
