@@ -23,7 +23,11 @@ pub fn brief(v: Option<f64>, unit_name: &str) -> String {
     match (v, unit(unit_name)) {
         (None, _) => String::from("–"),
         (Some(v), Some(u)) => show::brief(v, u),
-        (Some(v), None) => format!("{} {unit_name}", show::number(v)),
+        (Some(v), None) => {
+            // a word at most: this stands in pictures in which there is little room
+            let word: String = unit_name.chars().take_while(|c| c.is_alphanumeric()).take(12).collect();
+            format!("{} {word}", show::number(v)).trim_end().to_owned()
+        }
     }
 }
 

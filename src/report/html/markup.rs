@@ -97,7 +97,9 @@ impl Markup {
         self.tag("script", &[("type", "application/json"), ("id", id)], ">");
         for c in json.to_string().chars() {
             match c {
-                '<' | '>' | '&' | '\u{2028}' | '\u{2029}' => self.out.push_str(&format!("\\u{:04x}", u32::from(c))),
+                c if matches!(c, '<' | '>' | '&' | '\u{2028}' | '\u{2029}') || turns_text_round(c) => {
+                    self.out.push_str(&format!("\\u{:04x}", u32::from(c)))
+                }
                 c => self.out.push(c),
             }
         }

@@ -237,8 +237,10 @@ impl Picture<'_> {
             text.push_str("; ▁ below one that is a floor");
         }
         if !self.outcome.guards.is_empty() {
-            let text = self.style.faint(&cut(&text, width));
-            self.line(&text);
+            for part in wrapped(&text, width) {
+                let part = self.style.faint(&part);
+                self.line(&part);
+            }
         }
     }
 
@@ -267,7 +269,7 @@ impl Picture<'_> {
             return;
         }
         self.line("");
-        let head = self.style.unsure("assumed, because the recording cannot know:");
+        let head = self.style.unsure(&cut("assumed, because no recording knows it:", width));
         self.line(&head);
         for a in &self.outcome.assumptions {
             let since =
