@@ -170,7 +170,8 @@ pub fn outcome(plan: &Plan, run: &Run) -> Outcome {
         })
         .collect();
     // what is read back last is told just before the check that is not made any more
-    let end = START + run.states.last().map_or(0, |(at, _)| *at).max(run.effects.last().map_or(0, |(at, _)| at + 1));
+    let last = run.effects.last().map_or(0, |(at, _)| *at).max(run.states.last().map_or(0, |(at, _)| *at));
+    let end = START + (last + plan.check_every - 1) / plan.check_every * plan.check_every;
     let decisions: Vec<Decision> = records
         .iter()
         .map(|(at, record)| {

@@ -27,6 +27,7 @@ pub fn section(m: &mut Markup, made: &Made<'_>) {
         m.element("p", &[], &text);
     }
     m.own("<p><label><input type=\"checkbox\" id=\"small\" checked> also changes of words, read-backs and actions</label></p>\n<ol class=\"decisions\">\n");
+    let mut told: Option<(usize, &Explanation)> = None;
     for &i in &made.listed {
         let Some(d) = o.decisions.get(i) else { continue };
         let k = mark(&d.record);
@@ -43,8 +44,18 @@ pub fn section(m: &mut Markup, made: &Made<'_>) {
         if !more.is_empty() {
             m.element("pre", &[], &more.join("\n"));
         }
-        if let Some(e) = explanation(d) {
-            why(m, made, d.text.as_str(), e);
+        match (explanation(d), told) {
+            // how a run ended is explained by the decision that ended it
+            (Some(e), Some((before, same))) if e == same => {
+                m.own("<p class=\"aside\">why: ");
+                m.element("a", &[("href", &format!("#d{before}"))], "the same explanation as above");
+                m.own("</p>");
+            }
+            (Some(e), _) => {
+                why(m, made, d.text.as_str(), e);
+                told = Some((i, e));
+            }
+            (None, _) => {}
         }
         m.close();
         m.close();

@@ -13,6 +13,9 @@ const WIDE: f64 = 0.062;
 /// What a band is called in which everything is taken back; no phase can have this name.
 const ROLLING_BACK: &str = "rolling back";
 
+/// A pause narrower than this share of the axis has a sign instead of the word.
+const PAUSED: f64 = 0.17;
+
 /// The section.
 pub fn section(m: &mut Markup, made: &Made<'_>) {
     m.own("<section id=\"timeline\" aria-labelledby=\"timeline-title\">\n<h2 id=\"timeline-title\">Timeline</h2>\n");
@@ -70,7 +73,8 @@ fn phases(m: &mut Markup, made: &Made<'_>) {
             let (a, b) = (made.span.share(*a), made.span.share(*b));
             let style = format!("{};width:{}", left(a), percent(b - a));
             m.open("div", &[("class", "paused"), ("style", &style), ("title", "paused")]);
-            m.element("span", &[], "paused");
+            // as much as fits in on a narrow screen, too
+            m.element("span", &[], if b - a >= PAUSED { "paused" } else { "‖" });
             m.close();
         }
     }
