@@ -43,7 +43,7 @@ const PALE: &str = r#"(() => {
 })()"#;
 
 /// What sticks out of the page, but for what scrolls in itself.
-const WIDE: &str = r#"(() => {
+pub const WIDE: &str = r#"(() => {
   const out = [];
   const room = document.documentElement.clientWidth;
   if (document.documentElement.scrollWidth > room) out.push('the page is ' + document.documentElement.scrollWidth + ' wide');
@@ -57,7 +57,7 @@ const WIDE: &str = r#"(() => {
   return out;
 })()"#;
 
-fn none(b: &mut Browser, expression: &str, what: &str) {
+pub fn none(b: &mut Browser, expression: &str, what: &str) {
     assert_eq!(b.ask(expression), json!([]), "{what}");
 }
 

@@ -17,12 +17,19 @@ pub fn unit(name: &str) -> Option<Unit> {
     }
 }
 
+/// A number with more characters than this has no room in a picture.
+const LONG: usize = 14;
+
 /// A measured number of a guard; `–` where it is not known.
 #[must_use]
 pub fn brief(v: Option<f64>, unit_name: &str) -> String {
     match (v, unit(unit_name)) {
         (None, _) => String::from("–"),
-        (Some(v), Some(u)) => show::brief(v, u),
+        (Some(v), Some(u)) => {
+            let text = show::brief(v, u);
+            // three hundred digits are no number that can be read: in base units then
+            if text.len() > LONG { format!("{v:.3e}") } else { text }
+        }
         (Some(v), None) => {
             // a word at most: this stands in pictures in which there is little room
             let word: String = unit_name.chars().take_while(|c| c.is_alphanumeric()).take(12).collect();
@@ -129,6 +136,8 @@ mod tests {
         assert_eq!(brief(Some(0.35), "duration"), "350ms");
         assert_eq!(brief(Some(3.0), "bananas"), "3 bananas");
         assert_eq!(brief(None, "ratio"), "–");
+        assert_eq!(brief(Some(1.5e300), "ratio"), "1.500e300");
+        assert_eq!(brief(Some(12_345_678.0), "bytes"), "11.773756MiB");
     }
 
     #[test]

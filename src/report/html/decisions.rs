@@ -65,7 +65,8 @@ pub fn section(m: &mut Markup, made: &Made<'_>) {
 
 fn why(m: &mut Markup, made: &Made<'_>, text: &str, e: &Explanation) {
     m.own("<details open><summary>why</summary>");
-    let rule = if e.rule.is_empty() { e.kind.clone() } else { format!("{} {}", e.kind, name(&e.rule)) };
+    let rule =
+        if e.rule.is_empty() || e.rule == e.kind { e.kind.clone() } else { format!("{} {}", e.kind, name(&e.rule)) };
     m.open("p", &[]);
     m.element("b", &[], &rule);
     // the sentence is said once
