@@ -18,7 +18,7 @@ pub fn unit(name: &str) -> Option<Unit> {
 }
 
 /// A number with more characters than this has no room in a picture.
-const LONG: usize = 14;
+const LONG: usize = 10;
 
 /// A measured number of a guard; `–` where it is not known.
 #[must_use]
@@ -26,9 +26,9 @@ pub fn brief(v: Option<f64>, unit_name: &str) -> String {
     match (v, unit(unit_name)) {
         (None, _) => String::from("–"),
         (Some(v), Some(u)) => {
-            let text = show::brief(v, u);
+            let text = if u == Unit::Bytes { bytes(v) } else { show::brief(v, u) };
             // three hundred digits are no number that can be read: in base units then
-            if text.len() > LONG { format!("{v:.3e}") } else { text }
+            if text.len() > LONG { format!("{v:.1e}") } else { text }
         }
         (Some(v), None) => {
             // a word at most: this stands in pictures in which there is little room
@@ -36,6 +36,13 @@ pub fn brief(v: Option<f64>, unit_name: &str) -> String {
             format!("{} {word}", show::number(v)).trim_end().to_owned()
         }
     }
+}
+
+/// Bytes with four digits: `11.77MiB`.
+fn bytes(v: f64) -> String {
+    let units = [("TiB", 1_099_511_627_776.0), ("GiB", 1_073_741_824.0), ("MiB", 1_048_576.0), ("KiB", 1024.0)];
+    let (name, size) = units.into_iter().find(|(_, size)| v.abs() >= *size).unwrap_or(("B", 1.0));
+    format!("{}{name}", show::brief(v / size, Unit::Number))
 }
 
 /// What a picture's height stands for.
@@ -136,8 +143,9 @@ mod tests {
         assert_eq!(brief(Some(0.35), "duration"), "350ms");
         assert_eq!(brief(Some(3.0), "bananas"), "3 bananas");
         assert_eq!(brief(None, "ratio"), "–");
-        assert_eq!(brief(Some(1.5e300), "ratio"), "1.500e300");
-        assert_eq!(brief(Some(12_345_678.0), "bytes"), "11.773756MiB");
+        assert_eq!(brief(Some(1.5e300), "ratio"), "1.5e300");
+        assert_eq!(brief(Some(12_345_678.0), "bytes"), "11.77MiB");
+        assert_eq!(brief(Some(0.0), "bytes"), "0B");
     }
 
     #[test]

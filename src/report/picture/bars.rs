@@ -152,7 +152,7 @@ mod tests {
             below,
         };
         assert_eq!(values(&track(true, &[0.0, 0.25, 0.5, 0.51, 0.9, -1.0, 0.1]), SPAN, 10), "▁▄▆▇█·▂   ");
-        assert_eq!(values(&track(false, &[0.9, 0.5, 0.49, 0.0]), SPAN, 10), "█▂▁▁      ");
+        assert_eq!(values(&track(false, &[0.9, 0.5, 0.49, 0.0]), SPAN, 10), "▇▂▁▁      ");
         // of several checks in a column the worst one
         assert_eq!(values(&track(true, &[0.0, 0.6, 0.0, -1.0]), SPAN, 2).chars().next(), Some('▇'));
     }
