@@ -86,7 +86,7 @@ impl Span {
     pub fn ticks(self, most: usize) -> Vec<Millis> {
         let most = Millis::try_from(most.max(2)).unwrap_or(2);
         let fits = |step: &Millis| self.length() / step < most;
-        let step = STEPS.into_iter().find(fits).unwrap_or_else(|| self.length() / most + 1);
+        let step = STEPS.into_iter().find(fits).unwrap_or_else(|| (self.length() / most / DAY + 1) * DAY);
         let next = |at: &Millis| at.checked_add(step).filter(|at| *at <= self.length());
         std::iter::successors(Some(0), next).collect()
     }
@@ -105,11 +105,11 @@ pub fn elapsed(ms: Millis) -> String {
     format!("{sign}{}", show::roughly(ms))
 }
 
-/// `09:20:05`, in UTC: a report is read in other places than the one it was made in.
+/// `09:20:05`, in UTC: a report is read in other places than the one it was made in. `–` for what no calendar has.
 #[must_use]
 pub fn clock(at: Time) -> String {
     let text = show::utc(at);
-    text.split_whitespace().nth(1).map_or_else(|| text.clone(), str::to_owned)
+    text.split_whitespace().nth(1).map_or_else(|| String::from("–"), str::to_owned)
 }
 
 /// `2026-11-21 09:20`, in UTC, without seconds.

@@ -13,6 +13,10 @@ const WIDE: f64 = 0.062;
 /// What a band is called in which everything is taken back; no phase can have this name.
 const ROLLING_BACK: &str = "rolling back";
 
+/// The width of a character on a narrow screen, as a share of the axis.
+const CHARACTER: f64 = 0.024;
+/// Where such a screen ends: beside the axis there is room for what is written beside curves.
+const EDGE: f64 = 1.12;
 /// A pause narrower than this share of the axis has a sign instead of the word.
 const PAUSED: f64 = 0.17;
 
@@ -42,11 +46,14 @@ fn axis(m: &mut Markup, made: &Made<'_>) {
     for (i, tick) in span.ticks(9).into_iter().enumerate() {
         let at = span.from.saturating_add(tick);
         let share = span.share(at);
+        let label = if tick == 0 { String::from("0") } else { time::elapsed(tick) };
+        #[expect(clippy::cast_precision_loss, reason = "a few characters")]
+        let ends = share + label.chars().count().max(5) as f64 * CHARACTER;
         // a text that would stick out on the right ends at its mark; on a narrow screen every second one gives way
-        let side = if share > 0.93 { " last" } else { "" };
+        let side = if ends > EDGE { " last" } else { "" };
         let second = if i % 2 == 1 { " second" } else { "" };
         m.open("span", &[("class", &format!("tick{side}{second}")), ("style", &left(share))]);
-        m.element("b", &[], &if tick == 0 { String::from("0") } else { time::elapsed(tick) });
+        m.element("b", &[], &label);
         m.own("<br>");
         let clock = time::clock(at);
         m.text(clock.strip_suffix(":00").unwrap_or(&clock));
