@@ -61,7 +61,7 @@ pub fn duration(ms: Millis) -> String {
 /// A duration to the second, from ten seconds on: how long ago something was, for people.
 #[must_use]
 pub fn roughly(ms: Millis) -> String {
-    duration(if ms.unsigned_abs() < 10_000 { ms } else { (ms + 500).div_euclid(1000) * 1000 })
+    duration(if ms.unsigned_abs() < 10_000 { ms } else { ms.saturating_add(500).div_euclid(1000) * 1000 })
 }
 
 /// A point in time for people anywhere: `2026-11-21 09:20:05 UTC`.
@@ -155,6 +155,7 @@ mod tests {
             assert_eq!(value(v, unit), want);
         }
         assert_eq!(points(0.005), "0.5pp");
+        assert!(roughly(Millis::MAX).ends_with("d7h12m55s"));
     }
 
     #[test]

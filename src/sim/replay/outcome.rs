@@ -107,3 +107,46 @@ pub struct Assumption {
     /// measured at 25%`.
     pub text: String,
 }
+
+/// What came of the same replay with other values: a grid over one or several of them.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Sweep {
+    /// What is varied, in the order of the request.
+    pub axes: Vec<Axis>,
+    /// One for each combination: the last axis varies fastest, so that of two axes the cell at row `i` of the first and column `j`
+    /// of the second is `cells[i * axes[1].values.len() + j]`.
+    pub cells: Vec<Cell>,
+}
+
+/// Something that is varied.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Axis {
+    /// As it was named: `errors.limit`, `max_errors`.
+    pub name: String,
+    /// Its values, rising.
+    pub values: Vec<AxisValue>,
+    /// What the policy says; `None` where that is not one value.
+    pub now: Option<AxisValue>,
+}
+
+/// A value on an axis.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct AxisValue {
+    /// As it would be written: `0.5%`, `30s`.
+    pub text: String,
+    /// In base units: 0.005, 30.
+    pub number: f64,
+}
+
+/// What came of one combination.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Cell {
+    /// How it ended; `None`: the recording was over first, and nothing was taken back until then.
+    pub verdict: Option<Verdict>,
+    /// When that was decided; `None` where nothing was. A rollback is decided when it begins.
+    pub decided_at: Option<Time>,
+    /// The phase that was entered last; empty where the start was refused.
+    pub phase: String,
+    /// The rule that decided: the guard's name; `None` where nothing was taken back.
+    pub rule: Option<String>,
+}
