@@ -2,11 +2,11 @@
 
 use super::super::error::{Fault, shown};
 use super::super::key::Kind;
-use super::super::series::{bound, push_buckets};
 use super::super::{Happened, Key, NOT_KNOWN, Series, Values};
+use super::buckets::Pending;
 use super::cells::{Cells, Run};
 use super::columns::Column;
-use crate::plan::{Bucket, Missing, Population, Time, show};
+use crate::plan::{Missing, Population, Time, show};
 use parquet::data_type::{ByteArray, ByteArrayType, DoubleType, Int32Type, Int64Type};
 use parquet::errors::ParquetError;
 
@@ -50,29 +50,20 @@ const ALWAYS: u64 = 256 << 20;
 /// What a row of a series takes: a time, a number, the time of a sample, a count.
 const ROW: u64 = 28;
 /// What a reason takes beside its text.
-const REASON: u64 = 96;
+pub(super) const REASON: u64 = 96;
 /// What a series or an event takes beside its texts.
 const THING: u64 = 512;
 /// No count of series: no row has it.
 const NO_COUNT: i32 = -1;
 
 /// The series that is being read.
-struct Open {
-    series: Series,
+pub(super) struct Open {
+    pub series: Series,
     kind: Kind,
     /// The row in which it began, for errors.
     began: u64,
     /// Of buckets: the check whose bounds are still coming.
-    pending: Option<Pending>,
-}
-
-struct Pending {
-    time: Time,
-    buckets: Vec<Bucket>,
-    sampled: Time,
-    count: u32,
-    /// Whether more bounds may come: not after a reason, nor after a row without a bound.
-    open: bool,
+    pub pending: Option<Pending>,
 }
 
 /// What is known of a recording so far.
@@ -83,13 +74,13 @@ pub struct Assembly {
     /// Rows before this batch.
     before: u64,
     done: Vec<(Series, u64)>,
-    open: Option<Open>,
+    pub(super) open: Option<Open>,
     happened: Vec<Happened>,
     // the batch, a cell a row
-    value: Vec<f64>,
-    le: Vec<f64>,
-    sampled: Vec<i64>,
-    counts: Vec<i32>,
+    pub(super) value: Vec<f64>,
+    pub(super) le: Vec<f64>,
+    pub(super) sampled: Vec<i64>,
+    pub(super) counts: Vec<i32>,
     seq: Vec<i32>,
 }
 
@@ -120,12 +111,12 @@ impl Assembly {
         }
     }
 
-    fn pay(&mut self, bytes: u64) -> Result<(), Fault> {
+    pub(super) fn pay(&mut self, bytes: u64) -> Result<(), Fault> {
         self.taken = self.taken.saturating_add(bytes);
         if self.taken > self.limit { Err(Fault::TooBig { limit: self.limit }) } else { Ok(()) }
     }
 
-    fn wrong(&self, row: usize, column: Column, what: impl Into<String>, help: &str) -> Fault {
+    pub(super) fn wrong(&self, row: usize, column: Column, what: impl Into<String>, help: &str) -> Fault {
         Fault::Row {
             row: self.before + row as u64 + 1,
             column: column.name(),
@@ -308,7 +299,7 @@ impl Assembly {
         }
     }
 
-    fn unsorted(&self, row: usize, before: Time, this: Time) -> Fault {
+    pub(super) fn unsorted(&self, row: usize, before: Time, this: Time) -> Fault {
         if before == this {
             let what = format!("a second answer for {}", show::utc(this));
             return self.wrong(
@@ -367,118 +358,12 @@ impl Assembly {
         self.wrong(row, Column::Value, "neither a number nor a reason in `missing`", help)
     }
 
-    fn reason(&self, text: &ByteArray, row: usize) -> Result<Missing, Fault> {
+    pub(super) fn reason(&self, text: &ByteArray, row: usize) -> Result<Missing, Fault> {
         serde_json::from_slice(text.data()).map_err(|e| {
             let found = shown(&String::from_utf8_lossy(text.data()));
             let help = r#"it is JSON like `{"why":"empty"}`, with `failed`, `empty`, `stale`, `not_a_number`, `ambiguous` or `not_asked`"#;
             self.wrong(row, Column::Missing, format!("`{found}` is no reason ({})", shown(&e.to_string())), help)
         })
-    }
-
-    fn buckets(&mut self, times: &[i64], missing: &[Run], from: usize) -> Result<(), Fault> {
-        for (i, time) in times.iter().enumerate() {
-            let row = from + i;
-            let of = |cells: &[f64]| cells.get(row).copied().filter(|v| !v.is_nan());
-            let (le, value, why) = (of(&self.le), of(&self.value), cell(missing, row));
-            let why = why.map(|text| self.reason(text, row).map(|why| (why, text.len()))).transpose()?;
-            let bucket = match (le, value) {
-                (Some(le), Some(count)) => Some(Bucket { le: le.is_finite().then_some(le), count }),
-                (None, None) => None,
-                (Some(_), None) => {
-                    return Err(self.wrong(row, Column::Value, "a bound without a count", "drop the row, or count"));
-                }
-                (None, Some(_)) => {
-                    return Err(self.wrong(
-                        row,
-                        Column::Le,
-                        "a count without a bound",
-                        "write the bucket's upper bound",
-                    ));
-                }
-            };
-            if bucket.is_some() && why.is_some() {
-                let help = "an answer has one of them; empty the other";
-                return Err(self.wrong(row, Column::Missing, "a number, and a reason why there is none", help));
-            }
-            self.bucket(*time, bucket, why, row)?;
-        }
-        Ok(())
-    }
-
-    fn bucket(
-        &mut self,
-        time: Time,
-        bucket: Option<Bucket>,
-        why: Option<(Missing, usize)>,
-        row: usize,
-    ) -> Result<(), Fault> {
-        let Some(mut open) = self.open.take() else { return Ok(()) };
-        let result = self.bucket_of(&mut open, time, bucket, why, row);
-        self.open = Some(open);
-        result.map_err(|fault| match fault {
-            Fault::Row { row, column, what, help, .. } => {
-                let series = self.open.as_ref().map(|o| shown_key(&o.series.key));
-                Fault::Row { row, column, series, what, help }
-            }
-            other => other,
-        })
-    }
-
-    fn bucket_of(
-        &mut self,
-        open: &mut Open,
-        time: Time,
-        bucket: Option<Bucket>,
-        why: Option<(Missing, usize)>,
-        row: usize,
-    ) -> Result<(), Fault> {
-        let sampled = self.sampled.get(row).copied().unwrap_or(NOT_KNOWN);
-        let count = self.counts.get(row).copied().unwrap_or_default().cast_unsigned();
-        if let Some(p) = &mut open.pending
-            && p.time == time
-        {
-            let Some(bucket) = bucket.filter(|_| p.open && why.is_none()) else {
-                return Err(self.unsorted(row, time, time));
-            };
-            if p.sampled != sampled || p.count != count {
-                let what = "another sample's time or number of series than the bound before";
-                return Err(self.wrong(row, Column::SampledAt, what, "the bounds of one answer have the same"));
-            }
-            if p.buckets.last().is_some_and(|last| bound(last.le) >= bound(bucket.le)) {
-                return Err(self.wrong(
-                    row,
-                    Column::Le,
-                    "the bounds do not rise",
-                    "sort the rows by series, time and bound; each bound once",
-                ));
-            }
-            p.buckets.push(bucket);
-            return self.widen(open);
-        }
-        let last = open.pending.as_ref().map(|p| p.time).or_else(|| open.series.times.last().copied());
-        if let Some(last) = last.filter(|last| *last >= time) {
-            return Err(self.unsorted(row, last, time));
-        }
-        open.settle();
-        if let Some((why, len)) = why {
-            self.pay(REASON + len as u64)?;
-            open.series.missing.insert(open.series.times.len(), why);
-            open.pending = Some(Pending { time, buckets: Vec::new(), sampled, count, open: false });
-        } else {
-            let some = bucket.is_some();
-            open.pending = Some(Pending { time, buckets: bucket.into_iter().collect(), sampled, count, open: some });
-        }
-        self.widen(open)
-    }
-
-    /// Pays for what the rows of an open series of buckets come to.
-    fn widen(&mut self, open: &Open) -> Result<(), Fault> {
-        let Values::Buckets { bounds, .. } = &open.series.values else { return Ok(()) };
-        let known = |b: &Bucket| bounds.binary_search_by(|le| bound(*le).total_cmp(&bound(b.le))).is_ok();
-        let new = open.pending.as_ref().and_then(|p| p.buckets.last()).is_some_and(|b| !known(b));
-        let cells = if new { open.series.times.len() } else { 0 }
-            + if open.pending.as_ref().is_some_and(|p| p.buckets.len() <= 1) { bounds.len() + 1 } else { 1 };
-        self.pay(8 * cells as u64)
     }
 
     fn events(&mut self, times: &[i64], event: &[Run], from: usize, to: usize) -> Result<(), Fault> {
@@ -539,21 +424,7 @@ impl Assembly {
     }
 }
 
-impl Open {
-    /// The check whose bounds were coming is complete.
-    fn settle(&mut self) {
-        let Some(p) = self.pending.take() else { return };
-        let rows = self.series.times.len();
-        if let Values::Buckets { bounds, counts } = &mut self.series.values {
-            push_buckets(bounds, counts, rows, &p.buckets);
-        }
-        self.series.times.push(p.time);
-        self.series.sampled.push(p.sampled);
-        self.series.counts.push(p.count);
-    }
-}
-
-fn shown_key(key: &Key) -> String {
+pub(super) fn shown_key(key: &Key) -> String {
     format!("series {}", shown(&key.to_string()))
 }
 
@@ -573,7 +444,7 @@ fn same(key: &Key, cells: &[Option<&ByteArray>]) -> bool {
 }
 
 /// The text of a row.
-fn cell(runs: &[Run], row: usize) -> Option<&ByteArray> {
+pub(super) fn cell(runs: &[Run], row: usize) -> Option<&ByteArray> {
     runs.get(at(runs, row)).and_then(|(_, text)| text.as_ref())
 }
 

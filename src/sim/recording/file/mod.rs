@@ -4,6 +4,7 @@
 //! long series has row groups of its own, whose statistics tell its key without a look at the rows.
 
 mod assemble;
+mod buckets;
 mod cells;
 pub mod columns;
 mod decode;

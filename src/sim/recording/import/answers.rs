@@ -1,7 +1,7 @@
 //! Samples to the answers of a source, check by check.
 
 use super::super::Series;
-use super::{ImportError, Raw};
+use super::{ImportError, Raw, units};
 use crate::plan::{Answer, Ask, Bucket, Input, Millis, Missing, Reading, Time, Window};
 
 /// How far apart series must begin for the later one to count as born, not as there before: Prometheus' own look-back.
@@ -30,7 +30,7 @@ pub(super) fn all(
             Ask::Increase(_, w) | Ask::Buckets(_, w) => match w {
                 Window::Last(d) if at - d < from => Answer::missing(Missing::NotAsked),
                 Window::Last(d) => grown(input, &mut counters, at - d, at, *d),
-                Window::SinceLast => grown(input, &mut counters, last.unwrap_or(at), at, input.max_age),
+                Window::SinceLast => grown(input, &mut counters, last.unwrap_or(at), at, input.max_age + 1),
             },
         };
         if answer.value.is_ok() {
@@ -48,7 +48,7 @@ fn bound(input: &Input, raw: &Raw, scale: f64) -> Result<Option<f64>, ImportErro
     }
     match raw.label("le").map(str::parse::<f64>) {
         Some(Ok(le)) if le == f64::INFINITY => Ok(None),
-        Some(Ok(le)) if le.is_finite() => Ok(Some(le * scale)),
+        Some(Ok(le)) if le.is_finite() => Ok(Some(units::times(le, scale))),
         _ => {
             let what = format!("`{}` is of a histogram, and says no bound", raw.shown());
             Err(ImportError::at(
@@ -70,7 +70,7 @@ fn gauge(raws: &[&Raw], scale: &[f64], at: Time, max_age: Millis) -> Answer {
     let mut found = Vec::new();
     for (raw, scale) in raws.iter().zip(scale) {
         if let Some((time, Some(value))) = newest(raw, at).filter(|(time, _)| at - time <= max_age) {
-            found.push((time, value * scale));
+            found.push((time, units::times(value, *scale)));
         }
     }
     let series = u32::try_from(found.len()).unwrap_or(u32::MAX);

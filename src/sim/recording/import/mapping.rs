@@ -13,8 +13,15 @@ pub struct Rule {
     pub metric: String,
     /// Whose numbers.
     pub population: Population,
-    name: Option<String>,
-    matchers: Vec<Vec<Matcher>>,
+    selector: Selector,
+}
+
+/// A name, matchers that all fit, and lists of which one fits as a whole (none: no such list).
+#[derive(Debug, Clone)]
+pub(super) struct Selector {
+    pub name: Option<String>,
+    pub all: Vec<Matcher>,
+    pub or: Vec<Vec<Matcher>>,
 }
 
 /// All rules.
@@ -41,8 +48,8 @@ impl Rule {
             }
             _ => return Err(bad(String::from("in front of `=` stand a population and a metric"))),
         };
-        let (name, matchers) = selector_of(selector.trim()).map_err(bad)?;
-        Ok(Self { metric: String::from(metric), population, name, matchers })
+        let selector = selector_of(selector.trim()).map_err(bad)?;
+        Ok(Self { metric: String::from(metric), population, selector })
     }
 
     fn chooses(&self, raw: &Raw) -> bool {
@@ -50,20 +57,20 @@ impl Rule {
             let value = if m.name == "__name__" { Some(raw.name.as_str()) } else { raw.label(&m.name) };
             m.is_match(value.unwrap_or(""))
         };
-        self.name.as_ref().is_none_or(|n| *n == raw.name) && self.matchers.iter().any(|all| all.iter().all(fits))
+        let Selector { name, all, or } = &self.selector;
+        let list = |list: &[Matcher]| list.iter().all(fits);
+        name.as_ref().is_none_or(|n| *n == raw.name) && list(all) && (or.is_empty() || or.iter().any(|o| list(o)))
     }
 }
 
-/// The name and the matchers (any of these lists) of a selector.
-pub(super) fn selector_of(text: &str) -> Result<(Option<String>, Vec<Vec<Matcher>>), String> {
+/// Reads a bare selector.
+pub(super) fn selector_of(text: &str) -> Result<Selector, String> {
     match parse(text) {
         Ok(Expr::VectorSelector(v)) if v.offset.is_none() && v.at.is_none() => {
-            let matchers = v.matchers;
-            let lists = if matchers.or_matchers.is_empty() { vec![matchers.matchers] } else { matchers.or_matchers };
-            Ok((v.name, lists))
+            Ok(Selector { name: v.name, all: v.matchers.matchers, or: v.matchers.or_matchers })
         }
         Ok(_) => Err(String::from("more than a name and labels")),
-        Err(e) => Err(e),
+        Err(e) => Err(e.lines().next().unwrap_or_default().to_owned()),
     }
 }
 

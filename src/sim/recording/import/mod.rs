@@ -20,7 +20,7 @@ pub use mapping::{Mapping, Rule};
 pub use prometheus::read as prometheus_json;
 pub use promtool::read as promtool;
 
-use super::key::{question, word};
+use super::key::word;
 use super::{About, Key, Query, Recording, Series, VERSION};
 use crate::plan::{Input, Millis, Plan, Population, Time, show};
 use std::collections::{BTreeMap, BTreeSet};
@@ -135,20 +135,16 @@ pub fn import(
         return Err(ImportError::new(what, "look at the unit of the times; take a larger step, or less of the data"));
     }
     let mut series = Vec::new();
-    let mut queries = Vec::new();
+    let mut queries: Vec<Query> = Vec::new();
     for (key, (input, group)) in groups {
         let of: Vec<&Raw> = group.iter().filter_map(|i| raws.get(*i)).collect();
         let scale = units::scale(plan, input, &of)?;
-        if key.slice.is_empty()
-            || !queries.iter().any(|q: &Query| q.metric == key.metric && q.population == key.population)
-        {
+        // once for all slices
+        let asked = |q: &Query| (&q.metric, q.population, &q.question) == (&key.metric, key.population, &key.question);
+        if !queries.iter().any(asked) {
             let text = format!("imported from {name}: {}", of.first().map(|r| r.shown()).unwrap_or_default());
-            queries.push(Query {
-                metric: key.metric.clone(),
-                population: key.population,
-                question: question(&input.ask),
-                text,
-            });
+            let (metric, question) = (key.metric.clone(), key.question.clone());
+            queries.push(Query { metric, population: key.population, question, text });
         }
         let mut out = Series::new(key).map_err(|e| ImportError::new(e.to_string(), "choose another window"))?;
         answers::all(input, &of, scale, (from, to, step), &mut out)?;

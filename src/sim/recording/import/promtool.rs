@@ -73,9 +73,9 @@ pub fn read(text: &str, from: Time) -> Result<Vec<Raw>, ImportError> {
             return Err(ImportError::new("an input series without `series` and `values`", HELP));
         };
         let bad = |what: String| ImportError::at(&at(line), what, "write it as `requests_total{version=\"v2\"}`");
-        let (metric, lists) = selector_of(name).map_err(|e| bad(format!("`{name}` is no series: {e}")))?;
-        let mut raw = Raw { name: metric.unwrap_or_default(), place: at(line), ..Raw::default() };
-        for m in lists.into_iter().flatten() {
+        let selector = selector_of(name).map_err(|e| bad(format!("`{name}` is no series: {e}")))?;
+        let mut raw = Raw { name: selector.name.unwrap_or_default(), place: at(line), ..Raw::default() };
+        for m in selector.all.into_iter().chain(selector.or.into_iter().flatten()) {
             match m.op {
                 MatchOp::Equal if m.name == "__name__" => raw.name = m.value,
                 MatchOp::Equal => raw.labels.push((m.name, m.value)),

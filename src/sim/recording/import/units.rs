@@ -46,6 +46,12 @@ const SUFFIXES: [(&str, Unit, f64); 11] = [
     ("_percentage", Unit::Ratio, 0.01),
 ];
 
+/// A value in another unit: `350ms` are 0.35 s to the last bit, which a product with 0.001 is not.
+pub(super) fn times(value: f64, scale: f64) -> f64 {
+    let parts = (1.0 / scale).round();
+    if scale < 1.0 && (scale * parts - 1.0).abs() < 1e-12 { value / parts } else { value * scale }
+}
+
 /// What a unit's word measures, and how much of the base unit it is.
 fn known(word: &str) -> Option<(Unit, f64)> {
     UNITS.iter().find(|(w, ..)| *w == word).map(|(_, unit, factor)| (*unit, *factor))
@@ -166,7 +172,7 @@ fn plausible(input: &Input, unit: Unit, raw: &Raw, factor: Option<f64>) -> Resul
             input.metric,
             called(unit),
             show::value(input.scale, unit),
-            show::value(v * base, unit)
+            show::value(times(v, base), unit)
         );
         let help = match unit {
             Unit::Ratio if v > 0.0 => {
