@@ -311,6 +311,9 @@ impl Executor {
         {
             self.watcher.remark(at, &text);
         }
+        if applies {
+            fault::point("recorded");
+        }
         let records: Vec<&Record> = effects
             .iter()
             .filter_map(|e| match e {
