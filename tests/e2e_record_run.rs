@@ -57,7 +57,7 @@ fn survives(boundary: &str, n: usize) {
     assert_eq!(killed.status.signal(), Some(9), "{killed:?}");
     assert!(f.work.path("rec.parquet.part").exists() && !f.work.path("rec.parquet").exists());
     let journalled = of_kind(&f.work.history(), "rollback").len() == 1;
-    if matches!(boundary, "performed" | "recorded") && n == 3 && !journalled {
+    if n == 3 && !journalled && f.flag() == 0.0 {
         // lowered, and the decision lost: drift, and a person
         let mut live = f.work.start(&RESUME);
         live.until("paused", LONG);
@@ -98,7 +98,8 @@ fn killed_at_the_rollback() {
 #[test]
 fn killed_at_any_time_and_stopped_at_others() {
     let f = Flagged::new(|_| 0.001);
-    let args = |base: &[&'static str]| -> Vec<&'static str> { base.iter().copied().chain(["--set", "watch=2s"]).collect() };
+    let args =
+        |base: &[&'static str]| -> Vec<&'static str> { base.iter().copied().chain(["--set", "watch=2s"]).collect() };
     let mut live = f.work.start(&args(&RUN));
     live.until("read back checkout = 5%", LONG);
     std::thread::sleep(Duration::from_millis(450));
@@ -160,10 +161,14 @@ fn what_cannot_be_recorded_is_refused_before_anything_is_changed() {
     std::fs::create_dir(f.work.path("folder")).unwrap();
     f.work.canary(&["run", "checkout.canary", "--env", "page", "--record", "folder"]).exits(2).says("is a folder");
     f.work.canary(&["run", "checkout.canary", "--env", "page", "--record", "-"]).exits(2).says("name a file");
-    f.work.canary(&["run", "checkout.canary", "--env", "page", "--record", "no/where"]).exits(3).says("cannot be written");
+    f.work
+        .canary(&["run", "checkout.canary", "--env", "page", "--record", "no/where"])
+        .exits(3)
+        .says("cannot be written");
     f.work.canary(&["run", "checkout.canary", "--env", "page", "--record", "x", "--dry-run"]).exits(2);
     assert_eq!(f.flag(), 0.0);
-    assert!(!f.work.path(".canary/store.db").exists() || f.work.canary(&["status"]).out.contains("no "), "no run was begun");
+    // no run was begun that would have to be resumed
+    f.work.canary(&RUN).exits(0);
     let work = Work::new("slices.canary", &["slices"]);
     let done = work.canary(&["run", "checkout.canary", "--env", "slices", "--record", "x"]).exits(2);
     assert!(done.err.contains("a run with slices cannot be recorded yet"), "{}", done.err);
@@ -191,8 +196,14 @@ fn an_outage_of_the_metrics_is_recorded_as_it_was() {
     work.canary(&["resume", "checkout", "--why", "it is back"]).exits(0);
     live.end(LONG).exits(0);
     let r = is_the_run(&work, "checkout", "rec.parquet");
-    assert!(!r.series[0].missing.is_empty(), "the outage is in it");
-    assert!(r.happened.iter().any(|h| matches!(h, Happened::Operator { act, why, .. } if act == "resume" && why == "it is back")));
+    // what is scraped answers from the last page, and the engine judges its age
+    let age = r.series[0].times.iter().zip(&r.series[0].sampled).map(|(at, sampled)| at - sampled).max();
+    assert!(age > Some(1000), "the outage is in it: {age:?}");
+    assert!(
+        r.happened
+            .iter()
+            .any(|h| matches!(h, Happened::Operator { act, why, .. } if act == "resume" && why == "it is back"))
+    );
 }
 
 /// On the lab, with counters and histograms, killed and resumed, with a fault that takes it back.

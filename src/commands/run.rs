@@ -360,7 +360,16 @@ async fn fresh_run(
     };
     let Ready { at, originals, answers, baseline, .. } = ready;
     let beginning = Beginning::Start { at, originals, answers, baseline, rolled_back };
-    let recorder = args.recorded().map(|target| target.begin(&plan, &run, again)).transpose()?;
+    let recorder = match args.recorded().map(|target| target.begin(&plan, &run, again)) {
+        Some(Err(e)) if again => return Err(e),
+        // a disk that filled up just now costs the recording, not the run
+        Some(Err(e)) => {
+            observer.remark(now(), &format!("the run is not recorded: {}", e.reasons.join("; ")));
+            None
+        }
+        Some(Ok(recorder)) => Some(recorder),
+        None => None,
+    };
     let with = With { args, bindings: &compiled.bindings, recorder };
     Ok(resume_with(store, &run, lease, plan, backends, beginning, stop, observer, Some(with)).await)
 }

@@ -33,7 +33,8 @@ impl Target {
     pub fn check(&self, plan: &Plan) -> Result<(), Status> {
         let shown = self.file.display();
         let why = if !plan.slices.is_empty() {
-            "a run with slices cannot be recorded yet: `canary record` asks the source for its past, slice by slice".to_owned()
+            "a run with slices cannot be recorded yet: `canary record` asks the source for its past, slice by slice"
+                .to_owned()
         } else if self.file.is_dir() {
             format!("--record: {shown} is a folder: name a file in it")
         } else if self.file.as_os_str() == "-" {
@@ -60,6 +61,10 @@ impl Target {
         if self.file.exists() {
             return Err(Refusal::one(format!("--record: {file} is there already: name another file, or remove it")));
         }
+        // found out now, and not when there is a run in the store already
+        let tried = std::fs::OpenOptions::new().write(true).create_new(true).open(&self.part);
+        tried.map_err(|e| Refusal::one(format!("--record: {part} cannot be written: {e}")))?;
+        let _ = std::fs::remove_file(&self.part);
         Ok(())
     }
 
@@ -112,7 +117,8 @@ impl Target {
 
     /// The side file, if it is this run's.
     fn of_run(&self, plan: &Plan, run: &Run) -> Result<Part, Refusal> {
-        let part = read(&self.part).map_err(|e| Refusal::one(format!("--record: {e}: name another file, or remove it")))?;
+        let part =
+            read(&self.part).map_err(|e| Refusal::one(format!("--record: {e}: name another file, or remove it")))?;
         if part.head == Head::of(plan, run.id.as_str()) {
             return Ok(part);
         }

@@ -116,7 +116,8 @@ pub fn read(path: &Path) -> Result<Part, String> {
         match &head {
             None => {
                 let found = serde_json::from_slice::<Head>(&bytes).ok().filter(|h| h.part == VERSION);
-                let why = || format!("{shown} is no side file of a recording that this version of canary can go on with");
+                let why =
+                    || format!("{shown} is no side file of a recording that this version of canary can go on with");
                 head = Some(found.ok_or_else(why)?);
             }
             Some(_) => {
@@ -238,7 +239,7 @@ impl Recorder {
             Input::Start { at, originals, answers, baseline, rolled_back } => {
                 answered = measured(plan, answers);
                 let before = baseline.iter().enumerate();
-                answered.extend(before.filter_map(|(i, a)| Some((InputId::at(i), kept(a.as_ref()?)))));
+                answered.extend(before.filter_map(|(i, a)| Some((InputId::at(i), finite(a.as_ref()?)))));
                 answered.sort_by_key(|(i, _)| *i);
                 Happened::Start { at: *at, originals: by_name(originals), rolled_back: *rolled_back }
             }
@@ -250,9 +251,7 @@ impl Recorder {
                 let ports = by_name(&read.collect::<Vec<_>>());
                 Happened::Check { at: *at, ports, ports_epoch: *ports_epoch, live: *live }
             }
-            Input::Verified { at, epoch, read } => {
-                Happened::Verified { at: *at, epoch: *epoch, read: by_name(read) }
-            }
+            Input::Verified { at, epoch, read } => Happened::Verified { at: *at, epoch: *epoch, read: by_name(read) },
             Input::ActionEnded { at, token, ok, how, output } => {
                 Happened::ActionEnded { at: *at, token: *token, ok: *ok, how: how.clone(), output: output.clone() }
             }
@@ -363,10 +362,12 @@ impl Recorder {
 fn measured(plan: &Plan, answers: &[Answer]) -> Vec<(InputId, Answer)> {
     let at_checks = |i: usize| plan.inputs.get(i).is_some_and(|x| x.population != Population::Before);
     let answers = answers.iter().enumerate().filter(|(i, _)| at_checks(*i));
-    answers.map(|(i, a)| (InputId::at(i), kept(a))).collect()
+    answers.map(|(i, a)| (InputId::at(i), finite(a))).collect()
 }
 
-fn kept(answer: &Answer) -> Answer {
+/// An answer as it can be kept: a number that is none (NaN, ∞) is [`Missing::NotANumber`], as which the engine takes it.
+#[must_use]
+pub fn finite(answer: &Answer) -> Answer {
     let finite = match &answer.value {
         Ok(Reading::Value(v) | Reading::Increase(v)) => v.is_finite(),
         Ok(Reading::Buckets(buckets)) => buckets.iter().all(|b| b.count.is_finite()),

@@ -63,8 +63,7 @@ pub fn replayed(plan: &Plan, r: &Recording) -> Vec<Told> {
     for happened in &r.happened {
         let at = happened.at();
         let unasked = || Answer::missing(Missing::NotAsked);
-        let given: Vec<Answer> =
-            answers(plan, r, at, false).into_iter().map(|a| a.unwrap_or_else(unasked)).collect();
+        let given: Vec<Answer> = answers(plan, r, at, false).into_iter().map(|a| a.unwrap_or_else(unasked)).collect();
         let mut ports = vec![None; plan.ports.len()];
         let input = match happened.clone() {
             Happened::Start { originals, rolled_back, .. } => Input::Start {

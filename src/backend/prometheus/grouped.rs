@@ -87,9 +87,7 @@ pub(super) fn last_query(selectors: &[Selector], by: &[String], range: Millis, s
     let range = range.max(LOOKBACK);
     let step = scrape.max(range / 1000);
     let labels = list(by);
-    joint(selectors, |Selector(s)| {
-        format!("max by ({labels}) (max_over_time(timestamp({s})[{range}ms:{step}ms]))")
-    })
+    joint(selectors, |Selector(s)| format!("max by ({labels}) (max_over_time(timestamp({s})[{range}ms:{step}ms]))"))
 }
 
 /// Joins a query a selector into one.

@@ -78,7 +78,9 @@ impl Walk {
             }
             match line.values.get(*next) {
                 Some(p) if p.time < at => {
-                    return Err(String::from("it answers a range query for other times than those that were asked for"));
+                    return Err(String::from(
+                        "it answers a range query for other times than those that were asked for",
+                    ));
                 }
                 Some(p) if p.time == at => {
                     out.push((&line.metric, p.value));
@@ -289,7 +291,8 @@ impl Prometheus {
             return self.one_by_one(ask, by, over, length).await;
         }
         let steps = length.max(0) / over.step.max(1);
-        let lines = self.lines(&means, Stretch { from: over.from - length, to: over.to - length + steps * over.step, ..over });
+        let lines =
+            self.lines(&means, Stretch { from: over.from - length, to: over.to - length + steps * over.step, ..over });
         let lines = lines.await?;
         let mut out = Ranged::new();
         let sorted = Sorted::of(lines, |line| match by.is_empty() {
@@ -362,7 +365,8 @@ impl Prometheus {
                 out.entry(Vec::new()).or_default().push((at, answer));
                 continue;
             }
-            let rows = if is_mean { self.row_means(ask, by, over).await? } else { self.row_wholes(ask, by, over).await? };
+            let rows =
+                if is_mean { self.row_means(ask, by, over).await? } else { self.row_wholes(ask, by, over).await? };
             for (slice, answer) in rows.by_slice {
                 out.entry(slice).or_default().push((at, answer));
             }
@@ -375,7 +379,14 @@ impl Prometheus {
 #[must_use]
 pub fn is_too_much(e: &BackendError) -> bool {
     // Prometheus: samples, points a series; VictoriaMetrics: samples, points, series; a gateway's and our own limits of an answer's size
-    let words = ["too many samples", "maximum resolution", "too many points", "cannot select more than", "exceeds", "larger than"];
+    let words = [
+        "too many samples",
+        "maximum resolution",
+        "too many points",
+        "cannot select more than",
+        "exceeds",
+        "larger than",
+    ];
     let slow = ["timed out", "timeout", "no answer within", "context deadline"];
     words.iter().chain(&slow).any(|w| e.message.contains(w))
 }
