@@ -19,7 +19,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use support::canary::{Live, Work, of_kind};
 use support::page::{Flagged, Page};
-use support::recorded::{is_the_run, recording};
+use support::recorded::{is_the_run, journal, recording, replayed};
 
 const RUN: [&str; 6] = ["run", "checkout.canary", "--env", "page", "--record", "rec.parquet"];
 const RESUME: [&str; 7] = ["run", "checkout.canary", "--env", "page", "--record", "rec.parquet", "--resume"];
@@ -155,6 +155,27 @@ fn what_was_not_recorded_is_said_and_never_passed_over() {
     f.work.canary(&RUN).exits(3).says("rec.parquet.part holds an unfinished recording of run").says("--resume");
 }
 
+/// A run that ended when nobody recorded it: what there is becomes a recording all the same.
+#[test]
+fn what_was_recorded_of_a_run_that_is_over_is_not_lost() {
+    let f = Flagged::new(|_| 0.001);
+    let args: Vec<&str> = RUN.iter().copied().chain(["--set", "watch=3s"]).collect();
+    let mut live = f.work.start(&args);
+    live.until("read back checkout = 5%", LONG);
+    live.signal(Signal::KILL);
+    drop(live);
+    f.work.canary(&["abort", "checkout"]).exits(0);
+    let args: Vec<&str> = RESUME.iter().copied().chain(["--set", "watch=3s"]).collect();
+    f.work.canary(&args).exits(3).says("it ends before the run does").says("which is over, is in rec.parquet");
+    let r = recording(&f.work, "rec.parquet");
+    assert!(r.about.writer.ends_with(", incomplete"), "{}", r.about.writer);
+    let (plan, told) = journal(&f.work, "checkout");
+    let again = replayed(&plan, &r);
+    assert!(again.len() > 2 && again.len() < told.len());
+    assert_eq!(again, told[..again.len()]);
+    assert!(!f.work.path("rec.parquet.part").exists());
+}
+
 #[test]
 fn what_cannot_be_recorded_is_refused_before_anything_is_changed() {
     let f = Flagged::new(|_| 0.001);
@@ -166,6 +187,8 @@ fn what_cannot_be_recorded_is_refused_before_anything_is_changed() {
         .exits(3)
         .says("cannot be written");
     f.work.canary(&["run", "checkout.canary", "--env", "page", "--record", "x", "--dry-run"]).exits(2);
+    let same = ["run", "checkout.canary", "--env", "page", "--record", "x", "--report", "x"];
+    f.work.canary(&same).exits(2).says("name the same file");
     assert_eq!(f.flag(), 0.0);
     // no run was begun that would have to be resumed
     f.work.canary(&RUN).exits(0);

@@ -105,7 +105,7 @@ async fn a_range_answers_what_checks_would_be_answered() {
     let Some(server) = server() else { return };
     let source = || Prometheus::new(PrometheusConfig::new(server.url())).unwrap();
     let p = source();
-    let over = Stretch { from: at(7), to: at(3500), step: 37_000, max_age: 60_000 };
+    let over = Stretch { from: at(7), to: at(3500), step: 59_000, max_age: 60_000 };
     let asks = [
         Ask::Gauge(sel("pool{pod=\"b\"}")),
         Ask::Gauge(sel("pool")),
@@ -319,6 +319,55 @@ async fn what_is_recorded_is_what_a_run_would_have_been_answered() {
     assert!(all.iter().filter(|a| a.value.is_ok()).count() > 400);
 }
 
+const SLICED: &str = r#"edition 2026
+
+slice release in ["v1", "v2", "v3"]
+
+metric share:  ratio   = prometheus(`sum by (${by}) (rate(errors_total[5m])) / sum by (${by}) (rate(requests_total[5m]))`)
+metric failed: counter = prometheus(`errors_total{code="500"}`)
+
+flag x: bool per release
+
+rollout checkout per release {
+  check every 15s
+  guard share: share <= 50%                       tolerate 1m  else rollback
+  guard total: increase(failed, since phase) <= 9 tolerate 1m  else rollback
+  phase some { flag x = on  hold 5m }
+}
+
+environment past {
+  prometheus = prometheus(url: env("PROMETHEUS_URL"))
+  x = json_file(path: env("NOT_SET_AND_NOT_NEEDED"), key: "x/${release}")
+  labels { release = "version" }
+}
+"#;
+
+#[tokio::test]
+async fn slices_are_asked_for_all_at_once() {
+    let Some(server) = server() else { return };
+    let work = Work::of_text(SLICED).with("PROMETHEUS_URL", server.url());
+    let (from, to) = (rfc(607), rfc(1800));
+    work.canary(&args(&from, &to)).exits(0).says("for each slice");
+    let r = recording(&work, "rec.parquet");
+    let (plan, _) = compiled(SLICED);
+    assert_eq!(r.about.slices, ["release"]);
+    let p = Prometheus::new(PrometheusConfig::new(server.url())).unwrap();
+    for input in &plan.inputs {
+        assert_eq!(input.by, ["version"]);
+        for slice in [vec![String::from("v1")], vec![String::from("v2")]] {
+            let series = r.find(&Key::of(input, &slice)).unwrap_or_else(|| panic!("{input:?} {slice:?}"));
+            assert_eq!(series.times.len(), 80, "{}", series.key);
+            for (row, time) in series.times.iter().enumerate() {
+                let rows = p.ask_by(&input.ask.filled(""), &input.by, *time, Some(time - 15_000)).await.unwrap();
+                let nobody = Answer::missing(Missing::Empty { others: Some(!rows.by_slice.is_empty()) });
+                let want = rows.by_slice.get(&slice).unwrap_or(&nobody);
+                assert_eq!(series.answer(row).as_ref(), Some(want), "{} at {}s", series.key, time / 1000 - T0);
+            }
+        }
+        assert!(r.find(&Key::of(input, &[String::from("v3")])).is_none(), "nobody has seen it");
+    }
+}
+
 /// A server in front of a Prometheus that answers as it is told to.
 fn in_front(port: u16, refuse: impl Fn(&str) -> Option<Reply> + Send + Sync + 'static) -> Pages {
     Pages::serve(move |request| {
@@ -339,6 +388,14 @@ fn in_front(port: u16, refuse: impl Fn(&str) -> Option<Reply> + Send + Sync + 's
         stream.read_to_string(&mut got).unwrap();
         let (head, body) = got.split_once("\r\n\r\n").unwrap();
         Reply::json(head.split(' ').nth(1).unwrap().parse().unwrap(), body)
+    })
+}
+
+/// Without the server's name in a failure.
+fn nameless(answer: Option<Answer>) -> Option<Answer> {
+    answer.map(|a| match a.value {
+        Err(Missing::Failed { .. }) => Answer::failed("it refused"),
+        _ => a,
     })
 }
 
@@ -372,7 +429,13 @@ fn a_server_that_wants_little_at_a_time_gets_little_at_a_time() {
     let work = Work::of_text(POLICY).with("PROMETHEUS_URL", front.url());
     work.canary(&args(&from, &to)).exits(0);
     let pieces = recording(&work, "rec.parquet");
-    assert_eq!(pieces.series, whole.series);
+    assert_eq!(pieces.series.len(), whole.series.len());
+    for (a, b) in pieces.series.iter().zip(&whole.series) {
+        assert_eq!((&a.key, &a.times), (&b.key, &b.times));
+        for row in 0..a.times.len() {
+            assert_eq!(nameless(a.answer(row)), nameless(b.answer(row)), "{}, row {row}", a.key);
+        }
+    }
 }
 
 #[test]
@@ -452,6 +515,12 @@ fn what_cannot_be_recorded_is_refused_with_a_way_out() {
     let closed = run(with(&[])).exits(1);
     assert!(closed.err.contains("source prometheus: ") && !closed.err.contains("goes on"), "{}", closed.err);
     assert!(!work.path("rec.parquet.part").exists(), "nothing was answered, nothing is left");
+    // a folder of that name that is not ours stays as it is
+    std::fs::create_dir(work.path("rec.parquet.part")).unwrap();
+    std::fs::write(work.path("rec.parquet.part/mine"), "mine").unwrap();
+    run(with(&[])).exits(2).says("rec.parquet.part is no folder of a recording that goes on");
+    assert!(work.path("rec.parquet.part/mine").exists());
+    std::fs::remove_dir_all(work.path("rec.parquet.part")).unwrap();
     std::fs::write(work.path("rec.parquet"), "mine").unwrap();
     run(with(&[])).exits(2).says("rec.parquet is there already");
 

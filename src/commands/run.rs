@@ -85,6 +85,9 @@ fn prepare_and_run(args: &Args) -> Result<Status, Status> {
     run_slices::refuse(args, &compiled)?;
     args.report.as_deref().map_or(Ok(()), |file| check_report(args, file))?;
     args.recorded().map_or(Ok(()), |r| r.check(&compiled.plan))?;
+    if args.record.is_some() && args.record == args.report {
+        return Err(because(Status::Wrong, "`--record` and `--report` name the same file: give each its own"));
+    }
     let on_lab = lab::is_needed(&compiled.bindings);
     if args.fault.is_some() && !on_lab {
         let why = "`--fault` injects into the lab: it goes with `--env lab`, or with an environment that binds its source to `lab()`";
@@ -219,6 +222,9 @@ async fn real_run(
         (None, true) => {
             // the run may have ended while its last notices were still to be delivered
             if let Ok(Some(last)) = store.latest_run(&compiled.plan.rollout) {
+                if let (Some(target), Ok(Some(state))) = (args.recorded(), kept_state(&store, &last)) {
+                    target.salvage(&compiled.plan, &compiled.bindings, &last, &state);
+                }
                 let (plan, bindings) = (compiled.plan.clone(), &compiled.bindings);
                 if last.environment == bindings.environment {
                     super::left::deliver(&store, &last, lease, plan, bindings).await;

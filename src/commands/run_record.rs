@@ -115,6 +115,17 @@ impl Target {
         Ok((Recorder::go_on(&self.part, &part, plan.check_every).map_err(refused)?, None))
     }
 
+    /// Writes what was recorded of a run that ended when nobody recorded it any more: its runner was killed at the very end, or
+    /// `abort` took it over. Nothing where there is no side file of it.
+    pub fn salvage(&self, plan: &Plan, bindings: &Bindings, run: &Run, state: &State) {
+        if self.part.exists() && self.of_run(plan, run).is_ok() {
+            self.finish(plan, bindings, run, state, true);
+            if self.file.exists() {
+                eprintln!("canary: what was recorded of run {}, which is over, is in {}", run.id, self.file.display());
+            }
+        }
+    }
+
     /// The side file, if it is this run's.
     fn of_run(&self, plan: &Plan, run: &Run) -> Result<Part, Refusal> {
         let part =

@@ -42,6 +42,9 @@ pub struct Chunks {
     _lock: File,
 }
 
+/// Files in the folder beside chunks.
+const OURS: [&str; 4] = ["lock", "about.json", "about.new", "chunk.new"];
+
 /// A chunk as it is kept.
 type Kept = Vec<(Vec<String>, Vec<(Time, Answer)>)>;
 
@@ -67,6 +70,13 @@ impl Chunks {
         let about = folder.join("about.json");
         let wanted = match std::fs::read(&about) {
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
+                // what lies there is removed at the end: only what was put there
+                let ours = |e: std::fs::DirEntry| OURS.contains(&e.file_name().to_string_lossy().as_ref());
+                if !std::fs::read_dir(&folder).map_err(failed)?.flatten().all(ours) {
+                    return Err(format!(
+                        "{shown} is no folder of a recording that goes on: name another file with `-o`, or move it away"
+                    ));
+                }
                 let text = serde_json::to_vec(&wanted).map_err(|e| e.to_string())?;
                 replace(&about, &text, &folder.join("about.new")).map_err(failed)?;
                 wanted
@@ -126,20 +136,30 @@ impl Chunks {
         Ok(kept.into_iter().collect())
     }
 
-    /// Removes the folder: the recording is written.
+    /// Removes the folder with what was put there: the recording is written. What somebody else has put there stays.
     pub fn remove(&self) {
-        let _ = std::fs::remove_dir_all(&self.folder);
+        for entry in std::fs::read_dir(&self.folder).into_iter().flatten().flatten() {
+            if is_chunk(&entry) || OURS.contains(&entry.file_name().to_string_lossy().as_ref()) {
+                let _ = std::fs::remove_file(entry.path());
+            }
+        }
+        let _ = std::fs::remove_dir(&self.folder);
     }
 
     /// Removes a folder that holds no chunk, and says whether it did.
     pub fn remove_if_empty(&self) -> bool {
-        let chunk = |e: std::fs::DirEntry| e.file_name().to_string_lossy().starts_with(|c: char| c.is_ascii_digit());
-        let empty = std::fs::read_dir(&self.folder).is_ok_and(|entries| !entries.flatten().any(chunk));
+        let empty = std::fs::read_dir(&self.folder).is_ok_and(|entries| !entries.flatten().any(|e| is_chunk(&e)));
         if empty {
             self.remove();
         }
         empty
     }
+}
+
+fn is_chunk(entry: &std::fs::DirEntry) -> bool {
+    let name = entry.file_name();
+    let digits = |c: char| c.is_ascii_digit() || c == '-';
+    name.to_string_lossy().strip_suffix(".json").is_some_and(|name| !name.is_empty() && name.chars().all(digits))
 }
 
 impl Wanted {

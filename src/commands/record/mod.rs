@@ -104,6 +104,8 @@ fn record(args: &Args) -> Result<(), Status> {
     let wanted = wanted(args, &compiled, every, now())?;
     let chunks = Chunks::open(&args.output, wanted).map_err(|e| wrong(&e))?;
     let over = Stretch { from: chunks.wanted.from, to: chunks.wanted.to, step: every, max_age: 0 };
+    let runtime = super::runs::tokio().map_err(|e| wrong(&format!("cannot start the async runtime: {e}")))?;
+    let inside = runtime.enter();
     let backends = connect_sources(plan, &compiled.bindings).map_err(|reasons| wrong(&reasons.join("\ncanary: ")))?;
     let jobs = jobs(plan, &backends)?;
     let checks = u64::try_from((over.to - over.from) / every + 1).unwrap_or(0);
@@ -124,7 +126,7 @@ fn record(args: &Args) -> Result<(), Status> {
         )));
     }
     eprintln!("canary: {what}");
-    let runtime = super::runs::tokio().map_err(|e| wrong(&format!("cannot start the async runtime: {e}")))?;
+    drop(inside);
     let done = runtime.block_on(async {
         let mut stop = stop_on_signals();
         tokio::select! {
@@ -146,6 +148,9 @@ fn record(args: &Args) -> Result<(), Status> {
     let missing: usize = recording.series.iter().map(|s| s.missing.len()).sum();
     let rows: usize = recording.series.iter().map(|s| s.times.len()).sum();
     outln!("{}: {} series, {rows} answers, {missing} of them missing", args.output.display(), recording.series.len());
+    if missing == rows {
+        eprintln!("canary: nothing was answered: `canary query` shows what is asked, and what is answered now");
+    }
     Ok(())
 }
 
