@@ -531,3 +531,74 @@ fn what_cannot_be_recorded_is_refused_with_a_way_out() {
     let page = ["record", "checkout.canary", "--env", "page", "--from", "1h", "-o", "rec.parquet"];
     f.work.canary(&page).exits(1).says("this source has no range API");
 }
+
+/// The same five samples in every format are one recording.
+#[test]
+fn what_others_kept_is_imported_from_each_format() {
+    let values = [0.5, 0.625, 0.25, 0.75, 0.5];
+    let second = |i: usize| T0 + 15 * i as i64;
+    let each = |line: &dyn Fn(usize, f64) -> String| -> String {
+        values.iter().enumerate().map(|(i, v)| line(i, *v)).collect()
+    };
+    let rfc = |i: usize| chrono::DateTime::from_timestamp(second(i), 0).unwrap().to_rfc3339();
+    let work = Work::of_text(POLICY);
+    let put = |name: &str, text: String| std::fs::write(work.path(name), text).unwrap();
+    put("data.csv", format!("time,metric,value\n{}", each(&|i, v| format!("{},pool,{v}\n", rfc(i)))));
+    put(
+        "data.om",
+        format!("# TYPE pool gauge\n{}other 1 {T0}\n# EOF\n", each(&|i, v| format!("pool {v} {}\n", second(i)))),
+    );
+    let points = each(&|i, v| format!("[{},\"{v}\"],", second(i)));
+    put(
+        "data.json",
+        format!(
+            r#"{{"status":"success","data":{{"resultType":"matrix","result":[{{"metric":{{"__name__":"pool"}},"values":[{}]}}]}}}}"#,
+            points.trim_end_matches(',')
+        ),
+    );
+    let list = each(&|_, v| format!("{v} "));
+    put(
+        "data.yml",
+        format!(
+            "tests:\n- interval: 15s\n  input_series:\n  - series: seen{{x=\"1\"}}\n    values: '{}'\n",
+            list.trim()
+        ),
+    );
+    let begin = rfc(0);
+    let import = |data: &str, format: &str, out: &str, more: &[&str]| {
+        let mut args =
+            vec!["record", "policy.canary", "--env", "past", "--import", data, "--format", format, "-o", out];
+        args.extend(more);
+        work.canary(&args)
+    };
+    import("data.csv", "csv", "a.parquet", &[]).exits(0).shows("a.parquet: ");
+    import("data.om", "openmetrics", "b.parquet", &[]).exits(0).says("not read by the policy: other");
+    import("data.json", "query_range", "c.parquet", &[]).exits(0);
+    import("data.yml", "promtool", "d.parquet", &["--from", &begin, "--map", "pool = seen{x=\"1\"}"]).exits(0);
+    let first = recording(&work, "a.parquet");
+    let (plan, _) = compiled(POLICY);
+    let pool = plan.inputs.iter().find(|i| i.metric == "pool").unwrap();
+    let of = |r: &canary::sim::recording::Recording| r.find(&Key::of(pool, &[])).unwrap().clone();
+    assert_eq!(of(&first).values, canary::sim::recording::Values::Value(values.to_vec()));
+    assert_eq!(of(&first).times[0], T0 * 1000);
+    for name in ["b.parquet", "c.parquet", "d.parquet"] {
+        assert_eq!(of(&recording(&work, name)), of(&first), "{name}");
+    }
+    assert_eq!((first.about.run.as_ref(), first.about.step), (None, 15_000));
+
+    // each refusal names the file, the place and a way out, and leaves no file
+    put("bad.csv", format!("time,metric,value\n{},pool,much\n", rfc(0)));
+    import("bad.csv", "csv", "e.parquet", &[]).exits(2).says("bad.csv: line 2: ");
+    put("page.om", String::from("pool 0.5\n# EOF\n"));
+    import("page.om", "openmetrics", "e.parquet", &[]).exits(2).says("has a line without a time");
+    import("data.json", "csv", "e.parquet", &[]).exits(2).says("data.json: ");
+    import("data.om", "openmetrics", "e.parquet", &["--map", "nonsense"]).exits(2).says("--map `nonsense`: ");
+    import("nowhere", "csv", "e.parquet", &[]).exits(2).says("cannot read nowhere");
+    std::fs::write(work.path("bytes"), [0xff, 0xfe, 0]).unwrap();
+    import("bytes", "csv", "e.parquet", &[]).exits(2).says("is not UTF-8");
+    import("data.csv", "csv", "a.parquet", &[]).exits(2).says("a.parquet is there already");
+    assert!(!work.path("e.parquet").exists());
+    let bare = ["record", "policy.canary", "--env", "past", "--import", "data.csv", "-o", "e.parquet"];
+    work.canary(&bare).exits(2).says("--format");
+    work.canary(&["record", "policy.canary", "--env", "past", "-o", "e.parquet"]).exits(2).says("--from");
+}

@@ -2,6 +2,7 @@
 
 mod ask;
 mod chunks;
+mod importing;
 mod progress;
 mod whole;
 
@@ -16,11 +17,12 @@ use crate::plan::{InputId, Millis, Plan, Population, Time, show};
 use crate::runtime::clock::now;
 use crate::runtime::fetch::{matchers, with_help};
 use crate::runtime::{Backends, preflight};
-use crate::sim::recording::Key;
+use crate::sim::recording::{Key, Recording};
 use ask::{Job, chunk};
 use chunks::{Chunks, Wanted};
+use importing::Text;
 use progress::Progress;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// What `canary record --help` says of exit statuses.
 const STATUSES: &str = "Exit status:
@@ -36,10 +38,10 @@ pub struct Args {
     #[command(flatten)]
     target: load::Target,
     /// The first check: an instant (`2026-11-21T18:00:00Z`), or so long ago (`2h`)
-    #[arg(long, value_name = "TIME", value_parser = when)]
-    from: When,
+    #[arg(long, value_name = "TIME", value_parser = when, required_unless_present = "import")]
+    from: Option<When>,
     /// The last check, or a little before; now when left out
-    #[arg(long, value_name = "TIME", value_parser = when)]
+    #[arg(long, value_name = "TIME", value_parser = when, conflicts_with = "import")]
     to: Option<When>,
     /// The recording: a Parquet file
     #[arg(short, long, value_name = "FILE")]
@@ -50,6 +52,17 @@ pub struct Args {
     /// The most answers that are asked for
     #[arg(long, value_name = "ANSWERS", default_value_t = 20_000_000)]
     limit: u64,
+    /// Ask no source: make the recording of samples that others kept. `--from` is then when the values of promtool's series begin
+    /// (1970 when left out); other formats have their own times
+    #[arg(long, value_name = "DATA", requires = "format")]
+    import: Option<PathBuf>,
+    /// What the imported text is in
+    #[arg(long, value_enum, requires = "import")]
+    format: Option<Text>,
+    /// Which imported series is which metric: `stable served = requests_total{version="v1"}`; without it a series is the metric of
+    /// its name
+    #[arg(long, value_name = "RULE", requires = "import")]
+    map: Vec<String>,
 }
 
 /// A time as it was typed.
@@ -57,6 +70,16 @@ pub struct Args {
 struct When {
     text: String,
     moment: Moment,
+}
+
+impl When {
+    /// The instant that it means. Round times make the same questions of two recordings.
+    fn at(&self, now: Time, every: Millis) -> Time {
+        match self.moment {
+            Moment::At(at) => at,
+            Moment::After(ago) => (now - ago).div_euclid(every) * every,
+        }
+    }
 }
 
 fn when(text: &str) -> Result<When, String> {
@@ -100,8 +123,14 @@ fn record(args: &Args) -> Result<(), Status> {
             args.output.display()
         )));
     }
+    let now = now();
+    if let (Some(file), Some(format)) = (&args.import, args.format) {
+        let from = args.from.as_ref().map_or(0, |when| when.at(now, every));
+        return importing::import(args, file, format, &compiled, every, from);
+    }
+    let Some(from) = &args.from else { return Err(wrong("--from is missing: when the first check was")) };
     refuse_the_lab(&compiled)?;
-    let wanted = wanted(args, &compiled, every, now())?;
+    let wanted = wanted(args, from, &compiled, every, now)?;
     let chunks = Chunks::open(&args.output, wanted).map_err(|e| wrong(&e))?;
     let over = Stretch { from: chunks.wanted.from, to: chunks.wanted.to, step: every, max_age: 0 };
     let runtime = super::runs::tokio().map_err(|e| wrong(&format!("cannot start the async runtime: {e}")))?;
@@ -145,13 +174,18 @@ fn record(args: &Args) -> Result<(), Status> {
     let recording = whole::recording(&compiled, &chunks, &jobs, over).map_err(|e| because(Status::Bad, &e))?;
     super::recording::write(&recording, &args.output).map_err(|e| because(Status::Bad, &e))?;
     chunks.remove();
+    say_done(&args.output, &recording);
+    Ok(())
+}
+
+/// What there is in a recording now.
+fn say_done(file: &Path, recording: &Recording) {
     let missing: usize = recording.series.iter().map(|s| s.missing.len()).sum();
     let rows: usize = recording.series.iter().map(|s| s.times.len()).sum();
-    outln!("{}: {} series, {rows} answers, {missing} of them missing", args.output.display(), recording.series.len());
+    outln!("{}: {} series, {rows} answers, {missing} of them missing", file.display(), recording.series.len());
     if missing == rows {
-        eprintln!("canary: nothing was answered: `canary query` shows what is asked, and what is answered now");
+        eprintln!("canary: no answer is a number: `canary query` shows what is asked, and what is answered now");
     }
-    Ok(())
 }
 
 /// The lab begins with the command that starts it.
@@ -167,20 +201,15 @@ fn refuse_the_lab(compiled: &Compiled) -> Result<(), Status> {
 }
 
 /// What is to be recorded, in times.
-fn wanted(args: &Args, compiled: &Compiled, every: Millis, now: Time) -> Result<Wanted, Status> {
-    let at = |when: &When| match when.moment {
-        Moment::At(at) => at,
-        // round times make the same questions of two recordings
-        Moment::After(ago) => (now - ago).div_euclid(every) * every,
-    };
-    let from = at(&args.from);
-    let to = args.to.as_ref().map_or_else(|| now.div_euclid(every) * every, at);
+fn wanted(args: &Args, from: &When, compiled: &Compiled, every: Millis, now: Time) -> Result<Wanted, Status> {
+    let to = args.to.as_ref().map_or_else(|| now.div_euclid(every) * every, |when| when.at(now, every));
+    let (from, typed) = (from.at(now, every), &from.text);
     let to_text = args.to.as_ref().map_or("now", |w| w.text.as_str());
     if to > now {
         return Err(wrong(&format!("--to {to_text} lies in the future: a source knows the past")));
     }
     if from >= to {
-        return Err(wrong(&format!("--from {} is not before --to {to_text}", args.from.text)));
+        return Err(wrong(&format!("--from {typed} is not before --to {to_text}")));
     }
     Ok(Wanted {
         part: 1,
@@ -188,7 +217,7 @@ fn wanted(args: &Args, compiled: &Compiled, every: Millis, now: Time) -> Result<
         policy: compiled.plan.hash.clone(),
         environment: compiled.bindings.environment.clone(),
         bindings: compiled.bindings.hash.clone(),
-        typed: (args.from.text.clone(), to_text.to_owned()),
+        typed: (typed.clone(), to_text.to_owned()),
         from,
         to: from + (to - from) / every * every,
         step: every,
