@@ -424,7 +424,7 @@ fn a_server_that_wants_little_at_a_time_gets_little_at_a_time() {
             return Some(Reply::json(422, text));
         }
         let retry = || vec![("Retry-After", String::from("0.01")), ("Content-Type", String::from("application/json"))];
-        (busy.fetch_add(1, Ordering::SeqCst) % 3 == 0).then(|| Reply::Full(429, retry(), String::from("{}")))
+        busy.fetch_add(1, Ordering::SeqCst).is_multiple_of(3).then(|| Reply::Full(429, retry(), String::from("{}")))
     });
     let work = Work::of_text(POLICY).with("PROMETHEUS_URL", front.url());
     work.canary(&args(&from, &to)).exits(0);

@@ -14,7 +14,7 @@ use std::fmt::Write as _;
 use std::fs::{File, OpenOptions};
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TryRecvError, TrySendError, channel, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, channel, sync_channel};
 use std::time::Duration;
 
 /// Lines that may wait for a slow disk; with more the recording ends.
@@ -309,11 +309,8 @@ impl Recorder {
                 }
             }
         }
-        loop {
-            match self.written.try_recv() {
-                Ok(done) => self.note_done(done),
-                Err(TryRecvError::Empty | TryRecvError::Disconnected) => break,
-            }
+        while let Ok(done) = self.written.try_recv() {
+            self.note_done(done);
         }
         if let Err(why) = sent {
             self.give_up(&why);

@@ -22,6 +22,12 @@ use std::collections::BTreeMap;
 /// What a query's answer at one time is made into.
 type Read = fn(Data) -> Result<Result<Reading, Missing>, String>;
 
+/// What there is of all slices at one time.
+type GroupedAt = (Time, Sorted<(Metric, f64)>, Ages);
+
+/// What increments are made into.
+type ReadGrown = fn(&[GrownSeries]) -> Result<Reading, String>;
+
 /// The query of a question, how far back it reaches, and how its answer is read.
 struct Query<'a> {
     text: String,
@@ -93,8 +99,8 @@ impl Walk {
     }
 }
 
-fn vector(items: &[(&Metric, f64)], at: Time) -> Data {
-    Data::Vector(items.iter().map(|(m, v)| Item::new((*m).clone(), at, *v)).collect())
+fn vector<'a>(items: impl IntoIterator<Item = (&'a Metric, f64)>, at: Time) -> Data {
+    Data::Vector(items.into_iter().map(|(m, v)| Item::new(m.clone(), at, v)).collect())
 }
 
 impl Stretch {
@@ -131,7 +137,7 @@ impl Prometheus {
         let mut read: Vec<(Time, Result<Reading, Missing>, Age)> = Vec::new();
         for at in over.times() {
             let items = values.at(at).map_err(|words| self.api.error(words))?;
-            let value = (query.read)(vector(&items, at))
+            let value = (query.read)(vector(items, at))
                 .unwrap_or_else(|words| Err(Missing::Failed { message: self.api.error(words).message }));
             let items = ages.at(at).map_err(|words| self.api.error(words))?;
             read.push((at, value, Age::read(items)));
@@ -166,22 +172,16 @@ impl Prometheus {
             }
         })?;
         let (mut values, mut ages) = (Walk::of(values), Walk::of(ages));
-        let mut all: Vec<(Time, Sorted<(&Metric, f64)>, Ages)> = Vec::new();
         // every time's rows are looked at twice, so they are kept: a chunk is as large as one answer may be
-        let mut kept: Vec<(Time, Vec<(Metric, f64)>, Ages)> = Vec::new();
+        let mut all: Vec<GroupedAt> = Vec::new();
         for at in over.times() {
             let items = values.at(at).map_err(|words| self.api.error(words))?;
-            let items = items.into_iter().map(|(m, v)| (m.clone(), v)).collect();
+            let items = items.into_iter().map(|(m, v)| (m.clone(), v));
+            let sorted = Sorted::of(items, |(m, _)| grouped::of_metric(by, m));
             let ages = Ages::read(by, ages.at(at).map_err(|words| self.api.error(words))?);
-            kept.push((at, items, ages));
+            all.push((at, sorted, ages));
         }
-        for (at, items, ages) in &kept {
-            let sorted = Sorted::of(items.iter().map(|(m, v)| (m, *v)), |(m, _)| grouped::of_metric(by, m));
-            all.push((*at, sorted, ages.clone()));
-        }
-        let dead = |(_, sorted, ages): &(Time, Sorted<(&Metric, f64)>, Ages)| {
-            sorted.by_slice.keys().any(|slice| ages.of(slice).is_none())
-        };
+        let dead = |(_, sorted, ages): &GroupedAt| sorted.by_slice.keys().any(|slice| ages.of(slice).is_none());
         let mut older: BTreeMap<Time, Ages> = BTreeMap::new();
         if let (Some(first), Some(last)) = (all.iter().find(|r| dead(r)), all.iter().rfind(|r| dead(r)))
             && let Some(text) = grouped::last_query(query.selectors, by, query.range, self.scrape)
@@ -199,7 +199,7 @@ impl Prometheus {
             let older = older.get(&at).unwrap_or(&nothing);
             let rows = sorted.rows(|slice, items| {
                 let series = items.len();
-                let value = (query.read)(vector(&items, at))
+                let value = (query.read)(vector(items.iter().map(|(m, v)| (m, *v)), at))
                     .unwrap_or_else(|words| Err(Missing::Failed { message: self.api.error(words).message }));
                 if let Err(Missing::Ambiguous { .. }) = value {
                     return ambiguous(series);
@@ -221,7 +221,7 @@ impl Prometheus {
         over: Stretch,
         counting: bool,
     ) -> Result<Ranged, BackendError> {
-        let (selector, read): (_, fn(&[GrownSeries]) -> Result<Reading, String>) = match ask {
+        let (selector, read): (_, ReadGrown) = match ask {
             Ask::Buckets(s, _) => (s, |all| {
                 let by_le = all.iter().map(|g| (g.metric.get("le").map(String::as_str), g.by));
                 Ok(Reading::Buckets(buckets::assemble(by_le)?))
