@@ -20,6 +20,7 @@ use std::time::Duration;
 use support::canary::{Live, Work, of_kind};
 use support::page::{Flagged, Page};
 use support::recorded::{is_the_run, journal, recording, replayed};
+use support::servers::Servers;
 
 const RUN: [&str; 6] = ["run", "checkout.canary", "--env", "page", "--record", "rec.parquet"];
 const RESUME: [&str; 7] = ["run", "checkout.canary", "--env", "page", "--record", "rec.parquet", "--resume"];
@@ -243,6 +244,25 @@ fn a_run_on_the_lab() {
     let r = is_the_run(&work, "checkout", "rec.parquet");
     let questions: Vec<&str> = r.series.iter().map(|s| s.key.question.as_str()).collect();
     assert!(questions.contains(&"increase over 4s") && questions.contains(&"buckets over 4s"), "{questions:?}");
+}
+
+/// On a real HAProxy and a real Prometheus that goes away for a while, with a runner that is killed meanwhile.
+#[test]
+fn a_run_on_real_servers_with_an_outage_and_a_kill() {
+    let Some(mut s) = Servers::start() else { return };
+    let record = ["--record", "rec.parquet", "--set", "watch=4s", "--set", "blindness=40s"];
+    let mut live = s.run(&record);
+    live.until("read back checkout = 5%", LONG);
+    s.prometheus.stop();
+    live.until("blind", LONG);
+    live.signal(Signal::KILL);
+    drop(live);
+    s.prometheus.restart();
+    let mut live = s.run(&[&record[..], &["--resume"]].concat());
+    live.until("goes on", LONG);
+    live.end(Duration::from_secs(60)).exits(0);
+    let r = is_the_run(&s.work, "checkout", "rec.parquet");
+    assert!(r.series.iter().any(|s| !s.missing.is_empty()), "the outage is in it");
 }
 
 /// With a baseline: the answers that the run began with are in it.
