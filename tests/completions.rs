@@ -44,6 +44,10 @@ fn bash_completes_commands_options_and_values() {
     assert!(offered(&["canary", ""]).iter().any(|w| w == "rollback" || w == "run"));
     let options = offered(&["canary", "run", "--"]);
     assert!(options.iter().any(|o| o == "--dry-run") && options.iter().any(|o| o == "--env"), "{options:?}");
+    let options = offered(&["canary", "record", "--"]);
+    for option in ["--from", "--to", "--step", "--limit", "--env"] {
+        assert!(options.iter().any(|o| o == option), "{option}: {options:?}");
+    }
     assert_eq!(offered(&["canary", "check", "--format", "s"]), ["short", "sarif"]);
     assert_eq!(offered(&["canary", "init", "--template", ""]), ["http", "flag", "script"]);
 }
@@ -52,7 +56,7 @@ fn bash_completes_commands_options_and_values() {
 fn every_shell_gets_a_script_with_every_command() {
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
         let text = script(shell);
-        for command in ["check", "fmt", "plan", "run", "killswitch", "completions"] {
+        for command in ["check", "fmt", "plan", "run", "record", "killswitch", "completions"] {
             assert!(text.contains(command), "{shell}: {command}");
         }
     }

@@ -21,7 +21,7 @@ const ROOMS: [(&str, &[&str]); 11] = [
     ("backend", &["plan"]),
     ("lab", &["plan", "backend"]),
     ("store", &["plan"]),
-    ("runtime", &["plan", "engine", "backend", "store"]),
+    ("runtime", &["plan", "engine", "sim", "backend", "store"]),
     ("report", &["plan", "engine", "sim", "runtime"]),
     ("commands", &["syntax", "plan", "check", "engine", "sim", "backend", "lab", "store", "runtime", "report"]),
 ];

@@ -3,7 +3,7 @@
 
 use super::BackendError;
 use super::secret::Secret;
-use reqwest::header::{AGE, CONTENT_TYPE, DATE, LOCATION};
+use reqwest::header::{AGE, CONTENT_TYPE, DATE, LOCATION, RETRY_AFTER};
 use reqwest::{Client, RequestBuilder, StatusCode, Url};
 use std::time::Duration;
 
@@ -202,6 +202,8 @@ pub struct Exchange {
     /// When the server says that it answered, in milliseconds since 1970: the middle of the second that its `Date` header
     /// names. `None` without one, and for an answer out of a cache, whose date is that of another time.
     pub date: Option<i64>,
+    /// How long it asks to be left alone (`Retry-After`).
+    pub retry_after: Option<Duration>,
 }
 
 impl Exchange {
@@ -235,6 +237,7 @@ pub async fn exchange(request: RequestBuilder, timeout: Duration, limit: usize) 
         .filter(|l| response.status().is_redirection() && !l.is_empty())
         .map(|l| response.url().join(&l).map_or_else(|_| String::from("an unreadable place"), |u| shown(&u)));
     let date = if response.headers().contains_key(AGE) { None } else { http_date(&header(DATE)) };
+    let retry_after = super::webhook::wait_of(&header(RETRY_AFTER));
     let status = response.status();
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(failed)? {
@@ -243,7 +246,7 @@ pub async fn exchange(request: RequestBuilder, timeout: Duration, limit: usize) 
         }
         body.extend_from_slice(&chunk);
     }
-    Ok(Exchange { status, content_type, body, location, date })
+    Ok(Exchange { status, content_type, body, location, date, retry_after })
 }
 
 /// An HTTP date (RFC 9110 §5.6.7, its preferred form), which is cut to the second: the middle of that second is taken.

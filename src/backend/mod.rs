@@ -35,6 +35,7 @@ pub use secret::Secret;
 
 use crate::plan::{Answer, Ask, Millis, Missing, Setting, Time};
 use async_trait::async_trait;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -111,6 +112,32 @@ pub trait Metrics: Send + Sync {
     /// that it has, and those of the last minute say little of the last day.
     async fn whole(&self, ask: &Ask, over: Stretch) -> Answer;
 
+    /// What [`Metrics::ask`] (with `by` also [`Metrics::ask_by`]) would answer at each time of a stretch, for a recording; without
+    /// `by` there is one slice, which has no values. Increments since the last check are of one step each. A slice has no answer at
+    /// a time at which it has no row.
+    ///
+    /// # Errors
+    /// The source did not answer, would answer with too much, or has no past that can be asked for so, as this default.
+    async fn range(&self, _ask: &Ask, _by: &[String], _over: Stretch) -> Result<Ranged, BackendError> {
+        Err(no_range())
+    }
+
+    /// As [`Metrics::range`], of a baseline that is `length` long and ends at each of the times: what a run that starts then would be
+    /// answered. `bad_part`: it counts bad events, of which none may have existed.
+    ///
+    /// # Errors
+    /// As [`Metrics::range`].
+    async fn range_before(
+        &self,
+        _ask: &Ask,
+        _by: &[String],
+        _over: Stretch,
+        _length: Millis,
+        _bad_part: bool,
+    ) -> Result<Ranged, BackendError> {
+        Err(no_range())
+    }
+
     /// As [`Metrics::ask`], for all slices at once: one query, however many slices there are. `by` are the labels whose values
     /// tell slices apart. A slice with more than one series is [`Missing::Ambiguous`]; one without a row has none. The error
     /// is of the question as a whole. A source that cannot be asked so says so, as this default does.
@@ -127,6 +154,14 @@ pub trait Metrics: Send + Sync {
     async fn whole_by(&self, _ask: &Ask, _by: &[String], _over: Stretch) -> Result<Rows, Missing> {
         Err(not_by_slices())
     }
+}
+
+/// Answers by slice, of rising times.
+pub type Ranged = BTreeMap<Vec<String>, Vec<(Time, Answer)>>;
+
+fn no_range() -> BackendError {
+    BackendError::permanent("this source has no range API")
+        .help("bind it to `prometheus`, or record a run as it goes: `canary run … --record FILE`")
 }
 
 fn not_by_slices() -> Missing {

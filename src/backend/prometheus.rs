@@ -15,7 +15,7 @@
 //! the window counts from its first sample, so that a counter's very first error is not in it. Since the last check, it is.
 //! A window with a single sample a series answers nothing: that is [`Missing::Empty`], never zero.
 //!
-//! Questions for all slices at once are in `grouped.rs`.
+//! Questions for all slices at once are in `grouped.rs`, those about all checks of a stretch in `range.rs`.
 //!
 //! An instant query's own timestamp is the time it was asked for, so the age of an answer takes a second query, sent at the
 //! same time as the first. See `age.rs` for what becomes of a target that died.
@@ -23,10 +23,13 @@
 mod age;
 mod api;
 mod grouped;
+mod range;
 mod since;
 
+pub use range::is_too_much;
+
 use super::http::{Auth, Endpoint, Redirects};
-use super::{BackendError, Metrics, Rows, Secret, Stretch, buckets, http};
+use super::{BackendError, Metrics, Ranged, Rows, Secret, Stretch, buckets, http};
 use crate::plan::{Answer, Ask, Millis, Missing, Reading, Selector, Time, Window};
 use age::Age;
 use api::{Api, Data};
@@ -146,15 +149,7 @@ impl Prometheus {
         if value.is_ok() && age.sampled_at.is_none() && !selectors.is_empty() {
             age = Age::search(&self.api, selectors, at, range, self.scrape).await?;
         }
-        Ok(Answer {
-            series: match &value {
-                Ok(_) => age.series.max(1),
-                Err(Missing::Ambiguous { series }) => *series,
-                Err(_) => age.series,
-            },
-            value,
-            sampled_at: age.sampled_at,
-        })
+        Ok(answered(value, age))
     }
 
     /// The mean of a question's value over a stretch, as [`Metrics::mean`] has it. The step is made coarser where a range
@@ -200,6 +195,16 @@ impl Prometheus {
             series,
         })
     }
+}
+
+/// An answer with its age.
+fn answered(value: Result<Reading, Missing>, age: Age) -> Answer {
+    let series = match &value {
+        Ok(_) => age.series.max(1),
+        Err(Missing::Ambiguous { series }) => *series,
+        Err(_) => age.series,
+    };
+    Answer { value, sampled_at: age.sampled_at, series }
 }
 
 fn failed(e: BackendError) -> Missing {
@@ -266,6 +271,21 @@ impl Metrics for Prometheus {
 
     async fn whole_by(&self, ask: &Ask, by: &[String], over: Stretch) -> Result<Rows, Missing> {
         self.row_wholes(ask, by, over).await.map_err(failed)
+    }
+
+    async fn range(&self, ask: &Ask, by: &[String], over: Stretch) -> Result<Ranged, BackendError> {
+        self.ranged(ask, by, over).await
+    }
+
+    async fn range_before(
+        &self,
+        ask: &Ask,
+        by: &[String],
+        over: Stretch,
+        length: Millis,
+        bad_part: bool,
+    ) -> Result<Ranged, BackendError> {
+        self.ranged_before(ask, by, over, length, bad_part).await
     }
 
     async fn ready(&self) -> Result<String, BackendError> {

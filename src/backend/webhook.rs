@@ -143,7 +143,7 @@ async fn read(mut answer: Response) -> String {
 }
 
 /// `Retry-After`: seconds, or a date (RFC 9110, section 10.2.3).
-fn wait_of(header: &str) -> Option<Duration> {
+pub(super) fn wait_of(header: &str) -> Option<Duration> {
     let header = header.trim();
     if let Ok(seconds) = header.parse::<f64>() {
         return Duration::try_from_secs_f64(seconds).ok();

@@ -81,6 +81,27 @@ pub fn connect_to_tell(plan: &Plan, bindings: &Bindings) -> (Backends, Vec<Strin
     (none, wished.reasons())
 }
 
+/// Connects sources only, to ask for the past.
+///
+/// # Errors
+/// All reasons together why they cannot be connected.
+pub fn connect_sources(plan: &Plan, bindings: &Bindings) -> Result<Backends, Vec<String>> {
+    let maker = Maker::new(plan, bindings, None);
+    let sources = maker.sources();
+    let reasons = maker.reasons();
+    if !reasons.is_empty() {
+        return Err(reasons);
+    }
+    Ok(Backends {
+        sources,
+        ports: Vec::new(),
+        slices: None,
+        channels: Vec::new(),
+        actions: Vec::new(),
+        variants: bindings.variants.clone(),
+    })
+}
+
 /// Stands where a channel could not be connected.
 struct Unreachable {
     name: String,

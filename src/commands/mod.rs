@@ -44,9 +44,12 @@ pub mod people;
 pub mod plan;
 pub mod provenance;
 pub mod query;
+pub mod record;
+mod recording;
 pub mod report;
 pub mod reset;
 pub mod run;
+mod run_record;
 mod run_slices;
 pub mod runs;
 mod side_by_side;
@@ -88,6 +91,8 @@ pub enum Command {
     Run(run::Args),
     /// Ask what a metric answers now
     Query(query::Args),
+    /// Ask sources about the past, and keep what they answer
+    Record(record::Args),
     /// Show live and unfinished runs
     Status(status::Args),
     /// List past runs, or the events of one
@@ -128,6 +133,7 @@ pub fn main(cli: Cli) -> exit::Status {
         Command::Plan(args) => plan::main(&args),
         Command::Run(args) => run::main(&args),
         Command::Query(args) => query::main(&args),
+        Command::Record(args) => record::main(&args),
         Command::Status(args) => status::main(&args),
         Command::History(args) => history::main(&args),
         Command::Why(args) => why::main(&args),

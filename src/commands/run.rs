@@ -3,7 +3,7 @@
 use super::connect::connect;
 use super::exit::{Refusal, Status, because};
 use super::load::{Compiled, Target, compile};
-use super::{Format, dry_run, lab, provenance, report, run_slices, switches};
+use super::{Format, dry_run, lab, provenance, report, run_record, run_slices, switches};
 use crate::engine::{State, Verdict};
 use crate::lab::{Fault, Lab};
 use crate::plan::{Arg, Bindings, Plan, PortId, Time};
@@ -15,6 +15,7 @@ use crate::runtime::executor::Beginning;
 use crate::runtime::fetch::with_help;
 use crate::runtime::journal::Journal;
 use crate::runtime::preflight::Ready;
+use crate::runtime::recorder::Recorder;
 use crate::runtime::{Executor, Observer, Outcome, clock::now, preflight};
 use crate::store::{Documents, Holder, LeaseGuard, NewRun, Run, RunFilter, Store};
 use std::io::{IsTerminal, Write};
@@ -57,6 +58,17 @@ pub struct Args {
     /// only flags are set, into the requests that meet them: `errors=5% at on`
     #[arg(long, value_name = "FAULT")]
     pub(super) fault: Option<String>,
+    /// Record everything that the run goes by (answers, read-backs, what people said), to replay it: a Parquet file, written when
+    /// the run ends or is stopped
+    #[arg(long, value_name = "FILE", conflicts_with = "dry_run")]
+    record: Option<PathBuf>,
+}
+
+impl Args {
+    /// Where the run is to be recorded.
+    fn recorded(&self) -> Option<run_record::Target> {
+        self.record.as_deref().map(run_record::Target::of)
+    }
 }
 
 /// Executes.
@@ -72,6 +84,10 @@ fn prepare_and_run(args: &Args) -> Result<Status, Status> {
     compiled.executable(args.format)?;
     run_slices::refuse(args, &compiled)?;
     args.report.as_deref().map_or(Ok(()), |file| check_report(args, file))?;
+    args.recorded().map_or(Ok(()), |r| r.check(&compiled.plan))?;
+    if args.record.is_some() && args.record == args.report {
+        return Err(because(Status::Wrong, "`--record` and `--report` name the same file: give each its own"));
+    }
     let on_lab = lab::is_needed(&compiled.bindings);
     if args.fault.is_some() && !on_lab {
         let why = "`--fault` injects into the lab: it goes with `--env lab`, or with an environment that binds its source to `lab()`";
@@ -206,6 +222,9 @@ async fn real_run(
         (None, true) => {
             // the run may have ended while its last notices were still to be delivered
             if let Ok(Some(last)) = store.latest_run(&compiled.plan.rollout) {
+                if let (Some(target), Ok(Some(state))) = (args.recorded(), kept_state(&store, &last)) {
+                    target.salvage(&compiled.plan, &compiled.bindings, &last, &state);
+                }
                 let (plan, bindings) = (compiled.plan.clone(), &compiled.bindings);
                 if last.environment == bindings.environment {
                     super::left::deliver(&store, &last, lease, plan, bindings).await;
@@ -237,8 +256,20 @@ async fn real_run(
     if compiled.bindings.environment == "lab" {
         restore_lab(&state, &backends).await;
     }
+    let mut observer = observer;
+    let recorder = match args.recorded() {
+        Some(target) => {
+            let (recorder, text) = target.go_on(&plan, &run, &state)?;
+            if let Some(text) = text {
+                observer.remark(now(), &text);
+            }
+            Some(recorder)
+        }
+        None => None,
+    };
     let beginning = Beginning::Recovered(Box::new(state));
-    Ok(resume_with(&store, &run, lease, plan, backends, beginning, stop, observer, Some(args)).await)
+    let with = With { args, bindings: &compiled.bindings, recorder };
+    Ok(resume_with(&store, &run, lease, plan, backends, beginning, stop, observer, Some(with)).await)
 }
 
 /// The lab that the run was on has gone with its process: the new one is set to what was last verified.
@@ -305,6 +336,9 @@ async fn fresh_run(
     begun: Option<Run>,
 ) -> Result<Status, Refusal> {
     not_latched(store, compiled)?;
+    if let (Some(target), None) = (args.recorded(), &begun) {
+        target.is_free()?;
+    }
     let plan = Arc::new(compiled.plan.clone());
     let backends = connect(&plan, &compiled.bindings, lab).map_err(Refusal::all)?;
     let rolled_back = last_rollback(store, &plan)?;
@@ -322,6 +356,7 @@ async fn fresh_run(
     // events are kept for ever, what was answered at each check is not; a store that cannot do it now does it next time
     let _ = store.prune_observations(now() - OBSERVATIONS_KEPT);
     let _ = store.prune_notices(now() - OBSERVATIONS_KEPT);
+    let again = begun.is_some();
     let run = match begun {
         Some(run) => run,
         None => {
@@ -331,7 +366,18 @@ async fn fresh_run(
     };
     let Ready { at, originals, answers, baseline, .. } = ready;
     let beginning = Beginning::Start { at, originals, answers, baseline, rolled_back };
-    Ok(resume_with(store, &run, lease, plan, backends, beginning, stop, observer, Some(args)).await)
+    let recorder = match args.recorded().map(|target| target.begin(&plan, &run, again)) {
+        Some(Err(e)) if again => return Err(e),
+        // a disk that filled up just now costs the recording, not the run
+        Some(Err(e)) => {
+            observer.remark(now(), &format!("the run is not recorded: {}", e.reasons.join("; ")));
+            None
+        }
+        Some(Ok(recorder)) => Some(recorder),
+        None => None,
+    };
+    let with = With { args, bindings: &compiled.bindings, recorder };
+    Ok(resume_with(store, &run, lease, plan, backends, beginning, stop, observer, Some(with)).await)
 }
 
 /// When a run of this rollout was last rolled back by a rule or a kill switch, where the policy asks for a cooldown.
@@ -393,6 +439,13 @@ pub fn new_run(plan: &Plan, bindings: &Bindings, policy: &Path, provenance: &Pro
     }
 }
 
+/// What `canary run` asks for beside the run itself.
+pub struct With<'a> {
+    args: &'a Args,
+    bindings: &'a Bindings,
+    recorder: Option<Recorder>,
+}
+
 /// Drives a run to its end or to a stop, and reports.
 #[expect(clippy::too_many_arguments, reason = "everything that one run is made of")]
 pub async fn resume_with(
@@ -404,13 +457,19 @@ pub async fn resume_with(
     beginning: Beginning,
     stop: watch::Receiver<bool>,
     observer: Box<dyn Observer>,
-    args: Option<&Args>,
+    mut with: Option<With<'_>>,
 ) -> Status {
     let by_hand = backends.clone();
     let journal = Journal::new(Arc::clone(store), run, lease, plan.check_every);
-    let executor = Executor::new(plan, backends, journal, observer);
+    let recorder = with.as_mut().and_then(|w| w.recorder.take());
+    let executor = Executor::new(Arc::clone(&plan), backends, journal, observer).recording(recorder);
     let (outcome, state) = executor.run(beginning, stop).await;
-    if let Some(file) = args.and_then(|a| a.report.as_ref()) {
+    if let Some((target, bindings)) = with.as_ref().and_then(|w| Some((w.args.recorded()?, w.bindings)))
+        && !matches!(outcome, Outcome::Taken(_))
+    {
+        target.finish(&plan, bindings, run, &state, matches!(outcome, Outcome::Finished(_)));
+    }
+    if let Some(file) = with.as_ref().and_then(|w| w.args.report.as_ref()) {
         // said on standard error; the exit status is about the run, not about what became of its report
         if let Err(e) = report::of_run(store, run).map(|document| report::write(&document, file)).unwrap_or(Ok(())) {
             eprintln!("canary: the run is over, but its report cannot be written to {}: {e}", file.display());

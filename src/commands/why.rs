@@ -39,7 +39,7 @@ pub struct Args {
 
 /// A moment of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Moment {
+pub(super) enum Moment {
     /// So long after its first check.
     After(Millis),
     /// An instant.
@@ -47,7 +47,7 @@ enum Moment {
 }
 
 /// `12m30s`, or `2026-11-21T18:00:00Z`.
-fn moment(text: &str) -> Result<Moment, String> {
+pub(super) fn moment(text: &str) -> Result<Moment, String> {
     if let Some(d) = duration(text) {
         return Ok(Moment::After(d));
     }
@@ -63,7 +63,7 @@ fn moment(text: &str) -> Result<Moment, String> {
 }
 
 /// Milliseconds of `1h30m`: units descending, each once.
-fn duration(text: &str) -> Option<Millis> {
+pub(super) fn duration(text: &str) -> Option<Millis> {
     const UNITS: [(&str, Millis); 6] =
         [("w", 604_800_000), ("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1)];
     let (mut rest, mut total, mut next) = (text, 0, 0);

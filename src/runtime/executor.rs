@@ -8,6 +8,7 @@ use super::fetch::{self, Fetched, deadline};
 use super::journal::Journal;
 use super::notices::Told;
 use super::observe::{Observer, View};
+use super::recorder::Recorder;
 use super::teller::Teller;
 use super::watcher::Watcher;
 use crate::backend::ActionOutcome;
@@ -94,6 +95,8 @@ pub struct Executor {
     ended: mpsc::Receiver<(u32, ActionOutcome)>,
     actions: Vec<(u32, JoinHandle<()>)>,
     teller: Teller,
+    /// Where what reaches the engine is kept, if it is to be.
+    recorder: Option<Recorder>,
     fetching: Option<JoinHandle<Fetched>>,
     /// Ports that could not be read at the last check.
     unread: Vec<String>,
@@ -129,6 +132,7 @@ impl Executor {
             ended_tx,
             ended,
             actions: Vec::new(),
+            recorder: None,
             fetching: None,
             unread: Vec::new(),
             recovery_pending: false,
@@ -138,6 +142,12 @@ impl Executor {
             apply_trouble: None,
             only_back: false,
         }
+    }
+
+    /// With a recorder that is given everything that reaches the engine.
+    #[must_use]
+    pub fn recording(self, recorder: Option<Recorder>) -> Self {
+        Self { recorder, ..self }
     }
 
     /// The state as it stands.
@@ -212,6 +222,9 @@ impl Executor {
         // who asked for a stop is not kept waiting: what is not delivered by then is named
         let grace = if matches!(outcome, Outcome::Finished(_)) { NOTICE_GRACE } else { Duration::from_secs(1) };
         self.wind_down(grace).await;
+        if let Some(why) = self.recorder.take().and_then(Recorder::close) {
+            self.watcher.remark(now(), &format!("the recording is not complete: {why}"));
+        }
         self.watcher.finish();
         (outcome, self.state)
     }
@@ -279,6 +292,7 @@ impl Executor {
     /// is not live, for when the journal cannot be written.
     fn feed(&mut self, at: Time, input: Input<'_>, retry: Option<Input<'_>>) {
         let before = self.state.clone();
+        let noted = self.recorder.as_ref().and_then(|r| r.note(&self.plan, &self.state, &input));
         let seen = Seen::of(&self.state, &input);
         let mut effects = Vec::new();
         step(&self.plan, &mut self.state, input, &mut effects);
@@ -291,6 +305,14 @@ impl Executor {
         if urgent && self.journal.holds() {
             // nothing stands in front of a rollback, not even the journal
             self.perform_lowering(&effects);
+        }
+        if let (Some(recorder), Some(noted)) = (&mut self.recorder, noted)
+            && let Some(text) = recorder.keep(noted, &before, &self.state)
+        {
+            self.watcher.remark(at, &text);
+        }
+        if applies {
+            fault::point("recorded");
         }
         let records: Vec<&Record> = effects
             .iter()

@@ -1,7 +1,8 @@
 //! Kills this process at a named boundary, to test that a run survives it. In builds with debug assertions only.
 //!
 //! `CANARY_FAULT=journalled:3` kills at the third time that `journalled` is reached, after writing `fault: killed at
-//! journalled #3` to standard error. The boundaries of an effect are `decided`, `journalled`, `performed`, `confirmed`.
+//! journalled #3` to standard error. The boundaries of an effect are `decided`, `recorded`, `journalled`, `performed`,
+//! `confirmed`.
 
 /// Reached a boundary.
 #[cfg(debug_assertions)]

@@ -13,6 +13,7 @@ pub mod journal;
 pub mod notices;
 pub mod observe;
 pub mod preflight;
+pub mod recorder;
 pub mod teller;
 pub mod watcher;
 

@@ -9,6 +9,7 @@ pub mod materializers;
 pub mod nova;
 pub mod page;
 pub mod prometheus;
+pub mod recorded;
 pub mod report;
 pub mod servers;
 pub mod webhooks;

@@ -5,7 +5,7 @@
 //! "no new errors" from the grave. So when a value is there and `timestamp(S)` is empty, the same question is put to the past
 //! ([`Age::search`]): the last time at which there was a sample. The caller then sees an old answer instead of a fresh zero.
 
-use super::api::{Api, Data, millis};
+use super::api::{Api, Data, Metric, millis};
 use crate::backend::{BackendError, series::LOOKBACK};
 use crate::plan::{Millis, Selector, Time};
 use promql_parser::parser::{self, Expr};
@@ -28,7 +28,7 @@ pub(super) struct Age {
 impl Age {
     /// What instant selectors see: one query for all of them. No selector: no query, no age.
     pub async fn ask(api: &Api, selectors: &[Selector], at: Time) -> Result<Self, BackendError> {
-        Self::joint(api, selectors, at, |s| [format!("max(timestamp({}))", s.0), format!("count({})", s.0)]).await
+        Self::query(api, newest_query(selectors), at).await
     }
 
     /// When there last was a sample in the last `range` (at least [`LOOKBACK`]), to within `step` or a thousandth of the range,
@@ -40,42 +40,26 @@ impl Age {
         range: Millis,
         step: Millis,
     ) -> Result<Self, BackendError> {
-        let range = range.max(LOOKBACK);
-        let step = step.max(range / 1000);
-        Self::joint(api, selectors, at, |Selector(s)| {
-            [
-                format!("max(max_over_time(timestamp({s})[{range}ms:{step}ms]))"),
-                format!("count(last_over_time({s}[{range}ms]))"),
-            ]
-        })
-        .await
+        Self::query(api, last_query(selectors, range, step), at).await
     }
 
-    /// Joins a pair of queries (time, count) a selector into one, so that all are answered from the same state of the data.
-    async fn joint(
-        api: &Api,
-        selectors: &[Selector],
-        at: Time,
-        pair: impl Fn(&Selector) -> [String; 2],
-    ) -> Result<Self, BackendError> {
-        if selectors.is_empty() {
-            return Ok(Self::default());
-        }
-        let mut query = String::new();
-        for (i, selector) in selectors.iter().enumerate() {
-            for (kind, part) in ["time", "count"].iter().zip(pair(selector)) {
-                let or = if query.is_empty() { "" } else { " or " };
-                // a String takes all that is written
-                let _ = write!(query, "{or}label_replace({part}, \"{PART}\", \"{kind}{i}\", \"\", \"\")");
-            }
-        }
+    async fn query(api: &Api, query: Option<String>, at: Time) -> Result<Self, BackendError> {
+        let Some(query) = query else { return Ok(Self::default()) };
         let Data::Vector(items) = api.query(&query, at).await? else {
             return Err(api.error("its answer about the age of samples is no vector"));
         };
-        let mut age = Self::default();
+        let mut parts = Vec::with_capacity(items.len());
         for item in &items {
-            let value = item.point().map_err(|words| api.error(words))?.value;
-            let part = item.metric.get(PART).map_or("", String::as_str);
+            parts.push((&item.metric, item.point().map_err(|words| api.error(words))?.value));
+        }
+        Ok(Self::read(parts))
+    }
+
+    /// The age that the parts of a joint query tell.
+    pub fn read<'a>(parts: impl IntoIterator<Item = (&'a Metric, f64)>) -> Self {
+        let mut age = Self::default();
+        for (metric, value) in parts {
+            let part = metric.get(PART).map_or("", String::as_str);
             if part.starts_with("time") {
                 let time = millis(value);
                 age.sampled_at = Some(age.sampled_at.map_or(time, |t| t.min(time)));
@@ -83,8 +67,38 @@ impl Age {
                 age.series = age.series.saturating_add(value as u32);
             }
         }
-        Ok(age)
+        age
     }
+}
+
+/// The query behind [`Age::ask`]; none without selectors.
+pub(super) fn newest_query(selectors: &[Selector]) -> Option<String> {
+    joint(selectors, |s| [format!("max(timestamp({}))", s.0), format!("count({})", s.0)])
+}
+
+/// The query behind [`Age::search`]; none without selectors.
+pub(super) fn last_query(selectors: &[Selector], range: Millis, step: Millis) -> Option<String> {
+    let range = range.max(LOOKBACK);
+    let step = step.max(range / 1000);
+    joint(selectors, |Selector(s)| {
+        [
+            format!("max(max_over_time(timestamp({s})[{range}ms:{step}ms]))"),
+            format!("count(last_over_time({s}[{range}ms]))"),
+        ]
+    })
+}
+
+/// Joins a pair of queries (time, count) a selector into one, so that all are answered from the same state of the data.
+fn joint(selectors: &[Selector], pair: impl Fn(&Selector) -> [String; 2]) -> Option<String> {
+    let mut query = String::new();
+    for (i, selector) in selectors.iter().enumerate() {
+        for (kind, part) in ["time", "count"].iter().zip(pair(selector)) {
+            let or = if query.is_empty() { "" } else { " or " };
+            // a String takes all that is written
+            let _ = write!(query, "{or}label_replace({part}, \"{PART}\", \"{kind}{i}\", \"\", \"\")");
+        }
+    }
+    (!query.is_empty()).then_some(query)
 }
 
 /// The longest range inside a query (`[5m]`, `[1h:1m]`): how far back its answer reaches. 0 where there is none, or where the

@@ -65,6 +65,11 @@ pub(super) struct Item {
 }
 
 impl Item {
+    /// A series with a value at a time.
+    pub fn new(metric: Metric, time: Time, value: f64) -> Self {
+        Self { metric, value: Some(Point(Sample { time, value })) }
+    }
+
     /// Its value; a native histogram has none.
     pub fn point(&self) -> Result<Sample, String> {
         self.value
@@ -147,7 +152,14 @@ impl Api {
     pub async fn query_range(&self, query: &str, from: Time, to: Time, step: Millis) -> Result<Data, BackendError> {
         self.call(
             "api/v1/query_range",
-            &[("query", query.to_owned()), ("start", seconds(from)), ("end", seconds(to)), ("step", seconds(step))],
+            &[
+                ("query", query.to_owned()),
+                ("start", seconds(from)),
+                ("end", seconds(to)),
+                ("step", seconds(step)),
+                // VictoriaMetrics moves both ends to whole steps without it
+                ("nocache", String::from("1")),
+            ],
         )
         .await
     }
@@ -247,6 +259,7 @@ impl Api {
                 }
                 None => BackendError {
                     transient: status.is_server_error() || status.as_u16() == 429,
+                    retry_after: exchange.retry_after,
                     ..self.error(format!("it answers {status}{tail}"))
                 },
             },

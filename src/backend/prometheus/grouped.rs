@@ -12,7 +12,7 @@
 //! one more query for all such slices together.
 
 use super::age::{PART, longest_range};
-use super::api::{Data, Item, Line, Metric, millis};
+use super::api::{Data, Item, Metric, Point, millis};
 use super::since::GrownSeries;
 use super::{Prometheus, bucketed, single};
 use crate::backend::rows::{Rows, Sorted, ambiguous, key};
@@ -23,11 +23,11 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 
 /// Points a slice of a range query, so that the answer for thousands of slices stays within what is read.
-const MOST_POINTS: i64 = 500;
+pub(super) const MOST_POINTS: i64 = 500;
 
 /// When the newest sample of each slice was taken.
-#[derive(Debug, Default)]
-struct Ages {
+#[derive(Debug, Clone, Default)]
+pub(super) struct Ages {
     by_slice: BTreeMap<Vec<String>, Time>,
     /// Of selectors whose series have none of the labels: what they say is part of every slice's answer.
     everyone: Option<Time>,
@@ -42,7 +42,23 @@ impl Ages {
         };
     }
 
-    fn of(&self, slice: &[String]) -> Option<Time> {
+    /// What the parts of a joint query tell.
+    pub fn read<'a>(by: &[String], parts: impl IntoIterator<Item = (&'a Metric, f64)>) -> Self {
+        let mut ages = Self::default();
+        for (metric, value) in parts {
+            let time = millis(value);
+            let bare = by.iter().all(|label| metric.get(label).is_none_or(String::is_empty));
+            match of_metric(by, metric) {
+                Some(slice) => ages.note(Some(slice), time),
+                None if bare => ages.note(None, time),
+                // a series with some of the labels is of no slice
+                None => {}
+            }
+        }
+        ages
+    }
+
+    pub fn of(&self, slice: &[String]) -> Option<Time> {
         match (self.by_slice.get(slice), self.everyone) {
             (Some(a), Some(b)) => Some(*a.min(&b)),
             (Some(t), None) => Some(*t),
@@ -52,12 +68,37 @@ impl Ages {
     }
 }
 
-fn of_metric(by: &[String], metric: &Metric) -> Option<Vec<String>> {
+/// The slice that a series is of.
+pub(super) fn of_metric(by: &[String], metric: &Metric) -> Option<Vec<String>> {
     key(by, |label| metric.get(label).map_or("", String::as_str))
 }
 
 fn list(by: &[String]) -> String {
     by.join(", ")
+}
+
+/// When the newest sample of each slice was taken; none without selectors.
+pub(super) fn newest_query(selectors: &[Selector], by: &[String]) -> Option<String> {
+    joint(selectors, |s| format!("max by ({}) (timestamp({}))", list(by), s.0))
+}
+
+/// When there last was a sample of each slice; see [`super::age::Age::search`].
+pub(super) fn last_query(selectors: &[Selector], by: &[String], range: Millis, scrape: Millis) -> Option<String> {
+    let range = range.max(LOOKBACK);
+    let step = scrape.max(range / 1000);
+    let labels = list(by);
+    joint(selectors, |Selector(s)| format!("max by ({labels}) (max_over_time(timestamp({s})[{range}ms:{step}ms]))"))
+}
+
+/// Joins a query a selector into one.
+fn joint(selectors: &[Selector], of: impl Fn(&Selector) -> String) -> Option<String> {
+    let mut query = String::new();
+    for (i, selector) in selectors.iter().enumerate() {
+        let or = if query.is_empty() { "" } else { " or " };
+        // a String takes all that is written
+        let _ = write!(query, "{or}label_replace({}, \"{PART}\", \"{i}\", \"\", \"\")", of(selector));
+    }
+    (!query.is_empty()).then_some(query)
 }
 
 impl Prometheus {
@@ -115,8 +156,8 @@ impl Prometheus {
         at: Time,
         read: impl Fn(Vec<Item>) -> Result<Result<Reading, Missing>, String>,
     ) -> Result<Rows, BackendError> {
-        let newest = |s: &Selector| format!("max by ({}) (timestamp({}))", list(by), s.0);
-        let (data, ages) = tokio::try_join!(self.api.query(query, at), self.ages(selectors, by, at, newest))?;
+        let newest = newest_query(selectors, by);
+        let (data, ages) = tokio::try_join!(self.api.query(query, at), self.ages(newest, by, at))?;
         let Data::Vector(items) = data else {
             return Err(self
                 .api
@@ -148,46 +189,19 @@ impl Prometheus {
         at: Time,
         range: Millis,
     ) -> Result<Ages, BackendError> {
-        let range = range.max(LOOKBACK);
-        let step = self.scrape.max(range / 1000);
-        let labels = list(by);
-        let last =
-            |Selector(s): &Selector| format!("max by ({labels}) (max_over_time(timestamp({s})[{range}ms:{step}ms]))");
-        self.ages(selectors, by, at, last).await
+        self.ages(last_query(selectors, by, range, self.scrape), by, at).await
     }
 
-    /// Joins a query a selector into one.
-    async fn ages(
-        &self,
-        selectors: &[Selector],
-        by: &[String],
-        at: Time,
-        of: impl Fn(&Selector) -> String,
-    ) -> Result<Ages, BackendError> {
-        let mut ages = Ages::default();
-        if selectors.is_empty() {
-            return Ok(ages);
-        }
-        let mut query = String::new();
-        for (i, selector) in selectors.iter().enumerate() {
-            let or = if query.is_empty() { "" } else { " or " };
-            // a String takes all that is written
-            let _ = write!(query, "{or}label_replace({}, \"{PART}\", \"{i}\", \"\", \"\")", of(selector));
-        }
+    async fn ages(&self, query: Option<String>, by: &[String], at: Time) -> Result<Ages, BackendError> {
+        let Some(query) = query else { return Ok(Ages::default()) };
         let Data::Vector(items) = self.api.query(&query, at).await? else {
             return Err(self.api.error("its answer about the age of samples is no vector"));
         };
+        let mut parts = Vec::with_capacity(items.len());
         for item in &items {
-            let time = millis(item.point().map_err(|words| self.api.error(words))?.value);
-            let bare = by.iter().all(|label| item.metric.get(label).is_none_or(String::is_empty));
-            match of_metric(by, &item.metric) {
-                Some(slice) => ages.note(Some(slice), time),
-                None if bare => ages.note(None, time),
-                // a series with some of the labels is of no slice
-                None => {}
-            }
+            parts.push((&item.metric, item.point().map_err(|words| self.api.error(words))?.value));
         }
-        Ok(ages)
+        Ok(Ages::read(by, parts))
     }
 
     /// As `range_mean`, for all slices at once.
@@ -214,7 +228,7 @@ impl Prometheus {
         };
         let planned = width / step + 1;
         Ok(Sorted::of(lines, |line| of_metric(by, &line.metric)).rows(|_, lines| match lines.as_slice() {
-            [line] => mean(line, increase, planned),
+            [line] => mean(&line.values, increase, planned),
             several => ambiguous(several.len()),
         }))
     }
@@ -238,8 +252,9 @@ impl Prometheus {
     }
 }
 
-fn mean(line: &Line, increase: bool, planned: i64) -> Answer {
-    let present: Vec<_> = line.values.iter().filter(|p| p.value.is_finite()).collect();
+/// The mean of the points of one series; there is none with fewer than half of those that were planned.
+pub(super) fn mean(points: &[Point], increase: bool, planned: i64) -> Answer {
+    let present: Vec<_> = points.iter().filter(|p| p.value.is_finite()).collect();
     if present.is_empty() || (present.len() as i64) * 2 < planned {
         return Answer::missing(Missing::Empty { others: None });
     }
@@ -248,7 +263,7 @@ fn mean(line: &Line, increase: bool, planned: i64) -> Answer {
     Answer { value, sampled_at: present.last().map(|p| p.time), series: 1 }
 }
 
-fn since_last(
+pub(super) fn since_last(
     series: Vec<GrownSeries>,
     by: &[String],
     read: impl Fn(&[GrownSeries]) -> Result<Reading, String>,

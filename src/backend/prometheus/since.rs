@@ -20,7 +20,7 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::{Mutex, PoisonError};
 
 /// How long the last value of a series that does not answer is kept.
-const KEPT: Millis = 60 * 60 * 1000;
+pub(super) const KEPT: Millis = 60 * 60 * 1000;
 
 /// How many checks are remembered a selector: one that was asked but whose answer came too late is not what the next one counts
 /// from.
