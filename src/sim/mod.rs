@@ -5,6 +5,7 @@
 
 pub mod coverage;
 pub mod judge;
+mod hands;
 mod life;
 pub mod mutate;
 pub mod recording;

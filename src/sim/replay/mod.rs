@@ -2,6 +2,96 @@
 //!
 //! Whatever the recording knows is given to the engine as it was. What it cannot know (what a port would have been read as after a
 //! decision that was not taken then, how an action would have ended) is made up by fixed rules, and each is an
-//! [`outcome::Assumption`].
+//! [`outcome::Assumption`]:
+//!
+//! - What is asked for is read back just before the next check, as asked for; actions end well just before the next check after
+//!   they were begun: the rules of `canary test`, by the same [`super::hands`].
+//! - A run's own recording, with something changed: the policy as it was runs beside, on what was recorded. As long as both ask for
+//!   the same, what was recorded then is what would have happened; from the first difference on the rules above hold.
 
+mod answers;
+pub mod backtest;
+pub mod change;
+mod drive;
+pub mod inject;
 pub mod outcome;
+pub mod sweep;
+mod track;
+
+pub use inject::Injection;
+pub use track::Detail;
+
+use super::recording::{Happened, Recording};
+use crate::plan::{Plan, Time, show};
+use outcome::Outcome;
+
+/// What is asked of a recording.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Scenario {
+    /// When the rollout begins: the first check of the recording at or after it. `None`: where the recording begins.
+    pub start: Option<Time>,
+    /// The plan as its file says it, where the replayed one was changed.
+    pub unchanged: Option<Plan>,
+    /// What is put into the recording.
+    pub injections: Vec<Injection>,
+    /// How much is noted.
+    pub detail: Detail,
+}
+
+/// Replays a plan over a recording. What [`misfit`] refuses comes to nothing, or to much that is not known.
+#[must_use]
+pub fn replay(plan: &Plan, recording: &Recording, scenario: &Scenario) -> Outcome {
+    drive::Driver::new(plan, recording, scenario).go()
+}
+
+/// Why a plan cannot be replayed over a recording, with a way out.
+#[must_use]
+pub fn misfit(plan: &Plan, recording: &Recording, scenario: &Scenario) -> Option<String> {
+    let about = &recording.about;
+    if !plan.slices.is_empty() || !about.slices.is_empty() {
+        return Some(String::from(
+            "a rollout with slices cannot be replayed yet: replay one without `per`, over a recording of one slice",
+        ));
+    }
+    if recording.series.iter().all(|s| s.times.is_empty()) && recording.happened.is_empty() {
+        return Some(String::from("the recording is empty: it has no check at all"));
+    }
+    let (every, step) = (plan.check_every, about.step);
+    let grid = recording.happened.is_empty();
+    if step <= 0 || (grid && every % step != 0) || (!grid && every != step) {
+        let (every, step) = (show::duration(every), show::duration(step));
+        let way = if grid { "or a part of it, and record again with that step" } else { "as it did when it was recorded" };
+        return Some(format!(
+            "{} checks every {every}, and the recording has a row every {step}: let it check every {step}, {way}",
+            plan.rollout
+        ));
+    }
+    let late = scenario.start.filter(|t| *t > about.to)?;
+    let (from, to) = (show::utc(about.from), show::utc(about.to));
+    Some(format!("no check at or after {}: the recording is from {from} to {to}", show::utc(late)))
+}
+
+/// The first check that a replay makes.
+#[must_use]
+pub fn first_check(recording: &Recording, start: Option<Time>) -> Time {
+    let about = &recording.about;
+    let Some(start) = start else { return began(recording).unwrap_or(about.from) };
+    let checks = recording.happened.iter().filter_map(|h| match h {
+        Happened::Start { at, .. } | Happened::Check { at, live: true, .. } => Some(*at),
+        _ => None,
+    });
+    if recording.happened.is_empty() {
+        let step = about.step.max(1);
+        return about.from + (start - about.from).max(0).div_euclid(step) * step
+            + if (start - about.from).max(0) % step == 0 { 0 } else { step };
+    }
+    checks.filter(|at| *at >= start).min().unwrap_or(start)
+}
+
+/// When the run began that wrote a recording.
+fn began(recording: &Recording) -> Option<Time> {
+    recording.happened.iter().find_map(|h| match h {
+        Happened::Start { at, .. } => Some(*at),
+        _ => None,
+    })
+}
