@@ -1,6 +1,7 @@
 //! The runner of a replay: what was recorded, in its order, and what is made up where nothing was.
 
 use super::answers::{Answers, baseline};
+use super::exposed::{Exposed, Meter};
 use super::inject::{Fault, Injected};
 use super::outcome::Outcome;
 use super::track::Track;
@@ -73,6 +74,7 @@ pub(super) struct Driver<'a> {
     /// Room for what ports are read as.
     ports: Vec<Option<Setting>>,
     track: Track,
+    meter: Meter,
     /// The most that each port was ever read as in the recording; none where it was never read.
     most: Vec<Option<Setting>>,
     /// The last check.
@@ -109,6 +111,7 @@ impl<'a> Driver<'a> {
             hands: Hands::new(plan.ports.iter().map(|p| off(&p.kind)).collect()),
             ports: vec![None; plan.ports.len()],
             track: Track::new(plan, start, recording.about.to, scenario.detail),
+            meter: Meter::new(plan),
             most: most(plan, recording),
             last: start,
             gone: None,
@@ -117,7 +120,7 @@ impl<'a> Driver<'a> {
         }
     }
 
-    pub(super) fn go(mut self) -> Outcome {
+    pub(super) fn go(mut self) -> (Outcome, Exposed) {
         self.say_what_is_not_known();
         let recording = self.recording;
         let mut events = recording.happened.iter();
@@ -144,7 +147,7 @@ impl<'a> Driver<'a> {
             let text = format!("{}{whose}: the recording has nothing {long}: not known, and taken for nothing", input.metric);
             self.track.assume(Some(s.from), text);
         }
-        self.track.done(&self.life.state)
+        (self.track.done(&self.life.state), self.meter.sum())
     }
 
     fn goes_on(&self) -> bool {
@@ -322,6 +325,7 @@ impl<'a> Driver<'a> {
     fn check(&mut self, at: Time, epoch: u32, live: bool) {
         let (recorded, exposure) = (self.recorded, self.exposure());
         self.life.look(at, recorded, exposure);
+        self.meter.check(at, exposure, &self.life.answers);
         self.life.tick(at, &self.ports, epoch, live);
         if let Some(beside) = &mut self.beside {
             beside.look(at, recorded, exposure);

@@ -13,6 +13,7 @@ mod answers;
 pub mod backtest;
 pub mod change;
 mod drive;
+pub mod exposed;
 pub mod inject;
 pub mod outcome;
 pub mod sweep;
@@ -41,6 +42,12 @@ pub struct Scenario {
 /// Replays a plan over a recording. What [`misfit`] refuses comes to nothing, or to much that is not known.
 #[must_use]
 pub fn replay(plan: &Plan, recording: &Recording, scenario: &Scenario) -> Outcome {
+    drive::Driver::new(plan, recording, scenario).go().0
+}
+
+/// [`replay`], and whom the rollout has reached.
+#[must_use]
+pub fn replay_exposed(plan: &Plan, recording: &Recording, scenario: &Scenario) -> (Outcome, exposed::Exposed) {
     drive::Driver::new(plan, recording, scenario).go()
 }
 

@@ -114,12 +114,13 @@ pub fn now(plan: &Plan, name: &str) -> Option<AxisValue> {
 #[must_use]
 pub fn cell(outcome: &Outcome) -> Cell {
     let mut phase = String::new();
-    let (mut decided_at, mut rule) = (None, None);
+    let (mut decided_at, mut rule, mut person) = (None, None, false);
     for d in &outcome.decisions {
         match &d.record {
             Record::Entered { phase: name, .. } | Record::Rollback { to: Some(name), .. } => phase.clone_from(name),
             Record::Rollback { to: None, explanation, .. } => {
                 (decided_at, rule) = (Some(d.at), Some(explanation.rule.clone()));
+                person = explanation.kind == "person";
             }
             // somebody took it back that a rule had promoted: the rollback counts
             Record::Promoted { .. } | Record::Refused { .. } => decided_at = decided_at.or(Some(d.at)),
@@ -131,7 +132,7 @@ pub fn cell(outcome: &Outcome) -> Cell {
     }
     if outcome.verdict.is_none() {
         // what was being taken back when the recording was over is decided all the same
-        let verdict = rule.as_ref().map(|_| Verdict::RolledBack);
+        let verdict = rule.as_ref().map(|_| if person { Verdict::Aborted } else { Verdict::RolledBack });
         return Cell { verdict, decided_at, phase, rule };
     }
     Cell { verdict: outcome.verdict, decided_at, phase, rule }
