@@ -22,7 +22,7 @@ const ROOMS: [(&str, &[&str]); 11] = [
     ("lab", &["plan", "backend"]),
     ("store", &["plan"]),
     ("runtime", &["plan", "engine", "backend", "store"]),
-    ("report", &["plan", "engine", "runtime"]),
+    ("report", &["plan", "engine", "sim", "runtime"]),
     ("commands", &["syntax", "plan", "check", "engine", "sim", "backend", "lab", "store", "runtime", "report"]),
 ];
 

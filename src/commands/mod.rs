@@ -50,6 +50,7 @@ pub mod run;
 mod run_slices;
 pub mod runs;
 mod side_by_side;
+pub mod sim;
 mod slice_ports;
 mod slices;
 pub mod status;
@@ -80,6 +81,8 @@ pub enum Command {
     Fmt(fmt::Args),
     /// Run the tests of policies, on virtual time
     Test(test::Args),
+    /// Replay a policy over a recording: what would it have done?
+    Sim(sim::Args),
     /// Show what a module is for, what it wants and what it brings
     Doc(doc::Args),
     /// Show the compiled plan of a rollout: timeline, gates, queries, credentials, hash
@@ -124,6 +127,7 @@ pub fn main(cli: Cli) -> exit::Status {
         Command::Explain(args) => explain::main(&args),
         Command::Fmt(args) => fmt::main(&args),
         Command::Test(args) => test::main(&args),
+        Command::Sim(args) => sim::main(&args),
         Command::Doc(args) => doc::main(&args),
         Command::Plan(args) => plan::main(&args),
         Command::Run(args) => run::main(&args),

@@ -9,4 +9,5 @@ pub mod observed;
 pub mod provenance;
 pub mod style;
 pub mod text;
+pub mod timeline;
 pub mod why;

@@ -212,22 +212,3 @@ impl Series {
         Some(Answer { value: Ok(reading), sampled_at, series })
     }
 }
-
-impl Key {
-    /// The key under which the answers to an input stand: `slice` holds the values of the slice's dimensions in their order, and is
-    /// empty without slices.
-    #[must_use]
-    pub fn of(input: &crate::plan::Input, slice: &[String]) -> Self {
-        use crate::plan::{Ask, Window, show};
-        let over = |w: Window| match w {
-            Window::Last(ms) => format!("over {}", show::duration(ms)),
-            Window::SinceLast => String::from("since last"),
-        };
-        let question = match &input.ask {
-            Ask::PromQl { .. } | Ask::Gauge(_) => String::from("value"),
-            Ask::Increase(_, w) => format!("increase {}", over(*w)),
-            Ask::Buckets(_, w) => format!("buckets {}", over(*w)),
-        };
-        Self { metric: input.metric.clone(), population: input.population, question, slice: slice.to_vec() }
-    }
-}
