@@ -5,6 +5,18 @@
 //! run --record` keeps what its engine was given, in order: answers, what ports were read as, read-backs, ends of actions, people's
 //! words, restarts. Bytes in, bytes out: files are the business of [`crate::commands`].
 
+mod error;
+mod file;
+mod key;
+mod series;
+#[cfg(test)]
+mod tests;
+
+pub use error::{Fault, RecordingError, VERSION};
+pub use file::{decode, decode_owned, encode, encode_to};
+pub use key::{Kind, question, word};
+pub use series::PushError;
+
 use crate::plan::{Answer, Bucket, Millis, Missing, Population, Reading, Setting, Time};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;

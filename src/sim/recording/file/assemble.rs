@@ -1,0 +1,587 @@
+//! Rows to series.
+
+use super::super::error::{Fault, shown};
+use super::super::key::Kind;
+use super::super::series::{bound, push_buckets};
+use super::super::{Happened, Key, NOT_KNOWN, Series, Values};
+use super::cells::{Cells, Run};
+use super::columns::Column;
+use crate::plan::{Bucket, Missing, Population, Time, show};
+use parquet::data_type::{ByteArray, ByteArrayType, DoubleType, Int32Type, Int64Type};
+use parquet::errors::ParquetError;
+
+/// The columns of a row group, a batch of rows at a time.
+pub struct Batch {
+    pub time: Cells<Int64Type>,
+    pub metric: Cells<ByteArrayType>,
+    pub population: Cells<ByteArrayType>,
+    pub question: Cells<ByteArrayType>,
+    pub le: Cells<DoubleType>,
+    pub slices: Vec<Cells<ByteArrayType>>,
+    pub value: Cells<DoubleType>,
+    pub sampled: Cells<Int64Type>,
+    pub series: Cells<Int32Type>,
+    pub missing: Cells<ByteArrayType>,
+    pub event: Cells<ByteArrayType>,
+    pub seq: Cells<Int32Type>,
+}
+
+impl Batch {
+    /// Reads the next rows of every column.
+    ///
+    /// # Errors
+    /// The data is damaged, or a column has fewer rows.
+    pub fn read(&mut self, rows: usize) -> Result<(), ParquetError> {
+        self.time.read(rows)?;
+        let texts = [&mut self.metric, &mut self.population, &mut self.question, &mut self.missing, &mut self.event];
+        texts.into_iter().chain(&mut self.slices).try_for_each(|c| c.read(rows))?;
+        self.le.read(rows)?;
+        self.value.read(rows)?;
+        self.sampled.read(rows)?;
+        self.series.read(rows)?;
+        self.seq.read(rows)
+    }
+}
+
+/// What a byte of a file may come to in memory: the densest that an honest writer gets is about half of it.
+const DENSEST: u64 = 128;
+/// What may be taken whatever the size of the file.
+const ALWAYS: u64 = 256 << 20;
+/// What a row of a series takes: a time, a number, the time of a sample, a count.
+const ROW: u64 = 28;
+/// What a reason takes beside its text.
+const REASON: u64 = 96;
+/// What a series or an event takes beside its texts.
+const THING: u64 = 512;
+/// No count of series: no row has it.
+const NO_COUNT: i32 = -1;
+
+/// The series that is being read.
+struct Open {
+    series: Series,
+    kind: Kind,
+    /// The row in which it began, for errors.
+    began: u64,
+    /// Of buckets: the check whose bounds are still coming.
+    pending: Option<Pending>,
+}
+
+struct Pending {
+    time: Time,
+    buckets: Vec<Bucket>,
+    sampled: Time,
+    count: u32,
+    /// Whether more bounds may come: not after a reason, nor after a row without a bound.
+    open: bool,
+}
+
+/// What is known of a recording so far.
+pub struct Assembly {
+    dimensions: usize,
+    limit: u64,
+    taken: u64,
+    /// Rows before this batch.
+    before: u64,
+    done: Vec<(Series, u64)>,
+    open: Option<Open>,
+    happened: Vec<Happened>,
+    // the batch, a cell a row
+    value: Vec<f64>,
+    le: Vec<f64>,
+    sampled: Vec<i64>,
+    counts: Vec<i32>,
+    seq: Vec<i32>,
+}
+
+/// The cells of a batch that are runs of text.
+struct Texts {
+    /// Metric, population, question, then the slice's dimensions.
+    keys: Vec<Vec<Run>>,
+    missing: Vec<Run>,
+    event: Vec<Run>,
+}
+
+impl Assembly {
+    /// Nothing yet, of a file of so many bytes.
+    pub fn new(dimensions: usize, size: usize) -> Self {
+        Self {
+            dimensions,
+            limit: ALWAYS + DENSEST * size as u64,
+            taken: 0,
+            before: 0,
+            done: Vec::new(),
+            open: None,
+            happened: Vec::new(),
+            value: Vec::new(),
+            le: Vec::new(),
+            sampled: Vec::new(),
+            counts: Vec::new(),
+            seq: Vec::new(),
+        }
+    }
+
+    fn pay(&mut self, bytes: u64) -> Result<(), Fault> {
+        self.taken = self.taken.saturating_add(bytes);
+        if self.taken > self.limit { Err(Fault::TooBig { limit: self.limit }) } else { Ok(()) }
+    }
+
+    fn wrong(&self, row: usize, column: Column, what: impl Into<String>, help: &str) -> Fault {
+        Fault::Row {
+            row: self.before + row as u64 + 1,
+            column: column.name(),
+            series: self.open.as_ref().map(|o| shown_key(&o.series.key)),
+            what: what.into(),
+            help: String::from(help),
+        }
+    }
+
+    /// Takes a batch of so many rows.
+    ///
+    /// # Errors
+    /// [`Fault::Row`]: what is wrong in which row; [`Fault::TooBig`].
+    pub fn take(&mut self, batch: &Batch, rows: usize) -> Result<(), Fault> {
+        if batch.time.absent() || batch.time.values.len() != rows {
+            return Err(self.wrong(0, Column::Time, "a row without a time", "give every row a time, or drop it"));
+        }
+        for (cells, column) in [(&batch.value, Column::Value), (&batch.le, Column::Le)] {
+            let bad =
+                |v: &f64| if column == Column::Le { v.is_nan() || *v == f64::NEG_INFINITY } else { !v.is_finite() };
+            if let Some(n) = cells.values.iter().position(bad) {
+                let what = format!("{} is no number", cells.values.get(n).copied().unwrap_or(f64::NAN));
+                let help = "a row without a number has no `value`, and says why in `missing`";
+                self.open = None;
+                return Err(self.wrong(cells.row_of(n), column, what, help));
+            }
+        }
+        batch.value.spread(rows, f64::NAN, &mut self.value);
+        batch.le.spread(rows, f64::NAN, &mut self.le);
+        batch.sampled.spread(rows, NOT_KNOWN, &mut self.sampled);
+        batch.series.spread(rows, NO_COUNT, &mut self.counts);
+        batch.seq.spread(rows, NO_COUNT, &mut self.seq);
+        let mut texts = Texts { keys: Vec::new(), missing: Vec::new(), event: Vec::new() };
+        for c in [&batch.metric, &batch.population, &batch.question].into_iter().chain(&batch.slices) {
+            let mut runs = Vec::new();
+            c.runs(&mut runs);
+            texts.keys.push(runs);
+        }
+        batch.missing.runs(&mut texts.missing);
+        batch.event.runs(&mut texts.event);
+        let mut from = 0;
+        while from < rows {
+            let key: Vec<Option<&ByteArray>> = texts.keys.iter().map(|runs| cell(runs, from)).collect();
+            let to = texts.keys.iter().map(|runs| end(runs, from, rows)).min().unwrap_or(rows).max(from + 1);
+            if key.first().is_some_and(Option::is_some) {
+                self.enter(&key, from)?;
+                self.answers(&batch.time.values, &texts.missing, from, to)?;
+            } else {
+                self.leave();
+                self.events(&batch.time.values, &texts.event, from, to)?;
+            }
+            from = to;
+        }
+        self.before += rows as u64;
+        Ok(())
+    }
+
+    /// The series of a key begins or goes on.
+    fn enter(&mut self, key: &[Option<&ByteArray>], row: usize) -> Result<(), Fault> {
+        if self.open.as_ref().is_some_and(|o| same(&o.series.key, key)) {
+            return Ok(());
+        }
+        self.leave();
+        let text = |i: usize, column: Column| -> Result<String, Fault> {
+            let Some(cell) = key.get(i).copied().flatten() else {
+                return Err(self.wrong(row, column, "empty, and the row has a metric", "an answer has all of its key"));
+            };
+            let text = cell.as_utf8().map_err(|_| self.wrong(row, column, "not UTF-8", "record it again"))?;
+            Ok(String::from(text))
+        };
+        let (metric, population, question) =
+            (text(0, Column::Metric)?, text(1, Column::Population)?, text(2, Column::Question)?);
+        let population = match population.as_str() {
+            "canary" => Population::Canary,
+            "stable" => Population::Stable,
+            "before" => Population::Before,
+            other => {
+                let what = format!("`{}` is no population", shown(other));
+                return Err(self.wrong(row, Column::Population, what, "there are `canary`, `stable` and `before`"));
+            }
+        };
+        let Some(kind) = Kind::of(&question) else {
+            let what = format!("`{}` is no question", shown(&question));
+            let help =
+                "there are `value`, `increase over 5m`, `increase since last`, `buckets over 5m`, `buckets since last`";
+            return Err(self.wrong(row, Column::Question, what, help));
+        };
+        let slice = match key.get(3..).unwrap_or_default() {
+            cells if cells.iter().all(Option::is_none) => Vec::new(),
+            cells if cells.len() == self.dimensions => {
+                let mut slice = Vec::new();
+                for cell in cells {
+                    let Some(cell) = cell else {
+                        let what = "some dimensions of its slice have a value, and some have none";
+                        return Err(self.wrong(row, Column::Metric, what, "give all of them a value, or none"));
+                    };
+                    let bad = |_| self.wrong(row, Column::Metric, "a slice's value is not UTF-8", "record it again");
+                    slice.push(String::from(cell.as_utf8().map_err(bad)?));
+                }
+                slice
+            }
+            _ => Vec::new(),
+        };
+        let key = Key { metric, population, question, slice };
+        self.pay(
+            THING
+                + (key.metric.len() + key.question.len()) as u64
+                + key.slice.iter().map(|v| v.len() as u64).sum::<u64>(),
+        )?;
+        let unknown = self.wrong(row, Column::Question, "no such question", "record it again");
+        let series = Series::new(key).map_err(|_| unknown)?;
+        self.open = Some(Open { series, kind, began: self.before + row as u64 + 1, pending: None });
+        Ok(())
+    }
+
+    /// The open series is over.
+    fn leave(&mut self) {
+        if let Some(mut open) = self.open.take() {
+            open.settle();
+            self.done.push((open.series, open.began));
+        }
+    }
+
+    fn answers(&mut self, times: &[i64], missing: &[Run], from: usize, to: usize) -> Result<(), Fault> {
+        let rows = from..to;
+        let Some(times) = times.get(rows.clone()) else { return Ok(()) };
+        self.pay(ROW * times.len() as u64)?;
+        if let Some(n) = self.counts.get(rows.clone()).and_then(|c| c.iter().position(|n| *n < 0)) {
+            return Err(self.wrong(
+                from + n,
+                Column::Series,
+                "not a number of series",
+                "write how many series stood behind the answer",
+            ));
+        }
+        if self.open.as_ref().is_some_and(|o| o.kind == Kind::Buckets) {
+            return self.buckets(times, missing, from);
+        }
+        if let Some(n) = self.le.get(rows.clone()).and_then(|c| c.iter().position(|le| !le.is_nan())) {
+            return Err(self.wrong(
+                from + n,
+                Column::Le,
+                "a bound, and the question is not about buckets",
+                "leave it empty",
+            ));
+        }
+        self.rising(times, from)?;
+        self.reasons(missing, from, to)?;
+        let (Some(open), Some(new), Some(sampled), Some(counts)) =
+            (&mut self.open, self.value.get(rows.clone()), self.sampled.get(rows.clone()), self.counts.get(rows))
+        else {
+            return Ok(());
+        };
+        open.series.times.extend_from_slice(times);
+        open.series.sampled.extend_from_slice(sampled);
+        open.series.counts.extend(counts.iter().map(|n| n.cast_unsigned()));
+        if let Values::Value(v) | Values::Increase(v) = &mut open.series.values {
+            v.extend_from_slice(new);
+        }
+        Ok(())
+    }
+
+    fn rising(&self, times: &[i64], from: usize) -> Result<(), Fault> {
+        let last = self.open.as_ref().and_then(|o| o.series.times.last().copied());
+        let first = times.first().copied();
+        if let (Some(last), Some(first)) = (last, first)
+            && last >= first
+        {
+            return Err(self.unsorted(from, last, first));
+        }
+        if times.is_sorted_by(|a, b| a < b) {
+            return Ok(());
+        }
+        match times.windows(2).enumerate().find_map(|(i, w)| match w {
+            [a, b] if a >= b => Some((i + 1, *a, *b)),
+            _ => None,
+        }) {
+            Some((i, a, b)) => Err(self.unsorted(from + i, a, b)),
+            None => Ok(()),
+        }
+    }
+
+    fn unsorted(&self, row: usize, before: Time, this: Time) -> Fault {
+        if before == this {
+            let what = format!("a second answer for {}", show::utc(this));
+            return self.wrong(
+                row,
+                Column::Time,
+                what,
+                "keep one row for each check time (of buckets, one for each bound)",
+            );
+        }
+        let what = format!("{} stands behind {}", show::utc(this), show::utc(before));
+        self.wrong(row, Column::Time, what, "sort the rows by series, then by time")
+    }
+
+    /// Why rows have no number. Every one without has to say it.
+    fn reasons(&mut self, missing: &[Run], from: usize, to: usize) -> Result<(), Fault> {
+        let none = |v: &f64| v.is_nan();
+        if let [(_, None)] = missing {
+            let Some(n) = self.value.get(from..to).and_then(|v| v.iter().position(none)) else { return Ok(()) };
+            return Err(self.no_reason(from + n));
+        }
+        let mut row = from;
+        while row < to {
+            let till = end(missing, row, to);
+            let here = self.value.get(row..till).unwrap_or_default();
+            match cell(missing, row) {
+                None => {
+                    if let Some(n) = here.iter().position(none) {
+                        return Err(self.no_reason(row + n));
+                    }
+                }
+                Some(text) => {
+                    if let Some(n) = here.iter().position(|v| !v.is_nan()) {
+                        let help = "an answer has one of them; empty the other";
+                        return Err(self.wrong(
+                            row + n,
+                            Column::Missing,
+                            "a number, and a reason why there is none",
+                            help,
+                        ));
+                    }
+                    self.pay((till - row) as u64 * (REASON + text.len() as u64))?;
+                    let why = self.reason(text, row)?;
+                    if let Some(open) = &mut self.open {
+                        let first = open.series.times.len() + (row - from);
+                        open.series.missing.extend((first..first + (till - row)).map(|at| (at, why.clone())));
+                    }
+                }
+            }
+            row = till;
+        }
+        Ok(())
+    }
+
+    fn no_reason(&self, row: usize) -> Fault {
+        let help = r#"say why there is none: `{"why":"not_asked"}` if nobody asked"#;
+        self.wrong(row, Column::Value, "neither a number nor a reason in `missing`", help)
+    }
+
+    fn reason(&self, text: &ByteArray, row: usize) -> Result<Missing, Fault> {
+        serde_json::from_slice(text.data()).map_err(|e| {
+            let found = shown(&String::from_utf8_lossy(text.data()));
+            let help = r#"it is JSON like `{"why":"empty"}`, with `failed`, `empty`, `stale`, `not_a_number`, `ambiguous` or `not_asked`"#;
+            self.wrong(row, Column::Missing, format!("`{found}` is no reason ({})", shown(&e.to_string())), help)
+        })
+    }
+
+    fn buckets(&mut self, times: &[i64], missing: &[Run], from: usize) -> Result<(), Fault> {
+        for (i, time) in times.iter().enumerate() {
+            let row = from + i;
+            let of = |cells: &[f64]| cells.get(row).copied().filter(|v| !v.is_nan());
+            let (le, value, why) = (of(&self.le), of(&self.value), cell(missing, row));
+            let why = why.map(|text| self.reason(text, row).map(|why| (why, text.len()))).transpose()?;
+            let bucket = match (le, value) {
+                (Some(le), Some(count)) => Some(Bucket { le: le.is_finite().then_some(le), count }),
+                (None, None) => None,
+                (Some(_), None) => {
+                    return Err(self.wrong(row, Column::Value, "a bound without a count", "drop the row, or count"));
+                }
+                (None, Some(_)) => {
+                    return Err(self.wrong(
+                        row,
+                        Column::Le,
+                        "a count without a bound",
+                        "write the bucket's upper bound",
+                    ));
+                }
+            };
+            if bucket.is_some() && why.is_some() {
+                let help = "an answer has one of them; empty the other";
+                return Err(self.wrong(row, Column::Missing, "a number, and a reason why there is none", help));
+            }
+            self.bucket(*time, bucket, why, row)?;
+        }
+        Ok(())
+    }
+
+    fn bucket(
+        &mut self,
+        time: Time,
+        bucket: Option<Bucket>,
+        why: Option<(Missing, usize)>,
+        row: usize,
+    ) -> Result<(), Fault> {
+        let Some(mut open) = self.open.take() else { return Ok(()) };
+        let result = self.bucket_of(&mut open, time, bucket, why, row);
+        self.open = Some(open);
+        result.map_err(|fault| match fault {
+            Fault::Row { row, column, what, help, .. } => {
+                let series = self.open.as_ref().map(|o| shown_key(&o.series.key));
+                Fault::Row { row, column, series, what, help }
+            }
+            other => other,
+        })
+    }
+
+    fn bucket_of(
+        &mut self,
+        open: &mut Open,
+        time: Time,
+        bucket: Option<Bucket>,
+        why: Option<(Missing, usize)>,
+        row: usize,
+    ) -> Result<(), Fault> {
+        let sampled = self.sampled.get(row).copied().unwrap_or(NOT_KNOWN);
+        let count = self.counts.get(row).copied().unwrap_or_default().cast_unsigned();
+        if let Some(p) = &mut open.pending
+            && p.time == time
+        {
+            let Some(bucket) = bucket.filter(|_| p.open && why.is_none()) else {
+                return Err(self.unsorted(row, time, time));
+            };
+            if p.sampled != sampled || p.count != count {
+                let what = "another sample's time or number of series than the bound before";
+                return Err(self.wrong(row, Column::SampledAt, what, "the bounds of one answer have the same"));
+            }
+            if p.buckets.last().is_some_and(|last| bound(last.le) >= bound(bucket.le)) {
+                return Err(self.wrong(
+                    row,
+                    Column::Le,
+                    "the bounds do not rise",
+                    "sort the rows by series, time and bound; each bound once",
+                ));
+            }
+            p.buckets.push(bucket);
+            return self.widen(open);
+        }
+        let last = open.pending.as_ref().map(|p| p.time).or_else(|| open.series.times.last().copied());
+        if let Some(last) = last.filter(|last| *last >= time) {
+            return Err(self.unsorted(row, last, time));
+        }
+        open.settle();
+        if let Some((why, len)) = why {
+            self.pay(REASON + len as u64)?;
+            open.series.missing.insert(open.series.times.len(), why);
+            open.pending = Some(Pending { time, buckets: Vec::new(), sampled, count, open: false });
+        } else {
+            let some = bucket.is_some();
+            open.pending = Some(Pending { time, buckets: bucket.into_iter().collect(), sampled, count, open: some });
+        }
+        self.widen(open)
+    }
+
+    /// Pays for what the rows of an open series of buckets come to.
+    fn widen(&mut self, open: &Open) -> Result<(), Fault> {
+        let Values::Buckets { bounds, .. } = &open.series.values else { return Ok(()) };
+        let known = |b: &Bucket| bounds.binary_search_by(|le| bound(*le).total_cmp(&bound(b.le))).is_ok();
+        let new = open.pending.as_ref().and_then(|p| p.buckets.last()).is_some_and(|b| !known(b));
+        let cells = if new { open.series.times.len() } else { 0 }
+            + if open.pending.as_ref().is_some_and(|p| p.buckets.len() <= 1) { bounds.len() + 1 } else { 1 };
+        self.pay(8 * cells as u64)
+    }
+
+    fn events(&mut self, times: &[i64], event: &[Run], from: usize, to: usize) -> Result<(), Fault> {
+        for row in from..to {
+            let Some(text) = cell(event, row) else {
+                return Err(self.wrong(
+                    row,
+                    Column::Metric,
+                    "neither a metric nor an event",
+                    "name the metric, or drop the row",
+                ));
+            };
+            self.pay(THING + 4 * text.len() as u64)?;
+            let expected = self.happened.len();
+            if self.seq.get(row).is_none_or(|n| usize::try_from(*n) != Ok(expected)) {
+                let what = format!("not {expected}, though {expected} events stand before it");
+                return Err(self.wrong(
+                    row,
+                    Column::Seq,
+                    what,
+                    "sort the rows by series, time and `seq`, and drop none",
+                ));
+            }
+            let what: Happened = serde_json::from_slice(text.data()).map_err(|e| {
+                let found = shown(&String::from_utf8_lossy(text.data()));
+                let what = format!("`{found}` is no event ({})", shown(&e.to_string()));
+                self.wrong(row, Column::Event, what, "keep the events as the run wrote them, or drop all of them")
+            })?;
+            if times.get(row).is_some_and(|t| *t != what.at()) {
+                return Err(self.wrong(row, Column::Time, "another time than its event has", "make them equal"));
+            }
+            self.happened.push(what);
+        }
+        Ok(())
+    }
+
+    /// The series, sorted by key, and what happened.
+    ///
+    /// # Errors
+    /// The rows of a series stand in two places.
+    pub fn finish(mut self) -> Result<(Vec<Series>, Vec<Happened>), Fault> {
+        self.leave();
+        self.done.sort_by(|a, b| a.0.key.cmp(&b.0.key).then(a.1.cmp(&b.1)));
+        for pair in self.done.windows(2) {
+            if let [(a, _), (b, row)] = pair
+                && a.key == b.key
+            {
+                return Err(Fault::Row {
+                    row: *row,
+                    column: Column::Metric.name(),
+                    series: Some(shown_key(&b.key)),
+                    what: String::from("the rows of this series stand in more than one place"),
+                    help: String::from("sort the rows by series, then by time"),
+                });
+            }
+        }
+        Ok((self.done.into_iter().map(|(s, _)| s).collect(), self.happened))
+    }
+}
+
+impl Open {
+    /// The check whose bounds were coming is complete.
+    fn settle(&mut self) {
+        let Some(p) = self.pending.take() else { return };
+        let rows = self.series.times.len();
+        if let Values::Buckets { bounds, counts } = &mut self.series.values {
+            push_buckets(bounds, counts, rows, &p.buckets);
+        }
+        self.series.times.push(p.time);
+        self.series.sampled.push(p.sampled);
+        self.series.counts.push(p.count);
+    }
+}
+
+fn shown_key(key: &Key) -> String {
+    format!("series {}", shown(&key.to_string()))
+}
+
+fn same(key: &Key, cells: &[Option<&ByteArray>]) -> bool {
+    let is = |cell: Option<&Option<&ByteArray>>, text: &str| {
+        cell.copied().flatten().is_some_and(|c| c.data() == text.as_bytes())
+    };
+    let slice = cells.get(3..).unwrap_or_default();
+    is(cells.first(), &key.metric)
+        && is(cells.get(1), super::super::key::word(key.population))
+        && is(cells.get(2), &key.question)
+        && if key.slice.is_empty() {
+            slice.iter().all(Option::is_none)
+        } else {
+            slice.len() == key.slice.len() && slice.iter().zip(&key.slice).all(|(c, v)| is(Some(c), v))
+        }
+}
+
+/// The text of a row.
+fn cell(runs: &[Run], row: usize) -> Option<&ByteArray> {
+    runs.get(at(runs, row)).and_then(|(_, text)| text.as_ref())
+}
+
+/// Where the stretch of a row ends, at most at `till`.
+fn end(runs: &[Run], row: usize, till: usize) -> usize {
+    runs.get(at(runs, row) + 1).map_or(till, |(start, _)| *start).min(till)
+}
+
+fn at(runs: &[Run], row: usize) -> usize {
+    runs.partition_point(|(start, _)| *start <= row).saturating_sub(1)
+}
