@@ -7,15 +7,15 @@ mod when;
 use super::Format;
 use super::exit::Status;
 use super::load::assignment;
-use super::{in_parallel, whole};
+use super::in_parallel;
 use crate::engine::Verdict;
 use crate::plan::{Plan, Time};
 use crate::report::style::Style;
 use crate::report::timeline;
-use crate::sim::recording::Recording;
+use crate::sim::recording::{Recording, decode_owned};
 use crate::sim::replay::backtest::{self, Backtest};
 use crate::sim::replay::outcome::{Axis, Outcome, Sweep};
-use crate::sim::replay::{self, Detail, Scenario, change, first_check, inject, misfit, sweep};
+use crate::sim::replay::{self, Detail, Scenario, change, inject, misfit, sweep};
 use policy::{Policy, apply, wrong};
 use progress::Progress;
 use serde_json::{Value, json};
@@ -60,7 +60,7 @@ pub struct Args {
     #[arg(long, value_name = "TIME")]
     start: Option<String>,
     /// Begin a rollout again and again over the recording: `every 1h`
-    #[arg(long, value_name = "every DURATION", conflicts_with = "html")]
+    #[arg(long, value_name = "every DURATION")]
     backtest: Option<String>,
     /// With --backtest: a stretch in which nothing was wrong, so that a rollback in it is a false alarm
     #[arg(long, value_name = "FROM..TO", requires = "backtest")]
