@@ -196,17 +196,24 @@ fn a_fault_measured_for_everybody_hurts_as_far_as_the_canary_is_exposed() {
 fn missing_stale_and_silent_are_what_the_engine_calls_them() {
     let plan = plan(PLAIN);
     let recording = plain(&plan, 60, |_| 0.0);
-    let word = |fault: &str, guard: usize, t: Time| {
+    let words = |fault: &str, guard: usize| {
         let injections = vec![inject::parse(fault, &plan).unwrap()];
         let outcome = replay(&plan, &recording, &Scenario { injections, ..Scenario::default() });
-        outcome.guards[guard].words.iter().rev().find(|(at, _)| *at <= START + t).and_then(|(_, w)| *w)
+        outcome.guards[guard].words.clone()
     };
-    assert_eq!(word("errors missing from 5m to 6m", 0, minutes(5)), Some(Word::Dark));
-    assert_eq!(word("errors missing from 5m to 6m", 0, minutes(6)), Some(Word::Ok));
+    let word = |fault: &str, guard: usize, t: Time| {
+        words(fault, guard).iter().rev().find(|(at, _)| *at <= START + t).and_then(|(_, w)| *w)
+    };
+    // others have a series, and the canary has none
+    assert_eq!(word("errors missing from 5m to 5m15s", 0, minutes(5)), Some(Word::Dark));
+    assert_eq!(word("errors missing from 5m to 5m15s", 0, minutes(5) + 15_000), Some(Word::Ok));
     assert_eq!(word("source prometheus outage from 5m to 6m", 1, minutes(5)), Some(Word::Blind));
+    assert_eq!(word("source prometheus outage from 5m to 6m", 1, minutes(6)), Some(Word::Ok));
     // old samples are believed for a while
     assert_eq!(word("errors stale from 5m", 0, minutes(5)), Some(Word::Ok));
-    assert_eq!(word("errors stale from 5m", 0, minutes(12)), Some(Word::Dark));
+    let dark = words("errors stale from 5m", 0).iter().find(|(_, w)| *w == Some(Word::Dark)).unwrap().0;
+    let max_age = plan.inputs.iter().find(|i| i.metric == "served").unwrap().max_age;
+    assert_eq!(dark, START + minutes(5) + max_age + 15_000);
 }
 
 #[test]
@@ -471,6 +478,18 @@ fn the_command_tells_it_too() {
     assert_eq!(whole["sweep"]["cells"].as_array().unwrap().len(), 6);
     assert_eq!(whole["sweep"]["axes"][0]["now"]["text"], "1%");
     assert_eq!(whole["outcome"]["verdict"], "rolled_back");
+
+    // as a picture, and as a page
+    let (status, out, _) = on("incident.parquet", &["--picture", "--html", "report.html"]);
+    assert_eq!(status, 1);
+    assert!(out.contains("limit < 1%") && out.contains("taste"), "{out}");
+    let page = std::fs::read_to_string(folder.path().join("report.html")).unwrap();
+    assert!(page.starts_with("<!doctype html>") && page.contains("guard errors breached"));
+    let (status, out, _) = on("incident.parquet", &[&vary[..], &["--picture", "--html", "map.html"]].concat());
+    assert!(status == 0 && out.contains("errors.tolerate"), "{out}");
+    assert!(std::fs::read_to_string(folder.path().join("map.html")).unwrap().contains("errors.tolerate"));
+    let (status, _, err) = on("incident.parquet", &["--html", "no/such/folder.html"]);
+    assert!(status == 2 && err.contains("cannot write"), "{err}");
 
     let test = ["--backtest", "every 10m", "--healthy", "0s..8m", "--healthy", "0s..1h"];
     let (status, out, _) = on("incident.parquet", &test);

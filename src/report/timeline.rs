@@ -25,7 +25,7 @@ pub fn text(outcome: &Outcome, style: Style) -> String {
         show::utc(outcome.end),
         show::duration(outcome.every)
     );
-    let since: Vec<String> = outcome.decisions.iter().map(|d| show::duration(d.at - outcome.start)).collect();
+    let since: Vec<String> = outcome.decisions.iter().map(|d| show::roughly(d.at - outcome.start)).collect();
     let width = since.iter().map(String::len).max().unwrap_or(0).max(4);
     for (d, since) in outcome.decisions.iter().zip(&since) {
         let told = printable(&line(&d.record, Style::PLAIN));
@@ -54,9 +54,9 @@ pub fn text(outcome: &Outcome, style: Style) -> String {
     out
 }
 
-/// `12:04:15`, UTC.
+/// `12:04:15`, UTC; what is taken to be just before a check is shown at it.
 fn hour(at: Time) -> String {
-    let whole = show::utc(at);
+    let whole = show::utc((at + 500).div_euclid(1000) * 1000);
     whole.get(11..19).unwrap_or(&whole).to_owned()
 }
 

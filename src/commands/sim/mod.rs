@@ -7,11 +7,11 @@ mod when;
 use super::Format;
 use super::exit::Status;
 use super::load::assignment;
-use super::in_parallel;
+use super::{in_parallel, whole};
 use crate::engine::Verdict;
 use crate::plan::{Plan, Time};
 use crate::report::style::Style;
-use crate::report::timeline;
+use crate::report::{html, picture, timeline};
 use crate::sim::recording::{Recording, decode_owned};
 use crate::sim::replay::backtest::{self, Backtest};
 use crate::sim::replay::outcome::{Axis, Outcome, Sweep};
@@ -65,6 +65,12 @@ pub struct Args {
     /// With --backtest: a stretch in which nothing was wrong, so that a rollback in it is a false alarm
     #[arg(long, value_name = "FROM..TO", requires = "backtest")]
     healthy: Vec<String>,
+    /// Draw it: phases, exposure, each guard against its limit; with --vary a map
+    #[arg(long, conflicts_with_all = ["backtest", "format"])]
+    picture: bool,
+    /// Write a report as one page besides, which needs nothing but a browser
+    #[arg(long, value_name = "FILE", conflicts_with = "backtest")]
+    html: Option<PathBuf>,
     /// How to report
     #[arg(long, value_enum, default_value_t)]
     format: Format,
@@ -100,12 +106,24 @@ fn sim(args: &Args) -> Result<Status, Status> {
     let mut outcome = replay::replay(&plan, &recording, &scenario);
     timeline::tell(&mut outcome);
     let swept = if args.vary.is_empty() { None } else { Some(vary(args, &policy, &plan, &recording, &scenario)?) };
+    if let Some(file) = &args.html {
+        let page = html::page(&outcome, swept.as_ref());
+        whole::write(file, &page)
+            .map_err(|e| wrong(&format!("cannot write {}: {}", file.display(), super::load::plain(&e))))?;
+    }
+    let width = terminal_size::terminal_size().map_or(100, |(w, _)| usize::from(w.0));
     if let Some(sweep) = &swept {
-        let text = timeline::sweep(sweep, outcome.start, style());
+        let text = if args.picture {
+            picture::heat_map(sweep, outcome.start, width, style())
+        } else {
+            timeline::sweep(sweep, outcome.start, style())
+        };
         return Ok(shown(args, &recording, &json!({ "outcome": outcome, "sweep": sweep }), &text));
     }
     let status = of(&outcome);
-    let _ = shown(args, &recording, &json!({ "outcome": outcome }), &timeline::text(&outcome, style()));
+    let text =
+        if args.picture { picture::timeline(&outcome, width, style()) } else { timeline::text(&outcome, style()) };
+    let _ = shown(args, &recording, &json!({ "outcome": outcome }), &text);
     Ok(status)
 }
 

@@ -7,7 +7,7 @@ use super::outcome::Outcome;
 use super::track::Track;
 use super::{Scenario, began, first_check};
 use crate::engine::{Effect, Input, Operator, Stage, State, since, step};
-use crate::plan::{Answer, Plan, Population, PortId, PortKind, Setting, Time, show};
+use crate::plan::{Answer, Phase, Plan, Population, PortId, PortKind, Setting, Step, Time, show};
 use crate::sim::hands::{Ended, Hands};
 use crate::sim::recording::{Happened, Recording};
 
@@ -77,6 +77,8 @@ pub(super) struct Driver<'a> {
     meter: Meter,
     /// The most that each port was ever read as in the recording; none where it was never read.
     most: Vec<Option<Setting>>,
+    /// The most that any phase sets each port to.
+    planned: Vec<f64>,
     /// The last check.
     last: Time,
     /// The runner is gone until then; the checks that it has missed, and what people have said meanwhile.
@@ -113,6 +115,7 @@ impl<'a> Driver<'a> {
             track: Track::new(plan, start, recording.about.to, scenario.detail),
             meter: Meter::new(plan),
             most: most(plan, recording),
+            planned: planned(plan),
             last: start,
             gone: None,
             missed: Vec::new(),
@@ -462,14 +465,28 @@ impl<'a> Driver<'a> {
         let traffic = |p: PortId| self.plan.is_traffic(p);
         let share = self.hands.ports().filter(|(p, _)| traffic(*p)).map(|(_, s)| s.size()).reduce(f64::max);
         share.unwrap_or_else(|| {
-            let most = |p: PortId| {
-                let set = self.plan.phases.iter().flat_map(|ph| &ph.settings).filter(move |(q, _)| *q == p);
-                set.map(|(_, s)| s.size()).fold(0.0, f64::max)
+            let part = |((_, is), most): ((PortId, Setting), &f64)| {
+                if *most > 0.0 { (is.size() / most).min(1.0) } else { 0.0 }
             };
-            let part = |(p, s): (PortId, Setting)| if most(p) > 0.0 { (s.size() / most(p)).min(1.0) } else { 0.0 };
-            self.hands.ports().map(part).fold(0.0, f64::max)
+            self.hands.ports().zip(&self.planned).map(part).fold(0.0, f64::max)
         })
     }
+}
+
+/// The most that any phase sets each port to.
+fn planned(plan: &Plan) -> Vec<f64> {
+    let most = |port: PortId| {
+        let sets = |p: &Phase| {
+            let ramped = p.steps.iter().filter_map(|s| match s {
+                Step::Ramp { port: q, to, .. } if *q == port => Some(to.size()),
+                _ => None,
+            });
+            let set = p.settings.iter().filter(|(q, _)| *q == port).map(|(_, s)| s.size());
+            set.chain(ramped).fold(0.0, f64::max)
+        };
+        plan.phases.iter().map(sets).fold(0.0, f64::max)
+    };
+    (0..plan.ports.len()).map(|i| most(PortId::at(i))).collect()
 }
 
 /// How the world is where nobody knows.
