@@ -6,7 +6,7 @@ mod expect;
 mod given;
 mod lines;
 mod nodes;
-mod series;
+pub(crate) mod series;
 mod slices;
 
 use super::Cx;

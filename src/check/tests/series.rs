@@ -11,7 +11,7 @@ const LONGEST: usize = 100_000;
 ///
 /// # Errors
 /// The token that is none, and why.
-pub(super) fn parse(text: &str, unit: f64) -> Result<Vec<Sample>, (String, String)> {
+pub(crate) fn parse(text: &str, unit: f64) -> Result<Vec<Sample>, (String, String)> {
     let mut out = Vec::new();
     for token in text.split_whitespace() {
         let bad = |why: &str| (token.to_owned(), why.to_owned());

@@ -7,6 +7,8 @@
 
 mod error;
 mod file;
+mod fit;
+pub mod import;
 mod key;
 mod series;
 #[cfg(test)]
@@ -14,6 +16,7 @@ mod tests;
 
 pub use error::{Fault, RecordingError, VERSION};
 pub use file::{decode, decode_owned, encode, encode_to};
+pub use fit::{Lack, fits, notes};
 pub use key::{Kind, question, word};
 pub use series::PushError;
 

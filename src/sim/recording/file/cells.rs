@@ -1,6 +1,7 @@
 //! The cells of a column, a batch of rows at a time.
 
-use parquet::column::reader::ColumnReaderImpl;
+use super::guard::Checked;
+use parquet::column::reader::{ColumnReaderImpl, get_column_reader};
 use parquet::data_type::{ByteArray, ByteArrayType, DataType};
 use parquet::errors::ParquetError;
 use parquet::file::metadata::ColumnChunkMetaData;
@@ -38,7 +39,8 @@ impl<T: DataType> Cells<T> {
             return Ok(Self { source: Source::Absent, values: Vec::new(), levels: Vec::new() });
         }
         let optional = meta.column_descr().max_def_level() > 0;
-        let reader = T::get_column_reader(group.get_column_reader(column)?)
+        let pages = Box::new(Checked::new(group.get_column_page_reader(column)?));
+        let reader = T::get_column_reader(get_column_reader(meta.column_descr_ptr(), pages))
             .ok_or_else(|| ParquetError::General(String::from("a column of another type")))?;
         Ok(Self { source: Source::Rows { reader: Box::new(reader), optional }, values: Vec::new(), levels: Vec::new() })
     }

@@ -5,6 +5,7 @@ use super::super::{About, Recording};
 use super::assemble::{Assembly, Batch};
 use super::cells::Cells;
 use super::columns::{self, Column, Holds};
+use super::guard;
 use bytes::Bytes;
 use parquet::basic::{ConvertedType, LogicalType, TimeUnit, Type as Physical};
 use parquet::data_type::{ByteArrayType, DoubleType, Int32Type, Int64Type};
@@ -12,6 +13,7 @@ use parquet::errors::ParquetError;
 use parquet::file::reader::{FileReader, RowGroupReader};
 use parquet::file::serialized_reader::SerializedFileReader;
 use parquet::schema::types::{ColumnDescriptor, SchemaDescriptor};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// Rows that are read at once: what they need stays in a core's own cache.
 const BATCH: usize = 1 << 14;
@@ -25,7 +27,7 @@ const SHORTEST: usize = 12;
 /// # Errors
 /// [`RecordingError`]: what is wrong, where, and a way out.
 pub fn decode(bytes: &[u8], name: &str) -> Result<Recording, RecordingError> {
-    read(Bytes::copy_from_slice(bytes)).map_err(|fault| RecordingError { name: String::from(name), fault })
+    whole(Bytes::copy_from_slice(bytes), name)
 }
 
 /// As [`decode`], of bytes that nobody else needs.
@@ -33,7 +35,14 @@ pub fn decode(bytes: &[u8], name: &str) -> Result<Recording, RecordingError> {
 /// # Errors
 /// As [`decode`].
 pub fn decode_owned(bytes: Vec<u8>, name: &str) -> Result<Recording, RecordingError> {
-    read(Bytes::from(bytes)).map_err(|fault| RecordingError { name: String::from(name), fault })
+    whole(Bytes::from(bytes), name)
+}
+
+fn whole(bytes: Bytes, name: &str) -> Result<Recording, RecordingError> {
+    // what was found that stops the library in the midst is refused before (see `guard`); what was not found is told as damage
+    let read = catch_unwind(AssertUnwindSafe(|| read(bytes)));
+    let stopped = |_| Err(Fault::Damaged { detail: String::from("its data contradicts itself") });
+    read.unwrap_or_else(stopped).map_err(|fault| RecordingError { name: String::from(name), fault })
 }
 
 fn damaged(e: &ParquetError) -> Fault {
@@ -54,7 +63,8 @@ fn read(bytes: Bytes) -> Result<Recording, Fault> {
     if !ends || size < SHORTEST {
         return Err(Fault::Truncated);
     }
-    let file = SerializedFileReader::new(bytes).map_err(|e| damaged(&e))?;
+    guard::footer(&bytes).map_err(|e| damaged(&e))?;
+    let file = SerializedFileReader::new(bytes.clone()).map_err(|e| damaged(&e))?;
     let meta = file.metadata().file_metadata();
     let schema = meta.schema_descr();
     let pairs = meta.key_value_metadata().map(Vec::as_slice).unwrap_or_default();
@@ -64,6 +74,9 @@ fn read(bytes: Bytes) -> Result<Recording, Fault> {
     let about = about(text.value.as_deref().unwrap_or_default())?;
     let places = Places::of(schema, &about.slices)?;
     let mut assembly = Assembly::new(about.slices.len(), size);
+    for group in file.metadata().row_groups() {
+        group.columns().iter().try_for_each(|c| guard::pages(&bytes, c)).map_err(|e| damaged(&e))?;
+    }
     for i in 0..file.num_row_groups() {
         let group = file.get_row_group(i).map_err(|e| damaged(&e))?;
         read_group(group.as_ref(), &places, &mut assembly)?;

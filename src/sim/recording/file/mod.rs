@@ -8,6 +8,7 @@ mod cells;
 pub mod columns;
 mod decode;
 mod encode;
+mod guard;
 
 pub use decode::{decode, decode_owned};
 pub use encode::{encode, encode_to};
