@@ -16,14 +16,14 @@ mod world;
 
 use canary::engine::{Record, Verdict, Word};
 use canary::plan::{Answer, Ask, Missing, Plan, Population, Reading, Setting, Time, Window};
-use canary::report::timeline;
 use canary::report::style::Style;
+use canary::report::timeline;
 use canary::sim::recording::{Happened, Key, Recording, decode, encode};
 use canary::sim::replay::outcome::Outcome;
 use canary::sim::replay::{Scenario, change, inject, misfit, replay, sweep};
 use std::path::Path;
 use std::process::Command;
-use world::{START, known, plan, plainly, range, run};
+use world::{START, known, plainly, plan, range, run};
 
 const POLICY: &str = include_str!("replay/policy.canary");
 
@@ -79,7 +79,8 @@ fn replaying_a_run_is_the_run_byte_for_byte() {
     let (mut ended, mut recovered, mut back) = (0, 0, 0);
     for seed in 1..=cases(60) {
         let (recording, then) = run(&plan, seed, 200);
-        let read = if seed % 5 == 0 { decode(&encode(&recording).unwrap(), "a file").unwrap() } else { recording.clone() };
+        let read =
+            if seed % 5 == 0 { decode(&encode(&recording).unwrap(), "a file").unwrap() } else { recording.clone() };
         let outcome = replay(&plan, &read, &Scenario::default());
         assert_eq!(json(&journal(&outcome)), json(&then), "seed {seed}");
         let of_the_world = |text: &str| text.contains("read back") || text.contains("not what happened");
@@ -108,7 +109,9 @@ fn over_answers_alone_a_replay_is_the_engine_stepped_by_hand() {
 #[test]
 fn setting_what_is_said_already_changes_nothing() {
     let plan = plan(POLICY);
-    for (name, value) in [("errors.limit", "1%"), ("errors.tolerate", "1m"), ("errors.for", "60s"), ("errors.at_least", "50")] {
+    for (name, value) in
+        [("errors.limit", "1%"), ("errors.tolerate", "1m"), ("errors.for", "60s"), ("errors.at_least", "50")]
+    {
         assert_eq!(change::set(&plan, name, value).unwrap(), plan, "{name}");
     }
     let other = change::set(&plan, "errors.limit", "2%").unwrap();
@@ -149,7 +152,9 @@ fn a_changed_policy_lives_in_the_recorded_world_until_it_asks_for_something_else
 fn a_worse_fault_is_never_promoted_where_a_milder_one_was_rolled_back() {
     let plan = plan(PLAIN);
     for seed in 1..=20_u64 {
-        let recording = plain(&plan, 90, |k| ((seed * 7919 + k as u64 * 104_729) % 97) as f64 / 97.0 * if k == 0 { 0.0 } else { 0.012 });
+        let recording = plain(&plan, 90, |k| {
+            ((seed * 7919 + k as u64 * 104_729) % 97) as f64 / 97.0 * if k == 0 { 0.0 } else { 0.012 }
+        });
         let mut before: Option<Time> = None;
         for tenth in 0..30 {
             let fault = format!("errors +{}pp from 3m to 12m", f64::from(tenth) / 10.0);
@@ -328,7 +333,10 @@ fn what_the_recording_never_saw_is_said() {
     assert!(says(&outcome, "not decided: the recording was over after 4m45s"));
     // between two checks: the next one
     let start = Some(START + 1);
-    assert!(says(&replay(&plan, &holed, &Scenario { start, ..Scenario::default() }), "the first recorded check at or after"));
+    assert!(says(
+        &replay(&plan, &holed, &Scenario { start, ..Scenario::default() }),
+        "the first recorded check at or after"
+    ));
 }
 
 #[test]
@@ -399,6 +407,14 @@ fn odd_recordings_come_to_an_end() {
     let mut nan = plain(&plan_of_plain(), 30, |_| f64::NAN);
     nan.series.iter_mut().for_each(|s| s.missing.clear());
     odd.push(nan);
+    // what it says of itself is more than there is
+    let mut boast = range(&plan, 30, |_, _| Answer::failed("down"));
+    (boast.about.from, boast.about.to) = (Time::MIN, Time::MAX);
+    odd.push(boast.clone());
+    for start in [Time::MIN, Time::MAX, START - 1, START + 1] {
+        let outcome = replay(&plan, &boast, &Scenario { start: Some(start), ..Scenario::default() });
+        assert!(outcome.verdict != Some(Verdict::Promoted));
+    }
     for recording in odd {
         let outcome = replay(&plan, &recording, &Scenario::default());
         assert!(outcome.end >= outcome.start && outcome.verdict != Some(Verdict::Promoted), "{outcome:#?}");
@@ -438,9 +454,8 @@ fn the_command_tells_it_too() {
     std::fs::write(folder.path().join("p.canary"), PLAIN).unwrap();
     std::fs::write(folder.path().join("incident.parquet"), encode(&incident(&plan)).unwrap()).unwrap();
     std::fs::write(folder.path().join("fine.parquet"), encode(&plain(&plan, 400, |_| 0.0)).unwrap()).unwrap();
-    let on = |recording: &str, more: &[&str]| {
-        sim(folder.path(), &[&["p.canary", "--recording", recording], more].concat())
-    };
+    let on =
+        |recording: &str, more: &[&str]| sim(folder.path(), &[&["p.canary", "--recording", recording], more].concat());
     let (status, out, err) = on("incident.parquet", &[]);
     assert_eq!((status, err.as_str()), (1, ""), "{out}");
     assert!(out.contains("because") || out.contains("rolled back after"), "{out}");
@@ -467,6 +482,10 @@ fn the_command_tells_it_too() {
     assert!(status == 2 && err.contains("cannot read nothing.parquet"), "{err}");
     let (status, _, err) = sim(folder.path(), &["p.canary", "--recording", "p.canary"]);
     assert!(status == 2 && err.contains("p.canary"), "{err}");
+
+    std::fs::write(folder.path().join("other.canary"), PLAIN.replace("delay", "lag")).unwrap();
+    let (status, _, err) = sim(folder.path(), &["other.canary", "--recording", "fine.parquet"]);
+    assert!(status == 2 && err.contains("reads the metric `lag`"), "{err}");
 
     let vary = ["--vary", "errors.limit=1%..5%:2%", "--vary", "errors.tolerate=0s,2m"];
     let (status, out, _) = on("incident.parquet", &vary);

@@ -36,7 +36,9 @@ pub fn text(outcome: &Outcome, style: Style) -> String {
         out.push_str(&format!("{gap}{since}  {}  {first}\n", style.faint(&hour(d.at))));
         let room = " ".repeat(width + 12);
         lines.for_each(|l| out.push_str(&format!("{room}{l}\n")));
-        for l in d.explanation.iter().filter(|_| !matches!(d.record, crate::engine::Record::Finished { .. })).flat_map(why) {
+        for l in
+            d.explanation.iter().filter(|_| !matches!(d.record, crate::engine::Record::Finished { .. })).flat_map(why)
+        {
             out.push_str(&format!("{room}{}\n", style.faint(&printable(&l))));
         }
     }

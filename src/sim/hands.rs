@@ -67,11 +67,8 @@ impl Hands {
     pub(super) fn ended(&mut self, how: impl Fn(ActionId, Millis) -> Option<(bool, String)>) -> Vec<Ended> {
         let mut out = Vec::new();
         self.running.retain(|under| {
-            let end = if under.cancelled {
-                Some((false, CANCELLED.to_owned()))
-            } else {
-                how(under.action, under.since)
-            };
+            let end =
+                if under.cancelled { Some((false, CANCELLED.to_owned())) } else { how(under.action, under.since) };
             let Some((ok, how)) = end else { return true };
             out.push(Ended { token: under.token, ok, how });
             false

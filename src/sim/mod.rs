@@ -4,8 +4,8 @@
 //! the sources and the performer of effects are made of the test's lines.
 
 pub mod coverage;
-pub mod judge;
 mod hands;
+pub mod judge;
 mod life;
 pub mod mutate;
 pub mod recording;

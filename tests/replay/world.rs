@@ -209,7 +209,12 @@ impl World<'_> {
             .collect();
         let named = self.named(&originals);
         self.happened.push(Happened::Start { at, originals: named, rolled_back: None });
-        step(self.plan, &mut self.state, Input::Start { at, originals, answers, baseline, rolled_back: None }, &mut self.out);
+        step(
+            self.plan,
+            &mut self.state,
+            Input::Start { at, originals, answers, baseline, rolled_back: None },
+            &mut self.out,
+        );
         self.perform(at);
     }
 
@@ -281,7 +286,13 @@ impl World<'_> {
         };
         if let Some((act, of)) = act {
             let (act, of) = (act.to_owned(), of.map(str::to_owned));
-            self.tell(Happened::Operator { at: from + 3_100, act, of, who: String::from("ada"), why: String::from("why not") });
+            self.tell(Happened::Operator {
+                at: from + 3_100,
+                act,
+                of,
+                who: String::from("ada"),
+                why: String::from("why not"),
+            });
         }
     }
 
@@ -379,7 +390,12 @@ pub fn plainly(plan: &Plan, recording: &Recording) -> Vec<(Time, Record)> {
         } else {
             let read: Vec<_> = ports.iter().map(|s| Some(*s)).collect();
             let ports_epoch = if state.target.verified.is_some() { state.target.epoch } else { 0 };
-            step(plan, &mut state, Input::Tick { at, answers: &answers, ports: &read, ports_epoch, live: true }, &mut out);
+            step(
+                plan,
+                &mut state,
+                Input::Tick { at, answers: &answers, ports: &read, ports_epoch, live: true },
+                &mut out,
+            );
         }
         note(at, &mut out, &mut journal, &mut asked, &mut running);
         at += plan.check_every;

@@ -174,7 +174,8 @@ fn vary(
     recording: &Recording,
     scenario: &Scenario,
 ) -> Result<Sweep, Status> {
-    let axes = args.vary.iter().map(|text| sweep::axis(text)).collect::<Result<Vec<Axis>, _>>().map_err(|e| wrong(&e))?;
+    let axes =
+        args.vary.iter().map(|text| sweep::axis(text)).collect::<Result<Vec<Axis>, _>>().map_err(|e| wrong(&e))?;
     let twice = |name: &str| args.vary.len() > 1 && axes.iter().filter(|a| a.name == name).count() > 1;
     for name in axes.iter().map(|a| a.name.as_str()) {
         if twice(name) || args.sets.iter().any(|(n, _)| n == name) {
@@ -234,8 +235,7 @@ fn backtest(
 /// Reads a recording.
 fn read(file: &Path, plan: &Plan) -> Result<Recording, Status> {
     let name = file.display().to_string();
-    let bytes = std::fs::read(file)
-        .map_err(|e| wrong(&format!("cannot read {name}: {}", super::load::plain(&e))))?;
+    let bytes = std::fs::read(file).map_err(|e| wrong(&format!("cannot read {name}: {}", super::load::plain(&e))))?;
     let recording = decode_owned(bytes, &name).map_err(|e| wrong(&e.to_string()))?;
     let _ = plan;
     Ok(recording)

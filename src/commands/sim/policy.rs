@@ -85,10 +85,13 @@ impl Policy {
         let (made, found) = self.compiled(&params);
         let error = || {
             let first = found.iter().find(|d| d.is_error());
-            first.map_or_else(|| String::from("the policy has errors"), |d| match &d.help {
-                Some(help) => format!("{}: {help}", d.message),
-                None => d.message.clone(),
-            })
+            first.map_or_else(
+                || String::from("the policy has errors"),
+                |d| match &d.help {
+                    Some(help) => format!("{}: {help}", d.message),
+                    None => d.message.clone(),
+                },
+            )
         };
         let plan = made.ok_or_else(error)?;
         apply(plan, &fields)

@@ -71,11 +71,9 @@ impl<'a> Answers<'a> {
                 add_skipped(series, row, from, input.max_age, reading);
             }
         }
-        for k in 0..self.injected.len() {
-            if let Some(injected) = self.injected.get(k) {
-                let last = since.and_then(|s| s(injected.input)).unwrap_or(at - self.plan.check_every);
-                injected.apply(self.plan, &mut self.now, at, last, exposure);
-            }
+        for injected in &mut self.injected {
+            let last = since.and_then(|s| s(injected.input)).unwrap_or(at - self.plan.check_every);
+            injected.apply(self.plan, &mut self.now, at, last, exposure);
         }
     }
 
@@ -207,7 +205,9 @@ fn made_up(plan: &Plan, recording: &Recording, input: &Input, start: Time) -> (A
     let Some((stable, series)) =
         plan.inputs.iter().filter(same).find_map(|s| series(recording, s).map(|series| (s, series)))
     else {
-        return not("the recording has no baseline for this start, and nothing of the stable population to reckon one from");
+        return not(
+            "the recording has no baseline for this start, and nothing of the stable population to reckon one from",
+        );
     };
     // each row stands for the stretch behind it
     let covers = match &stable.ask {

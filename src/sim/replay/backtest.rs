@@ -2,7 +2,7 @@
 
 use super::exposed::Exposed;
 use super::outcome::{Cell, Outcome};
-use super::{first_check, sweep};
+use super::{first_check, span, sweep};
 use crate::engine::{Explanation, Record, Verdict, Word};
 use crate::plan::{Millis, Plan, Time};
 use crate::sim::recording::Recording;
@@ -75,7 +75,8 @@ impl Healthy {
 #[must_use]
 pub fn starts(recording: &Recording, from: Option<Time>, every: Millis) -> Vec<Time> {
     let (mut at, mut out) = (first_check(recording, from), Vec::new());
-    while at <= recording.about.to && every > 0 {
+    let (_, end) = span(recording);
+    while at <= end && every > 0 {
         let start = first_check(recording, Some(at));
         if out.last() != Some(&start) {
             out.push(start);

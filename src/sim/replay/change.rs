@@ -16,12 +16,8 @@ enum Field {
 }
 
 /// The names of the fields.
-const FIELDS: [(&str, Field); 4] = [
-    ("limit", Field::Limit),
-    ("tolerate", Field::Tolerate),
-    ("for", Field::Tolerate),
-    ("at_least", Field::AtLeast),
-];
+const FIELDS: [(&str, Field); 4] =
+    [("limit", Field::Limit), ("tolerate", Field::Tolerate), ("for", Field::Tolerate), ("at_least", Field::AtLeast)];
 
 /// Whether a name means a field of a guard, and not a param: it has a dot behind the guard's name.
 #[must_use]
@@ -53,7 +49,10 @@ pub fn set(plan: &Plan, name: &str, value: &str) -> Result<Plan, String> {
             let to = quantity(value).map_err(|e| format!("`{name}={value}`: {e}"))?;
             if !to.kind.is(guard.unit) || to.number < 0.0 {
                 let example = show::value(limit, guard.unit);
-                return Err(format!("`{name}={value}`: the limit of {} is {example}: write another like it", guard.name));
+                return Err(format!(
+                    "`{name}={value}`: the limit of {} is {example}: write another like it",
+                    guard.name
+                ));
             }
             if same(to.number, limit) {
                 return Ok(out);
@@ -115,9 +114,11 @@ fn now(plan: &Plan, guard: &Guard, field: Field) -> Option<(String, f64)> {
 fn find(plan: &Plan, name: &str) -> Result<(GuardId, Field), String> {
     let (guard, field) = name.rsplit_once('.').ok_or_else(|| no_guard(plan, name))?;
     let id = plan.guards.iter().position(|g| g.name == guard).ok_or_else(|| no_guard(plan, guard))?;
-    let field = FIELDS.iter().find(|(word, _)| *word == field).map(|(_, f)| *f).ok_or_else(|| {
-        format!("guard {guard} has no `{field}` to set; it has `limit`, `tolerate`, `at_least`")
-    })?;
+    let field = FIELDS
+        .iter()
+        .find(|(word, _)| *word == field)
+        .map(|(_, f)| *f)
+        .ok_or_else(|| format!("guard {guard} has no `{field}` to set; it has `limit`, `tolerate`, `at_least`"))?;
     Ok((GuardId::at(id), field))
 }
 
@@ -147,7 +148,10 @@ fn constant(plan: &Plan, guard: &Guard, name: &str) -> Result<(NodeId, NodeId, f
         _ => None,
     };
     let (node, limit) = value(*right).or_else(|| value(*left)).ok_or_else(|| {
-        format!("`{name}`: the limit of {} is reckoned (`{}`), it is no number that could be set", guard.name, guard.text)
+        format!(
+            "`{name}`: the limit of {} is reckoned (`{}`), it is no number that could be set",
+            guard.name, guard.text
+        )
     })?;
     Ok((at, node, limit))
 }

@@ -5,11 +5,11 @@ use super::exposed::{Exposed, Meter};
 use super::inject::{Fault, Injected};
 use super::outcome::Outcome;
 use super::track::Track;
-use super::{Scenario, began, first_check};
+use super::{Scenario, began, first_check, span};
 use crate::engine::{Effect, Input, Operator, Stage, State, since, step};
 use crate::plan::{Answer, Phase, Plan, Population, PortId, PortKind, Setting, Step, Time, show};
 use crate::sim::hands::{Ended, Hands};
-use crate::sim::recording::{Happened, Recording};
+use crate::sim::recording::{Happened, Recording, notes};
 
 /// A plan on its way through the recording.
 struct Life<'a> {
@@ -21,12 +21,7 @@ struct Life<'a> {
 
 impl<'a> Life<'a> {
     fn new(plan: &'a Plan, recording: &'a Recording, injected: Vec<Injected>) -> Self {
-        Self {
-            plan,
-            state: State::new(plan),
-            answers: Answers::new(plan, recording, injected),
-            effects: Vec::new(),
-        }
+        Self { plan, state: State::new(plan), answers: Answers::new(plan, recording, injected), effects: Vec::new() }
     }
 
     fn look(&mut self, at: Time, recorded: bool, exposure: f64) {
@@ -53,9 +48,9 @@ impl<'a> Life<'a> {
 
     /// What the last step wants of the world.
     fn wants(&self) -> impl Iterator<Item = &Effect> {
-        self.effects.iter().filter(|e| {
-            matches!(e, Effect::Apply { .. } | Effect::Run { .. } | Effect::CancelRuns | Effect::Finish(_))
-        })
+        self.effects
+            .iter()
+            .filter(|e| matches!(e, Effect::Apply { .. } | Effect::Run { .. } | Effect::CancelRuns | Effect::Finish(_)))
     }
 }
 
@@ -112,7 +107,7 @@ impl<'a> Driver<'a> {
             recorded: its_own && then.is_some(),
             hands: Hands::new(plan.ports.iter().map(|p| off(&p.kind)).collect()),
             ports: vec![None; plan.ports.len()],
-            track: Track::new(plan, start, recording.about.to, scenario.detail),
+            track: Track::new(plan, start, span(recording).1, scenario.detail),
             meter: Meter::new(plan),
             most: most(plan, recording),
             planned: planned(plan),
@@ -135,8 +130,9 @@ impl<'a> Driver<'a> {
         }
         // behind what a run has recorded, or from the beginning, there is a row a check
         let every = self.plan.check_every.max(1);
-        while self.goes_on() && self.last + every <= recording.about.to {
-            self.at_check(self.last + every, true, &[], 0);
+        let (_, end) = span(recording);
+        while let Some(at) = self.last.checked_add(every).filter(|at| *at <= end && self.goes_on()) {
+            self.at_check(at, true, &[], 0);
         }
         for s in self.life.answers.silences() {
             let Some(input) = self.plan.inputs.get(s.input.index()) else { continue };
@@ -147,7 +143,8 @@ impl<'a> Driver<'a> {
             };
             let (from, to) = (show::duration(s.from - self.start), show::duration(s.to - self.start));
             let long = if s.from == s.to { format!("at {from}") } else { format!("from {from} to {to}") };
-            let text = format!("{}{whose}: the recording has nothing {long}: not known, and taken for nothing", input.metric);
+            let text =
+                format!("{}{whose}: the recording has nothing {long}: not known, and taken for nothing", input.metric);
             self.track.assume(Some(s.from), text);
         }
         (self.track.done(&self.life.state), self.meter.sum())
@@ -161,7 +158,11 @@ impl<'a> Driver<'a> {
     fn say_what_is_not_known(&mut self) {
         let about = &self.recording.about;
         if let Some(asked) = self.scenario.start.filter(|t| *t != self.start) {
-            let text = format!("begun at {}, the first recorded check at or after {}", show::utc(self.start), show::utc(asked));
+            let text = format!(
+                "begun at {}, the first recorded check at or after {}",
+                show::utc(self.start),
+                show::utc(asked)
+            );
             self.track.assume(None, text);
         }
         if !self.recorded {
@@ -180,8 +181,12 @@ impl<'a> Driver<'a> {
                         whatever a phase asks for";
             self.track.assume(None, String::from(text));
         }
+        for note in notes(self.recording, self.scenario.unchanged.as_ref().unwrap_or(self.plan)) {
+            self.track.assume(None, note);
+        }
         if about.policy.is_empty() {
-            self.track.assume(None, String::from("the recording was imported: for which policy it was made is not known"));
+            self.track
+                .assume(None, String::from("the recording was imported: for which policy it was made is not known"));
         }
         for injection in &self.scenario.injections {
             if let Some(text) = injection.told(self.plan) {
@@ -497,7 +502,9 @@ const MADE_UP: &str =
 fn most(plan: &Plan, recording: &Recording) -> Vec<Option<Setting>> {
     let mut out: Vec<Option<Setting>> = vec![None; plan.ports.len()];
     for h in &recording.happened {
-        let (Happened::Start { originals: read, .. } | Happened::Check { ports: read, .. } | Happened::Verified { read, .. }) = h
+        let (Happened::Start { originals: read, .. }
+        | Happened::Check { ports: read, .. }
+        | Happened::Verified { read, .. }) = h
         else {
             continue;
         };

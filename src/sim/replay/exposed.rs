@@ -66,10 +66,13 @@ fn traffic(plan: &Plan) -> Vec<(InputId, Millis)> {
         _ => None,
     });
     for total in totals {
-        let Some(input) = plan.inputs.get(total.index()).filter(|i| i.population == Population::Canary) else { continue };
-        let other = plan.inputs.iter().position(|i| {
-            i.metric == input.metric && i.population == Population::Stable && i.ask == input.ask
-        });
+        let Some(input) = plan.inputs.get(total.index()).filter(|i| i.population == Population::Canary) else {
+            continue;
+        };
+        let other = plan
+            .inputs
+            .iter()
+            .position(|i| i.metric == input.metric && i.population == Population::Stable && i.ask == input.ask);
         match (input.separable, other) {
             (false, _) => return window(total).into_iter().collect(),
             (true, Some(other)) => return window(total).into_iter().chain(window(InputId::at(other))).collect(),

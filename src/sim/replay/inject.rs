@@ -175,7 +175,11 @@ pub fn parse(text: &str, plan: &Plan) -> Result<Injection, String> {
             sources.sort_unstable();
             sources.dedup();
             if !sources.contains(source) {
-                return Err(format!("`{text}`: {} reads no source `{source}`; it reads {}", plan.rollout, sources.join(", ")));
+                return Err(format!(
+                    "`{text}`: {} reads no source `{source}`; it reads {}",
+                    plan.rollout,
+                    sources.join(", ")
+                ));
             }
             Fault::Source((*source).to_owned())
         }
@@ -201,7 +205,8 @@ fn metric<'p>(plan: &'p Plan, name: &str, text: &str) -> Result<&'p Metric, Stri
     plan.metrics.iter().find(|m| m.name == name).ok_or_else(|| {
         let names: Vec<&str> = plan.metrics.iter().map(|m| m.name.as_str()).collect();
         let near = names.iter().map(|n| (strsim::damerau_levenshtein(n, name), *n)).min().filter(|(d, _)| *d <= 2);
-        let help = near.map_or_else(|| format!("it reads {}", names.join(", ")), |(_, n)| format!("did you mean `{n}`?"));
+        let help =
+            near.map_or_else(|| format!("it reads {}", names.join(", ")), |(_, n)| format!("did you mean `{n}`?"));
         format!("`{text}`: {} reads no metric `{name}`: {help}", plan.rollout)
     })
 }
@@ -253,6 +258,8 @@ pub(super) struct Injected {
     hurt: Hurt,
     /// It is measured for everybody together: it hurts as far as the canary is exposed.
     together: bool,
+    /// What was answered last before the samples stopped coming.
+    frozen: Option<Answer>,
 }
 
 impl Injection {
@@ -265,6 +272,7 @@ impl Injection {
             to,
             hurt,
             together: !input.separable,
+            frozen: None,
         };
         let named = |name: &str| plan.metrics.iter().find(|m| m.name == name);
         let all = plan.inputs.iter().enumerate();
@@ -276,7 +284,9 @@ impl Injection {
                 .collect(),
             Fault::Missing { metric } | Fault::Stale { metric } | Fault::Worse { metric, .. } => {
                 let Some(m) = named(metric) else { return Vec::new() };
-                let mine = |i: &InputId| m.inputs.contains(i) || plan.inputs.get(i.index()).is_some_and(|x| x.metric == *metric);
+                let mine = |i: &InputId| {
+                    m.inputs.contains(i) || plan.inputs.get(i.index()).is_some_and(|x| x.metric == *metric)
+                };
                 all.filter(|(i, x)| x.population == Population::Canary && mine(&InputId::at(*i)))
                     .filter_map(|(i, x)| {
                         let hurt = match &self.what {
@@ -302,7 +312,9 @@ impl Injection {
         } else if together == on.len() {
             format!("{metric} is measured for everybody together: it gets it times the canary's share of the traffic")
         } else {
-            format!("where {metric} is measured for the canary alone it gets the whole of it, else times its share of the traffic")
+            format!(
+                "where {metric} is measured for the canary alone it gets the whole of it, else times its share of the traffic"
+            )
         };
         Some(format!("injected `{}`: {how}", self.text))
     }
@@ -326,7 +338,7 @@ fn worse(plan: &Plan, metric: &Metric, id: InputId, input: &Input, by: f64) -> O
 
 impl Injected {
     /// Hurts what was answered at a check; `last` is when an input that counts from check to check was answered before.
-    pub(super) fn apply(&self, plan: &Plan, answers: &mut [Answer], at: Time, last: Time, exposure: f64) {
+    pub(super) fn apply(&mut self, plan: &Plan, answers: &mut [Answer], at: Time, last: Time, exposure: f64) {
         let Some(input) = plan.inputs.get(self.input.index()) else { return };
         let window = match input.ask {
             Ask::Increase(_, Window::Last(d)) | Ask::Buckets(_, Window::Last(d)) => d,
@@ -346,9 +358,12 @@ impl Injected {
             Hurt::Gone if inside => *answer = Answer::missing(Missing::Empty { others: None }),
             Hurt::Failed(message) if inside => *answer = Answer::failed(message.clone()),
             Hurt::Stale if inside => {
-                let then = answer.sampled_at.map_or(self.from, |t| t.min(self.from));
-                // the time of a sample that says nothing of its age would be made up: it is old all the same
-                answer.sampled_at = Some(then);
+                let frozen = self.frozen.get_or_insert_with(|| {
+                    // where a source does not tell the age of its samples, these are as old as the fault
+                    let then = answer.sampled_at.map_or(self.from, |t| t.min(self.from));
+                    Answer { sampled_at: Some(then), ..answer.clone() }
+                });
+                answer.clone_from(frozen);
             }
             Hurt::Gone | Hurt::Failed(_) | Hurt::Stale => {}
             Hurt::Add(by) => {

@@ -22,8 +22,8 @@ mod track;
 pub use inject::Injection;
 pub use track::Detail;
 
-use super::recording::{Happened, Recording};
-use crate::plan::{Plan, Time, show};
+use super::recording::{Happened, Lack, Recording, fits};
+use crate::plan::{Plan, Population, Time, show};
 use outcome::Outcome;
 
 /// What is asked of a recording.
@@ -51,7 +51,7 @@ pub fn replay_exposed(plan: &Plan, recording: &Recording, scenario: &Scenario) -
     drive::Driver::new(plan, recording, scenario).go()
 }
 
-/// Why a plan cannot be replayed over a recording, with a way out.
+/// Why a plan cannot be replayed over a recording, with a way out: a line each.
 #[must_use]
 pub fn misfit(plan: &Plan, recording: &Recording, scenario: &Scenario) -> Option<String> {
     let about = &recording.about;
@@ -63,18 +63,30 @@ pub fn misfit(plan: &Plan, recording: &Recording, scenario: &Scenario) -> Option
     if recording.series.iter().all(|s| s.times.is_empty()) && recording.happened.is_empty() {
         return Some(String::from("the recording is empty: it has no check at all"));
     }
+    // what was before a start can be reckoned, or is missing: the engine says what comes of that
+    let before = |l: &Lack| {
+        matches!(
+            l,
+            Lack::Population { population: Population::Before, .. }
+                | Lack::Question { population: Population::Before, .. }
+        )
+    };
+    let lacks = fits(recording, plan).err().unwrap_or_default();
+    let lacks: Vec<String> = lacks.iter().filter(|l| !before(l)).map(ToString::to_string).collect();
+    if !lacks.is_empty() {
+        return Some(lacks.join("\n"));
+    }
     let (every, step) = (plan.check_every, about.step);
-    let grid = recording.happened.is_empty();
-    if step <= 0 || (grid && every % step != 0) || (!grid && every != step) {
+    if !recording.happened.is_empty() && every != step {
         let (every, step) = (show::duration(every), show::duration(step));
-        let way = if grid { "or a part of it, and record again with that step" } else { "as it did when it was recorded" };
         return Some(format!(
-            "{} checks every {every}, and the recording has a row every {step}: let it check every {step}, {way}",
+            "{} checks every {every}, and the recorded run did every {step}: let it check every {step}",
             plan.rollout
         ));
     }
-    let late = scenario.start.filter(|t| *t > about.to)?;
-    let (from, to) = (show::utc(about.from), show::utc(about.to));
+    let (from, to) = span(recording);
+    let late = scenario.start.filter(|t| *t > to)?;
+    let (from, to) = (show::utc(from), show::utc(to));
     Some(format!("no check at or after {}: the recording is from {from} to {to}", show::utc(late)))
 }
 
@@ -82,17 +94,27 @@ pub fn misfit(plan: &Plan, recording: &Recording, scenario: &Scenario) -> Option
 #[must_use]
 pub fn first_check(recording: &Recording, start: Option<Time>) -> Time {
     let about = &recording.about;
-    let Some(start) = start else { return began(recording).unwrap_or(about.from) };
+    let (from, _) = span(recording);
+    let Some(start) = start else { return began(recording).unwrap_or(from) };
     let checks = recording.happened.iter().filter_map(|h| match h {
         Happened::Start { at, .. } | Happened::Check { at, live: true, .. } => Some(*at),
         _ => None,
     });
     if recording.happened.is_empty() {
         let step = about.step.max(1);
-        return about.from + (start - about.from).max(0).div_euclid(step) * step
-            + if (start - about.from).max(0) % step == 0 { 0 } else { step };
+        let behind = start.saturating_sub(from).max(0);
+        return from.saturating_add(behind.div_euclid(step) * step + if behind % step == 0 { 0 } else { step });
     }
     checks.filter(|at| *at >= start).min().unwrap_or(start)
+}
+
+/// The first and the last moment of which a recording holds anything; what it says of itself may be more.
+pub(crate) fn span(recording: &Recording) -> (Time, Time) {
+    let rows = recording.series.iter().map(|s| &s.times);
+    let first = rows.clone().filter_map(|t| t.first().copied()).chain(recording.happened.first().map(Happened::at));
+    let last = rows.filter_map(|t| t.last().copied()).chain(recording.happened.last().map(Happened::at));
+    let about = &recording.about;
+    (first.min().unwrap_or(about.from), last.max().unwrap_or(about.from).min(about.to))
 }
 
 /// When the run began that wrote a recording.

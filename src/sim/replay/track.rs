@@ -57,7 +57,7 @@ impl Track {
         };
         Self {
             detail,
-            each: ((last - start) / POINTS / every + 1) * every,
+            each: (last.saturating_sub(start).max(0) / POINTS / every + 1) * every,
             words: vec![None; out.guards.len()],
             out,
             paused: None,
@@ -90,12 +90,8 @@ impl Track {
             Record::Finished { .. } => self.close(at),
             _ => {}
         }
-        let decision = Decision {
-            at,
-            text: String::new(),
-            explanation: explanation(record).cloned(),
-            record: record.clone(),
-        };
+        let decision =
+            Decision { at, text: String::new(), explanation: explanation(record).cloned(), record: record.clone() };
         self.out.decisions.push(decision);
     }
 
