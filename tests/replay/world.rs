@@ -1,7 +1,7 @@
 //! Runs in a world of their own, recorded: what reached the engine as a recording, and what it decided as a journal.
 
 use canary::check;
-use canary::engine::{Effect, Input, Operator, Record, State, since, step};
+use canary::engine::{Effect, Input, Operator, Record, Stage, State, since, step};
 use canary::plan::{
     Answer, Ask, Bucket, InputId, Missing, Plan, Population, PortId, PortKind, Reading, Setting, Time, Window,
 };
@@ -361,7 +361,8 @@ pub fn plainly(plan: &Plan, recording: &Recording) -> Vec<(Time, Record)> {
         plan.inputs.iter().enumerate().map(one).collect()
     };
     let mut at = START;
-    while at <= recording.about.to && state.verdict().is_none() {
+    let back = |state: &State| matches!(state.stage, Stage::RollingBack(_));
+    while (at <= recording.about.to || back(&state)) && state.verdict().is_none() {
         if at > START {
             for token in std::mem::take(&mut running) {
                 let how = String::from("exit status 0");

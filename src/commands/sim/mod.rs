@@ -6,7 +6,7 @@ mod when;
 
 use super::Format;
 use super::exit::Status;
-use super::load::assignment;
+use super::load::{assignment, environment_files};
 use super::{in_parallel, whole};
 use crate::engine::Verdict;
 use crate::plan::{Plan, Time};
@@ -85,11 +85,14 @@ pub fn main(args: &Args) -> Status {
 }
 
 fn sim(args: &Args) -> Result<Status, Status> {
-    let policy = Policy::read(&args.file, args.env.as_deref(), args.rollout.as_deref())?;
+    let mut policy = Policy::read(&args.file, args.env.as_deref(), args.rollout.as_deref())?;
     let (fields, params): (Vec<_>, Vec<_>) = args.sets.iter().cloned().partition(|(name, _)| change::is_field(name));
-    let set = policy.plan(&params)?;
+    let mut set = policy.plan(&params)?;
+    let recording = read(&args.recording)?;
+    if let Some((own, plan)) = its_own(args, &set, &params, &recording) {
+        (policy, set) = (own, plan);
+    }
     let plan = apply(set.clone(), &fields).map_err(|e| wrong(&format!("--set: {e}")))?;
-    let recording = read(&args.recording, &plan)?;
     let injections = args.inject.iter().map(|text| inject::parse(text, &plan));
     let injections = injections.collect::<Result<_, _>>().map_err(|e| wrong(&format!("--inject: {e}")))?;
     let start = args.start.as_deref().map(|t| when::start(t, &recording)).transpose();
@@ -232,11 +235,24 @@ fn backtest(
     Ok(backtest::sum(plan, distance, runs, &stretches))
 }
 
+/// The policy in the environment that a run was recorded in, where none is named and the plan as it is by itself is another one.
+fn its_own(args: &Args, alone: &Plan, params: &[(String, String)], recording: &Recording) -> Option<(Policy, Plan)> {
+    let was = |p: &Plan| p.hash == recording.about.policy;
+    if args.env.is_some() || recording.happened.is_empty() || was(alone) {
+        return None;
+    }
+    let files = environment_files(&args.file);
+    files.iter().map(String::as_str).chain(["lab"]).find_map(|name| {
+        let policy = Policy::read(&args.file, Some(name), args.rollout.as_deref()).ok()?;
+        let set = policy.changed(params).ok()?;
+        (was(&set) || policy.changed(&[]).is_ok_and(|p| was(&p))).then_some((policy, set))
+    })
+}
+
 /// Reads a recording.
-fn read(file: &Path, plan: &Plan) -> Result<Recording, Status> {
+fn read(file: &Path) -> Result<Recording, Status> {
     let name = file.display().to_string();
     let bytes = std::fs::read(file).map_err(|e| wrong(&format!("cannot read {name}: {}", super::load::plain(&e))))?;
     let recording = decode_owned(bytes, &name).map_err(|e| wrong(&e.to_string()))?;
-    let _ = plan;
     Ok(recording)
 }

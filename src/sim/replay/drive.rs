@@ -1,58 +1,17 @@
 //! The runner of a replay: what was recorded, in its order, and what is made up where nothing was.
 
-use super::answers::{Answers, baseline};
+use super::answers::baseline;
 use super::exposed::{Exposed, Meter};
 use super::inject::{Fault, Injected};
+use super::life::Life;
 use super::outcome::Outcome;
+use super::ports::{most, planned};
 use super::track::Track;
 use super::{Scenario, began, first_check, span};
-use crate::engine::{Effect, Input, Operator, Stage, State, since, step};
-use crate::plan::{Answer, Phase, Plan, Population, PortId, PortKind, Setting, Step, Time, show};
+use crate::engine::{Effect, Input, Operator, Stage};
+use crate::plan::{Plan, Population, PortId, PortKind, Setting, Time, show};
 use crate::sim::hands::{Ended, Hands};
 use crate::sim::recording::{Happened, Recording, notes};
-
-/// A plan on its way through the recording.
-struct Life<'a> {
-    plan: &'a Plan,
-    state: State,
-    answers: Answers<'a>,
-    effects: Vec<Effect>,
-}
-
-impl<'a> Life<'a> {
-    fn new(plan: &'a Plan, recording: &'a Recording, injected: Vec<Injected>) -> Self {
-        Self { plan, state: State::new(plan), answers: Answers::new(plan, recording, injected), effects: Vec::new() }
-    }
-
-    fn look(&mut self, at: Time, recorded: bool, exposure: f64) {
-        let (plan, state) = (self.plan, &self.state);
-        let answered = |input| since(plan, state, input);
-        self.answers.look(at, if recorded { None } else { Some(&answered) }, exposure);
-    }
-
-    fn start(&mut self, at: Time, originals: Vec<(PortId, Setting)>, before: Vec<Option<Answer>>, back: Option<Time>) {
-        let answers = self.answers.now();
-        let input = Input::Start { at, originals, answers, baseline: before, rolled_back: back };
-        step(self.plan, &mut self.state, input, &mut self.effects);
-    }
-
-    fn tick(&mut self, at: Time, ports: &[Option<Setting>], ports_epoch: u32, live: bool) {
-        let answers = self.answers.now();
-        let input = Input::Tick { at, answers, ports, ports_epoch, live };
-        step(self.plan, &mut self.state, input, &mut self.effects);
-    }
-
-    fn tell(&mut self, input: Input<'_>) {
-        step(self.plan, &mut self.state, input, &mut self.effects);
-    }
-
-    /// What the last step wants of the world.
-    fn wants(&self) -> impl Iterator<Item = &Effect> {
-        self.effects
-            .iter()
-            .filter(|e| matches!(e, Effect::Apply { .. } | Effect::Run { .. } | Effect::CancelRuns | Effect::Finish(_)))
-    }
-}
 
 /// A replay under way.
 pub(super) struct Driver<'a> {
@@ -147,6 +106,13 @@ impl<'a> Driver<'a> {
                 format!("{}{whose}: the recording has nothing {long}: not known, and taken for nothing", input.metric);
             self.track.assume(Some(s.from), text);
         }
+        // what is being taken back needs no more answers: it is seen to its end, unless it is for the run's own recording to tell
+        for _ in 0..TAIL {
+            if self.recorded || !matches!(self.life.state.stage, Stage::RollingBack(_)) {
+                break;
+            }
+            self.at_check(self.last.saturating_add(every), true, &[], 0);
+        }
         (self.track.done(&self.life.state), self.meter.sum())
     }
 
@@ -182,7 +148,10 @@ impl<'a> Driver<'a> {
             self.track.assume(None, String::from(text));
         }
         for note in notes(self.recording, self.scenario.unchanged.as_ref().unwrap_or(self.plan)) {
-            self.track.assume(None, note);
+            // said above, with what follows from it
+            if self.recording.happened.is_empty() || !note.contains("another version of the policy") {
+                self.track.assume(None, note);
+            }
         }
         if about.policy.is_empty() {
             self.track
@@ -478,44 +447,9 @@ impl<'a> Driver<'a> {
     }
 }
 
-/// The most that any phase sets each port to.
-fn planned(plan: &Plan) -> Vec<f64> {
-    let most = |port: PortId| {
-        let sets = |p: &Phase| {
-            let ramped = p.steps.iter().filter_map(|s| match s {
-                Step::Ramp { port: q, to, .. } if *q == port => Some(to.size()),
-                _ => None,
-            });
-            let set = p.settings.iter().filter(|(q, _)| *q == port).map(|(_, s)| s.size());
-            set.chain(ramped).fold(0.0, f64::max)
-        };
-        plan.phases.iter().map(sets).fold(0.0, f64::max)
-    };
-    (0..plan.ports.len()).map(|i| most(PortId::at(i))).collect()
-}
+/// So many checks behind the recording's end what is being taken back is seen to its end.
+const TAIL: usize = 100;
 
 /// How the world is where nobody knows.
 const MADE_UP: &str =
     "what is asked for is read back just before the next check, as asked for, and nobody else sets anything";
-
-/// The most that each port was read as.
-fn most(plan: &Plan, recording: &Recording) -> Vec<Option<Setting>> {
-    let mut out: Vec<Option<Setting>> = vec![None; plan.ports.len()];
-    for h in &recording.happened {
-        let (Happened::Start { originals: read, .. }
-        | Happened::Check { ports: read, .. }
-        | Happened::Verified { read, .. }) = h
-        else {
-            continue;
-        };
-        for (name, is) in read {
-            let i = plan.ports.iter().position(|p| p.name == *name);
-            if let Some(slot) = i.and_then(|i| out.get_mut(i))
-                && slot.is_none_or(|was| was.size() < is.size())
-            {
-                *slot = Some(*is);
-            }
-        }
-    }
-    out
-}

@@ -15,7 +15,9 @@ pub mod change;
 mod drive;
 pub mod exposed;
 pub mod inject;
+mod life;
 pub mod outcome;
+mod ports;
 pub mod sweep;
 mod track;
 
