@@ -515,3 +515,26 @@ fn the_command_tells_it_too() {
     assert_eq!(status, 0, "{out}");
     insta::assert_snapshot!("backtest", out);
 }
+
+#[test]
+fn the_environment_of_a_recorded_run_is_found() {
+    let quickstart =
+        std::fs::read_to_string(format!("{}/examples/quickstart/checkout.canary", env!("CARGO_MANIFEST_DIR")));
+    let text = quickstart.unwrap();
+    let (alone, lab) = (plan(&text), world::plan_on_the_lab(&text));
+    assert_ne!(alone.hash, lab.hash);
+    let (recording, then) = run(&lab, 3, 60);
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("p.canary"), &text).unwrap();
+    std::fs::write(folder.path().join("run.parquet"), encode(&recording).unwrap()).unwrap();
+    for args in [&[][..], &["--env", "lab"]] {
+        let all = [&["p.canary", "--recording", "run.parquet", "--format", "json"], args].concat();
+        let (_, out, err) = sim(folder.path(), &all);
+        assert_eq!(err, "");
+        let whole: serde_json::Value = serde_json::from_str(&out).unwrap();
+        let records = whole["outcome"]["decisions"].as_array().unwrap();
+        let records: Vec<_> =
+            records.iter().map(|d| serde_json::from_value::<Record>(d["record"].clone()).unwrap()).collect();
+        assert_eq!(records, then.iter().map(|(_, r)| r.clone()).collect::<Vec<_>>());
+    }
+}

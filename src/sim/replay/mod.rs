@@ -5,7 +5,7 @@
 //! [`outcome::Assumption`]:
 //!
 //! - What is asked for is read back just before the next check, as asked for; actions end well just before the next check after
-//!   they were begun: the rules of `canary test`, by the same [`super::hands`].
+//!   they were begun: the rules of `canary test`, by the same code.
 //! - A run's own recording, with something changed: the policy as it was runs beside, on what was recorded. As long as both ask for
 //!   the same, what was recorded then is what would have happened; from the first difference on the rules above hold.
 
