@@ -82,7 +82,8 @@ impl<'a> Driver<'a> {
         let recording = self.recording;
         let mut events = recording.happened.iter();
         self.begin();
-        while let Some(event) = events.next().filter(|_| self.goes_on()) {
+        // what reached a run when it was over, as the end of an action, reaches it again
+        while let Some(event) = events.next().filter(|_| self.recorded || self.goes_on()) {
             if event.at() > self.start || (self.recorded && !matches!(event, Happened::Start { .. })) {
                 self.event(event);
             }
@@ -249,7 +250,7 @@ impl<'a> Driver<'a> {
             return;
         }
         self.comes_back();
-        if !self.goes_on() {
+        if !self.recorded && !self.goes_on() {
             return;
         }
         if self.recorded {
