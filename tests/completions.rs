@@ -56,7 +56,7 @@ fn bash_completes_commands_options_and_values() {
 fn every_shell_gets_a_script_with_every_command() {
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
         let text = script(shell);
-        for command in ["check", "fmt", "plan", "run", "record", "killswitch", "completions"] {
+        for command in ["check", "fmt", "plan", "run", "record", "sim", "killswitch", "completions"] {
             assert!(text.contains(command), "{shell}: {command}");
         }
     }

@@ -182,6 +182,23 @@ pub fn compile_beside(
     (made, diagnostics)
 }
 
+/// Compiles one rollout whatever the environment, with `sets` in force: what its rules are needs none. As [`compile`] otherwise.
+#[must_use]
+pub fn compile_alone(
+    files: &[ast::File],
+    map: &SourceMap,
+    rollout: Option<&str>,
+    sets: &[(String, String)],
+) -> (Option<Plan>, Vec<Diagnostic>) {
+    let others = BTreeSet::new();
+    let cx = Cx::new(files, map, sets, &others);
+    cx.check_all();
+    let made = rollout::choose(&cx, rollout).and_then(|r| rollout::plan_alone(&cx, r));
+    let diagnostics = cx.finish();
+    let broken = diagnostics.iter().any(Diagnostic::is_error);
+    (made.filter(|_| !broken), diagnostics)
+}
+
 /// The names that a policy declares and an environment can bind.
 #[must_use]
 pub fn bindable(file: &ast::File, map: &SourceMap) -> BTreeSet<String> {

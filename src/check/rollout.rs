@@ -65,20 +65,25 @@ pub(super) fn compile<'a>(cx: &Cx<'a>, r: &'a ast::Rollout, env: Chosen<'a>) -> 
     env.names_groups(cx, r, &plan.groups);
     let bindings = env.bind(cx, r, &needs, plan.release.as_ref())?;
     plan.verify_within += env.longest_reload(&needs);
-    // places move when a comment is added above them: they are no part of the content
-    let mut content = plan.clone();
-    content.unbuilt.iter_mut().for_each(|u| u.place = String::new());
-    plan.hash = hash_of(&content)?;
+    plan.hash = hash_of(&content(&plan))?;
     Some((plan, bindings))
 }
 
-/// The plan of a rollout whatever the environment, for its tests; none where something is left out of it.
+/// What of a plan is hashed: places move when a comment is added above them, they are no part of the content.
+fn content(plan: &Plan) -> Plan {
+    let mut content = plan.clone();
+    content.unbuilt.iter_mut().for_each(|u| u.place = String::new());
+    content
+}
+
+/// The plan of a rollout whatever the environment, for its tests and for what-if; none where something is left out of it. Its hash
+/// is that of any environment that lets no reload take long.
 pub(super) fn plan_alone<'a>(cx: &Cx<'a>, r: &'a ast::Rollout) -> Option<Plan> {
     let (mut plan, _) = Builder::new(cx, r, None).plan();
     if !whole(cx, r, &plan) {
         return None;
     }
-    plan.hash = hash_of(&plan)?;
+    plan.hash = hash_of(&content(&plan))?;
     Some(plan)
 }
 

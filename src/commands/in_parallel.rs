@@ -12,7 +12,16 @@ const STACK: usize = 8 * 1024 * 1024;
 
 /// `f` of each item, in the order of the items.
 pub fn map<T: Sync, R: Send>(items: &[T], f: impl Fn(&T) -> R + Sync) -> Vec<R> {
-    let workers = thread::available_parallelism().map_or(1, NonZeroUsize::get).min(items.len() / FEW);
+    spread(items, items.len() / FEW, f)
+}
+
+/// As [`map`], for work of which each piece takes longer than a thread takes to begin.
+pub fn map_each<T: Sync, R: Send>(items: &[T], f: impl Fn(&T) -> R + Sync) -> Vec<R> {
+    spread(items, items.len(), f)
+}
+
+fn spread<T: Sync, R: Send>(items: &[T], most: usize, f: impl Fn(&T) -> R + Sync) -> Vec<R> {
+    let workers = thread::available_parallelism().map_or(1, NonZeroUsize::get).min(most);
     if workers < 2 {
         return items.iter().map(f).collect();
     }
@@ -58,6 +67,7 @@ mod tests {
             });
             assert_eq!(out, items.iter().map(|i| i * 2).collect::<Vec<_>>());
             assert_eq!(seen.load(Ordering::Relaxed), n);
+            assert_eq!(map_each(&items, |i| i + 1), items.iter().map(|i| i + 1).collect::<Vec<_>>());
         }
     }
 

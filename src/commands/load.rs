@@ -144,7 +144,8 @@ pub fn environment_file(policy: &Path, name: &str) -> Option<PathBuf> {
 const NO_ENVIRONMENT: &str = "E0511";
 
 /// The names of all environments that [`environment_file`] finds for a policy.
-fn environment_files(policy: &Path) -> Vec<String> {
+#[must_use]
+pub fn environment_files(policy: &Path) -> Vec<String> {
     let beside = policy.parent().unwrap_or_else(|| Path::new("")).join("environments");
     let mut names: Vec<String> = [beside, PathBuf::from("environments")]
         .iter()

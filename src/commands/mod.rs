@@ -53,6 +53,7 @@ mod run_record;
 mod run_slices;
 pub mod runs;
 mod side_by_side;
+pub mod sim;
 mod slice_ports;
 mod slices;
 pub mod status;
@@ -83,6 +84,8 @@ pub enum Command {
     Fmt(fmt::Args),
     /// Run the tests of policies, on virtual time
     Test(test::Args),
+    /// Replay a policy over a recording: what would it have done?
+    Sim(sim::Args),
     /// Show what a module is for, what it wants and what it brings
     Doc(doc::Args),
     /// Show the compiled plan of a rollout: timeline, gates, queries, credentials, hash
@@ -129,6 +132,7 @@ pub fn main(cli: Cli) -> exit::Status {
         Command::Explain(args) => explain::main(&args),
         Command::Fmt(args) => fmt::main(&args),
         Command::Test(args) => test::main(&args),
+        Command::Sim(args) => sim::main(&args),
         Command::Doc(args) => doc::main(&args),
         Command::Plan(args) => plan::main(&args),
         Command::Run(args) => run::main(&args),

@@ -13,4 +13,5 @@ pub mod picture;
 pub mod provenance;
 pub mod style;
 pub mod text;
+pub mod timeline;
 pub mod why;

@@ -274,7 +274,7 @@ impl Recorder {
             }
             Input::Recovered { at } => Happened::Recovered { at: *at },
             // of rollouts with several lives, which are not recorded
-            Input::Halted { .. } => return None,
+            Input::Halted { .. } | Input::Thrown { .. } => return None,
         };
         Some(Noted { happened, answers: answered })
     }

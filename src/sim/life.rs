@@ -2,30 +2,13 @@
 //! each of its slices.
 
 use super::coverage::Seen;
+use super::hands::{Ended, Hands};
 use super::trace::{Cause, Event, Mark, Row, Trace};
 use super::world::World;
 use crate::check::tests::{Act, ActionLine, Given, Index, PortLine, Test};
 use crate::engine::{Effect, Operator, Record, Stage, State};
-use crate::plan::{ActionId, GuardId, Millis, PhaseId, Plan, PortId, PortKind, Setting, Time};
+use crate::plan::{GuardId, Millis, PhaseId, Plan, PortId, PortKind, Setting, Time};
 use crate::syntax::ast::ActionFault;
-
-/// How a cancelled action ends.
-const CANCELLED: &str = "cancelled";
-
-/// An action under way.
-struct Under {
-    token: u32,
-    action: ActionId,
-    since: Millis,
-    cancelled: bool,
-}
-
-/// How an action ended.
-pub(super) struct Ended {
-    pub(super) token: u32,
-    pub(super) ok: bool,
-    pub(super) how: String,
-}
 
 /// The lines of a test that speak of one life, in the order of the text.
 #[derive(Default)]
@@ -74,11 +57,7 @@ pub(super) struct Life<'t> {
     /// The lines of the test that speak of this life.
     actions: Vec<&'t ActionLine>,
     lines: Vec<&'t PortLine>,
-    /// What every port is.
-    ports: Vec<Setting>,
-    /// The request that is not read back yet.
-    asked: Option<(u32, Vec<(PortId, Setting)>)>,
-    running: Vec<Under>,
+    hands: Hands,
     pub(super) trace: Trace,
 }
 
@@ -107,46 +86,34 @@ impl<'t> Life<'t> {
             world: World::new(test, plan, start, lines.givens),
             actions: lines.actions,
             lines: lines.ports,
-            ports,
-            asked: None,
-            running: Vec::new(),
+            hands: Hands::new(ports),
             trace,
         }
     }
 
     /// What every port is, before anything is changed.
     pub(super) fn originals(&self) -> Vec<(PortId, Setting)> {
-        self.ports.iter().enumerate().map(|(i, s)| (PortId::at(i), *s)).collect()
+        self.hands.ports().collect()
     }
 
     /// The runner is gone: actions go down with it, and nobody waits for what was asked for.
     pub(super) fn stopped(&mut self) {
-        self.running.clear();
-        self.asked = None;
+        self.hands.stopped();
     }
 
     /// The actions that end just before the check at `at`.
     pub(super) fn ended(&mut self, at: Millis) -> Vec<Ended> {
-        let mut out = Vec::new();
-        for under in std::mem::take(&mut self.running) {
-            let line = self.actions.iter().rev().find(|l| l.action == under.action && l.during.holds(under.since));
-            let timeout = self.plan.actions.get(under.action.index()).map_or(0, |a| a.timeout);
-            let how = line.map(|l| l.how);
-            if how == Some(ActionFault::Hangs) && !under.cancelled && at - under.since < timeout {
-                self.running.push(under);
-                continue;
+        let (plan, actions) = (self.plan, &self.actions);
+        self.hands.ended(|action, since| {
+            let line = actions.iter().rev().find(|l| l.action == action && l.during.holds(since));
+            let timeout = plan.actions.get(action.index()).map_or(0, |a| a.timeout);
+            match line.map(|l| l.how) {
+                None => Some(Ended::well()),
+                Some(ActionFault::Fails) => Some((false, String::from("exit status 1"))),
+                Some(ActionFault::Hangs) => (at - since >= timeout)
+                    .then(|| (false, format!("not done within {}", crate::plan::show::duration(timeout)))),
             }
-            let (ok, how) = match (under.cancelled, how) {
-                (true, _) => (false, CANCELLED.to_owned()),
-                (false, None) => (true, String::from("exit status 0")),
-                (false, Some(ActionFault::Fails)) => (false, String::from("exit status 1")),
-                (false, Some(ActionFault::Hangs)) => {
-                    (false, format!("not done within {}", crate::plan::show::duration(timeout)))
-                }
-            };
-            out.push(Ended { token: under.token, ok, how });
-        }
-        out
+        })
     }
 
     /// What others have set from `from` up to the check at `at`.
@@ -156,9 +123,7 @@ impl<'t> Life<'t> {
                 && (from..=at).contains(&during.from)
             {
                 for port in ports {
-                    if let Some(slot) = self.ports.get_mut(port.index()) {
-                        *slot = *to;
-                    }
+                    self.hands.put(*port, *to);
                 }
             }
         }
@@ -166,35 +131,26 @@ impl<'t> Life<'t> {
 
     /// The request that is read back just before the check at `at`, if it is.
     pub(super) fn verified(&mut self, at: Millis) -> Option<(u32, Vec<(PortId, Setting)>)> {
-        if self.asked.as_ref()?.1.iter().any(|(p, _)| self.port_fails(*p, at)) {
-            return None;
-        }
-        let (epoch, settings) = self.asked.take()?;
-        for (port, to) in &settings {
-            if let Some(slot) = self.ports.get_mut(port.index()) {
-                *slot = *to;
-            }
-        }
-        Some((epoch, settings))
+        let lines = &self.lines;
+        self.hands.verified(|port| port_fails(lines, port, at))
     }
 
     fn port_fails(&self, port: PortId, at: Millis) -> bool {
-        self.lines.iter().any(|l| l.drifts_to.is_none() && l.during.holds(at) && l.ports.contains(&port))
+        port_fails(&self.lines, port, at)
     }
 
     /// What a check reads of the ports, with the request that was verified by then.
     pub(super) fn ports(&self, at: Millis, state: &State, live: bool) -> (Vec<Option<Setting>>, u32) {
         let epoch = if live && state.target.verified.is_some() { state.target.epoch } else { 0 };
-        let one = |(i, s): (usize, &Setting)| (live && !self.port_fails(PortId::at(i), at)).then_some(*s);
-        (self.ports.iter().enumerate().map(one).collect(), epoch)
+        let one = |(port, is)| (live && !self.port_fails(port, at)).then_some(is);
+        (self.hands.ports().map(one).collect(), epoch)
     }
 
     /// Notes what ports are read as at a check.
     pub(super) fn read(&mut self, at: Millis) {
-        for (i, is) in self.ports.iter().enumerate() {
-            let port = PortId::at(i);
-            if !self.port_fails(port, at) && self.trace.port(at, port) != Some(*is) {
-                self.trace.ports.push((at, port, *is));
+        for (port, is) in self.hands.ports() {
+            if !port_fails(&self.lines, port, at) && self.trace.port(at, port) != Some(is) {
+                self.trace.ports.push((at, port, is));
             }
         }
     }
@@ -219,6 +175,7 @@ impl<'t> Life<'t> {
     pub(super) fn perform(&mut self, at: Millis, state: &State, effects: &mut Vec<Effect>) {
         self.trace.seen.happened(self.plan, state, effects);
         for e in effects.drain(..) {
+            self.hands.does(at, &e);
             self.one(at, e);
         }
     }
@@ -243,20 +200,8 @@ impl<'t> Life<'t> {
                 Record::Snapshot { .. } => Some(Event::Snapshot),
                 _ => None,
             },
-            Effect::Apply { epoch, settings, .. } => {
-                self.asked = Some((epoch, settings));
-                None
-            }
-            Effect::Run { token, action, cause } => {
-                self.running.push(Under { token, action, since: at, cancelled: false });
-                self.trace.events.push((at, Event::Ran(action, cause)));
-                None
-            }
-            Effect::CancelRuns => {
-                // what is cancelled ends badly, and says so before the next check
-                self.running.iter_mut().for_each(|r| r.cancelled = true);
-                None
-            }
+            Effect::Run { action, cause, .. } => Some(Event::Ran(action, cause)),
+            Effect::Apply { .. } | Effect::CancelRuns => None,
             Effect::Notify { channels, .. } => {
                 self.trace.events.extend(channels.into_iter().map(|c| (at, Event::Notified(c))));
                 None
@@ -267,6 +212,10 @@ impl<'t> Life<'t> {
         };
         self.trace.events.extend(event.map(|e| (at, e)));
     }
+}
+
+fn port_fails(lines: &[&PortLine], port: PortId, at: Millis) -> bool {
+    lines.iter().any(|l| l.drifts_to.is_none() && l.during.holds(at) && l.ports.contains(&port))
 }
 
 /// What a person's line is to the engine.

@@ -4,6 +4,7 @@
 //! the sources and the performer of effects are made of the test's lines.
 
 pub mod coverage;
+mod hands;
 pub mod judge;
 mod life;
 pub mod mutate;

@@ -96,7 +96,7 @@ fn mutations(plan: &Plan) -> Vec<Mutation> {
 }
 
 /// The comparisons of a condition, in the order of the text.
-fn comparisons(plan: &Plan, root: NodeId) -> Vec<NodeId> {
+pub(super) fn comparisons(plan: &Plan, root: NodeId) -> Vec<NodeId> {
     match plan.program.nodes.get(root.index()) {
         Some(Node::Compare { .. }) => vec![root],
         Some(n) => n.operands().flat_map(|o| comparisons(plan, o)).collect(),
@@ -240,7 +240,7 @@ fn moved(v: f64, unit: Unit, op: Compare, way: Way) -> Option<(f64, Compare)> {
 }
 
 /// Puts another comparison in the place of one, for one guard alone: what it shares with others stays as it is for them.
-fn replace(out: &mut Plan, index: usize, at: NodeId, by: Node) {
+pub(super) fn replace(out: &mut Plan, index: usize, at: NodeId, by: Node) {
     let Some(root) = out.guards.get(index).map(|g| g.healthy) else { return };
     out.program.nodes.push(by);
     let new = NodeId::at(out.program.nodes.len() - 1);

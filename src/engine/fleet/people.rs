@@ -87,8 +87,11 @@ impl Step<'_, '_> {
         self.load(slice.index());
         let state = &mut self.desk.state;
         // one that never began has entered no phase and passed no point of no return
-        let began = !state.originals.is_empty();
-        state.stage = if began { Stage::Phase(state.phase) } else { Stage::RollingBack(Verdict::Killed) };
+        state.stage = match (state.originals.is_empty(), state.target.epoch) {
+            (false, _) => Stage::Phase(state.phase),
+            (true, 0) => Stage::Idle,
+            (true, _) => Stage::RollingBack(Verdict::Killed),
+        };
         state.killed.retain(|k| *k != switch);
         self.store(slice, at);
     }

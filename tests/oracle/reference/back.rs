@@ -183,8 +183,13 @@ impl Reference<'_> {
     /// A life that is over, as if it were still in the phase that it was in, and the switch not thrown; one that never began was in
     /// none.
     pub fn goes_on_without(&mut self, switch: SwitchId) {
-        let began = !self.originals.is_empty();
-        self.stage = if began { Stage::Phase(PhaseId::at(self.phase)) } else { Stage::RollingBack(Verdict::Killed) };
+        self.stage = if !self.originals.is_empty() {
+            Stage::Phase(PhaseId::at(self.phase))
+        } else if self.asked.epoch > 0 {
+            Stage::RollingBack(Verdict::Killed)
+        } else {
+            Stage::Idle
+        };
         self.killed.retain(|k| *k != switch);
     }
 

@@ -1,0 +1,118 @@
+//! The policy that is replayed: read once, compiled as often as a sweep asks.
+
+use super::super::Format;
+use super::super::exit::{Status, because};
+use super::super::load::{
+    Loaded, declared_beside, environment_file, first_causes, is_undeclared, load, print_diagnostics, today,
+};
+use crate::check::{self, suppress};
+use crate::plan::Plan;
+use crate::sim::replay::change;
+use crate::syntax::diagnostic::Diagnostic;
+use std::collections::BTreeSet;
+use std::io::IsTerminal;
+use std::path::Path;
+
+/// A policy in memory.
+pub struct Policy {
+    loaded: Loaded,
+    rollout: Option<String>,
+    environment: Option<String>,
+    /// What other policies declare that share the environment.
+    others: BTreeSet<String>,
+}
+
+impl Policy {
+    /// Reads a policy, and the environment where one is asked for.
+    ///
+    /// # Errors
+    /// The exit status when a file cannot be read; it was said on standard error.
+    pub fn read(file: &Path, environment: Option<&str>, rollout: Option<&str>) -> Result<Self, Status> {
+        let beside = environment.and_then(|name| environment_file(file, name));
+        let mut paths = vec![file.to_owned()];
+        paths.extend(beside.clone());
+        let loaded = load(&paths)?;
+        let own = |s: &str| s.to_owned();
+        let (rollout, environment) = (rollout.map(own), environment.map(own));
+        let mut out = Self { loaded, rollout, environment, others: BTreeSet::new() };
+        if let Some(beside) = beside
+            && out.compiled(&[]).1.iter().any(is_undeclared)
+        {
+            out.others = declared_beside(&beside);
+        }
+        Ok(out)
+    }
+
+    fn compiled(&self, sets: &[(String, String)]) -> (Option<Plan>, Vec<Diagnostic>) {
+        let (files, map, rollout) = (&self.loaded.files, &self.loaded.map, self.rollout.as_deref());
+        match self.environment.as_deref() {
+            None => check::compile_alone(files, map, rollout, sets),
+            env => {
+                let (made, found) = check::compile_beside(files, map, rollout, env, sets, &self.others);
+                (made.map(|(plan, _)| plan), found)
+            }
+        }
+    }
+
+    /// The plan with params set; what is wrong is said on standard error.
+    ///
+    /// # Errors
+    /// The exit status when there is none.
+    pub fn plan(&self, params: &[(String, String)]) -> Result<Plan, Status> {
+        let (made, found) = self.compiled(params);
+        let mut all = self.loaded.diagnostics.clone();
+        let said: BTreeSet<_> = all.iter().map(|d| self.loaded.said(d)).collect();
+        all.extend(found.into_iter().filter(|d| !said.contains(&self.loaded.said(d))));
+        let mut all = suppress::apply(&self.loaded.files, &self.loaded.map, first_causes(all), today()).diagnostics;
+        all.retain(|d| d.code != "W0690");
+        let plan = made.filter(|_| !all.iter().any(Diagnostic::is_error));
+        if let Some(plan) = &plan {
+            all.extend(check::cannot_run(plan, &self.loaded.map));
+        }
+        if !all.is_empty() {
+            let err = &mut std::io::stderr();
+            print_diagnostics(&all, &self.loaded.map, Format::Human, err, std::io::stderr().is_terminal());
+        }
+        plan.filter(|p| p.unbuilt.is_empty()).ok_or(Status::Wrong)
+    }
+
+    /// The plan with params and fields of guards set, in words where it cannot be had.
+    ///
+    /// # Errors
+    /// Why not.
+    pub fn changed(&self, sets: &[(String, String)]) -> Result<Plan, String> {
+        let (fields, params): (Vec<_>, Vec<_>) = sets.iter().cloned().partition(|(name, _)| change::is_field(name));
+        let (made, found) = self.compiled(&params);
+        let error = || {
+            let first = found.iter().find(|d| d.is_error());
+            first.map_or_else(
+                || String::from("the policy has errors"),
+                |d| match &d.help {
+                    Some(help) => format!("{}: {help}", d.message),
+                    None => d.message.clone(),
+                },
+            )
+        };
+        let plan = made.ok_or_else(error)?;
+        apply(plan, &fields)
+    }
+}
+
+/// Sets fields of guards, one after the other.
+///
+/// # Errors
+/// What is wrong with one.
+pub fn apply(mut plan: Plan, fields: &[(String, String)]) -> Result<Plan, String> {
+    for (i, (name, value)) in fields.iter().enumerate() {
+        if fields.iter().take(i).any(|(n, _)| n == name) {
+            return Err(format!("`{name}` is set twice: keep one of them"));
+        }
+        plan = change::set(&plan, name, value)?;
+    }
+    Ok(plan)
+}
+
+/// Says why a request is wrong.
+pub fn wrong(message: &str) -> Status {
+    because(Status::Wrong, message)
+}

@@ -1,0 +1,248 @@
+//! What a recording answers at a check.
+
+use super::inject::Injected;
+use crate::plan::{
+    Answer, Ask, Bucket, Input, InputId, Millis, Missing, Plan, Population, Reading, Time, Window, show,
+};
+use crate::sim::recording::{Happened, Key, NOT_KNOWN, Recording, Series, Values};
+
+/// When the question behind an input was last answered, for increments from check to check.
+type Since<'a> = &'a dyn Fn(InputId) -> Option<Time>;
+
+/// One input's place in a recording.
+struct Column<'r> {
+    series: Option<&'r Series>,
+    /// The rows before it are not later than the check that was looked at last.
+    next: usize,
+    /// The checks, first and last, at which nobody had asked: of the stretch under way.
+    silent: Option<(Time, Time)>,
+}
+
+/// A stretch of checks at which a recording has nothing of an input.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Silence {
+    pub(super) input: InputId,
+    pub(super) from: Time,
+    pub(super) to: Time,
+}
+
+/// Answers out of a recording, one check after the other.
+pub(super) struct Answers<'a> {
+    plan: &'a Plan,
+    columns: Vec<Column<'a>>,
+    injected: Vec<Injected>,
+    now: Vec<Answer>,
+    silences: Vec<Silence>,
+}
+
+impl<'a> Answers<'a> {
+    pub(super) fn new(plan: &'a Plan, recording: &'a Recording, injected: Vec<Injected>) -> Self {
+        let column = |input: &Input| Column { series: series(recording, input), next: 0, silent: None };
+        Self {
+            plan,
+            columns: plan.inputs.iter().map(column).collect(),
+            injected,
+            now: vec![Answer::missing(Missing::NotAsked); plan.inputs.len()],
+            silences: Vec::new(),
+        }
+    }
+
+    /// Looks at the check at `at`. `since` is when each question was last answered; `None`: rows are taken as they stand, because
+    /// it was this very run that they were asked for. `exposure` is the share of the traffic that the canary has.
+    pub(super) fn look(&mut self, at: Time, since: Option<Since<'_>>, exposure: f64) {
+        for (i, (column, answer)) in self.columns.iter_mut().zip(&mut self.now).enumerate() {
+            let Some(input) = self.plan.inputs.get(i) else { continue };
+            if input.population == Population::Before {
+                continue;
+            }
+            let id = InputId::at(i);
+            let row = column.series.and_then(|s| row_at(s, &mut column.next, at));
+            let Some((series, row)) = column.series.zip(row) else {
+                *answer = Answer::missing(Missing::NotAsked);
+                column.silent = Some((column.silent.map_or(at, |(from, _)| from), at));
+                continue;
+            };
+            if let Some((from, to)) = column.silent.take() {
+                self.silences.push(Silence { input: id, from, to });
+            }
+            put(series, row, answer);
+            let from = since.filter(|_| from_check_to_check(input)).and_then(|s| s(id));
+            if let (Some(from), Ok(reading)) = (from, &mut answer.value) {
+                add_skipped(series, row, from, input.max_age, reading);
+            }
+        }
+        for injected in &mut self.injected {
+            let last = since.and_then(|s| s(injected.input)).unwrap_or(at - self.plan.check_every);
+            injected.apply(self.plan, &mut self.now, at, last, exposure);
+        }
+    }
+
+    /// What was answered at the check that was looked at last.
+    pub(super) fn now(&self) -> &[Answer] {
+        &self.now
+    }
+
+    /// Every stretch in which nobody had asked.
+    pub(super) fn silences(&mut self) -> Vec<Silence> {
+        for (i, column) in self.columns.iter_mut().enumerate() {
+            if let Some((from, to)) = column.silent.take() {
+                self.silences.push(Silence { input: InputId::at(i), from, to });
+            }
+        }
+        std::mem::take(&mut self.silences)
+    }
+}
+
+/// The series of an input.
+fn series<'r>(recording: &'r Recording, input: &Input) -> Option<&'r Series> {
+    let key = Key::of(input, &[]);
+    let i = recording.series.binary_search_by(|s| s.key.cmp(&key)).ok()?;
+    recording.series.get(i)
+}
+
+/// Whether it is asked for what came since the last answer.
+fn from_check_to_check(input: &Input) -> bool {
+    matches!(input.ask, Ask::Increase(_, Window::SinceLast) | Ask::Buckets(_, Window::SinceLast))
+}
+
+/// The row at a time; `next` goes on to the first row behind it.
+fn row_at(series: &Series, next: &mut usize, at: Time) -> Option<usize> {
+    let ahead = series.times.get(*next..)?;
+    // hardly ever more than one step
+    *next += if ahead.get(8).is_some_and(|t| *t <= at) {
+        ahead.partition_point(|t| *t <= at)
+    } else {
+        ahead.iter().take_while(|t| **t <= at).count()
+    };
+    let row = next.checked_sub(1)?;
+    (series.times.get(row) == Some(&at)).then_some(row)
+}
+
+/// [`Series::answer`] into an answer that is there already: no memory is asked for at a check like the one before.
+fn put(series: &Series, row: usize, out: &mut Answer) {
+    if series.missing.contains_key(&row) {
+        *out = series.answer(row).unwrap_or_else(|| Answer::missing(Missing::NotAsked));
+        return;
+    }
+    out.sampled_at = series.sampled.get(row).copied().filter(|t| *t != NOT_KNOWN);
+    out.series = series.counts.get(row).copied().unwrap_or(0);
+    match &series.values {
+        Values::Value(v) => out.value = v.get(row).map(|v| Reading::Value(*v)).ok_or(Missing::NotAsked),
+        Values::Increase(v) => out.value = v.get(row).map(|v| Reading::Increase(*v)).ok_or(Missing::NotAsked),
+        Values::Buckets { bounds, counts } => {
+            let mut buckets = match std::mem::replace(&mut out.value, Err(Missing::NotAsked)) {
+                Ok(Reading::Buckets(b)) => b,
+                _ => Vec::with_capacity(bounds.len()),
+            };
+            buckets.clear();
+            let row = counts.get(row * bounds.len()..(row + 1) * bounds.len()).unwrap_or(&[]);
+            let known = bounds.iter().zip(row).filter(|(_, n)| !n.is_nan());
+            buckets.extend(known.map(|(le, n)| Bucket { le: *le, count: *n }));
+            out.value = Ok(Reading::Buckets(buckets));
+        }
+    }
+}
+
+/// Adds what came between the last answer and the row before: checks that were not made this time. A row that was too old when
+/// it came was no answer: what it counted stands in the next one.
+fn add_skipped(series: &Series, row: usize, since: Time, max_age: Millis, reading: &mut Reading) {
+    for r in (0..row).rev() {
+        let Some(t) = series.times.get(r).copied().filter(|t| *t > since) else { return };
+        let sampled = series.sampled.get(r).copied().unwrap_or(NOT_KNOWN);
+        if series.missing.contains_key(&r) || (sampled != NOT_KNOWN && t - sampled > max_age) {
+            continue;
+        }
+        match (&series.values, &mut *reading) {
+            (Values::Increase(v), Reading::Increase(sum)) => *sum += v.get(r).copied().unwrap_or(0.0),
+            (Values::Buckets { bounds, counts }, Reading::Buckets(sum)) => add_row(bounds, counts, r, sum),
+            _ => return,
+        }
+    }
+}
+
+/// Adds a row of buckets to others; a bound that only one side has stays as it is there.
+fn add_row(bounds: &[Option<f64>], counts: &[f64], row: usize, sum: &mut [Bucket]) {
+    let row = counts.get(row * bounds.len()..(row + 1) * bounds.len()).unwrap_or(&[]);
+    for (le, n) in bounds.iter().zip(row).filter(|(_, n)| !n.is_nan()) {
+        if let Some(b) = sum.iter_mut().find(|b| b.le == *le) {
+            b.count += n;
+        }
+    }
+}
+
+/// What the stable population was before a start, by input; and, in words, how that was found where it is not simply recorded.
+pub(super) fn baseline(plan: &Plan, recording: &Recording, start: Time) -> (Vec<Option<Answer>>, Vec<String>) {
+    let mut said = Vec::new();
+    let one = |input: &Input| {
+        if input.population != Population::Before {
+            return None;
+        }
+        // a run has asked once, when it began
+        let began = |h: &Happened| matches!(h, Happened::Start { at, .. } if *at == start);
+        let its_own = recording.happened.iter().any(began);
+        let row = series(recording, input).and_then(|s| {
+            let row = s.times.binary_search(&start).ok();
+            s.answer(row.or_else(|| if its_own { s.times.len().checked_sub(1) } else { None })?)
+        });
+        Some(row.unwrap_or_else(|| {
+            let (answer, how) = made_up(plan, recording, input, start);
+            if !said.contains(&how) {
+                said.push(how);
+            }
+            answer
+        }))
+    };
+    let out = plan.inputs.iter().map(one).collect();
+    (out, said)
+}
+
+/// A baseline out of what the stable population was over the stretch before the start.
+fn made_up(plan: &Plan, recording: &Recording, input: &Input, start: Time) -> (Answer, String) {
+    let length = plan.baseline.unwrap_or(0);
+    let (what, long) = (format!("{} before the start", input.metric), show::duration(length));
+    let not = |why: &str| (Answer::missing(Missing::NotAsked), format!("{what}: not known: {why}"));
+    let same = |s: &&Input| s.metric == input.metric && s.population == Population::Stable;
+    let Some((stable, series)) =
+        plan.inputs.iter().filter(same).find_map(|s| series(recording, s).map(|series| (s, series)))
+    else {
+        return not(
+            "the recording has no baseline for this start, and nothing of the stable population to reckon one from",
+        );
+    };
+    // each row stands for the stretch behind it
+    let covers = match &stable.ask {
+        Ask::Increase(_, Window::Last(d)) | Ask::Buckets(_, Window::Last(d)) => *d,
+        _ => recording.about.step,
+    };
+    let covers = covers.max(1);
+    if length % covers != 0 {
+        return not("the baseline is no multiple of the stretch that a recorded row stands for");
+    }
+    let mut rows = Vec::new();
+    let mut at = start;
+    while at > start - length {
+        let row = series.times.binary_search(&at).ok().filter(|r| !series.missing.contains_key(r));
+        let Some(row) = row else {
+            let gap = show::duration(start - at);
+            return not(&format!("the {long} before it are not recorded without a gap ({gap} before it nothing is)"));
+        };
+        rows.push(row);
+        at -= covers;
+    }
+    let sum = |v: &[f64]| rows.iter().rev().filter_map(|r| v.get(*r)).sum::<f64>();
+    #[expect(clippy::cast_precision_loss, reason = "a count of rows")]
+    let n = rows.len() as f64;
+    let reading = match &series.values {
+        Values::Value(v) => Reading::Value(sum(v) / n),
+        Values::Increase(v) => Reading::Increase(sum(v)),
+        Values::Buckets { bounds, counts } => {
+            let mut out: Vec<Bucket> = bounds.iter().map(|le| Bucket { le: *le, count: 0.0 }).collect();
+            for r in rows.iter().rev() {
+                add_row(bounds, counts, *r, &mut out);
+            }
+            Reading::Buckets(out)
+        }
+    };
+    let text = format!("{what}: reckoned from what the recording has of the stable population in the {long} before");
+    (Answer { value: Ok(reading), sampled_at: Some(start), series: 1 }, text)
+}

@@ -1,0 +1,456 @@
+//! The runner of a replay: what was recorded, in its order, and what is made up where nothing was.
+
+use super::answers::baseline;
+use super::exposed::{Exposed, Meter};
+use super::inject::{Fault, Injected};
+use super::life::Life;
+use super::outcome::Outcome;
+use super::ports::{most, planned};
+use super::track::Track;
+use super::{Scenario, began, first_check, span};
+use crate::engine::{Effect, Input, Operator, Stage};
+use crate::plan::{Plan, Population, PortId, PortKind, Setting, Time, show};
+use crate::sim::hands::{Ended, Hands};
+use crate::sim::recording::{Happened, Recording, notes};
+
+/// A replay under way.
+pub(super) struct Driver<'a> {
+    plan: &'a Plan,
+    recording: &'a Recording,
+    scenario: &'a Scenario,
+    start: Time,
+    life: Life<'a>,
+    /// The policy as it was, beside, as long as both ask for the same.
+    beside: Option<Life<'a>>,
+    /// The world is the recorded one.
+    recorded: bool,
+    hands: Hands,
+    /// Room for what ports are read as.
+    ports: Vec<Option<Setting>>,
+    track: Track,
+    meter: Meter,
+    /// The most that each port was ever read as in the recording; none where it was never read.
+    most: Vec<Option<Setting>>,
+    /// The most that any phase sets each port to.
+    planned: Vec<f64>,
+    /// The last check.
+    last: Time,
+    /// The runner is gone until then; the checks that it has missed, and what people have said meanwhile.
+    gone: Option<Time>,
+    missed: Vec<Time>,
+    unheard: Vec<&'a Happened>,
+}
+
+impl<'a> Driver<'a> {
+    pub(super) fn new(plan: &'a Plan, recording: &'a Recording, scenario: &'a Scenario) -> Self {
+        let start = first_check(recording, scenario.start);
+        let injected: Vec<Injected> = scenario.injections.iter().flat_map(|i| i.on(plan, start)).collect();
+        let of = |p: &Plan| p.hash == recording.about.policy;
+        let its_own = began(recording) == Some(start);
+        let changed = !of(plan) || !scenario.injections.is_empty();
+        // the policy that the run had, where it is at hand
+        let then = scenario.unchanged.as_ref().filter(|p| of(p)).or_else(|| of(plan).then_some(plan));
+        let beside = then.filter(|_| its_own && changed).map(|p| Life::new(p, recording, Vec::new()));
+        let off = |kind: &PortKind| match kind {
+            PortKind::Traffic | PortKind::RatioFlag(_) => Setting::Share(0.0),
+            PortKind::BoolFlag => Setting::Bool(false),
+            PortKind::CountFlag(_) => Setting::Count(0),
+        };
+        Self {
+            plan,
+            recording,
+            scenario,
+            start,
+            life: Life::new(plan, recording, injected),
+            beside,
+            recorded: its_own && then.is_some(),
+            hands: Hands::new(plan.ports.iter().map(|p| off(&p.kind)).collect()),
+            ports: vec![None; plan.ports.len()],
+            track: Track::new(plan, start, span(recording).1, scenario.detail),
+            meter: Meter::new(plan),
+            most: most(plan, recording),
+            planned: planned(plan),
+            last: start,
+            gone: None,
+            missed: Vec::new(),
+            unheard: Vec::new(),
+        }
+    }
+
+    pub(super) fn go(mut self) -> (Outcome, Exposed) {
+        self.say_what_is_not_known();
+        let recording = self.recording;
+        let mut events = recording.happened.iter();
+        self.begin();
+        // what reached a run when it was over, as the end of an action, reaches it again
+        while let Some(event) = events.next().filter(|_| self.recorded || self.goes_on()) {
+            if event.at() > self.start || (self.recorded && !matches!(event, Happened::Start { .. })) {
+                self.event(event);
+            }
+        }
+        // behind what a run has recorded, or from the beginning, there is a row a check
+        let every = self.plan.check_every.max(1);
+        let (_, end) = span(recording);
+        while let Some(at) = self.last.checked_add(every).filter(|at| *at <= end && self.goes_on()) {
+            self.at_check(at, true, &[], 0);
+        }
+        for s in self.life.answers.silences() {
+            let Some(input) = self.plan.inputs.get(s.input.index()) else { continue };
+            let whose = match input.population {
+                Population::Canary => "",
+                Population::Stable => " of the stable population",
+                Population::Before => " before the start",
+            };
+            let (from, to) = (show::duration(s.from - self.start), show::duration(s.to - self.start));
+            let long = if s.from == s.to { format!("at {from}") } else { format!("from {from} to {to}") };
+            let text =
+                format!("{}{whose}: the recording has nothing {long}: not known, and taken for nothing", input.metric);
+            self.track.assume(Some(s.from), text);
+        }
+        // what is being taken back needs no more answers: it is seen to its end, unless it is for the run's own recording to tell
+        for _ in 0..TAIL {
+            if self.recorded || !matches!(self.life.state.stage, Stage::RollingBack(_)) {
+                break;
+            }
+            self.at_check(self.last.saturating_add(every), true, &[], 0);
+        }
+        (self.track.done(&self.life.state), self.meter.sum())
+    }
+
+    fn goes_on(&self) -> bool {
+        self.life.state.verdict().is_none()
+    }
+
+    /// What stands at the beginning of the assumptions.
+    fn say_what_is_not_known(&mut self) {
+        let about = &self.recording.about;
+        if let Some(asked) = self.scenario.start.filter(|t| *t != self.start) {
+            let text = format!(
+                "begun at {}, the first recorded check at or after {}",
+                show::utc(self.start),
+                show::utc(asked)
+            );
+            self.track.assume(None, text);
+        }
+        if !self.recorded {
+            let why = if self.recording.happened.is_empty() {
+                String::from("the recording is of answers alone")
+            } else if began(self.recording) != Some(self.start) {
+                String::from("the recorded run began at another time")
+            } else {
+                String::from("the recorded run had another policy")
+            };
+            self.track.assume(None, format!("{why}: {MADE_UP}"));
+            self.track.ports_assumed(self.start);
+        }
+        if self.most.iter().all(Option::is_none) {
+            let text = "how much the canary was exposed when this was recorded is not known: the numbers are taken as they are, \
+                        whatever a phase asks for";
+            self.track.assume(None, String::from(text));
+        }
+        for note in notes(self.recording, self.scenario.unchanged.as_ref().unwrap_or(self.plan)) {
+            // said above, with what follows from it
+            if self.recording.happened.is_empty() || !note.contains("another version of the policy") {
+                self.track.assume(None, note);
+            }
+        }
+        if about.policy.is_empty() {
+            self.track
+                .assume(None, String::from("the recording was imported: for which policy it was made is not known"));
+        }
+        for injection in &self.scenario.injections {
+            if let Some(text) = injection.told(self.plan) {
+                self.track.assume(Some(self.start.saturating_add(injection.from)), text);
+            }
+        }
+    }
+
+    fn begin(&mut self) {
+        let at = self.start;
+        let first = self.recording.happened.iter().find(|h| matches!(h, Happened::Start { .. }));
+        let mut rolled_back = None;
+        if let Some(Happened::Start { at: then, originals, rolled_back: back }) = first {
+            rolled_back = back.filter(|_| *then == at);
+            for (name, is) in originals {
+                if let Some(port) = self.port(name) {
+                    self.hands.put(port, *is);
+                }
+            }
+        }
+        let originals: Vec<_> = self.hands.ports().collect();
+        for (port, is) in &originals {
+            self.track.observed(at, *port, *is);
+        }
+        let exposure = self.exposure();
+        let recorded = self.recorded;
+        let (before, said) = baseline(self.plan, self.recording, at);
+        for text in said {
+            self.track.assume(None, text);
+        }
+        self.life.look(at, recorded, exposure);
+        self.life.start(at, originals.clone(), before, rolled_back);
+        if let Some(beside) = &mut self.beside {
+            let before = baseline(beside.plan, self.recording, at).0;
+            beside.look(at, recorded, exposure);
+            beside.start(at, originals, before, rolled_back);
+        }
+        self.perform(at);
+        self.track.checked(at, &self.life.state);
+    }
+
+    fn port(&self, name: &str) -> Option<PortId> {
+        self.plan.ports.iter().position(|p| p.name == name).map(PortId::at)
+    }
+
+    /// Something that was recorded.
+    fn event(&mut self, event: &'a Happened) {
+        match event {
+            Happened::Check { at, ports, ports_epoch, live } => self.at_check(*at, *live, ports, *ports_epoch),
+            Happened::Operator { at, .. } => {
+                if self.is_away(*at) {
+                    self.unheard.push(event);
+                } else {
+                    self.said(*at, event);
+                }
+            }
+            Happened::Start { .. } => {}
+            _ if self.is_away(event.at()) => {}
+            Happened::Recovered { at } => {
+                self.hands.stopped();
+                self.tell(*at, &Input::Recovered { at: *at });
+            }
+            Happened::Verified { at, epoch, read } => {
+                if self.recorded {
+                    let read: Vec<_> = read.iter().filter_map(|(n, s)| Some((self.port(n)?, *s))).collect();
+                    if self.hands.awaits(*epoch) {
+                        let _ = self.hands.verified(|_| false);
+                    }
+                    for (port, is) in &read {
+                        self.hands.put(*port, *is);
+                        self.track.observed(*at, *port, *is);
+                    }
+                    self.tell(*at, &Input::Verified { at: *at, epoch: *epoch, read });
+                }
+            }
+            Happened::ActionEnded { at, token, ok, how, output } => {
+                if self.recorded {
+                    self.hands.ends(*token);
+                    let (how, output) = (how.clone(), output.clone());
+                    self.tell(*at, &Input::ActionEnded { at: *at, token: *token, ok: *ok, how, output });
+                }
+            }
+        }
+    }
+
+    /// A check, unless the runner is gone.
+    fn at_check(&mut self, at: Time, live: bool, read: &[(String, Setting)], epoch: u32) {
+        if self.is_away(at) {
+            self.missed.push(at);
+            self.last = at;
+            return;
+        }
+        self.comes_back();
+        if !self.recorded && !self.goes_on() {
+            return;
+        }
+        if self.recorded {
+            let mut ports = std::mem::take(&mut self.ports);
+            ports.iter_mut().for_each(|p| *p = None);
+            for (name, is) in read {
+                let Some(port) = self.port(name) else { continue };
+                self.hands.put(port, *is);
+                self.track.observed(at, port, *is);
+                if let Some(slot) = ports.get_mut(port.index()) {
+                    *slot = Some(*is);
+                }
+            }
+            self.ports = ports;
+            self.check(at, epoch, live);
+        } else {
+            if live {
+                self.between(at);
+            }
+            if self.goes_on() {
+                self.made_up_check(at, live);
+            }
+        }
+    }
+
+    /// What happens just before a check where nobody knows what did: actions end, requests are read back.
+    fn between(&mut self, at: Time) {
+        let just = at - 1;
+        for e in self.hands.ended(|_, _| Some(Ended::well())) {
+            let ended = Input::ActionEnded { at: just, token: e.token, ok: e.ok, how: e.how, output: String::new() };
+            self.tell(just, &ended);
+        }
+        if let Some((epoch, read)) = self.hands.verified(|_| false) {
+            for (port, is) in &read {
+                self.track.observed(just, *port, *is);
+            }
+            self.tell(just, &Input::Verified { at: just, epoch, read });
+        }
+    }
+
+    fn made_up_check(&mut self, at: Time, live: bool) {
+        let target = &self.life.state.target;
+        let epoch = if live && target.verified.is_some() { target.epoch } else { 0 };
+        for (slot, (_, is)) in self.ports.iter_mut().zip(self.hands.ports()) {
+            *slot = live.then_some(is);
+        }
+        self.check(at, epoch, live);
+    }
+
+    fn check(&mut self, at: Time, epoch: u32, live: bool) {
+        let (recorded, exposure) = (self.recorded, self.exposure());
+        self.life.look(at, recorded, exposure);
+        self.meter.check(at, exposure, &self.life.answers);
+        self.life.tick(at, &self.ports, epoch, live);
+        if let Some(beside) = &mut self.beside {
+            beside.look(at, recorded, exposure);
+            beside.tick(at, &self.ports, epoch, live);
+        }
+        self.perform(at);
+        self.last = at;
+        self.track.checked(at, &self.life.state);
+    }
+
+    fn tell(&mut self, at: Time, input: &Input<'_>) {
+        self.life.tell(input.clone());
+        if let Some(beside) = &mut self.beside {
+            beside.tell(input.clone());
+        }
+        self.perform(at);
+    }
+
+    /// A person's word.
+    fn said(&mut self, at: Time, event: &Happened) {
+        let Happened::Operator { act, of, who, why, .. } = event else { return };
+        let name = of.as_deref().unwrap_or("");
+        let word = match act.as_str() {
+            "pause" => Some(Operator::Pause),
+            "resume" => Some(Operator::Resume),
+            "abort" => Some(Operator::Abort),
+            "approve" => self.plan.group(name).map(Operator::Approve),
+            "kill" => self.plan.switch(name).map(Operator::Kill),
+            "reset" => self.plan.switch(name).map(Operator::Reset),
+            _ => None,
+        };
+        let of = if name.is_empty() { String::new() } else { format!(" {name}") };
+        let Some(act_now) = word else {
+            let text = format!("{who} said `{act}{of}`: this policy has nothing of that name, and nothing came of it");
+            self.leave(at);
+            self.track.assume(Some(at), text);
+            return;
+        };
+        if !self.recorded {
+            let text = "people say what was recorded of them, when they said it then: to what came of it this time they might have \
+                        said something else";
+            self.track.assume(Some(at), String::from(text));
+        }
+        self.tell(at, &Input::Operator { at, act: act_now, who: who.clone(), why: why.clone() });
+    }
+
+    /// Whether an injected outage has the runner at that time. At its first moment it takes actions down with it.
+    fn is_away(&mut self, at: Time) -> bool {
+        let start = self.start;
+        let outages = self.scenario.injections.iter().filter(|i| i.what == Fault::Runner);
+        let until = outages.filter_map(|i| i.to.map(|to| (start + i.from, start + to)));
+        let Some((_, to)) = until.filter(|(from, to)| (*from..*to).contains(&at)).max_by_key(|(_, to)| *to) else {
+            return false;
+        };
+        if self.gone.is_none() {
+            self.leave(at);
+            self.hands.stopped();
+        }
+        self.gone = Some(self.gone.map_or(to, |t| t.max(to)));
+        true
+    }
+
+    /// The runner is back: it asks for the checks that it has missed, as `run` does, and then goes on.
+    fn comes_back(&mut self) {
+        let Some(to) = self.gone.take() else { return };
+        let every = self.plan.check_every;
+        for at in std::mem::take(&mut self.missed) {
+            if at <= to - every && matches!(self.life.state.stage, Stage::Phase(_)) {
+                self.made_up_check(at, false);
+            }
+        }
+        let text = "checks that were missed are asked for afterwards, as far as they are recorded: their source must keep a history";
+        self.track.assume(Some(to), String::from(text));
+        self.tell(to, &Input::Recovered { at: to });
+        for event in std::mem::take(&mut self.unheard) {
+            self.said(to, event);
+        }
+    }
+
+    /// From here on it is not the recorded world any more.
+    fn leave(&mut self, at: Time) {
+        if !self.recorded {
+            return;
+        }
+        self.recorded = false;
+        self.beside = None;
+        let text = format!("from here on this is not what happened then: {MADE_UP}");
+        self.track.assume(Some(at), text);
+        self.track.ports_assumed(at);
+    }
+
+    /// Does what the last step asks for.
+    fn perform(&mut self, at: Time) {
+        if let Some(beside) = &mut self.beside {
+            let same = self.life.wants().eq(beside.wants());
+            beside.effects.clear();
+            if !same {
+                self.leave(at);
+            }
+        }
+        let mut effects = std::mem::take(&mut self.life.effects);
+        for effect in effects.drain(..) {
+            if let Effect::Apply { settings, .. } = &effect {
+                self.exposes(at, settings);
+            }
+            if let (Effect::Run { .. }, false) = (&effect, self.recorded) {
+                let text = "actions end well, just before the check after they were begun";
+                self.track.assume(Some(at), String::from(text));
+            }
+            self.hands.does(at, &effect);
+            self.track.happened(at, &effect);
+        }
+        // hardly ever is there anything in it: its room is kept
+        self.life.effects = effects;
+    }
+
+    /// Says where a request asks for more than the recording has ever seen.
+    fn exposes(&mut self, at: Time, settings: &[(PortId, Setting)]) {
+        for (port, to) in settings {
+            let Some(most) = self.most.get(port.index()).copied().flatten() else { continue };
+            if to.size() > most.size() + 1e-6 {
+                let name = self.plan.port_name(*port);
+                let text = format!(
+                    "{name} at {to}: the recording has it at {most} at most; the numbers are those measured then"
+                );
+                self.track.assume(Some(at), text);
+            }
+        }
+    }
+
+    /// The share of the traffic that the canary has: of several ports the most; without traffic, how far flags are on their way to
+    /// the most that a phase sets.
+    fn exposure(&self) -> f64 {
+        let traffic = |p: PortId| self.plan.is_traffic(p);
+        let share = self.hands.ports().filter(|(p, _)| traffic(*p)).map(|(_, s)| s.size()).reduce(f64::max);
+        share.unwrap_or_else(|| {
+            let part = |((_, is), most): ((PortId, Setting), &f64)| {
+                if *most > 0.0 { (is.size() / most).min(1.0) } else { 0.0 }
+            };
+            self.hands.ports().zip(&self.planned).map(part).fold(0.0, f64::max)
+        })
+    }
+}
+
+/// So many checks behind the recording's end what is being taken back is seen to its end.
+const TAIL: usize = 100;
+
+/// How the world is where nobody knows.
+const MADE_UP: &str =
+    "what is asked for is read back just before the next check, as asked for, and nobody else sets anything";
