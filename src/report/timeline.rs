@@ -58,7 +58,7 @@ pub fn text(outcome: &Outcome, style: Style) -> String {
 
 /// `12:04:15`, UTC; what is taken to be just before a check is shown at it.
 fn hour(at: Time) -> String {
-    let whole = show::utc((at + 500).div_euclid(1000) * 1000);
+    let whole = show::utc((at + 1).div_euclid(1000) * 1000);
     whole.get(11..19).unwrap_or(&whole).to_owned()
 }
 
