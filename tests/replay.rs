@@ -235,6 +235,24 @@ fn a_runner_that_was_gone_asks_for_what_it_missed() {
 }
 
 #[test]
+fn what_people_said_while_the_runner_was_gone_comes_before_what_it_missed() {
+    let plan = plan(PLAIN);
+    let mut recording = plain(&plan, 90, |k| if (20..28).contains(&k) { 0.05 } else { 0.0 });
+    let (act, who) = (String::from("abort"), String::from("ada"));
+    recording.happened.push(Happened::Operator {
+        at: START + minutes(5),
+        act,
+        of: None,
+        who,
+        why: String::from("enough"),
+    });
+    let injections = vec![inject::parse("runner outage from 4m30s to 6m30s", &plan).unwrap()];
+    let outcome = replay(&plan, &recording, &Scenario { injections, ..Scenario::default() });
+    // as a run does that is resumed: an abort does not wait for checks that could do something else first
+    assert_eq!(outcome.verdict, Some(Verdict::Aborted), "{outcome:#?}");
+}
+
+#[test]
 fn what_is_counted_from_check_to_check_is_not_lost_over_a_silence() {
     let plan = plan(
         "edition 2026\n\

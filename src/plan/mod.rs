@@ -241,6 +241,22 @@ pub enum Unit {
     Bytes,
 }
 
+impl Unit {
+    /// Its word in a plan's JSON and in a policy: `ratio`, `duration`.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Bool => "bool",
+            Self::Number => "number",
+            Self::Count => "count",
+            Self::Ratio => "ratio",
+            Self::Duration => "duration",
+            Self::Rate => "rate",
+            Self::Bytes => "bytes",
+        }
+    }
+}
+
 /// `no data tolerate … else …`
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct NoData {

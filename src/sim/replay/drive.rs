@@ -366,10 +366,15 @@ impl<'a> Driver<'a> {
         true
     }
 
-    /// The runner is back: it asks for the checks that it has missed, as `run` does, and then goes on.
+    /// The runner is back, as `run` is: what people said meanwhile comes first, then what is not confirmed is asked for again, and then
+    /// the checks that were missed are asked of the past.
     fn comes_back(&mut self) {
         let Some(to) = self.gone.take() else { return };
         let every = self.plan.check_every;
+        for event in std::mem::take(&mut self.unheard) {
+            self.said(to, event);
+        }
+        self.tell(to, &Input::Recovered { at: to });
         for at in std::mem::take(&mut self.missed) {
             if at <= to - every && matches!(self.life.state.stage, Stage::Phase(_)) {
                 self.made_up_check(at, false);
@@ -377,10 +382,6 @@ impl<'a> Driver<'a> {
         }
         let text = "checks that were missed are asked for afterwards, as far as they are recorded: their source must keep a history";
         self.track.assume(Some(to), String::from(text));
-        self.tell(to, &Input::Recovered { at: to });
-        for event in std::mem::take(&mut self.unheard) {
-            self.said(to, event);
-        }
     }
 
     /// From here on it is not the recorded world any more.

@@ -200,24 +200,10 @@ fn guard(plan: &Plan, g: &Guard) -> GuardTrack {
     GuardTrack {
         name: g.name.clone(),
         condition: g.text.clone(),
-        unit: unit(g.unit).to_owned(),
+        unit: g.unit.word().to_owned(),
         words: Vec::new(),
         points: Vec::new(),
         below,
-    }
-}
-
-/// A unit's word: `ratio`, `duration`, as in a plan's JSON.
-fn unit(unit: crate::plan::Unit) -> &'static str {
-    use crate::plan::Unit;
-    match unit {
-        Unit::Bool => "bool",
-        Unit::Number => "number",
-        Unit::Count => "count",
-        Unit::Ratio => "ratio",
-        Unit::Duration => "duration",
-        Unit::Rate => "rate",
-        Unit::Bytes => "bytes",
     }
 }
 

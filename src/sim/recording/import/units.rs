@@ -68,18 +68,6 @@ pub(super) fn split(text: &str) -> (&str, Option<&str>) {
     number.map_or((text, None), |(n, w)| (n, Some(w)))
 }
 
-fn called(unit: Unit) -> &'static str {
-    match unit {
-        Unit::Bool => "bool",
-        Unit::Number => "number",
-        Unit::Count => "count",
-        Unit::Ratio => "ratio",
-        Unit::Duration => "duration",
-        Unit::Rate => "rate",
-        Unit::Bytes => "bytes",
-    }
-}
-
 /// By what the samples of each series (of buckets: the bounds) are to be multiplied, so that they are in the unit that the input is
 /// asked in.
 ///
@@ -106,8 +94,8 @@ fn one(input: &Input, declared: Option<Unit>, raw: &Raw) -> Result<f64, ImportEr
                 let what = format!(
                     "`{}` is in `{word}`, which is a {}, and the metric `{metric}` is declared as {}",
                     raw.shown(),
-                    called(unit),
-                    called(wanted)
+                    unit.word(),
+                    wanted.word()
                 );
                 return Err(ImportError::at(&raw.place, what, "correct the unit, or import it as another metric"));
             }
@@ -170,7 +158,7 @@ fn plausible(input: &Input, unit: Unit, raw: &Raw, factor: Option<f64>) -> Resul
             raw.shown(),
             show::utc(*time),
             input.metric,
-            called(unit),
+            unit.word(),
             show::value(input.scale, unit),
             show::value(times(v, base), unit)
         );
