@@ -238,14 +238,19 @@ fn a_runner_that_was_gone_asks_for_what_it_missed() {
 fn what_people_said_while_the_runner_was_gone_comes_before_what_it_missed() {
     let plan = plan(PLAIN);
     let mut recording = plain(&plan, 90, |k| if (20..28).contains(&k) { 0.05 } else { 0.0 });
-    let (act, who) = (String::from("abort"), String::from("ada"));
-    recording.happened.push(Happened::Operator {
-        at: START + minutes(5),
-        act,
-        of: None,
-        who,
-        why: String::from("enough"),
-    });
+    let (act, who, why) = (String::from("abort"), String::from("ada"), String::from("enough"));
+    let originals = plan.ports.iter().map(|p| (p.name.clone(), Setting::Share(0.0))).collect();
+    recording.happened.push(Happened::Start { at: START, originals, rolled_back: None });
+    for k in 1..90 {
+        let at = START + k * 15_000;
+        recording.happened.push(Happened::Check { at, ports: Vec::new(), ports_epoch: 0, live: true });
+        if k == 24 {
+            let (act, who, why) = (act.clone(), who.clone(), why.clone());
+            recording.happened.push(Happened::Operator { at, act, of: None, who, why });
+        }
+    }
+    // another policy wrote it: the world is made up all along
+    recording.about.policy = String::from("another");
     let injections = vec![inject::parse("runner outage from 4m30s to 6m30s", &plan).unwrap()];
     let outcome = replay(&plan, &recording, &Scenario { injections, ..Scenario::default() });
     // as a run does that is resumed: an abort does not wait for checks that could do something else first
