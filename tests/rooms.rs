@@ -12,7 +12,7 @@
 use std::path::{Path, PathBuf};
 
 /// Each room with those it may import from.
-const ROOMS: [(&str, &[&str]); 11] = [
+const ROOMS: [(&str, &[&str]); 12] = [
     ("syntax", &[]),
     ("plan", &[]),
     ("check", &["syntax", "plan"]),
@@ -23,7 +23,8 @@ const ROOMS: [(&str, &[&str]); 11] = [
     ("store", &["plan"]),
     ("runtime", &["plan", "engine", "sim", "backend", "store"]),
     ("report", &["plan", "engine", "sim", "runtime"]),
-    ("commands", &["syntax", "plan", "check", "engine", "sim", "backend", "lab", "store", "runtime", "report"]),
+    ("repl", &["syntax", "plan", "check", "engine", "sim", "report"]),
+    ("commands", &["syntax", "plan", "check", "engine", "sim", "backend", "lab", "store", "runtime", "report", "repl"]),
 ];
 
 /// What the engine may not name.
