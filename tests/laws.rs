@@ -68,6 +68,17 @@ fn what_the_fuzzers_found_stays_found() {
     }
 }
 
+/// What imports begin with is read, each by one of the formats at least; else the laws would only be asked of what is refused.
+#[test]
+fn every_seed_of_the_imports_is_read() {
+    use canary::sim::recording::import::{csv, prometheus_json, promtool};
+    for (name, text) in seeds() {
+        laws::recordings::text(&text);
+        let read = [csv(&text), prometheus_json(&text), promtool(&text, 0)];
+        assert!(read.iter().any(Result::is_ok), "{name}: {read:?}");
+    }
+}
+
 /// The nearest end of a character.
 fn floor(text: &str, at: usize) -> usize {
     (0..=at.min(text.len())).rev().find(|i| text.is_char_boundary(*i)).unwrap()
@@ -85,20 +96,49 @@ proptest! {
     fn changed_texts_obey_the_laws(which in any::<prop::sample::Index>(), changes in prop::collection::vec(
         (any::<prop::sample::Index>(), any::<prop::sample::Index>(), 0_usize..40, any::<prop::sample::Index>(), 0_usize..40), 1..6,
     )) {
-        let (_, text) = which.get(texts());
-        let mut text = text.clone();
-        for (at, from, len, other, cut) in changes {
-            if text.is_empty() {
-                break;
-            }
-            let (_, other) = other.get(texts());
-            let start = floor(other, from.index(other.len().max(1)));
-            let piece = other[start..floor(other, start + len)].to_owned();
-            let at = floor(&text, at.index(text.len()));
-            text.replace_range(at..floor(&text, at + cut), &piece);
-        }
-        all_laws(&text);
+        all_laws(&changed(which, changes, texts()));
     }
+
+    /// The same of texts that are imported as recordings.
+    #[test]
+    fn changed_imports_obey_the_laws(which in any::<prop::sample::Index>(), changes in prop::collection::vec(
+        (any::<prop::sample::Index>(), any::<prop::sample::Index>(), 0_usize..40, any::<prop::sample::Index>(), 0_usize..40), 1..6,
+    )) {
+        laws::recordings::text(&changed(which, changes, &seeds()));
+    }
+}
+
+/// Where a piece goes, where in which text it is from, how long it is, and how much it replaces.
+type Change = (prop::sample::Index, prop::sample::Index, usize, prop::sample::Index, usize);
+
+/// One of the texts with pieces of others in it.
+fn changed(which: prop::sample::Index, changes: Vec<Change>, texts: &[(String, String)]) -> String {
+    let (_, text) = which.get(texts);
+    let mut text = text.clone();
+    for (at, from, len, other, cut) in changes {
+        if text.is_empty() {
+            break;
+        }
+        let (_, other) = other.get(texts);
+        let start = floor(other, from.index(other.len().max(1)));
+        let piece = other[start..floor(other, start + len)].to_owned();
+        let at = floor(&text, at.index(text.len()));
+        text.replace_range(at..floor(&text, at + cut), &piece);
+    }
+    text
+}
+
+/// The texts that the fuzzer of imports begins with.
+fn seeds() -> Vec<(String, String)> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/seeds");
+    let mut out: Vec<_> = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|e| e.unwrap().path())
+        .map(|path| (path.display().to_string(), std::fs::read_to_string(&path).unwrap()))
+        .collect();
+    out.sort();
+    assert!(out.len() >= 3, "only {} texts", out.len());
+    out
 }
 
 /// Texts that a slow step would show itself on, of about so many bytes.

@@ -3,6 +3,8 @@
 //!
 //! A law that is broken panics, with the text's part that shows it.
 
+pub mod recordings;
+
 use canary::syntax::ast::File;
 use canary::syntax::diagnostic::Diagnostic;
 use canary::syntax::format::{FormatError, format};

@@ -12,14 +12,14 @@ use crate::engine::Verdict;
 use crate::plan::{Plan, Time};
 use crate::report::style::Style;
 use crate::report::{html, picture, timeline};
-use crate::sim::recording::{Recording, decode_owned};
+use crate::sim::recording::{About, Recording, decode_owned};
 use crate::sim::replay::backtest::{self, Backtest};
 use crate::sim::replay::outcome::{Axis, Outcome, Sweep};
 use crate::sim::replay::{self, Detail, Scenario, change, inject, misfit, sweep};
 use policy::{Policy, apply, wrong};
 use progress::Progress;
-use serde_json::{Value, json};
-use std::io::IsTerminal;
+use serde::Serialize;
+use std::io::{BufWriter, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
 /// What `canary sim --help` says of exit statuses.
@@ -98,16 +98,22 @@ fn sim(args: &Args) -> Result<Status, Status> {
     let start = args.start.as_deref().map(|t| when::start(t, &recording)).transpose();
     let start = start.map_err(|e| wrong(&format!("--start: {e}")))?;
     let unchanged = then(&policy, set, &params, &recording);
-    let scenario = Scenario { start, unchanged, injections, detail: Detail::Full };
+    // what is told in words needs no curves
+    let drawn = args.picture || args.html.is_some() || args.format == Format::Json;
+    let detail = if drawn { Detail::Full } else { Detail::Brief };
+    let scenario = Scenario { start, unchanged, injections, detail };
     if let Some(why) = misfit(&plan, &recording, &scenario) {
         return Err(wrong(&why));
     }
     if let Some(every) = &args.backtest {
         let test = backtest(args, every, &plan, &recording, &scenario)?;
-        return Ok(shown(args, &recording, &json!({ "backtest": test }), &timeline::backtest(&test, style())));
+        let body = Body { backtest: Some(&test), ..Body::of(&recording) };
+        return Ok(shown(args, &body, || timeline::backtest(&test, style())));
     }
     let mut outcome = replay::replay(&plan, &recording, &scenario);
-    timeline::tell(&mut outcome);
+    if drawn {
+        timeline::tell(&mut outcome);
+    }
     let swept = if args.vary.is_empty() { None } else { Some(vary(args, &policy, &plan, &recording, &scenario)?) };
     if let Some(file) = &args.html {
         let page = html::page(&outcome, swept.as_ref());
@@ -115,19 +121,20 @@ fn sim(args: &Args) -> Result<Status, Status> {
             .map_err(|e| wrong(&format!("cannot write {}: {}", file.display(), super::load::plain(&e))))?;
     }
     let width = terminal_size::terminal_size().map_or(100, |(w, _)| usize::from(w.0));
+    let body = Body { outcome: Some(&outcome), sweep: swept.as_ref(), ..Body::of(&recording) };
     if let Some(sweep) = &swept {
-        let text = if args.picture {
-            picture::heat_map(sweep, outcome.start, width, style())
-        } else {
-            timeline::sweep(sweep, outcome.start, style())
-        };
-        return Ok(shown(args, &recording, &json!({ "outcome": outcome, "sweep": sweep }), &text));
+        return Ok(shown(args, &body, || {
+            if args.picture {
+                picture::heat_map(sweep, outcome.start, width, style())
+            } else {
+                timeline::sweep(sweep, outcome.start, style())
+            }
+        }));
     }
-    let status = of(&outcome);
-    let text =
-        if args.picture { picture::timeline(&outcome, width, style()) } else { timeline::text(&outcome, style()) };
-    let _ = shown(args, &recording, &json!({ "outcome": outcome }), &text);
-    Ok(status)
+    let _ = shown(args, &body, || {
+        if args.picture { picture::timeline(&outcome, width, style()) } else { timeline::text(&outcome, style()) }
+    });
+    Ok(of(&outcome))
 }
 
 fn style() -> Style {
@@ -145,16 +152,33 @@ fn of(outcome: &Outcome) -> Status {
     }
 }
 
+/// What is printed as JSON.
+#[derive(Serialize)]
+struct Body<'a> {
+    schema: &'static str,
+    recording: &'a About,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    backtest: Option<&'a Backtest>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    outcome: Option<&'a Outcome>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sweep: Option<&'a Sweep>,
+}
+
+impl<'a> Body<'a> {
+    fn of(recording: &'a Recording) -> Self {
+        Self { schema: "canary.sim/1", recording: &recording.about, backtest: None, outcome: None, sweep: None }
+    }
+}
+
 /// Prints.
-fn shown(args: &Args, recording: &Recording, body: &Value, text: &str) -> Status {
+fn shown(args: &Args, body: &Body<'_>, text: impl FnOnce() -> String) -> Status {
     match args.format {
-        Format::Human => out!("{text}"),
+        Format::Human => out!("{}", text()),
         Format::Json => {
-            let mut whole = json!({ "schema": "canary.sim/1", "recording": recording.about });
-            if let (Some(w), Some(b)) = (whole.as_object_mut(), body.as_object()) {
-                w.extend(b.clone());
-            }
-            outln!("{whole:#}");
+            // as it goes: a month's decisions are many megabytes. A reader that went away is no error
+            let mut out = BufWriter::new(std::io::stdout().lock());
+            let _ = serde_json::to_writer_pretty(&mut out, body).map(|()| writeln!(out));
         }
     }
     Status::Success
@@ -187,7 +211,7 @@ fn vary(
     }
     let axes: Vec<Axis> = axes.into_iter().map(|a| Axis { now: sweep::now(plan, &a.name), ..a }).collect();
     let places = sweep::grid(&axes).map_err(|e| wrong(&e))?;
-    let brief = Scenario { detail: Detail::Brief, ..scenario.clone() };
+    let brief = Scenario { detail: Detail::Course, ..scenario.clone() };
     // fields of guards are set in the plan; a param wants another compilation
     let params = axes.iter().any(|a| !change::is_field(&a.name));
     let progress = Progress::of(places.len(), "replays");
@@ -226,7 +250,7 @@ fn backtest(
     let starts = backtest::starts(recording, scenario.start, distance);
     let progress = Progress::of(starts.len(), "rollouts");
     let runs = in_parallel::map_each(&starts, |start| {
-        let one = Scenario { start: Some(*start), detail: Detail::Brief, ..scenario.clone() };
+        let one = Scenario { start: Some(*start), detail: Detail::Course, ..scenario.clone() };
         let (outcome, exposed) = replay::replay_exposed(plan, recording, &one);
         progress.step();
         backtest::run(&outcome, exposed)

@@ -11,11 +11,57 @@ type Since<'a> = &'a dyn Fn(InputId) -> Option<Time>;
 
 /// One input's place in a recording.
 struct Column<'r> {
+    /// It is asked at every check; otherwise once, before the start.
+    asked: bool,
+    /// It is asked what came since the last answer.
+    since_last: bool,
     series: Option<&'r Series>,
     /// The rows before it are not later than the check that was looked at last.
     next: usize,
+    /// The first row, from that check on, that has no number; behind the last one where there is none.
+    numberless: usize,
     /// The checks, first and last, at which nobody had asked: of the stretch under way.
     silent: Option<(Time, Time)>,
+}
+
+impl<'r> Column<'r> {
+    fn of(input: &Input, recording: &'r Recording) -> Self {
+        let series = series(recording, input);
+        Self {
+            asked: input.population != Population::Before,
+            since_last: from_check_to_check(input),
+            series,
+            next: 0,
+            numberless: series.map_or(usize::MAX, |s| numberless(s, 0)),
+            silent: None,
+        }
+    }
+
+    /// The row at a time; the place goes on to the first row behind it.
+    fn row_at(&mut self, series: &Series, at: Time) -> Option<usize> {
+        // a row a check: nearly always it is the next one
+        if series.times.get(self.next) == Some(&at) {
+            self.next += 1;
+            return Some(self.next - 1);
+        }
+        let ahead = series.times.get(self.next..)?;
+        self.next += ahead.partition_point(|t| *t <= at);
+        let row = self.next.checked_sub(1)?;
+        (series.times.get(row) == Some(&at)).then_some(row)
+    }
+
+    /// Whether a row, not before the last one that was asked for, has a number.
+    fn has_number(&mut self, series: &Series, row: usize) -> bool {
+        if self.numberless < row {
+            self.numberless = numberless(series, row);
+        }
+        self.numberless != row
+    }
+}
+
+/// The first row without a number from a row on.
+fn numberless(series: &Series, from: usize) -> usize {
+    series.missing.range(from..).next().map_or(usize::MAX, |(row, _)| *row)
 }
 
 /// A stretch of checks at which a recording has nothing of an input.
@@ -37,10 +83,9 @@ pub(super) struct Answers<'a> {
 
 impl<'a> Answers<'a> {
     pub(super) fn new(plan: &'a Plan, recording: &'a Recording, injected: Vec<Injected>) -> Self {
-        let column = |input: &Input| Column { series: series(recording, input), next: 0, silent: None };
         Self {
             plan,
-            columns: plan.inputs.iter().map(column).collect(),
+            columns: plan.inputs.iter().map(|input| Column::of(input, recording)).collect(),
             injected,
             now: vec![Answer::missing(Missing::NotAsked); plan.inputs.len()],
             silences: Vec::new(),
@@ -51,23 +96,27 @@ impl<'a> Answers<'a> {
     /// it was this very run that they were asked for. `exposure` is the share of the traffic that the canary has.
     pub(super) fn look(&mut self, at: Time, since: Option<Since<'_>>, exposure: f64) {
         for (i, (column, answer)) in self.columns.iter_mut().zip(&mut self.now).enumerate() {
-            let Some(input) = self.plan.inputs.get(i) else { continue };
-            if input.population == Population::Before {
+            if !column.asked {
                 continue;
             }
-            let id = InputId::at(i);
-            let row = column.series.and_then(|s| row_at(s, &mut column.next, at));
-            let Some((series, row)) = column.series.zip(row) else {
+            let row = column.series.and_then(|s| Some((s, column.row_at(s, at)?)));
+            let Some((series, row)) = row else {
                 *answer = Answer::missing(Missing::NotAsked);
                 column.silent = Some((column.silent.map_or(at, |(from, _)| from), at));
                 continue;
             };
             if let Some((from, to)) = column.silent.take() {
-                self.silences.push(Silence { input: id, from, to });
+                self.silences.push(Silence { input: InputId::at(i), from, to });
             }
-            put(series, row, answer);
-            let from = since.filter(|_| from_check_to_check(input)).and_then(|s| s(id));
-            if let (Some(from), Ok(reading)) = (from, &mut answer.value) {
+            if column.has_number(series, row) {
+                put(series, row, answer);
+            } else {
+                *answer = series.answer(row).unwrap_or_else(|| Answer::missing(Missing::NotAsked));
+            }
+            if column.since_last
+                && let Some(from) = since.and_then(|s| s(InputId::at(i)))
+                && let (Some(input), Ok(reading)) = (self.plan.inputs.get(i), &mut answer.value)
+            {
                 add_skipped(series, row, from, input.max_age, reading);
             }
         }
@@ -105,42 +154,27 @@ fn from_check_to_check(input: &Input) -> bool {
     matches!(input.ask, Ask::Increase(_, Window::SinceLast) | Ask::Buckets(_, Window::SinceLast))
 }
 
-/// The row at a time; `next` goes on to the first row behind it.
-fn row_at(series: &Series, next: &mut usize, at: Time) -> Option<usize> {
-    let ahead = series.times.get(*next..)?;
-    // hardly ever more than one step
-    *next += if ahead.get(8).is_some_and(|t| *t <= at) {
-        ahead.partition_point(|t| *t <= at)
-    } else {
-        ahead.iter().take_while(|t| **t <= at).count()
-    };
-    let row = next.checked_sub(1)?;
-    (series.times.get(row) == Some(&at)).then_some(row)
-}
-
-/// [`Series::answer`] into an answer that is there already: no memory is asked for at a check like the one before.
+/// [`Series::answer`] of a row with a number, into an answer that is there already: no memory is asked for at a check like the one
+/// before.
 fn put(series: &Series, row: usize, out: &mut Answer) {
-    if series.missing.contains_key(&row) {
-        *out = series.answer(row).unwrap_or_else(|| Answer::missing(Missing::NotAsked));
-        return;
-    }
     out.sampled_at = series.sampled.get(row).copied().filter(|t| *t != NOT_KNOWN);
     out.series = series.counts.get(row).copied().unwrap_or(0);
-    match &series.values {
-        Values::Value(v) => out.value = v.get(row).map(|v| Reading::Value(*v)).ok_or(Missing::NotAsked),
-        Values::Increase(v) => out.value = v.get(row).map(|v| Reading::Increase(*v)).ok_or(Missing::NotAsked),
-        Values::Buckets { bounds, counts } => {
-            let mut buckets = match std::mem::replace(&mut out.value, Err(Missing::NotAsked)) {
-                Ok(Reading::Buckets(b)) => b,
-                _ => Vec::with_capacity(bounds.len()),
-            };
-            buckets.clear();
-            let row = counts.get(row * bounds.len()..(row + 1) * bounds.len()).unwrap_or(&[]);
-            let known = bounds.iter().zip(row).filter(|(_, n)| !n.is_nan());
-            buckets.extend(known.map(|(le, n)| Bucket { le: *le, count: *n }));
-            out.value = Ok(Reading::Buckets(buckets));
+    match (&series.values, &mut out.value) {
+        (Values::Value(v), Ok(Reading::Value(slot))) | (Values::Increase(v), Ok(Reading::Increase(slot))) => {
+            *slot = v.get(row).copied().unwrap_or(f64::NAN);
         }
+        (Values::Buckets { bounds, counts }, Ok(Reading::Buckets(slot))) => fill(bounds, counts, row, slot),
+        // the first one, and the first one behind one without a number
+        (_, slot) => *slot = series.answer(row).map_or(Err(Missing::NotAsked), |a| a.value),
     }
+}
+
+/// The buckets of a row.
+fn fill(bounds: &[Option<f64>], counts: &[f64], row: usize, out: &mut Vec<Bucket>) {
+    out.clear();
+    let row = counts.get(row * bounds.len()..(row + 1) * bounds.len()).unwrap_or(&[]);
+    let known = bounds.iter().zip(row).filter(|(_, n)| !n.is_nan());
+    out.extend(known.map(|(le, n)| Bucket { le: *le, count: *n }));
 }
 
 /// Adds what came between the last answer and the row before: checks that were not made this time. A row that was too old when

@@ -415,7 +415,7 @@ impl<'a> Driver<'a> {
                 self.track.assume(Some(at), String::from(text));
             }
             self.hands.does(at, &effect);
-            self.track.happened(at, &effect);
+            self.track.happened(at, effect);
         }
         // hardly ever is there anything in it: its room is kept
         self.life.effects = effects;

@@ -13,8 +13,10 @@ pub enum Detail {
     /// Everything.
     #[default]
     Full,
-    /// Decisions, phases and the verdict: what a sweep and a backtest are made of.
+    /// Decisions, phases and the verdict: what is told in words.
     Brief,
+    /// Of the decisions those alone that change the course, and the verdict: what a sweep and a backtest are made of.
+    Course,
 }
 
 /// Notes.
@@ -65,15 +67,15 @@ impl Track {
     }
 
     /// What a step has asked for.
-    pub(super) fn happened(&mut self, at: Time, effect: &Effect) {
+    pub(super) fn happened(&mut self, at: Time, effect: Effect) {
         match effect {
-            Effect::Record(r) => self.record(at, r),
+            Effect::Record(r) => self.record(at, *r),
             Effect::Apply { settings, .. } => {
                 for (port, to) in settings {
                     if let Some(track) = self.out.ports.get_mut(port.index())
-                        && track.requested.last().is_none_or(|(_, is)| !is.same(*to))
+                        && track.requested.last().is_none_or(|(_, is)| !is.same(to))
                     {
-                        track.requested.push((at, *to));
+                        track.requested.push((at, to));
                     }
                 }
             }
@@ -81,8 +83,8 @@ impl Track {
         }
     }
 
-    fn record(&mut self, at: Time, record: &Record) {
-        match record {
+    fn record(&mut self, at: Time, record: Record) {
+        match &record {
             Record::Entered { phase, .. } | Record::Rollback { to: Some(phase), .. } => self.band(at, phase),
             Record::Rollback { to: None, .. } => self.band(at, BACK),
             Record::Paused { .. } => self.paused = self.paused.or(Some(at)),
@@ -90,9 +92,11 @@ impl Track {
             Record::Finished { .. } => self.close(at),
             _ => {}
         }
-        let decision =
-            Decision { at, text: String::new(), explanation: explanation(record).cloned(), record: record.clone() };
-        self.out.decisions.push(decision);
+        if self.detail == Detail::Course && !changes_course(&record) {
+            return;
+        }
+        let explanation = explanation(&record).cloned();
+        self.out.decisions.push(Decision { at, text: String::new(), explanation, record });
     }
 
     fn band(&mut self, at: Time, name: &str) {
@@ -133,7 +137,7 @@ impl Track {
     /// A check was made.
     pub(super) fn checked(&mut self, at: Time, state: &State) {
         self.out.end = at;
-        if self.detail == Detail::Brief {
+        if self.detail != Detail::Full {
             return;
         }
         let watches = matches!(state.stage, Stage::Phase(_));
@@ -205,6 +209,18 @@ fn guard(plan: &Plan, g: &Guard) -> GuardTrack {
         points: Vec::new(),
         below,
     }
+}
+
+/// Whether a record is one of those out of which [`super::sweep::cell`] and [`super::backtest::run`] tell how a rollout went.
+fn changes_course(record: &Record) -> bool {
+    matches!(
+        record,
+        Record::Entered { .. }
+            | Record::Rollback { .. }
+            | Record::Promoted { .. }
+            | Record::Refused { .. }
+            | Record::Finished { .. }
+    )
 }
 
 /// What a record says of why.

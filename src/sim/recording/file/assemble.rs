@@ -9,6 +9,7 @@ use super::columns::Column;
 use crate::plan::{Missing, Population, Time, show};
 use parquet::data_type::{ByteArray, ByteArrayType, DoubleType, Int32Type, Int64Type};
 use parquet::errors::ParquetError;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// The columns of a row group, a batch of rows at a time.
 pub struct Batch {
@@ -27,6 +28,11 @@ pub struct Batch {
 }
 
 impl Batch {
+    /// Whether all rows of the group have one key.
+    pub fn is_of_one_series(&self) -> bool {
+        [&self.metric, &self.population, &self.question].into_iter().chain(&self.slices).all(Cells::constant)
+    }
+
     /// Reads the next rows of every column.
     ///
     /// # Errors
@@ -66,13 +72,35 @@ pub(super) struct Open {
     pub pending: Option<Pending>,
 }
 
-/// What is known of a recording so far.
-pub struct Assembly {
-    dimensions: usize,
+/// What a file may come to in memory, and what it has come to: one for all that read it.
+pub struct Purse {
     limit: u64,
-    taken: u64,
+    taken: AtomicU64,
+}
+
+impl Purse {
+    /// For a file of so many bytes.
+    pub fn of(size: usize) -> Self {
+        Self { limit: ALWAYS + DENSEST * size as u64, taken: AtomicU64::new(0) }
+    }
+
+    fn pay(&self, bytes: u64) -> Result<(), Fault> {
+        let before = self.taken.fetch_add(bytes, Ordering::Relaxed);
+        if before.saturating_add(bytes) > self.limit { Err(Fault::TooBig { limit: self.limit }) } else { Ok(()) }
+    }
+}
+
+/// What rows have come to: series with the row in which each began, and what happened.
+pub type Part = (Vec<(Series, u64)>, Vec<Happened>);
+
+/// What is known so far of a recording, or of a part of its rows.
+pub struct Assembly<'a> {
+    dimensions: usize,
+    purse: &'a Purse,
     /// Rows before this batch.
     before: u64,
+    /// So many rows of one series are announced: room for them is made at once.
+    expected: usize,
     done: Vec<(Series, u64)>,
     pub(super) open: Option<Open>,
     happened: Vec<Happened>,
@@ -92,14 +120,14 @@ struct Texts {
     event: Vec<Run>,
 }
 
-impl Assembly {
-    /// Nothing yet, of a file of so many bytes.
-    pub fn new(dimensions: usize, size: usize) -> Self {
+impl<'a> Assembly<'a> {
+    /// Nothing yet; so many rows of the file are somebody else's to read.
+    pub fn new(dimensions: usize, before: u64, purse: &'a Purse) -> Self {
         Self {
             dimensions,
-            limit: ALWAYS + DENSEST * size as u64,
-            taken: 0,
-            before: 0,
+            purse,
+            before,
+            expected: 0,
             done: Vec::new(),
             open: None,
             happened: Vec::new(),
@@ -111,9 +139,13 @@ impl Assembly {
         }
     }
 
-    pub(super) fn pay(&mut self, bytes: u64) -> Result<(), Fault> {
-        self.taken = self.taken.saturating_add(bytes);
-        if self.taken > self.limit { Err(Fault::TooBig { limit: self.limit }) } else { Ok(()) }
+    pub(super) fn pay(&self, bytes: u64) -> Result<(), Fault> {
+        self.purse.pay(bytes)
+    }
+
+    /// The next rows, so many, are said to be of one series.
+    pub fn expects(&mut self, rows: usize) {
+        self.expected = rows;
     }
 
     pub(super) fn wrong(&self, row: usize, column: Column, what: impl Into<String>, help: &str) -> Fault {
@@ -227,7 +259,14 @@ impl Assembly {
                 + key.slice.iter().map(|v| v.len() as u64).sum::<u64>(),
         )?;
         let unknown = self.wrong(row, Column::Question, "no such question", "record it again");
-        let series = Series::new(key).map_err(|_| unknown)?;
+        let mut series = Series::new(key).map_err(|_| unknown)?;
+        let expected = std::mem::take(&mut self.expected);
+        if let Values::Value(v) | Values::Increase(v) = &mut series.values {
+            v.reserve(expected);
+            series.times.reserve(expected);
+            series.sampled.reserve(expected);
+            series.counts.reserve(expected);
+        }
         self.open = Some(Open { series, kind, began: self.before + row as u64 + 1, pending: None });
         Ok(())
     }
@@ -400,28 +439,38 @@ impl Assembly {
         Ok(())
     }
 
-    /// The series, sorted by key, and what happened.
-    ///
-    /// # Errors
-    /// The rows of a series stand in two places.
-    pub fn finish(mut self) -> Result<(Vec<Series>, Vec<Happened>), Fault> {
+    /// What the rows have come to.
+    pub fn finish(mut self) -> Part {
         self.leave();
-        self.done.sort_by(|a, b| a.0.key.cmp(&b.0.key).then(a.1.cmp(&b.1)));
-        for pair in self.done.windows(2) {
-            if let [(a, _), (b, row)] = pair
-                && a.key == b.key
-            {
-                return Err(Fault::Row {
-                    row: *row,
-                    column: Column::Metric.name(),
-                    series: Some(shown_key(&b.key)),
-                    what: String::from("the rows of this series stand in more than one place"),
-                    help: String::from("sort the rows by series, then by time"),
-                });
-            }
-        }
-        Ok((self.done.into_iter().map(|(s, _)| s).collect(), self.happened))
+        (self.done, self.happened)
     }
+}
+
+/// The series, sorted by key, and what happened, out of all parts in their order.
+///
+/// # Errors
+/// The rows of a series stand in two places.
+pub fn joined(parts: Vec<Part>) -> Result<(Vec<Series>, Vec<Happened>), Fault> {
+    let (mut done, mut happened) = (Vec::new(), Vec::new());
+    for (series, events) in parts {
+        done.extend(series);
+        happened.extend(events);
+    }
+    done.sort_by(|a, b| a.0.key.cmp(&b.0.key).then(a.1.cmp(&b.1)));
+    for pair in done.windows(2) {
+        if let [(a, _), (b, row)] = pair
+            && a.key == b.key
+        {
+            return Err(Fault::Row {
+                row: *row,
+                column: Column::Metric.name(),
+                series: Some(shown_key(&b.key)),
+                what: String::from("the rows of this series stand in more than one place"),
+                help: String::from("sort the rows by series, then by time"),
+            });
+        }
+    }
+    Ok((done.into_iter().map(|(s, _)| s).collect(), happened))
 }
 
 pub(super) fn shown_key(key: &Key) -> String {

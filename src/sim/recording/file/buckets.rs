@@ -18,7 +18,7 @@ pub(super) struct Pending {
     open: bool,
 }
 
-impl Assembly {
+impl Assembly<'_> {
     /// Takes rows of a series of buckets: a check's bounds may go on in the next batch.
     ///
     /// # Errors

@@ -34,8 +34,7 @@ impl<T: DataType> Cells<T> {
     /// The column's header is damaged.
     pub fn open(group: &dyn RowGroupReader, column: usize) -> Result<Self, ParquetError> {
         let meta = chunk(group, column)?;
-        let all = u64::try_from(meta.num_values()).ok();
-        if all.is_some() && meta.statistics().is_some_and(|s| s.null_count_opt() == all) {
+        if absent(meta) {
             return Ok(Self { source: Source::Absent, values: Vec::new(), levels: Vec::new() });
         }
         let optional = meta.column_descr().max_def_level() > 0;
@@ -67,6 +66,11 @@ impl<T: DataType> Cells<T> {
     /// Whether no row of the group has one.
     pub fn absent(&self) -> bool {
         matches!(self.source, Source::Absent)
+    }
+
+    /// Whether every row of the group has the same one, or none has.
+    pub fn constant(&self) -> bool {
+        matches!(self.source, Source::Absent | Source::Always(_))
     }
 
     /// The row of the batch in which the `n`th of [`Self::values`] stands.
@@ -154,6 +158,12 @@ fn run(out: &mut Vec<Run>, row: usize, value: Option<&ByteArray>) {
     if !same {
         out.push((row, value.cloned()));
     }
+}
+
+/// Whether no row of a group has one: so the statistics say.
+pub fn absent(column: &ColumnChunkMetaData) -> bool {
+    let all = u64::try_from(column.num_values()).ok();
+    all.is_some() && column.statistics().is_some_and(|s| s.null_count_opt() == all)
 }
 
 fn chunk(group: &dyn RowGroupReader, column: usize) -> Result<&ColumnChunkMetaData, ParquetError> {

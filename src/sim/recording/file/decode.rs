@@ -2,10 +2,11 @@
 
 use super::super::error::{Fault, RecordingError, VERSION, shown};
 use super::super::{About, Recording};
-use super::assemble::{Assembly, Batch};
+use super::assemble::{Assembly, Batch, Part, Purse, joined};
 use super::cells::Cells;
 use super::columns::{self, Column, Holds};
 use super::guard;
+use super::stretches::{each, stretches};
 use bytes::Bytes;
 use parquet::basic::{ConvertedType, LogicalType, TimeUnit, Type as Physical};
 use parquet::data_type::{ByteArrayType, DoubleType, Int32Type, Int64Type};
@@ -13,10 +14,15 @@ use parquet::errors::ParquetError;
 use parquet::file::reader::{FileReader, RowGroupReader};
 use parquet::file::serialized_reader::SerializedFileReader;
 use parquet::schema::types::{ColumnDescriptor, SchemaDescriptor};
+use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// Rows that are read at once: what they need stays in a core's own cache.
 const BATCH: usize = 1 << 14;
+/// Fewer rows than these are read by one thread: others would take longer to begin than it takes.
+const FEW: i64 = 1 << 16;
+/// For so many rows room is made before they are read: more than that no group has that this program writes.
+const GROUP: usize = 1 << 18;
 /// How a Parquet file begins and ends.
 const MAGIC: &[u8] = b"PAR1";
 /// The shortest file: magic, an empty footer, its length, magic.
@@ -39,8 +45,13 @@ pub fn decode_owned(bytes: Vec<u8>, name: &str) -> Result<Recording, RecordingEr
 }
 
 fn whole(bytes: Bytes, name: &str) -> Result<Recording, RecordingError> {
+    from(bytes, name, FEW)
+}
+
+/// The recording; one with so many rows is read by several threads.
+pub(super) fn from(bytes: Bytes, name: &str, many: i64) -> Result<Recording, RecordingError> {
     // what was found that stops the library in the midst is refused before (see `guard`); what was not found is told as damage
-    let read = catch_unwind(AssertUnwindSafe(|| read(bytes)));
+    let read = catch_unwind(AssertUnwindSafe(|| read(bytes, many)));
     let stopped = |_| Err(Fault::Damaged { detail: String::from("its data contradicts itself") });
     read.unwrap_or_else(stopped).map_err(|fault| RecordingError { name: String::from(name), fault })
 }
@@ -55,7 +66,7 @@ fn shown_long(text: &str) -> String {
     text.lines().next().unwrap_or_default().chars().take(200).collect()
 }
 
-fn read(bytes: Bytes) -> Result<Recording, Fault> {
+fn read(bytes: Bytes, many: i64) -> Result<Recording, Fault> {
     let (size, begins, ends) = (bytes.len(), bytes.starts_with(MAGIC), bytes.ends_with(MAGIC));
     if !begins {
         return Err(Fault::NotParquet);
@@ -73,16 +84,38 @@ fn read(bytes: Bytes) -> Result<Recording, Fault> {
     };
     let about = about(text.value.as_deref().unwrap_or_default())?;
     let places = Places::of(schema, &about.slices)?;
-    let mut assembly = Assembly::new(about.slices.len(), size);
-    for group in file.metadata().row_groups() {
+    let groups = file.metadata().row_groups();
+    for group in groups {
         group.columns().iter().try_for_each(|c| guard::pages(&bytes, c)).map_err(|e| damaged(&e))?;
     }
-    for i in 0..file.num_row_groups() {
-        let group = file.get_row_group(i).map_err(|e| damaged(&e))?;
-        read_group(group.as_ref(), &places, &mut assembly)?;
-    }
-    let (series, happened) = assembly.finish()?;
+    let keys: Vec<usize> =
+        [places.metric, places.population, places.question].into_iter().chain(places.slices.clone()).collect();
+    let part = |groups: Range<usize>, purse: &Purse| read_part(&file, &places, groups, purse);
+    let rows = groups.iter().fold(0_i64, |n, g| n.saturating_add(g.num_rows()));
+    let purse = Purse::of(size);
+    let apart = (rows >= many).then(|| each(&stretches(groups, &keys), |s| part(s.clone(), &purse).ok()));
+    let (series, happened) = match apart.flatten().and_then(|parts| joined(parts).ok()) {
+        Some(all) => all,
+        // what is wrong is told the plain way: the first in the file's order, whichever was found first
+        None => joined(vec![part(0..groups.len(), &Purse::of(size))?])?,
+    };
     Ok(Recording { about, series, happened })
+}
+
+/// Reads some row groups.
+fn read_part(
+    file: &SerializedFileReader<Bytes>,
+    places: &Places,
+    groups: Range<usize>,
+    purse: &Purse,
+) -> Result<Part, Fault> {
+    let before = file.metadata().row_groups().iter().take(groups.start).map(|g| g.num_rows().max(0).unsigned_abs());
+    let mut assembly = Assembly::new(places.slices.len(), before.fold(0, u64::saturating_add), purse);
+    for i in groups {
+        let group = file.get_row_group(i).map_err(|e| damaged(&e))?;
+        read_group(group.as_ref(), places, &mut assembly)?;
+    }
+    Ok(assembly.finish())
 }
 
 fn about(text: &str) -> Result<About, Fault> {
@@ -194,11 +227,15 @@ fn called(c: &ColumnDescriptor) -> String {
     }
 }
 
-fn read_group(group: &dyn RowGroupReader, at: &Places, assembly: &mut Assembly) -> Result<(), Fault> {
+fn read_group(group: &dyn RowGroupReader, at: &Places, assembly: &mut Assembly<'_>) -> Result<(), Fault> {
     let total = group.metadata().num_rows();
     let mut left =
         usize::try_from(total).map_err(|_| Fault::Damaged { detail: format!("a row group of {total} rows") })?;
     let mut batch = open(group, at).map_err(|e| damaged(&e))?;
+    if batch.is_of_one_series() {
+        // what is announced need not come
+        assembly.expects(left.min(GROUP));
+    }
     while left > 0 {
         let rows = left.min(BATCH);
         batch.read(rows).map_err(|e| damaged(&e))?;

@@ -10,6 +10,9 @@ pub mod columns;
 mod decode;
 mod encode;
 mod guard;
+mod stretches;
+#[cfg(test)]
+mod stretches_tests;
 
 pub use decode::{decode, decode_owned};
 pub use encode::{encode, encode_to};
