@@ -9,6 +9,7 @@ another run, which asks one question alone, at the last check.
 
 import json
 import os
+import pty
 import subprocess
 import sys
 import time
@@ -54,6 +55,32 @@ def ours(canary, recording):
         if record["report"]["word"] == "breached":
             mine.append([decision["at"], None])
     return outcome["start"], outcome["end"], outcome["verdict"], stretches
+
+
+def backtest(canary, recording):
+    """The 168 starts of a week, as a person sees it: on a terminal, where a bar tells how far it is."""
+    policy = os.path.join(HERE, "..", "..", "policies", "checkout.canary")
+    terminal, theirs = pty.openpty()
+    begin = time.perf_counter()
+    command = [canary, "sim", policy, "--recording", recording, "--backtest", "every 1h"]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=theirs) as child:
+        os.close(theirs)
+        seen = b""
+        while True:
+            try:
+                more = os.read(terminal, 4096)
+            except OSError:
+                # Linux says so where the other side is gone
+                break
+            if not more:
+                break
+            seen += more
+        status = child.wait()
+    took = time.perf_counter() - begin
+    os.close(terminal)
+    if status != 0 or b"of 168 rollouts" not in seen:
+        sys.exit(f"backtest: status {status}, and on the terminal: {seen[-300:]!r}")
+    print(f"backtest of a week on a terminal, with its bar: {took:.2f} s, {seen.count(b'[')} steps of the bar")
 
 
 def series(recording):
@@ -132,6 +159,8 @@ def main():
     (pandas, _), _, _ = run(ROUNDS, sys.executable, os.path.join(HERE, "with_pandas.py"), recording)
     inside = min(json.loads(run(1, sys.executable, os.path.join(HERE, "with_pandas.py"), recording)[1])["seconds"] for _ in range(5))
     (mine, median), _, _ = run(ROUNDS, canary, "sim", POLICY, "--recording", recording)
+
+    backtest(canary, os.path.join(folder, "week.parquet"))
 
     print("\n| by | seconds | checks/s | canary's by its |\n|---|---|---|---|")
     for who, took in (

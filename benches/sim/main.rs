@@ -152,7 +152,8 @@ fn main() {
     month(&folder, &mut figures);
     week(&folder, &mut figures);
     if write.is_some() {
-        std::fs::write(folder.join("ours.json"), serde_json::to_string_pretty(&figures).unwrap()).unwrap();
+        let ours = serde_json::json!({ "binary": env!("CARGO_BIN_EXE_canary"), "figures": figures });
+        std::fs::write(folder.join("ours.json"), format!("{ours:#}")).unwrap();
     } else {
         std::fs::remove_dir_all(&own).unwrap();
     }

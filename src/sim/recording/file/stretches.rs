@@ -12,10 +12,9 @@ use std::thread;
 /// such a stretch has nothing to do with what stands before it. What happened is counted through: it is one stretch behind all
 /// others, or nothing is split. `keys` are the places of the columns that make up a key, the metric first.
 pub fn stretches(groups: &[RowGroupMetaData], keys: &[usize]) -> Vec<Range<usize>> {
-    let metric = |g: &RowGroupMetaData| keys.first().and_then(|c| g.columns().get(*c)).cloned();
-    let is_event = |g: &&RowGroupMetaData| metric(g).is_some_and(|c| absent(&c));
+    let is_event = |g: &&RowGroupMetaData| metric(g, keys).is_some_and(absent);
     let tail = groups.len() - groups.iter().rev().take_while(is_event).count();
-    if !groups.iter().take(tail).all(|g| metric(g).is_some_and(|c| range(&c).is_some())) {
+    if !groups.iter().take(tail).all(|g| metric(g, keys).and_then(range).is_some()) {
         return vec![0..groups.len()];
     }
     let cuts = groups.windows(2).enumerate().filter_map(|(i, w)| match w {
@@ -25,6 +24,10 @@ pub fn stretches(groups: &[RowGroupMetaData], keys: &[usize]) -> Vec<Range<usize
     let ends: Vec<usize> = cuts.chain([groups.len()]).collect();
     let begins = std::iter::once(0).chain(ends.iter().copied());
     begins.zip(&ends).map(|(from, to)| from..*to).collect()
+}
+
+fn metric<'g>(group: &'g RowGroupMetaData, keys: &[usize]) -> Option<&'g ColumnChunkMetaData> {
+    group.columns().get(*keys.first()?)
 }
 
 /// Whether no key of one group is one of the other.
