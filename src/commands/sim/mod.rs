@@ -1,6 +1,6 @@
 //! `canary sim`: what a policy would have done over a recording. Reads files and nothing else.
 
-mod policy;
+pub mod policy;
 mod progress;
 mod when;
 
@@ -250,7 +250,10 @@ fn its_own(args: &Args, alone: &Plan, params: &[(String, String)], recording: &R
 }
 
 /// Reads a recording.
-fn read(file: &Path) -> Result<Recording, Status> {
+///
+/// # Errors
+/// The exit status; it was said on standard error.
+pub fn read(file: &Path) -> Result<Recording, Status> {
     let name = file.display().to_string();
     let bytes = std::fs::read(file).map_err(|e| wrong(&format!("cannot read {name}: {}", super::load::plain(&e))))?;
     let recording = decode_owned(bytes, &name).map_err(|e| wrong(&e.to_string()))?;

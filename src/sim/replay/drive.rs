@@ -7,7 +7,7 @@ use super::life::Life;
 use super::outcome::Outcome;
 use super::ports::{most, planned};
 use super::track::Track;
-use super::{Scenario, began, first_check, span};
+use super::{Scenario, Watch, began, first_check, span};
 use crate::engine::{Effect, Input, Operator, Stage};
 use crate::plan::{Plan, Population, PortId, PortKind, Setting, Time, show};
 use crate::sim::hands::{Ended, Hands};
@@ -39,6 +39,7 @@ pub(super) struct Driver<'a> {
     gone: Option<Time>,
     missed: Vec<Time>,
     unheard: Vec<&'a Happened>,
+    watch: Option<&'a mut dyn Watch>,
 }
 
 impl<'a> Driver<'a> {
@@ -74,7 +75,13 @@ impl<'a> Driver<'a> {
             gone: None,
             missed: Vec::new(),
             unheard: Vec::new(),
+            watch: None,
         }
+    }
+
+    /// With somebody who looks on.
+    pub(super) fn watched(self, watch: &'a mut dyn Watch) -> Self {
+        Self { watch: Some(watch), ..self }
     }
 
     pub(super) fn go(mut self) -> (Outcome, Exposed) {
@@ -196,6 +203,9 @@ impl<'a> Driver<'a> {
         }
         self.perform(at);
         self.track.checked(at, &self.life.state);
+        if let Some(watch) = &mut self.watch {
+            watch.checked(at, &self.life.state);
+        }
     }
 
     fn port(&self, name: &str) -> Option<PortId> {
@@ -312,6 +322,9 @@ impl<'a> Driver<'a> {
         self.perform(at);
         self.last = at;
         self.track.checked(at, &self.life.state);
+        if let Some(watch) = &mut self.watch {
+            watch.checked(at, &self.life.state);
+        }
     }
 
     fn tell(&mut self, at: Time, input: &Input<'_>) {
@@ -406,6 +419,9 @@ impl<'a> Driver<'a> {
             }
         }
         let mut effects = std::mem::take(&mut self.life.effects);
+        if let Some(watch) = &mut self.watch {
+            watch.happened(at, &self.life.state, &effects);
+        }
         for effect in effects.drain(..) {
             if let Effect::Apply { settings, .. } = &effect {
                 self.exposes(at, settings);
