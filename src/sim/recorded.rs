@@ -7,7 +7,7 @@ use super::trace::Trace;
 use super::{coverage::Seen, runner};
 use crate::check::tests::Test;
 use crate::engine::{Effect, Given, State};
-use crate::plan::{Millis, Plan, PortId, Time};
+use crate::plan::{Millis, Plan, PortId, Time, show};
 
 /// A test, and the recording that it names.
 #[derive(Debug, Clone, Copy)]
@@ -16,6 +16,8 @@ pub struct Case<'a> {
     pub test: &'a Test,
     /// What `given recording` names; none where the test has no such line.
     pub recording: Option<&'a Recording>,
+    /// The plan that the recorded run had, where the recording's file has it.
+    pub then: Option<&'a Plan>,
 }
 
 impl Case<'_> {
@@ -56,16 +58,20 @@ impl Case<'_> {
     pub fn assumed(&self, plan: &Plan) -> Vec<String> {
         let Some(recording) = self.recording else { return Vec::new() };
         let outcome = replay::replay(plan, recording, &self.scenario(plan));
-        outcome.assumptions.into_iter().map(|a| a.text).collect()
+        let since = |at: Option<Time>| at.map_or_else(String::new, |t| format!("from {}: ", show::duration(t - outcome.start)));
+        outcome.assumptions.iter().map(|a| format!("{}{}", since(a.since), a.text)).collect()
     }
 
     fn scenario(&self, plan: &Plan) -> Scenario {
         let injections = self.test.recording.iter().flat_map(|r| &r.injections);
         // what cannot be read was refused by `misfit`
         let injections: Vec<Injection> = injections.filter_map(|(text, _)| inject::parse(text, plan).ok()).collect();
+        // a plan that a mutant differs from may be the one that the run had
+        let own = self.recording.is_some_and(|r| r.about.policy == self.test.plan.hash);
+        let then = if own { Some(Plan::clone(&self.test.plan)) } else { self.then.cloned() };
         Scenario {
             start: self.test.starts,
-            unchanged: Some(Plan::clone(&self.test.plan)),
+            unchanged: then,
             injections,
             ..Scenario::default()
         }

@@ -13,7 +13,7 @@ use crate::check::tests::compile;
 use crate::plan::Plan;
 use crate::report::provenance::Provenance;
 use crate::sim::incident::{self, Incident};
-use crate::sim::recording::{Happened, Recording};
+use crate::sim::recording::{Happened, Recording, decode_owned, decode_plan, encode, encode_with_plan};
 use crate::sim::replay::outcome::Outcome;
 use crate::sim::replay::{self, Scenario, change, misfit};
 use crate::store::{Run, Store};
@@ -79,7 +79,7 @@ fn made(args: &Args, run: &str) -> Result<(), Status> {
     }
     let outcome = replay::replay(&chosen.plan, &source.recording, &scenario);
     same_end(&source, &outcome)?;
-    let kept = kept(&source, target, &outcome)?;
+    let kept = kept(&source, &chosen.plan, target, &outcome)?;
     let incident = Incident {
         plan: &chosen.plan,
         recording: &source.recording,
@@ -101,9 +101,9 @@ fn made(args: &Args, run: &str) -> Result<(), Status> {
         )));
     }
     let whole_text = format!("{}\n\n{block}", text.trim_end());
-    keep(target, &whole_text, &title, &kept, &source.file)?;
+    keep(target, &whole_text, &title, &kept)?;
     outln!("{}: test \"{title}\"", target.display());
-    outln!("{}: its recording{}", kept.file.display(), if kept.there { ", which was there already" } else { "" });
+    outln!("{}: its recording{}", kept.file.display(), if kept.bytes.is_none() { ", which was there already" } else { "" });
     outln!("run it: canary test {}", quoted(&target.display().to_string()));
     Ok(())
 }
@@ -290,33 +290,40 @@ struct Kept {
     file: PathBuf,
     /// As the test names it.
     named: String,
-    /// It is there already.
-    there: bool,
+    /// What is to be written there; nothing where it is there already.
+    bytes: Option<Vec<u8>>,
 }
 
-fn kept(source: &Source, target: &Path, outcome: &Outcome) -> Result<Kept, Status> {
+/// A recording that lies beside the policy, or below it, with the plan that its run had, stays where it is. Of any other one there is a
+/// copy.
+fn kept(source: &Source, plan: &Plan, target: &Path, outcome: &Outcome) -> Result<Kept, Status> {
     let folder = target.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
     let real = folder.canonicalize();
     let real = real.map_err(|e| wrong(&format!("{} cannot be written: {}", target.display(), plain(&e))))?;
-    let own = source.file.canonicalize();
-    let own = own.map_err(|e| wrong(&format!("cannot read {}: {}", source.file.display(), plain(&e))))?;
-    if let Some(inside) = own.strip_prefix(&real).ok().and_then(Path::to_str) {
-        return Ok(Kept { file: source.file.clone(), named: inside.to_owned(), there: true });
+    let unreadable = |e| wrong(&format!("cannot read {}: {}", source.file.display(), plain(&e)));
+    let own = source.file.canonicalize().map_err(unreadable)?;
+    let about = &source.recording.about;
+    let needs_plan = about.run.is_some() && decode_plan(&std::fs::read(&own).map_err(unreadable)?).is_none();
+    if let Some(inside) = own.strip_prefix(&real).ok().and_then(Path::to_str).filter(|_| !needs_plan) {
+        return Ok(Kept { file: source.file.clone(), named: inside.to_owned(), bytes: None });
     }
-    let run = source.recording.about.run.clone();
-    let name = run.unwrap_or_else(|| format!("{}-{}", outcome.rollout, outcome.start / 1000));
+    let name = about.run.clone().unwrap_or_else(|| format!("{}-{}", outcome.rollout, outcome.start / 1000));
     let named = format!("{FOLDER}/{name}.parquet");
-    let file = folder.join(&named);
-    let there = file.exists();
-    let same = || std::fs::read(&file).ok().zip(std::fs::read(&source.file).ok()).is_some_and(|(a, b)| a == b);
-    if there && !same() {
-        return Err(wrong(&format!(
-            "{} is another recording, and is left as it is: move it away, or keep the recording inside of {}",
-            file.display(),
-            folder.display()
-        )));
+    let file = if folder == Path::new(".") { PathBuf::from(&named) } else { folder.join(&named) };
+    let made = if about.run.is_some() { encode_with_plan(&source.recording, plan) } else { encode(&source.recording) };
+    let bytes = made.map_err(|e| wrong(&e.to_string()))?;
+    if !file.exists() {
+        return Ok(Kept { file, named, bytes: Some(bytes) });
     }
-    Ok(Kept { file, named, there })
+    let there = std::fs::read(&file).ok().and_then(|b| Some((decode_plan(&b), decode_owned(b, &named).ok()?)));
+    if there.is_some_and(|(then, r)| r == source.recording && (then.is_some() || about.run.is_none())) {
+        return Ok(Kept { file, named, bytes: None });
+    }
+    Err(wrong(&format!(
+        "{} is another recording, and is left as it is: move it away, or keep the recording inside of {}",
+        file.display(),
+        folder.display()
+    )))
 }
 
 /// The line at which a policy has a test of that title.
@@ -331,17 +338,16 @@ fn line_of(policy: &Path, title: &str) -> Result<Option<usize>, Status> {
 }
 
 /// Puts the recording and the policy in their places, once the test has passed as it will be run there.
-fn keep(target: &Path, text: &str, title: &str, kept: &Kept, recording: &Path) -> Result<(), Status> {
+fn keep(target: &Path, text: &str, title: &str, kept: &Kept) -> Result<(), Status> {
     let name = target.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
     let tried = target.with_file_name(format!(".{name}.tried.canary"));
     let cannot = |file: &Path, e: &std::io::Error| wrong(&format!("{} cannot be written: {}", file.display(), plain(e)));
     let mut made: Vec<PathBuf> = Vec::new();
     let mut all = || -> Result<(), Status> {
-        if !kept.there {
+        if let Some(bytes) = &kept.bytes {
             let folder = kept.file.parent().unwrap_or_else(|| Path::new("."));
             std::fs::create_dir_all(folder).map_err(|e| cannot(folder, &e))?;
-            let bytes = std::fs::read(recording).map_err(|e| cannot(&kept.file, &e))?;
-            whole::replace(&kept.file, &bytes, &whole::part_of(&kept.file)).map_err(|e| cannot(&kept.file, &e))?;
+            whole::replace(&kept.file, bytes, &whole::part_of(&kept.file)).map_err(|e| cannot(&kept.file, &e))?;
             made.push(kept.file.clone());
         }
         made.push(tried.clone());

@@ -12,13 +12,12 @@ use super::load::{assignment, load, policies, print_diagnostics};
 use super::runs::StoreArg;
 use crate::check::tests::{Compiled, Test, compile};
 use crate::report::style::Style;
-use crate::sim::recording::Recording;
 use crate::sim::{Case, Failure, Trace, judge};
 use crate::syntax::ast::{File, Item};
 use crate::syntax::diagnostic::Diagnostic;
 use crate::syntax::source::SourceMap;
 use serde_json::json;
-use recordings::Recordings;
+use recordings::{Read, Recordings};
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -83,7 +82,7 @@ pub(super) struct Done {
     pub(super) trace: Trace,
     pub(super) failures: Vec<Failure>,
     /// The recording that it names.
-    pub(super) recording: Option<Arc<Recording>>,
+    pub(super) recording: Option<Arc<Read>>,
     /// Of a test of a recording that failed: what the recording could not know.
     pub(super) assumed: Vec<String>,
     /// How long it took, on a real clock.
@@ -92,8 +91,12 @@ pub(super) struct Done {
 
 impl Done {
     pub(super) fn case(&self) -> Case<'_> {
-        Case { test: &self.test, recording: self.recording.as_deref() }
+        case(&self.test, self.recording.as_deref())
     }
+}
+
+fn case<'a>(test: &'a Test, read: Option<&'a Read>) -> Case<'a> {
+    Case { test, recording: read.map(|r| &r.recording), then: read.and_then(|r| r.plan.as_ref()) }
 }
 
 /// One policy file with what came of its tests.
@@ -176,7 +179,7 @@ fn one(mut test: Test, path: &Path, recordings: &mut Recordings) -> Result<Done,
     let lacking = test.plan.unbuilt.iter();
     let mut why: Vec<String> = lacking.map(|u| format!("E0490: `{}` is not built yet ({})", u.what, u.place)).collect();
     let begun = Instant::now();
-    let case = Case { test: &test, recording: recording.as_deref() };
+    let case = case(&test, recording.as_deref());
     if why.is_empty() {
         why.extend(case.misfit());
     }

@@ -5,20 +5,28 @@ use super::super::modules::{Outside, beside_policy};
 use super::super::sim::policy::Policy;
 use crate::check::tests::Test;
 use crate::plan::Plan;
-use crate::sim::recording::{Recording, decode_owned};
+use crate::sim::recording::{Recording, decode_owned, decode_plan};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+/// A recording's file.
+#[derive(Debug)]
+pub(in super::super) struct Read {
+    pub(super) recording: Recording,
+    /// The plan that the run had, where it stands in the file.
+    pub(super) plan: Option<Plan>,
+}
+
 /// What was read.
 #[derive(Default)]
 pub(super) struct Recordings {
-    read: BTreeMap<PathBuf, Result<Arc<Recording>, String>>,
+    read: BTreeMap<PathBuf, Result<Arc<Read>, String>>,
 }
 
 impl Recordings {
     /// The recording of a test of a policy's file; where it names an environment, the test's plan is that of the environment from here on.
-    pub(super) fn of(&mut self, test: &mut Test, policy: &Path) -> Result<Arc<Recording>, String> {
+    pub(super) fn of(&mut self, test: &mut Test, policy: &Path) -> Result<Arc<Read>, String> {
         let Some(named) = test.recording.clone() else { return Err(String::from("the test names no recording")) };
         let file = beside_policy(policy, &named.file).map_err(|why| match why {
             Outside::Lies(message) => format!(
@@ -33,7 +41,9 @@ impl Recordings {
         })?;
         let read = || {
             let bytes = std::fs::read(&file).map_err(|e| format!("cannot read `{}`: {}", named.file, plain(&e)))?;
-            decode_owned(bytes, &named.file).map(Arc::new).map_err(|e| e.to_string())
+            let plan = decode_plan(&bytes);
+            let recording = decode_owned(bytes, &named.file).map_err(|e| e.to_string())?;
+            Ok(Arc::new(Read { recording, plan }))
         };
         let recording = self.read.entry(file.clone()).or_insert_with(read).clone()?;
         if let Some(environment) = &named.environment {
