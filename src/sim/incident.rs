@@ -70,7 +70,9 @@ pub fn write(incident: &Incident<'_>) -> Result<String, String> {
         ));
     }
     if !plan.slices.is_empty() {
-        return Err(String::from("a rollout with slices cannot be replayed yet: give what was read with `given` lines"));
+        return Err(String::from(
+            "a rollout with slices cannot be replayed yet: give what was read with `given` lines",
+        ));
     }
     let expects = Expects { incident }.lines();
     if expects.is_empty() {
@@ -210,10 +212,12 @@ impl Expects<'_> {
     /// Since when the guard that decided was bad: its limit stands between that check and the one before.
     fn began_to_fail(&self, d: &Decision) -> Option<(Millis, u8, String)> {
         let (Record::Rollback { explanation, .. } | Record::Paused { explanation }) = &d.record else { return None };
-        let guard = self.incident.outcome.guards.iter().find(|g| explanation.kind == "guard" && g.name == explanation.rule)?;
+        let guard =
+            self.incident.outcome.guards.iter().find(|g| explanation.kind == "guard" && g.name == explanation.rule)?;
         let since = failing(guard, d.at)?;
         let at = self.at(since);
-        (at < self.at(d.at)).then(|| (at, 1, format!("expect guard {} is failing at {}", guard.name, show::duration(at))))
+        (at < self.at(d.at))
+            .then(|| (at, 1, format!("expect guard {} is failing at {}", guard.name, show::duration(at))))
     }
 
     /// What every port was read as, whenever that became another; of a group whose flags agree the group.
@@ -234,14 +238,16 @@ impl Expects<'_> {
             let own = changes(track);
             let name = match &port.group {
                 Some(group) => {
-                    let members = plan.ports.iter().zip(&outcome.ports).filter(|(p, _)| p.group.as_ref() == Some(group));
+                    let members =
+                        plan.ports.iter().zip(&outcome.ports).filter(|(p, _)| p.group.as_ref() == Some(group));
                     if members.clone().all(|(_, t)| changes(t) == own) { group } else { &port.name }
                 }
                 None => &port.name,
             };
             // a flag that is called as no name can be is not spoken of, and neither is one that is not there
             if written(name) {
-                let line = |(at, is): (Millis, String)| (at, 2, format!("expect {name} is {is} at {}", show::duration(at)));
+                let line =
+                    |(at, is): (Millis, String)| (at, 2, format!("expect {name} is {is} at {}", show::duration(at)));
                 let known = own.into_iter().filter(|(_, is)| is != "absent").map(line);
                 out.extend(known.filter(|l| !out.contains(l)).collect::<Vec<_>>());
             }
@@ -266,7 +272,8 @@ fn written(name: &str) -> bool {
 
 fn one_word(name: &str) -> bool {
     let mut chars = name.chars();
-    chars.next().is_some_and(|c| c.is_ascii_alphabetic() || c == '_') && chars.all(|c| c.is_ascii_alphanumeric() || c == '_')
+    chars.next().is_some_and(|c| c.is_ascii_alphabetic() || c == '_')
+        && chars.all(|c| c.is_ascii_alphanumeric() || c == '_')
 }
 
 /// A text between quotes.

@@ -58,7 +58,8 @@ impl Case<'_> {
     pub fn assumed(&self, plan: &Plan) -> Vec<String> {
         let Some(recording) = self.recording else { return Vec::new() };
         let outcome = replay::replay(plan, recording, &self.scenario(plan));
-        let since = |at: Option<Time>| at.map_or_else(String::new, |t| format!("from {}: ", show::duration(t - outcome.start)));
+        let since =
+            |at: Option<Time>| at.map_or_else(String::new, |t| format!("from {}: ", show::duration(t - outcome.start)));
         outcome.assumptions.iter().map(|a| format!("{}{}", since(a.since), a.text)).collect()
     }
 
@@ -69,12 +70,7 @@ impl Case<'_> {
         // a plan that a mutant differs from may be the one that the run had
         let own = self.recording.is_some_and(|r| r.about.policy == self.test.plan.hash);
         let then = if own { Some(Plan::clone(&self.test.plan)) } else { self.then.cloned() };
-        Scenario {
-            start: self.test.starts,
-            unchanged: then,
-            injections,
-            ..Scenario::default()
-        }
+        Scenario { start: self.test.starts, unchanged: then, injections, ..Scenario::default() }
     }
 
     fn watched<'p>(&self, plan: &'p Plan, recording: &Recording, look: Option<Millis>) -> Watcher<'p> {

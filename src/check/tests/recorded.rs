@@ -12,19 +12,20 @@ impl<'a> Compiler<'_, 'a> {
         let mut injections: Vec<(String, Span)> = Vec::new();
         for line in &t.body {
             match &line.kind {
-                TestLineKind::Recording { file, environment } => self.recording(t, line, file, environment.as_ref(), out),
+                TestLineKind::Recording { file, environment } => {
+                    self.recording(t, line, file, environment.as_ref(), out)
+                }
                 TestLineKind::Inject(text) => injections.push((text.node.clone(), line.span)),
                 _ => {}
             }
         }
         let Some(recorded) = &mut out.recording else {
             for (_, span) in injections {
-                self.cx.push(
-                    Diagnostic::error("E0484", "there is no recording to put this into", span, "into what?").help(
-                        "say which: `given recording \"recordings/NAME.parquet\"`; without a recording give what is read: \
+                self.cx
+                    .push(Diagnostic::error("E0484", "there is no recording to put this into", span, "into what?").help(
+                    "say which: `given recording \"recordings/NAME.parquet\"`; without a recording give what is read: \
                          `given errors = 2% from 3m to 5m`",
-                    ),
-                );
+                ));
             }
             return;
         };
@@ -33,9 +34,14 @@ impl<'a> Compiler<'_, 'a> {
         for line in &t.body {
             let Some(help) = instead(&line.kind) else { continue };
             self.cx.push(
-                Diagnostic::error("E0484", "the recording says what was read and what was done", line.span, "says it again")
-                    .also(of, "the recording")
-                    .help(help),
+                Diagnostic::error(
+                    "E0484",
+                    "the recording says what was read and what was done",
+                    line.span,
+                    "says it again",
+                )
+                .also(of, "the recording")
+                .help(help),
             );
         }
     }
@@ -57,10 +63,9 @@ impl<'a> Compiler<'_, 'a> {
             return;
         }
         if file.node.trim().is_empty() {
-            self.cx.push(
-                Diagnostic::error("E0484", "which recording?", file.span, "no file is named")
-                    .help("name a file, seen from the folder of the policy: `given recording \"recordings/NAME.parquet\"`"),
-            );
+            self.cx.push(Diagnostic::error("E0484", "which recording?", file.span, "no file is named").help(
+                "name a file, seen from the folder of the policy: `given recording \"recordings/NAME.parquet\"`",
+            ));
             return;
         }
         out.recording = Some(Recorded {
@@ -81,8 +86,12 @@ fn instead(line: &TestLineKind) -> Option<&'static str> {
         | TestLineKind::Starts(_)
         | TestLineKind::Expect { .. }
         | TestLineKind::Junk => None,
-        TestLineKind::Given { .. } => Some("put it into the recording: `inject \"errors +1pp from 3m to 5m\"`, `inject \"errors missing\"`"),
-        TestLineKind::Source { .. } => Some("put it into the recording: `inject \"source prometheus outage from 5m to 9m\"`"),
+        TestLineKind::Given { .. } => {
+            Some("put it into the recording: `inject \"errors +1pp from 3m to 5m\"`, `inject \"errors missing\"`")
+        }
+        TestLineKind::Source { .. } => {
+            Some("put it into the recording: `inject \"source prometheus outage from 5m to 9m\"`")
+        }
         TestLineKind::RunnerStops => Some("put it into the recording: `inject \"runner outage from 3m to 5m\"`"),
         TestLineKind::AssumeHealthy
         | TestLineKind::GivenRolledBack(_)

@@ -97,7 +97,8 @@ fn sim(args: &Args) -> Result<Status, Status> {
     let injections = injections.collect::<Result<_, _>>().map_err(|e| wrong(&format!("--inject: {e}")))?;
     let start = args.start.as_deref().map(|t| when::start(t, &recording)).transpose();
     let start = start.map_err(|e| wrong(&format!("--start: {e}")))?;
-    let unchanged = then(&policy, set, &params, &recording).or_else(|| decode_plan(&std::fs::read(&args.recording).ok()?));
+    let unchanged =
+        then(&policy, set, &params, &recording).or_else(|| decode_plan(&std::fs::read(&args.recording).ok()?));
     let scenario = Scenario { start, unchanged, injections, detail: Detail::Full };
     if let Some(why) = misfit(&plan, &recording, &scenario) {
         return Err(wrong(&why));

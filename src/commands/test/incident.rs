@@ -103,7 +103,11 @@ fn made(args: &Args, run: &str) -> Result<(), Status> {
     let whole_text = format!("{}\n\n{block}", text.trim_end());
     keep(target, &whole_text, &title, &kept)?;
     outln!("{}: test \"{title}\"", target.display());
-    outln!("{}: its recording{}", kept.file.display(), if kept.bytes.is_none() { ", which was there already" } else { "" });
+    outln!(
+        "{}: its recording{}",
+        kept.file.display(),
+        if kept.bytes.is_none() { ", which was there already" } else { "" }
+    );
     outln!("run it: canary test {}", quoted(&target.display().to_string()));
     Ok(())
 }
@@ -221,7 +225,9 @@ fn chosen(args: &Args, file: &Path, source: &Source) -> Result<Chosen, Status> {
     let rollout = args.rollout.clone().or_else(|| alone.rollouts().into_iter().find(|r| *r == about.rollout));
     if rollout.is_none() && about.run.is_some() {
         let (is, file, known) = (&about.rollout, file.display(), alone.rollouts().join(", "));
-        return Err(wrong(&format!("the recording is of the rollout `{is}`, and {file} has {known}: name that rollout's policy")));
+        return Err(wrong(&format!(
+            "the recording is of the rollout `{is}`, and {file} has {known}: name that rollout's policy"
+        )));
     }
     let alone = Policy::read(file, None, rollout.as_deref())?;
     // what is wrong with the policy is said here
@@ -341,7 +347,8 @@ fn line_of(policy: &Path, title: &str) -> Result<Option<usize>, Status> {
 fn keep(target: &Path, text: &str, title: &str, kept: &Kept) -> Result<(), Status> {
     let name = target.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
     let tried = target.with_file_name(format!(".{name}.tried.canary"));
-    let cannot = |file: &Path, e: &std::io::Error| wrong(&format!("{} cannot be written: {}", file.display(), plain(e)));
+    let cannot =
+        |file: &Path, e: &std::io::Error| wrong(&format!("{} cannot be written: {}", file.display(), plain(e)));
     let mut made: Vec<PathBuf> = Vec::new();
     let mut all = || -> Result<(), Status> {
         if let Some(bytes) = &kept.bytes {
