@@ -1,5 +1,6 @@
-//! `canary sim`: what a policy would have done over a recording. Reads files and nothing else.
+//! `canary sim`: what a policy would have done over a recording. Reads files and nothing else, but for `--live`.
 
+mod live;
 pub mod policy;
 mod progress;
 mod when;
@@ -27,9 +28,9 @@ const STATUSES: &str = "Exit status:
   0  promoted; with --vary or --backtest: done
   1  rolled back
   2  wrong usage, an invalid policy, or a recording that does not fit it
-  3  the start was refused
+  3  the start was refused; with --live also: a source is out of reach
   4  aborted or killed: by a person's recorded word
-  5  not decided: the recording was over first";
+  5  not decided: the recording was over first, or (--live) somebody had seen enough";
 
 /// Arguments of `canary sim`.
 #[derive(Debug, clap::Args)]
@@ -38,9 +39,16 @@ pub struct Args {
     /// The policy file
     file: PathBuf,
     /// What was recorded: a file that `canary record` or `canary run --record` has written
-    #[arg(long, value_name = "FILE")]
-    recording: PathBuf,
-    /// The environment, where the plan depends on it: the one that a run was recorded in
+    #[arg(long, value_name = "FILE", required_unless_present = "live")]
+    recording: Option<PathBuf>,
+    /// Watch the present instead: ask the metrics of an environment (`--env`) at every check, and tell what a run would do. Nothing is
+    /// set, run or sent; Ctrl-C ends it
+    #[arg(long, conflicts_with_all = ["recording", "vary", "inject", "start", "backtest", "picture", "html"])]
+    live: bool,
+    /// With --live: keep what was answered, as a recording
+    #[arg(long, value_name = "FILE", requires = "live")]
+    record: Option<PathBuf>,
+    /// The environment, where the plan depends on it: the one that a run was recorded in; with --live the one whose metrics are asked
     #[arg(long, value_name = "NAME")]
     env: Option<String>,
     /// Which rollout, when the file declares several
@@ -85,10 +93,14 @@ pub fn main(args: &Args) -> Status {
 }
 
 fn sim(args: &Args) -> Result<Status, Status> {
+    if args.live {
+        return live::live(args);
+    }
+    let Some(file) = &args.recording else { return Err(wrong("which recording? name one with `--recording`, or `--live`")) };
     let mut policy = Policy::read(&args.file, args.env.as_deref(), args.rollout.as_deref())?;
     let (fields, params): (Vec<_>, Vec<_>) = args.sets.iter().cloned().partition(|(name, _)| change::is_field(name));
     let mut set = policy.plan(&params)?;
-    let recording = read(&args.recording)?;
+    let recording = read(file)?;
     if let Some((own, plan)) = its_own(args, &set, &params, &recording) {
         (policy, set) = (own, plan);
     }
@@ -98,7 +110,7 @@ fn sim(args: &Args) -> Result<Status, Status> {
     let start = args.start.as_deref().map(|t| when::start(t, &recording)).transpose();
     let start = start.map_err(|e| wrong(&format!("--start: {e}")))?;
     let unchanged =
-        then(&policy, set, &params, &recording).or_else(|| decode_plan(&std::fs::read(&args.recording).ok()?));
+        then(&policy, set, &params, &recording).or_else(|| decode_plan(&std::fs::read(file).ok()?));
     let scenario = Scenario { start, unchanged, injections, detail: Detail::Full };
     if let Some(why) = misfit(&plan, &recording, &scenario) {
         return Err(wrong(&why));

@@ -16,12 +16,14 @@ mod drive;
 pub mod exposed;
 pub mod inject;
 mod life;
+mod live;
 pub mod outcome;
 mod ports;
 pub mod sweep;
 mod track;
 
 pub use inject::Injection;
+pub use live::Live;
 pub use track::Detail;
 
 use super::recording::{Happened, Lack, Recording, fits};
