@@ -31,7 +31,12 @@ pub fn text(outcome: &Outcome, style: Style) -> String {
         out.push_str(&decision(d, outcome.start, width, style));
     }
     let over = show::duration(outcome.end - outcome.start);
-    out.push_str(&end(outcome, &format!("the recording was over after {over}"), "What the recording could not know", style));
+    out.push_str(&end(
+        outcome,
+        &format!("the recording was over after {over}"),
+        "What the recording could not know",
+        style,
+    ));
     out
 }
 
@@ -47,7 +52,8 @@ pub fn decision(d: &Decision, start: Time, width: usize, style: Style) -> String
     let mut out = format!("{gap}{since}  {}  {first}\n", style.faint(&hour(d.at)));
     let room = " ".repeat(width + 12);
     lines.for_each(|l| out.push_str(&format!("{room}{l}\n")));
-    for l in d.explanation.iter().filter(|_| !matches!(d.record, crate::engine::Record::Finished { .. })).flat_map(why) {
+    for l in d.explanation.iter().filter(|_| !matches!(d.record, crate::engine::Record::Finished { .. })).flat_map(why)
+    {
         out.push_str(&format!("{room}{}\n", style.faint(&printable(&l))));
     }
     out

@@ -90,7 +90,8 @@ impl Watched<'_> {
         let before = preflight::baseline(plan, &self.backends, &mut observer, stop, false).await;
         let Some((baseline, _)) = before else { return Ok(Status::Unfinished) };
         let start = now();
-        let Some(answers) = self.ask(start, &vec![None; plan.inputs.len()], plan.check_every.max(2_500), stop).await else {
+        let Some(answers) = self.ask(start, &vec![None; plan.inputs.len()], plan.check_every.max(2_500), stop).await
+        else {
             return Ok(Status::Unfinished);
         };
         self.keep(start, &answers, Population::Canary);

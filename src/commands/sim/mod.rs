@@ -96,7 +96,9 @@ fn sim(args: &Args) -> Result<Status, Status> {
     if args.live {
         return live::live(args);
     }
-    let Some(file) = &args.recording else { return Err(wrong("which recording? name one with `--recording`, or `--live`")) };
+    let Some(file) = &args.recording else {
+        return Err(wrong("which recording? name one with `--recording`, or `--live`"));
+    };
     let mut policy = Policy::read(&args.file, args.env.as_deref(), args.rollout.as_deref())?;
     let (fields, params): (Vec<_>, Vec<_>) = args.sets.iter().cloned().partition(|(name, _)| change::is_field(name));
     let mut set = policy.plan(&params)?;
@@ -109,8 +111,7 @@ fn sim(args: &Args) -> Result<Status, Status> {
     let injections = injections.collect::<Result<_, _>>().map_err(|e| wrong(&format!("--inject: {e}")))?;
     let start = args.start.as_deref().map(|t| when::start(t, &recording)).transpose();
     let start = start.map_err(|e| wrong(&format!("--start: {e}")))?;
-    let unchanged =
-        then(&policy, set, &params, &recording).or_else(|| decode_plan(&std::fs::read(file).ok()?));
+    let unchanged = then(&policy, set, &params, &recording).or_else(|| decode_plan(&std::fs::read(file).ok()?));
     let scenario = Scenario { start, unchanged, injections, detail: Detail::Full };
     if let Some(why) = misfit(&plan, &recording, &scenario) {
         return Err(wrong(&why));

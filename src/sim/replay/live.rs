@@ -34,7 +34,10 @@ impl<'p> Live<'p> {
             out.track.assume(None, (*text).replace("{made up}", MADE_UP));
         }
         if plan.cooldown.is_some() {
-            out.track.assume(None, String::from("it was not rolled back lately: what the store knows of `cooldown` is not read"));
+            out.track.assume(
+                None,
+                String::from("it was not rolled back lately: what the store knows of `cooldown` is not read"),
+            );
         }
         if !plan.groups.is_empty() {
             out.track.assume(None, String::from("nobody approves anything"));
@@ -113,7 +116,8 @@ impl<'p> Live<'p> {
         step(self.plan, &mut self.state, input, &mut self.effects);
         for effect in std::mem::take(&mut self.effects) {
             if matches!(effect, Effect::Run { .. }) {
-                self.track.assume(Some(at), String::from("actions end well, just before the check after they were begun"));
+                self.track
+                    .assume(Some(at), String::from("actions end well, just before the check after they were begun"));
             }
             self.hands.does(at, &effect);
             self.track.happened(at, &effect);
@@ -123,7 +127,7 @@ impl<'p> Live<'p> {
 
 /// What holds all along.
 const ASSUMED: &[&str] = &[
-    "nothing is set: {made up}",
+    "nothing is set, and nothing is taken to be exposed at the start: {made up}",
     "the numbers are those of the world as it is, whatever exposure that has, and not of what a phase asks for",
     "no action is run, and nobody is told",
 ];
