@@ -162,10 +162,12 @@ pub(super) fn json(p: &Policy, map: &SourceMap) -> Vec<Value> {
             "checks": d.trace.rows.len(),
             "lasted_ms": d.trace.end,
             "verdict": d.trace.verdict.map(crate::engine::Verdict::text),
-            "assumed": d.assumed,
             "failures": d.failures.iter().map(|f| failure(d, f)).collect::<Vec<_>>(),
             "took_us": u64::try_from(d.took.as_micros()).unwrap_or(u64::MAX),
         });
+        if let (false, Some(w)) = (d.assumed.is_empty(), whole.as_object_mut()) {
+            w.insert(String::from("assumed"), json!(d.assumed));
+        }
         if let (false, Some(w)) = (d.trace.slices.is_empty(), whole.as_object_mut()) {
             let one = |s: &SliceTrace| {
                 json!({
