@@ -6,7 +6,7 @@ use super::text::{pad, printable, reading, used};
 use crate::engine::{Explanation, Verdict, Word};
 use crate::plan::{Millis, Time, Unit, show};
 use crate::sim::replay::backtest::{Backtest, Run};
-use crate::sim::replay::outcome::{Cell, Outcome, Sweep};
+use crate::sim::replay::outcome::{Cell, Decision, Outcome, Sweep};
 
 /// Puts every decision in words: as `run` prints it.
 pub fn tell(outcome: &mut Outcome) {
@@ -25,26 +25,46 @@ pub fn text(outcome: &Outcome, style: Style) -> String {
         show::utc(outcome.end),
         show::duration(outcome.every)
     );
-    let since: Vec<String> = outcome.decisions.iter().map(|d| show::roughly(d.at - outcome.start)).collect();
-    let width = since.iter().map(String::len).max().unwrap_or(0).max(4);
-    for (d, since) in outcome.decisions.iter().zip(&since) {
-        let told = printable(&line(&d.record, Style::PLAIN));
-        let told = if style.colours() { line(&d.record, style) } else { told };
-        let gap = " ".repeat(width.saturating_sub(since.len()));
-        let mut lines = told.lines();
-        let first = lines.next().unwrap_or("");
-        out.push_str(&format!("{gap}{since}  {}  {first}\n", style.faint(&hour(d.at))));
-        let room = " ".repeat(width + 12);
-        lines.for_each(|l| out.push_str(&format!("{room}{l}\n")));
-        for l in
-            d.explanation.iter().filter(|_| !matches!(d.record, crate::engine::Record::Finished { .. })).flat_map(why)
-        {
-            out.push_str(&format!("{room}{}\n", style.faint(&printable(&l))));
-        }
+    let since = outcome.decisions.iter().map(|d| show::roughly(d.at - outcome.start));
+    let width = since.map(|s| s.len()).max().unwrap_or(0).max(4);
+    for d in &outcome.decisions {
+        out.push_str(&decision(d, outcome.start, width, style));
     }
-    out.push_str(&format!("\n{}\n", verdict(outcome, style)));
+    let over = show::duration(outcome.end - outcome.start);
+    out.push_str(&end(
+        outcome,
+        &format!("the recording was over after {over}"),
+        "What the recording could not know",
+        style,
+    ));
+    out
+}
+
+/// One decision with its time and its reasons. `width`: the room for how long after the start it was.
+#[must_use]
+pub fn decision(d: &Decision, start: Time, width: usize, style: Style) -> String {
+    let since = show::roughly(d.at - start);
+    let told = printable(&line(&d.record, Style::PLAIN));
+    let told = if style.colours() { line(&d.record, style) } else { told };
+    let gap = " ".repeat(width.saturating_sub(since.len()));
+    let mut lines = told.lines();
+    let first = lines.next().unwrap_or("");
+    let mut out = format!("{gap}{since}  {}  {first}\n", style.faint(&hour(d.at)));
+    let room = " ".repeat(width + 12);
+    lines.for_each(|l| out.push_str(&format!("{room}{l}\n")));
+    for l in d.explanation.iter().filter(|_| !matches!(d.record, crate::engine::Record::Finished { .. })).flat_map(why)
+    {
+        out.push_str(&format!("{room}{}\n", style.faint(&printable(&l))));
+    }
+    out
+}
+
+/// How it ended, and what was assumed; `open`: what is said where nothing was decided.
+#[must_use]
+pub fn end(outcome: &Outcome, open: &str, title: &str, style: Style) -> String {
+    let mut out = format!("\n{}\n", verdict(outcome, open, style));
     if !outcome.assumptions.is_empty() {
-        out.push_str(&format!("\n{}\n", style.bold("What the recording could not know")));
+        out.push_str(&format!("\n{}\n", style.bold(title)));
         for a in &outcome.assumptions {
             let since = match a.since {
                 None => String::from("all along"),
@@ -91,10 +111,10 @@ fn why(e: &Explanation) -> Vec<String> {
 }
 
 /// How it ended, in a line.
-fn verdict(outcome: &Outcome, style: Style) -> String {
+fn verdict(outcome: &Outcome, open: &str, style: Style) -> String {
     let long = show::duration(outcome.end - outcome.start);
     match outcome.verdict {
-        None => style.unsure(&format!("not decided: the recording was over after {long}")),
+        None => style.unsure(&format!("not decided: {open}")),
         Some(v) => {
             let word = v.text().replace('_', " ");
             let word = if v == Verdict::Promoted { style.good(&word) } else { style.bad(&word) };

@@ -38,6 +38,36 @@ pub struct Ready {
 
 /// Reaches every backend. Returns what should be known, or all reasons why the run cannot start.
 pub async fn reach(plan: &Plan, backends: &Backends, observer: &mut dyn Observer) -> Result<Vec<String>, Vec<String>> {
+    let mut reasons = sources(backends, observer).await;
+    match &backends.slices {
+        // the ports of a slice are read when it begins
+        Some(slices) => reasons.extend(slices.ready()),
+        None => {
+            for (i, read) in fetch::ports(plan, backends, REACH).await.into_iter().enumerate() {
+                if let Err(e) = read {
+                    reasons.push(format!("{}: {e}", plan.port_name(PortId::at(i))));
+                }
+            }
+        }
+    }
+    reasons.extend(unacceptable(plan, backends));
+    let clocks = clocks::compare(backends, REACH).await;
+    reasons.extend(clocks.refused);
+    reasons.sort();
+    if reasons.is_empty() { Ok(clocks.warnings) } else { Err(reasons) }
+}
+
+/// Reaches every source, and nothing else. Returns what should be known, or all reasons why they cannot be asked.
+pub async fn reach_sources(backends: &Backends, observer: &mut dyn Observer) -> Result<Vec<String>, Vec<String>> {
+    let mut reasons = sources(backends, observer).await;
+    let clocks = clocks::compare(backends, REACH).await;
+    reasons.extend(clocks.refused);
+    reasons.sort();
+    if reasons.is_empty() { Ok(clocks.warnings) } else { Err(reasons) }
+}
+
+/// Why sources cannot be reached; what those that can are is remarked.
+async fn sources(backends: &Backends, observer: &mut dyn Observer) -> Vec<String> {
     let mut tasks: JoinSet<Result<String, String>> = JoinSet::new();
     for (name, source) in backends.sources.clone() {
         tasks.spawn(async move {
@@ -56,22 +86,7 @@ pub async fn reach(plan: &Plan, backends: &Backends, observer: &mut dyn Observer
             Err(e) => reasons.push(format!("preflight: {e}")),
         }
     }
-    match &backends.slices {
-        // the ports of a slice are read when it begins
-        Some(slices) => reasons.extend(slices.ready()),
-        None => {
-            for (i, read) in fetch::ports(plan, backends, REACH).await.into_iter().enumerate() {
-                if let Err(e) = read {
-                    reasons.push(format!("{}: {e}", plan.port_name(PortId::at(i))));
-                }
-            }
-        }
-    }
-    reasons.extend(unacceptable(plan, backends));
-    let clocks = clocks::compare(backends, REACH).await;
-    reasons.extend(clocks.refused);
-    reasons.sort();
-    if reasons.is_empty() { Ok(clocks.warnings) } else { Err(reasons) }
+    reasons
 }
 
 /// Settings of phases and kill switches that a backend could not take: found before the first is set.
@@ -144,8 +159,9 @@ pub async fn read(
 /// What every input was answered over the baseline, and over which stretch.
 type Baseline = (Vec<Option<Answer>>, Option<(Time, Time)>);
 
-/// Asks for the stable population's numbers over the baseline.
-async fn baseline(
+/// Asks for the stable population's numbers over the baseline: by input, and over which stretch. Unless it is a `dry` run, waits for them
+/// where a source has no history; `None` when asked to stop meanwhile.
+pub async fn baseline(
     plan: &Plan,
     backends: &Backends,
     observer: &mut dyn Observer,

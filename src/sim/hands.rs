@@ -2,7 +2,7 @@
 //! says. One for each life on virtual time, of a test as of a replay.
 
 use crate::engine::Effect;
-use crate::plan::{ActionId, Millis, PortId, Setting};
+use crate::plan::{ActionId, Millis, Plan, PortId, PortKind, Setting};
 
 /// How a cancelled action ends.
 const CANCELLED: &str = "cancelled";
@@ -39,6 +39,16 @@ pub(super) struct Hands {
 }
 
 impl Hands {
+    /// With every port as it is while nothing is exposed.
+    pub(super) fn untouched(plan: &Plan) -> Self {
+        let off = |kind: &PortKind| match kind {
+            PortKind::Traffic | PortKind::RatioFlag(_) => Setting::Share(0.0),
+            PortKind::BoolFlag => Setting::Bool(false),
+            PortKind::CountFlag(_) => Setting::Count(0),
+        };
+        Self::new(plan.ports.iter().map(|p| off(&p.kind)).collect())
+    }
+
     /// With ports as they are before anything is changed.
     pub(super) fn new(ports: Vec<Setting>) -> Self {
         Self { ports, asked: None, running: Vec::new() }

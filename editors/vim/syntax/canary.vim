@@ -8,9 +8,9 @@ syn keyword canaryOperator    and for in not or
 syn match   canaryConstant    "\<\%(false\|off\|on\|true\)\>"
 
 " all others are names, too: keywords only where no argument, member or call is meant
-syn match   canaryTail        "\<\%(aborts\|about\|ago\|approves\|as\|back\|bad\|because\|canary\|checks\|confidence\|data\|drifts\|else\|events\|fails\|forever\|from\|good\|hangs\|healthy\|history\|is\|keeps\|kill\|killed\|kills\|label\|lacks\|least\|limit\|most\|never\|none\|notified\|notify\|of\|over\|paused\|pauses\|per\|promoted\|proven\|ramps\|ran\|refused\|resets\|resumes\|rollback\|rolled\|since\|slices\|snapshot\|stable\|stops\|timeout\|times\|to\|tolerate\|undecided\|undo\|until\|waived\|weight\|with\|within\|zone\)\>"
+syn match   canaryTail        "\<\%(aborts\|about\|ago\|approves\|as\|back\|bad\|because\|canary\|checks\|confidence\|data\|drifts\|else\|events\|fails\|forever\|from\|good\|hangs\|healthy\|history\|is\|keeps\|kill\|killed\|kills\|label\|lacks\|least\|limit\|most\|never\|none\|notified\|notify\|of\|over\|paused\|pauses\|per\|promoted\|proven\|ramps\|ran\|recording\|refused\|resets\|resumes\|rollback\|rolled\|since\|slices\|snapshot\|stable\|stops\|timeout\|times\|to\|tolerate\|undecided\|undo\|until\|waived\|weight\|with\|within\|zone\)\>"
 syn match   canaryConsequence "\<\%(halt\|hold\|pause\|rollback\|tell\)\>"
-syn match   canaryStatement   "\<\%(advance\|artifact\|assume\|at\|baseline\|check\|cooldown\|every\|expect\|expires\|given\|hold\|irreversible\|labels\|no\|objective\|operator\|owner\|promote\|release\|require\|runner\|settle\|start\|starts\|when\)\>"
+syn match   canaryStatement   "\<\%(advance\|artifact\|assume\|at\|baseline\|check\|cooldown\|every\|expect\|expires\|given\|hold\|inject\|irreversible\|labels\|no\|objective\|operator\|owner\|promote\|release\|require\|runner\|settle\|start\|starts\|when\)\>"
 syn match   canaryElse        "\<else\s\+\%(halt\|hold\|pause\|rollback\|tell\)\>" contains=canaryTail,canaryConsequence
 syn match   canaryStatement   "\<\%(after\|by\|drift\|guard\|link\|mirror\|part\|people\|phase\|port\|ramp\|route\|run\|source\|step\|variants\)\>" nextgroup=canaryDeclared skipwhite
 syn match   canaryItem        "\<\%(edition\|test\|use\)\>\ze\s\+[[:alnum:]_\"]"

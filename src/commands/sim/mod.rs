@@ -1,6 +1,7 @@
-//! `canary sim`: what a policy would have done over a recording. Reads files and nothing else.
+//! `canary sim`: what a policy would have done over a recording. Reads files and nothing else, but for `--live`.
 
-mod policy;
+mod live;
+pub mod policy;
 mod progress;
 mod when;
 
@@ -12,7 +13,7 @@ use crate::engine::Verdict;
 use crate::plan::{Plan, Time};
 use crate::report::style::Style;
 use crate::report::{html, picture, timeline};
-use crate::sim::recording::{About, Recording, decode_owned};
+use crate::sim::recording::{About, Recording, decode_owned, decode_plan};
 use crate::sim::replay::backtest::{self, Backtest};
 use crate::sim::replay::outcome::{Axis, Outcome, Sweep};
 use crate::sim::replay::{self, Detail, Scenario, change, inject, misfit, sweep};
@@ -27,9 +28,9 @@ const STATUSES: &str = "Exit status:
   0  promoted; with --vary or --backtest: done
   1  rolled back
   2  wrong usage, an invalid policy, or a recording that does not fit it
-  3  the start was refused
+  3  the start was refused; with --live also: a source is out of reach
   4  aborted or killed: by a person's recorded word
-  5  not decided: the recording was over first";
+  5  not decided: the recording was over first, or (--live) somebody had seen enough";
 
 /// Arguments of `canary sim`.
 #[derive(Debug, clap::Args)]
@@ -38,9 +39,16 @@ pub struct Args {
     /// The policy file
     file: PathBuf,
     /// What was recorded: a file that `canary record` or `canary run --record` has written
-    #[arg(long, value_name = "FILE")]
-    recording: PathBuf,
-    /// The environment, where the plan depends on it: the one that a run was recorded in
+    #[arg(long, value_name = "FILE", required_unless_present = "live")]
+    recording: Option<PathBuf>,
+    /// Watch the present instead: ask the metrics of an environment (`--env`) at every check, and tell what a run would do. Nothing is
+    /// set, run or sent; Ctrl-C ends it
+    #[arg(long, conflicts_with_all = ["recording", "vary", "inject", "start", "backtest", "picture", "html"])]
+    live: bool,
+    /// With --live: keep what was answered, as a recording
+    #[arg(long, value_name = "FILE", requires = "live")]
+    record: Option<PathBuf>,
+    /// The environment, where the plan depends on it: the one that a run was recorded in; with --live the one whose metrics are asked
     #[arg(long, value_name = "NAME")]
     env: Option<String>,
     /// Which rollout, when the file declares several
@@ -85,10 +93,16 @@ pub fn main(args: &Args) -> Status {
 }
 
 fn sim(args: &Args) -> Result<Status, Status> {
+    if args.live {
+        return live::live(args);
+    }
+    let Some(file) = &args.recording else {
+        return Err(wrong("which recording? name one with `--recording`, or `--live`"));
+    };
     let mut policy = Policy::read(&args.file, args.env.as_deref(), args.rollout.as_deref())?;
     let (fields, params): (Vec<_>, Vec<_>) = args.sets.iter().cloned().partition(|(name, _)| change::is_field(name));
     let mut set = policy.plan(&params)?;
-    let recording = read(&args.recording)?;
+    let recording = read(file)?;
     if let Some((own, plan)) = its_own(args, &set, &params, &recording) {
         (policy, set) = (own, plan);
     }
@@ -97,7 +111,7 @@ fn sim(args: &Args) -> Result<Status, Status> {
     let injections = injections.collect::<Result<_, _>>().map_err(|e| wrong(&format!("--inject: {e}")))?;
     let start = args.start.as_deref().map(|t| when::start(t, &recording)).transpose();
     let start = start.map_err(|e| wrong(&format!("--start: {e}")))?;
-    let unchanged = then(&policy, set, &params, &recording);
+    let unchanged = then(&policy, set, &params, &recording).or_else(|| decode_plan(&std::fs::read(file).ok()?));
     // what is told in words needs no curves
     let drawn = args.picture || args.html.is_some() || args.format == Format::Json;
     let detail = if drawn { Detail::Full } else { Detail::Brief };
@@ -274,7 +288,10 @@ fn its_own(args: &Args, alone: &Plan, params: &[(String, String)], recording: &R
 }
 
 /// Reads a recording.
-fn read(file: &Path) -> Result<Recording, Status> {
+///
+/// # Errors
+/// The exit status; it was said on standard error.
+pub fn read(file: &Path) -> Result<Recording, Status> {
     let name = file.display().to_string();
     let bytes = std::fs::read(file).map_err(|e| wrong(&format!("cannot read {name}: {}", super::load::plain(&e))))?;
     let recording = decode_owned(bytes, &name).map_err(|e| wrong(&e.to_string()))?;

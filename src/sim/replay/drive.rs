@@ -7,9 +7,9 @@ use super::life::Life;
 use super::outcome::Outcome;
 use super::ports::{most, planned};
 use super::track::Track;
-use super::{Scenario, began, first_check, span};
+use super::{Scenario, Watch, began, first_check, span};
 use crate::engine::{Effect, Input, Operator, Stage};
-use crate::plan::{Plan, Population, PortId, PortKind, Setting, Time, show};
+use crate::plan::{Plan, Population, PortId, Setting, Time, show};
 use crate::sim::hands::{Ended, Hands};
 use crate::sim::recording::{Happened, Recording, notes};
 
@@ -39,6 +39,7 @@ pub(super) struct Driver<'a> {
     gone: Option<Time>,
     missed: Vec<Time>,
     unheard: Vec<&'a Happened>,
+    watch: Option<&'a mut dyn Watch>,
 }
 
 impl<'a> Driver<'a> {
@@ -51,11 +52,6 @@ impl<'a> Driver<'a> {
         // the policy that the run had, where it is at hand
         let then = scenario.unchanged.as_ref().filter(|p| of(p)).or_else(|| of(plan).then_some(plan));
         let beside = then.filter(|_| its_own && changed).map(|p| Life::new(p, recording, Vec::new()));
-        let off = |kind: &PortKind| match kind {
-            PortKind::Traffic | PortKind::RatioFlag(_) => Setting::Share(0.0),
-            PortKind::BoolFlag => Setting::Bool(false),
-            PortKind::CountFlag(_) => Setting::Count(0),
-        };
         Self {
             plan,
             recording,
@@ -64,7 +60,7 @@ impl<'a> Driver<'a> {
             life: Life::new(plan, recording, injected),
             beside,
             recorded: its_own && then.is_some(),
-            hands: Hands::new(plan.ports.iter().map(|p| off(&p.kind)).collect()),
+            hands: Hands::untouched(plan),
             ports: vec![None; plan.ports.len()],
             track: Track::new(plan, start, span(recording).1, scenario.detail),
             meter: Meter::new(plan),
@@ -74,7 +70,13 @@ impl<'a> Driver<'a> {
             gone: None,
             missed: Vec::new(),
             unheard: Vec::new(),
+            watch: None,
         }
+    }
+
+    /// With somebody who looks on.
+    pub(super) fn watched(self, watch: &'a mut dyn Watch) -> Self {
+        Self { watch: Some(watch), ..self }
     }
 
     pub(super) fn go(mut self) -> (Outcome, Exposed) {
@@ -196,6 +198,9 @@ impl<'a> Driver<'a> {
         }
         self.perform(at);
         self.track.checked(at, &self.life.state);
+        if let Some(watch) = &mut self.watch {
+            watch.checked(at, &self.life.state);
+        }
     }
 
     fn port(&self, name: &str) -> Option<PortId> {
@@ -312,6 +317,9 @@ impl<'a> Driver<'a> {
         self.perform(at);
         self.last = at;
         self.track.checked(at, &self.life.state);
+        if let Some(watch) = &mut self.watch {
+            watch.checked(at, &self.life.state);
+        }
     }
 
     fn tell(&mut self, at: Time, input: &Input<'_>) {
@@ -406,6 +414,9 @@ impl<'a> Driver<'a> {
             }
         }
         let mut effects = std::mem::take(&mut self.life.effects);
+        if let Some(watch) = &mut self.watch {
+            watch.happened(at, &self.life.state, &effects);
+        }
         for effect in effects.drain(..) {
             if let Effect::Apply { settings, .. } = &effect {
                 self.exposes(at, settings);
@@ -450,8 +461,8 @@ impl<'a> Driver<'a> {
 }
 
 /// So many checks behind the recording's end what is being taken back is seen to its end.
-const TAIL: usize = 100;
+pub(super) const TAIL: usize = 100;
 
 /// How the world is where nobody knows.
-const MADE_UP: &str =
+pub(super) const MADE_UP: &str =
     "what is asked for is read back just before the next check, as asked for, and nobody else sets anything";

@@ -170,20 +170,31 @@ impl Track {
         }
     }
 
-    pub(super) fn done(mut self, state: &State) -> Outcome {
+    /// Everything that was decided so far.
+    pub(super) fn decisions(&self) -> &[Decision] {
+        &self.out.decisions
+    }
+
+    pub(super) fn done(self, state: &State) -> Outcome {
+        let mut out = self.stopped(state);
+        if out.verdict.is_none() {
+            let long = show::duration(out.end - out.start);
+            out.assumptions.push(Assumption {
+                since: Some(out.end),
+                text: format!("not decided: the recording was over after {long}"),
+            });
+        }
+        out
+    }
+
+    /// As [`Track::done`], of what nobody had recorded.
+    pub(super) fn stopped(mut self, state: &State) -> Outcome {
         let end = self.out.end;
         if state.verdict().is_none() {
             self.close(end);
         }
         // a rollout that holds for good is promoted, and nothing but the recording's end ends it
         self.out.verdict = state.verdict().or(state.promoted.map(|_| crate::engine::Verdict::Promoted));
-        if self.out.verdict.is_none() {
-            let long = show::duration(end - self.out.start);
-            self.out.assumptions.push(Assumption {
-                since: Some(end),
-                text: format!("not decided: the recording was over after {long}"),
-            });
-        }
         self.out
     }
 }

@@ -14,5 +14,5 @@ mod stretches;
 #[cfg(test)]
 mod stretches_tests;
 
-pub use decode::{decode, decode_owned};
-pub use encode::{encode, encode_to};
+pub use decode::{decode, decode_owned, decode_plan};
+pub use encode::{encode, encode_to, encode_with_plan};
