@@ -42,6 +42,7 @@ pub mod load;
 pub mod modules;
 pub mod people;
 pub mod plan;
+pub mod policy;
 pub mod provenance;
 pub mod query;
 pub mod record;
