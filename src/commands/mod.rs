@@ -29,7 +29,7 @@ mod findings;
 pub mod fmt;
 mod git;
 pub mod history;
-mod in_parallel;
+use crate::sim::in_parallel;
 pub mod init;
 pub mod kill;
 mod kill_over;

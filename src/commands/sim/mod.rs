@@ -1,7 +1,6 @@
 //! `canary sim`: what a policy would have done over a recording. Reads files and nothing else.
 
 mod progress;
-mod when;
 
 use super::Format;
 use super::exit::Status;
@@ -15,7 +14,7 @@ use crate::report::{html, picture, timeline};
 use crate::sim::recording::{Recording, decode_owned};
 use crate::sim::replay::backtest::{self, Backtest};
 use crate::sim::replay::outcome::{Axis, Outcome, Sweep};
-use crate::sim::replay::{self, Detail, Scenario, change, inject, misfit, sweep};
+use crate::sim::replay::{self, Detail, Scenario, change, inject, misfit, sweep, when};
 use progress::Progress;
 use serde_json::{Value, json};
 use std::io::IsTerminal;
