@@ -186,7 +186,12 @@ pub(super) fn answer(probe: &Probe<'_>, m: &Moment, after: &str, style: Style) -
             }
         }
     }
-    for input in m.inputs(probe.plan, probe.node).iter().filter(|i| i.missing.is_some()) {
+    let known = match m.value {
+        Value::Num(n) => n.causes == Causes::NONE,
+        Value::Truth(t, _) => t != Truth::Unknown,
+    };
+    // what is missing matters where it is missed
+    for input in m.inputs(probe.plan, probe.node).iter().filter(|i| !known && i.missing.is_some()) {
         out.push_str(&format!("  {}\n", missing(input)));
     }
     out

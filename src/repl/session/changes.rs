@@ -47,7 +47,8 @@ impl Session {
         let said: Vec<String> =
             done.iter().map(|m| format!("{} {}", m.what, if m.replaced { "replaced" } else { "added" })).collect();
         let first = text.lines().map(str::trim).find(|l| !l.is_empty() && !l.starts_with('#')).unwrap_or(text);
-        let of = Makings { policy, ..self.makings(first.to_owned())? };
+        let more = if text.trim().contains('\n') { " …" } else { "" };
+        let of = Makings { policy, ..self.makings(format!("{first}{more}"))? };
         self.change(of, &said.join(", "))
     }
 

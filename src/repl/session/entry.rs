@@ -159,6 +159,12 @@ fn begins(text: &str) -> Option<&str> {
         return None;
     }
     let next = behind.split(|c| !word_like(c)).next().unwrap_or("");
+    // `guard slow` asks for it, `guard slow: …` declares it
+    let alone =
+        behind.get(next.len()..).is_some_and(|rest| rest.trim().is_empty() || rest.trim_start().starts_with('@'));
+    if word == "guard" && alone && code.len() < 2 {
+        return None;
+    }
     (!GOES_ON.contains(&next)).then_some(word)
 }
 
@@ -218,6 +224,9 @@ mod tests {
             ("load for 5m", expression("load for 5m", None)),
             ("phase.elapsed", expression("phase.elapsed", None)),
             ("when (a < b): snapshot", Entry::Statement("when (a < b): snapshot")),
+            ("guard slow", expression("guard slow", None)),
+            ("guard slow @ 5m", expression("guard slow", Some("5m"))),
+            ("guard slow: a < b", Entry::Statement("guard slow: a < b")),
             ("errors @ 12m30s", expression("errors", Some("12m30s"))),
             ("x == \"a@b\"", expression("x == \"a@b\"", None)),
             ("x == \"a\\\"@b\" @ end", expression("x == \"a\\\"@b\"", Some("end"))),

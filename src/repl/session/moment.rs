@@ -14,7 +14,7 @@ pub(super) fn read(text: &str, now: Time, plan: &Plan, world: &Replayed) -> Resu
     let start = world.start();
     let at = match text {
         "start" | "begin" | "beginning" => return Ok(start),
-        "end" => return Ok(world.check_at(world.outcome.end)),
+        "end" => return Ok(world.end()),
         "now" | "here" => return Ok(now),
         "" => return Err(format!("a moment is wanted: {FORMS}")),
         _ => match phase(text, plan, world) {
@@ -40,8 +40,9 @@ fn phase(text: &str, plan: &Plan, world: &Replayed) -> Option<Result<Time, Strin
     plan.phases.iter().find(|p| p.name == text)?;
     let band = world.outcome.phases.iter().find(|b| b.name == text);
     Some(band.map(|b| world.check_at(b.from)).ok_or_else(|| {
-        let reached: Vec<&str> = world.outcome.phases.iter().map(|b| b.name.as_str()).collect();
-        let how = if reached.is_empty() { String::from("it entered none") } else { reached.join(", ") };
+        let entered = |name: &&str| world.outcome.phases.iter().any(|b| b.name == *name);
+        let reached: Vec<&str> = plan.phases.iter().map(|p| p.name.as_str()).filter(entered).collect();
+        let how = if reached.is_empty() { String::from("none was") } else { format!("{} were", reached.join(", ")) };
         format!("phase {text} was never entered: {how}")
     }))
 }

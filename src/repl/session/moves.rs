@@ -31,7 +31,7 @@ impl Session {
     /// `:run`
     pub(super) fn run(&mut self) -> Answer {
         let (_, replayed, _) = self.replayed()?;
-        let end = replayed.check_at(replayed.outcome.end);
+        let end = replayed.end();
         let to = if self.at < end { end } else { replayed.last() };
         if to <= self.at {
             return Err(format!("this is the last check, at {}: `:goto start` goes back", self.cursor()));

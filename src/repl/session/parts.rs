@@ -53,7 +53,7 @@ impl Walk<'_> {
             return self.part(inner, node, unit, kind, depth);
         }
         let plan = self.plan;
-        let value = if constant(plan, node) && depth > 0 {
+        let value = if constant(plan, node) && literal(e) {
             String::new()
         } else {
             let v = self.m.part(plan, node);
@@ -125,6 +125,11 @@ impl Walk<'_> {
             _ => None,
         })
     }
+}
+
+/// Whether an expression says its value itself.
+fn literal(e: &Expr) -> bool {
+    matches!(e.kind, ExprKind::Literal(_) | ExprKind::Text(_))
 }
 
 fn constant(plan: &Plan, node: NodeId) -> bool {

@@ -180,7 +180,7 @@ impl Chart {
         let cells = self.columns(points, columns);
         #[expect(clippy::cast_precision_loss, reason = "eight rows")]
         let eighths = |v: f64| ((v - low) / (top - low)).clamp(0.0, 1.0) * (ROWS * 8) as f64;
-        let limit_row = limit.map(|(_, l)| whole(eighths(l) / 8.0).min(ROWS - 1));
+        let limit_row = limit.map(|(_, l)| whole((eighths(l) / 8.0).floor()).min(ROWS - 1));
         let mut out = String::new();
         for row in (0..ROWS).rev() {
             let name = match limit.filter(|_| limit_row == Some(row)) {

@@ -155,6 +155,10 @@ impl Talked {
         if let Some(fix) = &mut d.fix {
             fix.span = self.place(fix.span);
         }
+        // nobody has written a `let`
+        if let Some(help) = &mut d.help {
+            *help = help.replace("it is written `let NAME = EXPRESSION`", "one expression, such as `errors < 1%`");
+        }
         d
     }
 

@@ -87,13 +87,20 @@ impl Session {
     /// `:plan`
     pub(super) fn plan(&self) -> Answer {
         let world = self.world()?;
-        Ok(render::text(&world.plan, &world.bindings))
+        let text = render::text(&world.plan, &world.bindings);
+        if !world.bindings.environment.is_empty() {
+            return Ok(text);
+        }
+        // without an environment nothing is bound
+        let bound = |l: &&str| !matches!(l.trim(), "environment" | "bindings" | "bound by environment");
+        let text: String = text.lines().filter(bound).map(|l| format!("{l}\n")).collect();
+        Ok(text.replace("\n\n\n", "\n\n"))
     }
 
     /// `:timeline`
     pub(super) fn timeline(&self) -> Answer {
         let (_, replayed, _) = self.replayed()?;
-        let end = replayed.check_at(replayed.outcome.end);
+        let end = replayed.end();
         if self.at >= end {
             return Ok(timeline::text(&replayed.outcome, self.style));
         }

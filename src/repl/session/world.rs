@@ -119,6 +119,14 @@ impl Replayed {
         self.outcome.start
     }
 
+    /// The check at which it is over, or the last one that was made.
+    pub(super) fn end(&self) -> Time {
+        let end = self.outcome.end.max(self.over().unwrap_or(self.outcome.end));
+        // what is told just before a check is told at it
+        let behind = self.checks.partition_point(|t| *t < end);
+        self.checks.get(behind).copied().unwrap_or_else(|| self.last())
+    }
+
     /// The last check that there is, of the rollout or of the recording behind it.
     pub(super) fn last(&self) -> Time {
         self.checks.last().copied().unwrap_or(self.outcome.end)
@@ -137,7 +145,9 @@ impl Replayed {
 
     /// What was decided behind `from`, up to and with `to`.
     pub(super) fn between(&self, from: Option<Time>, to: Time) -> Vec<Decision> {
-        let inside = |d: &&Decision| from.is_none_or(|f| d.at > f) && d.at <= to;
+        // what is read back at the very end is told a moment behind the last check
+        let all = to >= self.last();
+        let inside = |d: &&Decision| from.is_none_or(|f| d.at > f) && (all || d.at <= to);
         self.outcome.decisions.iter().filter(inside).cloned().collect()
     }
 
