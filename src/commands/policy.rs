@@ -48,6 +48,28 @@ impl Policy {
         Ok(out)
     }
 
+    /// The environments that the policy's own file declares.
+    #[must_use]
+    pub fn environments(&self) -> Vec<String> {
+        let items = self.loaded.files.iter().flat_map(|f| &f.items);
+        let named = items.filter_map(|i| match i {
+            crate::syntax::ast::Item::Environment(e) => Some(e.name.node.clone()),
+            _ => None,
+        });
+        named.collect()
+    }
+
+    /// The rollouts that it declares.
+    #[must_use]
+    pub fn rollouts(&self) -> Vec<String> {
+        let items = self.loaded.files.iter().flat_map(|f| &f.items);
+        let named = items.filter_map(|i| match i {
+            crate::syntax::ast::Item::Rollout(r) => Some(r.name.node.clone()),
+            _ => None,
+        });
+        named.collect()
+    }
+
     fn compiled(&self, sets: &[(String, String)]) -> (Option<Plan>, Vec<Diagnostic>) {
         let (files, map, rollout) = (&self.loaded.files, &self.loaded.map, self.rollout.as_deref());
         match self.environment.as_deref() {
