@@ -7,11 +7,12 @@ use super::load::{
     today,
 };
 use super::sim;
+use super::test::Keeper;
 use crate::check::{self, suppress};
 use crate::plan::Plan;
-use crate::repl::session::{self, Session};
+use crate::repl::session::{self, Recorded, Session};
 use crate::report::style::Style;
-use crate::sim::recording::Recording;
+use crate::sim::recording::{Recording, decode_plan};
 use crate::sim::replay::change;
 use crate::syntax::diagnostic::Diagnostic;
 use std::collections::BTreeSet;
@@ -168,13 +169,22 @@ pub fn conversation(
 ) -> Result<Session, Status> {
     let mut policy = Policy::read(file, environment, rollout)?;
     let plan = policy.plan(&[])?;
-    let recording = recording.map(|f| Ok((f.display().to_string(), sim::read(f)?))).transpose()?;
-    if let (Some((_, recording)), None) = (&recording, environment)
-        && let Some((own, _)) = its_own(file, rollout, &plan, &[], recording)
+    let read = |f: &Path| {
+        // a recording that goes with a test has the plan that its run had
+        let then = std::fs::read(f).ok().and_then(|bytes| decode_plan(&bytes));
+        Ok(Recorded { name: f.display().to_string(), recording: sim::read(f)?, then })
+    };
+    let recorded = recording.map(read).transpose()?;
+    if let (Some(recorded), None) = (&recorded, environment)
+        && let Some((own, _)) = its_own(file, rollout, &plan, &[], &recorded.recording)
     {
         policy = own;
     }
-    Session::new(policy.for_talk(), recording, style, width).map_err(|e| wrong(&e))
+    let mut session = Session::new(policy.for_talk(), recorded, style, width).map_err(|e| wrong(&e))?;
+    if let Some(recording) = recording {
+        session.keeps(Box::new(Keeper { policy: file.to_owned(), recording: recording.to_owned() }));
+    }
+    Ok(session)
 }
 
 /// Sets fields of guards, one after the other.
