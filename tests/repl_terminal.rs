@@ -98,12 +98,14 @@ fn hints_say_what_a_name_is_and_what_a_command_takes() {
     pty.types(CANCEL).prompts();
     pty.types("increase(").shows("counter");
     pty.types("failed, ").shows("over: duration");
-    pty.types(CANCEL).types(END);
+    pty.types(CANCEL).prompts();
+    pty.types(END);
     assert_eq!(pty.ends().code(), Some(0));
     // in a narrow one they never go over the line
     let mut pty = home.talks(&[], 40);
     pty.types("max_errors").shows("…");
-    pty.types(END.repeat(2).as_str()).types(CANCEL).types(END);
+    pty.types(CANCEL).prompts();
+    pty.types(END);
     assert_eq!(pty.ends().code(), Some(0));
 }
 
@@ -142,6 +144,7 @@ fn entries_are_remembered_from_one_conversation_to_the_next() {
     // what began with a blank is not kept
     pty.types(UP).shows(":plan");
     pty.types("\r").shows("taste");
+    pty.prompts();
     pty.types(END);
     assert_eq!(pty.ends().code(), Some(0));
 }
@@ -190,7 +193,8 @@ fn what_is_typed_ahead_or_pasted_is_entered_too() {
     pty.types("\x1b[200~let b = 2\r\rlet c = (\r  3)\r:plan\x1b[201~").shows(":plan");
     pty.types("\r").shows("taste");
     pty.prompts();
-    pty.types("b + c\r").shows("5");
+    pty.types("b + c\r").shows("5  number");
+    pty.prompts();
     pty.types(END);
     assert_eq!(pty.ends().code(), Some(0));
 }
@@ -205,6 +209,7 @@ fn colours_only_where_they_are_wanted() {
     };
     let mut pty = home.talks(&[], 100);
     pty.types(":plan\r").shows("taste");
+    pty.prompts();
     pty.types(END);
     pty.ends();
     assert!(colours(&pty.raw()));

@@ -83,7 +83,7 @@ fn token(text: &str, at: usize, c: char) -> (TokenKind, usize) {
                 '/' if long => TokenKind::Comment,
                 '"' => TokenKind::Text { open },
                 // quotes of other languages
-                c if long && !c.is_ascii_punctuation() || c == '\'' && long => TokenKind::Text { open },
+                c if long && (c == '\'' || !c.is_ascii_punctuation()) => TokenKind::Text { open },
                 _ => TokenKind::Sign,
             };
             (kind, if open { line_end } else { end })

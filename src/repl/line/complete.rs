@@ -39,6 +39,11 @@ pub(super) fn complete(scope: &Scope, text: &str, pos: usize) -> (usize, Vec<Pai
             }
             (start, argued(scope, argument, command.name, typed, &before))
         }
+        Place::Name { start, typed, .. }
+            if text.get(..start).is_some_and(|before| before.trim_end().ends_with('@')) =>
+        {
+            (start, argued(scope, Argument::Moment, "", typed, &[]))
+        }
         other => here(scope, other, pos),
     }
 }
@@ -221,6 +226,12 @@ mod tests {
         assert_eq!(offered("nonsense|"), Vec::<String>::new());
         // in the middle of a text
         assert_eq!(offered("share(la| < 300ms)"), ["share(latency"]);
+    }
+
+    #[test]
+    fn behind_an_at_stands_a_moment() {
+        assert_eq!(offered("errors @ s|"), ["errors @ start"]);
+        assert_eq!(offered("errors @|"), ["errors @half", "errors @taste", "errors @start", "errors @end"]);
     }
 
     #[test]
