@@ -25,11 +25,7 @@ pub fn text(outcome: &Outcome, style: Style) -> String {
         show::utc(outcome.end),
         show::duration(outcome.every)
     );
-    let since = outcome.decisions.iter().map(|d| show::roughly(d.at - outcome.start));
-    let width = since.map(|s| s.len()).max().unwrap_or(0).max(4);
-    for d in &outcome.decisions {
-        out.push_str(&decision(d, outcome.start, width, style));
-    }
+    out.push_str(&decisions(&outcome.decisions, outcome.start, style));
     let over = show::duration(outcome.end - outcome.start);
     out.push_str(&end(
         outcome,
@@ -38,6 +34,13 @@ pub fn text(outcome: &Outcome, style: Style) -> String {
         style,
     ));
     out
+}
+
+/// Decisions with their times since `start` and what was read for them.
+#[must_use]
+pub fn decisions(list: &[Decision], start: Time, style: Style) -> String {
+    let width = list.iter().map(|d| show::roughly(d.at - start).len()).max().unwrap_or(0).max(4);
+    list.iter().map(|d| decision(d, start, width, style)).collect()
 }
 
 /// One decision with its time and its reasons. `width`: the room for how long after the start it was.

@@ -5,6 +5,7 @@
 
 pub mod coverage;
 mod hands;
+pub mod in_parallel;
 pub mod incident;
 pub mod judge;
 mod life;

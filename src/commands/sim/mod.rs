@@ -1,13 +1,12 @@
 //! `canary sim`: what a policy would have done over a recording. Reads files and nothing else, but for `--live`.
 
 mod live;
-pub mod policy;
 mod progress;
-mod when;
 
 use super::Format;
 use super::exit::Status;
-use super::load::{assignment, environment_files};
+use super::load::assignment;
+use super::policy::{Policy, apply, its_own, wrong};
 use super::{in_parallel, whole};
 use crate::engine::Verdict;
 use crate::plan::{Plan, Time};
@@ -16,8 +15,7 @@ use crate::report::{html, picture, timeline};
 use crate::sim::recording::{About, Recording, decode_owned, decode_plan};
 use crate::sim::replay::backtest::{self, Backtest};
 use crate::sim::replay::outcome::{Axis, Outcome, Sweep};
-use crate::sim::replay::{self, Detail, Scenario, change, inject, misfit, sweep};
-use policy::{Policy, apply, wrong};
+use crate::sim::replay::{self, Detail, Scenario, change, inject, misfit, sweep, when};
 use progress::Progress;
 use serde::Serialize;
 use std::io::{BufWriter, IsTerminal, Write};
@@ -103,7 +101,9 @@ fn sim(args: &Args) -> Result<Status, Status> {
     let (fields, params): (Vec<_>, Vec<_>) = args.sets.iter().cloned().partition(|(name, _)| change::is_field(name));
     let mut set = policy.plan(&params)?;
     let recording = read(file)?;
-    if let Some((own, plan)) = its_own(args, &set, &params, &recording) {
+    if args.env.is_none()
+        && let Some((own, plan)) = its_own(&args.file, args.rollout.as_deref(), &set, &params, &recording)
+    {
         (policy, set) = (own, plan);
     }
     let plan = apply(set.clone(), &fields).map_err(|e| wrong(&format!("--set: {e}")))?;
@@ -271,20 +271,6 @@ fn backtest(
     });
     drop(progress);
     Ok(backtest::sum(plan, distance, runs, &stretches))
-}
-
-/// The policy in the environment that a run was recorded in, where none is named and the plan as it is by itself is another one.
-fn its_own(args: &Args, alone: &Plan, params: &[(String, String)], recording: &Recording) -> Option<(Policy, Plan)> {
-    let was = |p: &Plan| p.hash == recording.about.policy;
-    if args.env.is_some() || recording.happened.is_empty() || was(alone) {
-        return None;
-    }
-    let files = environment_files(&args.file);
-    files.iter().map(String::as_str).chain(["lab"]).find_map(|name| {
-        let policy = Policy::read(&args.file, Some(name), args.rollout.as_deref()).ok()?;
-        let set = policy.changed(params).ok()?;
-        (was(&set) || policy.changed(&[]).is_ok_and(|p| was(&p))).then_some((policy, set))
-    })
 }
 
 /// Reads a recording.

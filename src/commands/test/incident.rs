@@ -2,8 +2,8 @@
 
 use super::super::exit::{Status, because};
 use super::super::load::{environment_files, load, plain};
+use super::super::policy::Policy;
 use super::super::runs::{at, find, open, pinned};
-use super::super::sim::policy::Policy;
 use super::super::sim::read;
 use super::super::whole;
 use super::recordings::Recordings;
@@ -11,6 +11,7 @@ use super::{Args, one};
 use crate::backend::quoted;
 use crate::check::tests::compile;
 use crate::plan::Plan;
+use crate::repl::session::Keep;
 use crate::report::provenance::Provenance;
 use crate::sim::incident::{self, Incident};
 use crate::sim::recording::{Happened, Recording, decode_owned, decode_plan, encode, encode_with_plan};
@@ -79,37 +80,76 @@ fn made(args: &Args, run: &str) -> Result<(), Status> {
     }
     let outcome = replay::replay(&chosen.plan, &source.recording, &scenario);
     same_end(&source, &outcome)?;
-    let kept = kept(&source, &chosen.plan, target, &outcome)?;
     let incident = Incident {
         plan: &chosen.plan,
         recording: &source.recording,
         scenario: &scenario,
         outcome: &outcome,
-        file: &kept.named,
+        file: "",
         environment: chosen.environment.as_deref(),
         with: &chosen.with,
         fields: &[],
     };
-    let (title, block) = (incident::title(&incident), incident::write(&incident).map_err(|e| wrong(&e))?);
+    let added = add(policy, target, &source, &chosen.plan, &incident).map_err(|e| wrong(&e))?;
+    outln!("{added}");
+    Ok(())
+}
+
+/// Adds the test to the policy, or to a copy of it; what was written, a line each. `then` is the plan that the run had.
+fn add(policy: &Path, target: &Path, source: &Source, then: &Plan, incident: &Incident<'_>) -> Result<String, String> {
+    let kept = kept(source, then, target, incident.outcome)?;
+    let incident = Incident { file: &kept.named, ..*incident };
+    let (title, block) = (incident::title(&incident), incident::write(&incident)?);
     let text = std::fs::read_to_string(policy);
-    let text = text.map_err(|e| wrong(&format!("cannot read {}: {}", policy.display(), plain(&e))))?;
+    let text = text.map_err(|e| format!("cannot read {}: {}", policy.display(), plain(&e)))?;
     if let Some(line) = line_of(policy, &title)? {
-        return Err(wrong(&format!(
+        return Err(format!(
             "{}:{line}: test \"{title}\" is there already: `canary test {}` runs it",
             policy.display(),
             quoted(&policy.display().to_string())
-        )));
+        ));
     }
     let whole_text = format!("{}\n\n{block}", text.trim_end());
     keep(target, &whole_text, &title, &kept)?;
-    outln!("{}: test \"{title}\"", target.display());
-    outln!(
-        "{}: its recording{}",
+    let there = if kept.bytes.is_none() { ", which was there already" } else { "" };
+    Ok(format!(
+        "{}: test \"{title}\"\n{}: its recording{there}\nrun it: canary test {}",
+        target.display(),
         kept.file.display(),
-        if kept.bytes.is_none() { ", which was there already" } else { "" }
-    );
-    outln!("run it: canary test {}", quoted(&target.display().to_string()));
-    Ok(())
+        quoted(&target.display().to_string())
+    ))
+}
+
+/// Keeps what happens in a conversation as a test.
+#[derive(Debug)]
+pub(in super::super) struct Keeper {
+    /// The policy's file.
+    pub(in super::super) policy: PathBuf,
+    /// The recording's.
+    pub(in super::super) recording: PathBuf,
+}
+
+impl Keep for Keeper {
+    fn keep(&self, what: &Incident<'_>, then: &Plan, target: &str) -> Result<String, String> {
+        let target = Path::new(target);
+        let same = || Some(target.canonicalize().ok()? == self.policy.canonicalize().ok()?);
+        if target.exists() && same() != Some(true) {
+            return Err(format!("{} is there already, and is left as it is: name another file", target.display()));
+        }
+        let source = Source {
+            recording: what.recording.clone(),
+            file: self.recording.clone(),
+            environment: what.environment.map(str::to_owned),
+            params: Params::Set(what.with.to_vec()),
+            verdict: None,
+        };
+        add(&self.policy, target, &source, then, what)
+    }
+}
+
+/// What cannot be read was said on standard error.
+fn unread(file: &Path) -> String {
+    format!("{} cannot be read", file.display())
 }
 
 /// The recording, and what the store knows of its run.
@@ -302,11 +342,11 @@ struct Kept {
 
 /// A recording that lies beside the policy, or below it, with the plan that its run had, stays where it is. Of any other one there is a
 /// copy.
-fn kept(source: &Source, plan: &Plan, target: &Path, outcome: &Outcome) -> Result<Kept, Status> {
+fn kept(source: &Source, plan: &Plan, target: &Path, outcome: &Outcome) -> Result<Kept, String> {
     let folder = target.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
     let real = folder.canonicalize();
-    let real = real.map_err(|e| wrong(&format!("{} cannot be written: {}", target.display(), plain(&e))))?;
-    let unreadable = |e| wrong(&format!("cannot read {}: {}", source.file.display(), plain(&e)));
+    let real = real.map_err(|e| format!("{} cannot be written: {}", target.display(), plain(&e)))?;
+    let unreadable = |e| format!("cannot read {}: {}", source.file.display(), plain(&e));
     let own = source.file.canonicalize().map_err(unreadable)?;
     let about = &source.recording.about;
     let needs_plan = about.run.is_some() && decode_plan(&std::fs::read(&own).map_err(unreadable)?).is_none();
@@ -317,7 +357,7 @@ fn kept(source: &Source, plan: &Plan, target: &Path, outcome: &Outcome) -> Resul
     let named = format!("{FOLDER}/{name}.parquet");
     let file = if folder == Path::new(".") { PathBuf::from(&named) } else { folder.join(&named) };
     let made = if about.run.is_some() { encode_with_plan(&source.recording, plan) } else { encode(&source.recording) };
-    let bytes = made.map_err(|e| wrong(&e.to_string()))?;
+    let bytes = made.map_err(|e| e.to_string())?;
     if !file.exists() {
         return Ok(Kept { file, named, bytes: Some(bytes) });
     }
@@ -325,16 +365,16 @@ fn kept(source: &Source, plan: &Plan, target: &Path, outcome: &Outcome) -> Resul
     if there.is_some_and(|(then, r)| r == source.recording && (then.is_some() || about.run.is_none())) {
         return Ok(Kept { file, named, bytes: None });
     }
-    Err(wrong(&format!(
+    Err(format!(
         "{} is another recording, and is left as it is: move it away, or keep the recording inside of {}",
         file.display(),
         folder.display()
-    )))
+    ))
 }
 
 /// The line at which a policy has a test of that title.
-fn line_of(policy: &Path, title: &str) -> Result<Option<usize>, Status> {
-    let loaded = load(&[policy.to_owned()])?;
+fn line_of(policy: &Path, title: &str) -> Result<Option<usize>, String> {
+    let loaded = load(&[policy.to_owned()]).map_err(|_| unread(policy))?;
     let items = loaded.files.iter().flat_map(|f| &f.items);
     let found = items.filter_map(|i| match i {
         Item::Test(t) if t.title.node == title => Some(t.title.span),
@@ -344,13 +384,12 @@ fn line_of(policy: &Path, title: &str) -> Result<Option<usize>, Status> {
 }
 
 /// Puts the recording and the policy in their places, once the test has passed as it will be run there.
-fn keep(target: &Path, text: &str, title: &str, kept: &Kept) -> Result<(), Status> {
+fn keep(target: &Path, text: &str, title: &str, kept: &Kept) -> Result<(), String> {
     let name = target.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
     let tried = target.with_file_name(format!(".{name}.tried.canary"));
-    let cannot =
-        |file: &Path, e: &std::io::Error| wrong(&format!("{} cannot be written: {}", file.display(), plain(e)));
+    let cannot = |file: &Path, e: &std::io::Error| format!("{} cannot be written: {}", file.display(), plain(e));
     let mut made: Vec<PathBuf> = Vec::new();
-    let mut all = || -> Result<(), Status> {
+    let mut all = || -> Result<(), String> {
         if let Some(bytes) = &kept.bytes {
             let folder = kept.file.parent().unwrap_or_else(|| Path::new("."));
             std::fs::create_dir_all(folder).map_err(|e| cannot(folder, &e))?;
@@ -373,21 +412,21 @@ fn keep(target: &Path, text: &str, title: &str, kept: &Kept) -> Result<(), Statu
 }
 
 /// Whether a policy's test of that title passes.
-fn passes(policy: &Path, title: &str) -> Result<(), Status> {
-    let loaded = load(&[policy.to_owned()])?;
+fn passes(policy: &Path, title: &str) -> Result<(), String> {
+    let loaded = load(&[policy.to_owned()]).map_err(|_| unread(policy))?;
     let compiled = compile(&loaded.files, &loaded.map);
     let errors: Vec<_> = loaded.diagnostics.iter().chain(&compiled.diagnostics).filter(|d| d.is_error()).collect();
     if let Some(first) = errors.first() {
         let text = format!("the policy with its test would not be valid, and nothing was written: {}", first.message);
-        return Err(wrong(&text));
+        return Err(text);
     }
     let Some(test) = compiled.tests.into_iter().rev().find(|t| t.title == title) else {
-        return Err(wrong("the test cannot be read back, and nothing was written"));
+        return Err(String::from("the test cannot be read back, and nothing was written"));
     };
     match one(test, policy, &mut Recordings::default()) {
-        Err((_, why)) => Err(wrong(&format!("the test cannot be run, and nothing was written: {}", why.join("; ")))),
+        Err((_, why)) => Err(format!("the test cannot be run, and nothing was written: {}", why.join("; "))),
         Ok(done) => match done.failures.first() {
-            Some(f) => Err(wrong(&format!("the test would not pass, and nothing was written: {}", f.cause))),
+            Some(f) => Err(format!("the test would not pass, and nothing was written: {}", f.cause)),
             None => Ok(()),
         },
     }

@@ -16,6 +16,7 @@ use crate::sim::{Case, Failure, Trace, judge};
 use crate::syntax::ast::{File, Item};
 use crate::syntax::diagnostic::Diagnostic;
 use crate::syntax::source::SourceMap;
+pub(super) use incident::Keeper;
 use recordings::{Read, Recordings};
 use serde_json::json;
 use std::io::IsTerminal;

@@ -2,7 +2,7 @@
 
 use super::super::load::{environment_files, plain};
 use super::super::modules::{Outside, beside_policy};
-use super::super::sim::policy::Policy;
+use super::super::policy::Policy;
 use crate::check::tests::Test;
 use crate::plan::Plan;
 use crate::sim::recording::{Recording, decode_owned, decode_plan};

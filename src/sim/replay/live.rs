@@ -120,7 +120,7 @@ impl<'p> Live<'p> {
                     .assume(Some(at), String::from("actions end well, just before the check after they were begun"));
             }
             self.hands.does(at, &effect);
-            self.track.happened(at, &effect);
+            self.track.happened(at, effect);
         }
     }
 }

@@ -21,10 +21,13 @@ pub mod outcome;
 mod ports;
 pub mod sweep;
 mod track;
+mod watch;
+pub mod when;
 
 pub use inject::Injection;
 pub use live::Live;
 pub use track::Detail;
+pub use watch::{Check, watch};
 
 use super::recording::{Happened, Lack, Recording, fits};
 use crate::engine::{Effect, State};

@@ -1,12 +1,18 @@
-//! The policy that is replayed: read once, compiled as often as a sweep asks.
+//! The policy that is replayed: read once, compiled as often as a sweep or a conversation asks.
 
-use super::super::Format;
-use super::super::exit::{Status, because};
-use super::super::load::{
-    Loaded, declared_beside, environment_file, first_causes, is_undeclared, load, print_diagnostics, today,
+use super::Format;
+use super::exit::{Status, because};
+use super::load::{
+    Loaded, declared_beside, environment_file, environment_files, first_causes, is_undeclared, load, print_diagnostics,
+    today,
 };
+use super::sim;
+use super::test::Keeper;
 use crate::check::{self, suppress};
 use crate::plan::Plan;
+use crate::repl::session::{self, Recorded, Session};
+use crate::report::style::Style;
+use crate::sim::recording::{Recording, decode_plan};
 use crate::sim::replay::change;
 use crate::syntax::diagnostic::Diagnostic;
 use std::collections::BTreeSet;
@@ -118,6 +124,67 @@ impl Policy {
         let plan = made.ok_or_else(error)?;
         apply(plan, &fields)
     }
+}
+
+impl Policy {
+    /// What a conversation needs of it: texts that are typed in are compiled together with these.
+    fn for_talk(self) -> session::Policy {
+        let Loaded { map, files, .. } = self.loaded;
+        session::Policy { map, files, rollout: self.rollout, environment: self.environment, others: self.others }
+    }
+}
+
+/// The policy in the environment that a run was recorded in, where none is named and the plan as it is by itself is another one.
+pub fn its_own(
+    file: &Path,
+    rollout: Option<&str>,
+    alone: &Plan,
+    params: &[(String, String)],
+    recording: &Recording,
+) -> Option<(Policy, Plan)> {
+    let was = |p: &Plan| p.hash == recording.about.policy;
+    if recording.happened.is_empty() || was(alone) {
+        return None;
+    }
+    let files = environment_files(file);
+    files.iter().map(String::as_str).chain(["lab"]).find_map(|name| {
+        let policy = Policy::read(file, Some(name), rollout).ok()?;
+        let set = policy.changed(params).ok()?;
+        (was(&set) || policy.changed(&[]).is_ok_and(|p| was(&p))).then_some((policy, set))
+    })
+}
+
+/// A conversation about a policy, and about a recording where there is one: the files are read here, and no more afterwards. Of a file
+/// with several rollouts one must be named.
+///
+/// # Errors
+/// The exit status when something cannot be read, is wrong, or does not fit together; it was said on standard error.
+pub fn conversation(
+    file: &Path,
+    environment: Option<&str>,
+    rollout: Option<&str>,
+    recording: Option<&Path>,
+    style: Style,
+    width: usize,
+) -> Result<Session, Status> {
+    let mut policy = Policy::read(file, environment, rollout)?;
+    let plan = policy.plan(&[])?;
+    let read = |f: &Path| {
+        // a recording that goes with a test has the plan that its run had
+        let then = std::fs::read(f).ok().and_then(|bytes| decode_plan(&bytes));
+        Ok(Recorded { name: f.display().to_string(), recording: sim::read(f)?, then })
+    };
+    let recorded = recording.map(read).transpose()?;
+    if let (Some(recorded), None) = (&recorded, environment)
+        && let Some((own, _)) = its_own(file, rollout, &plan, &[], &recorded.recording)
+    {
+        policy = own;
+    }
+    let mut session = Session::new(policy.for_talk(), recorded, style, width).map_err(|e| wrong(&e))?;
+    if let Some(recording) = recording {
+        session.keeps(Box::new(Keeper { policy: file.to_owned(), recording: recording.to_owned() }));
+    }
+    Ok(session)
 }
 
 /// Sets fields of guards, one after the other.
