@@ -336,11 +336,11 @@ fn kept(source: &Source, plan: &Plan, target: &Path, outcome: &Outcome) -> Resul
 fn line_of(policy: &Path, title: &str) -> Result<Option<usize>, Status> {
     let loaded = load(&[policy.to_owned()])?;
     let items = loaded.files.iter().flat_map(|f| &f.items);
-    let found = items.filter_map(|i| match i {
+    let mut found = items.filter_map(|i| match i {
         Item::Test(t) if t.title.node == title => Some(t.title.span),
         _ => None,
     });
-    Ok(found.last().map(|span| loaded.map.get(span.file).map_or(0, |f| f.line_col(span.start).0)))
+    Ok(found.next().map(|span| loaded.map.get(span.file).map_or(0, |f| f.line_col(span.start).0)))
 }
 
 /// Puts the recording and the policy in their places, once the test has passed as it will be run there.
@@ -385,7 +385,9 @@ fn passes(policy: &Path, title: &str) -> Result<(), Status> {
         return Err(wrong("the test cannot be read back, and nothing was written"));
     };
     match one(test, policy, &mut Recordings::default()) {
-        Err((_, why)) => Err(wrong(&format!("the test cannot be run, and nothing was written: {}", why.join("; ")))),
+        Err(refused) => {
+            Err(wrong(&format!("the test cannot be run, and nothing was written: {}", refused.1.join("; "))))
+        }
         Ok(done) => match done.failures.first() {
             Some(f) => Err(wrong(&format!("the test would not pass, and nothing was written: {}", f.cause))),
             None => Ok(()),
