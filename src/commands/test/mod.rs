@@ -162,19 +162,19 @@ fn run(path: &Path, file: &File, compiled: Compiled, args: &Args) -> Policy {
         }
         match one(test, path, &mut recordings) {
             Ok(done) => out.done.push(done),
-            Err(refused) => out.refused.push(refused),
+            Err(refused) => out.refused.push(*refused),
         }
     }
     out
 }
 
 /// Runs one test, or says what stands in the way.
-fn one(mut test: Test, path: &Path, recordings: &mut Recordings) -> Result<Done, (Test, Vec<String>)> {
+fn one(mut test: Test, path: &Path, recordings: &mut Recordings) -> Result<Done, Box<(Test, Vec<String>)>> {
     let mut recording = None;
     if test.recording.is_some() {
         match recordings.of(&mut test, path) {
             Ok(there) => recording = Some(there),
-            Err(why) => return Err((test, vec![why])),
+            Err(why) => return Err(Box::new((test, vec![why]))),
         }
     }
     let lacking = test.plan.unbuilt.iter();
@@ -185,7 +185,7 @@ fn one(mut test: Test, path: &Path, recordings: &mut Recordings) -> Result<Done,
         why.extend(case.misfit());
     }
     if !why.is_empty() {
-        return Err((test, why));
+        return Err(Box::new((test, why)));
     }
     let trace = case.run(&test.plan);
     let failures = judge(&test, &test.plan, &trace);
