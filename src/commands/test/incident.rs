@@ -376,11 +376,11 @@ fn kept(source: &Source, plan: &Plan, target: &Path, outcome: &Outcome) -> Resul
 fn line_of(policy: &Path, title: &str) -> Result<Option<usize>, String> {
     let loaded = load(&[policy.to_owned()]).map_err(|_| unread(policy))?;
     let items = loaded.files.iter().flat_map(|f| &f.items);
-    let found = items.filter_map(|i| match i {
+    let mut found = items.filter_map(|i| match i {
         Item::Test(t) if t.title.node == title => Some(t.title.span),
         _ => None,
     });
-    Ok(found.last().map(|span| loaded.map.get(span.file).map_or(0, |f| f.line_col(span.start).0)))
+    Ok(found.next_back().map(|span| loaded.map.get(span.file).map_or(0, |f| f.line_col(span.start).0)))
 }
 
 /// Puts the recording and the policy in their places, once the test has passed as it will be run there.

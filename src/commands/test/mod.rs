@@ -169,6 +169,7 @@ fn run(path: &Path, file: &File, compiled: Compiled, args: &Args) -> Policy {
 }
 
 /// Runs one test, or says what stands in the way.
+#[allow(clippy::result_large_err, reason = "made once a test, which goes on in it either way")]
 fn one(mut test: Test, path: &Path, recordings: &mut Recordings) -> Result<Done, (Test, Vec<String>)> {
     let mut recording = None;
     if test.recording.is_some() {
