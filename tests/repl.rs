@@ -14,11 +14,13 @@
 #[path = "replay/world.rs"]
 mod world;
 
+use canary::commands::policy::conversation;
 use canary::plan::{Answer, Ask, Plan, Population, Reading, Window};
 use canary::repl::session::{Policy, Recorded, Session};
 use canary::repl::{COMMANDS, NameKind, Talk};
 use canary::report::style::Style;
-use canary::sim::recording::Recording;
+use canary::report::timeline;
+use canary::sim::recording::{Recording, encode};
 use canary::sim::replay::{self, Scenario};
 use canary::syntax::{self, source::SourceMap};
 use std::collections::BTreeSet;
@@ -73,7 +75,10 @@ fn retold(text: &str) -> String {
     let recorded = !head.iter().any(|l| l.to_lowercase().contains("without a recording"));
     let mut talk = session(&shop_text(), recorded);
     let mut out: String = head.iter().map(|l| format!("{l}\n")).collect();
-    out.push_str(&format!("\n{}", talk.greeting()));
+    if !head.is_empty() {
+        out.push('\n');
+    }
+    out.push_str(&talk.greeting());
     let mut lines = text.lines().peekable();
     while let Some(line) = lines.next() {
         let Some((prompt, first)) = line.split_once(SIGN) else { continue };
@@ -108,9 +113,29 @@ fn transcripts() -> Vec<PathBuf> {
     all
 }
 
+fn writes() -> bool {
+    std::env::var("CANARY_TRANSCRIPTS").is_ok_and(|v| v == "write")
+}
+
+/// What the docs show of a conversation is one.
+#[test]
+fn the_conversation_in_the_docs_goes_so() {
+    const FENCE: &str = "```transcript\n";
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/operations.md");
+    let page = std::fs::read_to_string(&path).unwrap();
+    let (before, rest) = page.split_once(FENCE).expect("a transcript");
+    let (block, behind) = rest.split_once("```\n").unwrap();
+    let told = retold(block);
+    if writes() {
+        std::fs::write(&path, format!("{before}{FENCE}{told}```\n{behind}")).unwrap();
+    } else {
+        assert_eq!(told, block);
+    }
+}
+
 #[test]
 fn conversations_go_as_they_are_written_down() {
-    let write = std::env::var("CANARY_TRANSCRIPTS").is_ok_and(|v| v == "write");
+    let write = writes();
     let (mut wrong, mut entered) = (Vec::new(), String::new());
     for path in transcripts() {
         let text = std::fs::read_to_string(&path).unwrap();
@@ -336,4 +361,98 @@ fn names_tell_what_they_are() {
 
 fn talk_to(function: &str) -> String {
     session(&shop_text(), true).enter(&format!("{function}(pool)")).text
+}
+
+/// A folder with the policy and its recording, which is gone afterwards.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(name: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("canary-repl-{name}-{}", std::process::id()));
+        let _ = std::fs::remove_dir_all(&path);
+        std::fs::create_dir_all(&path).unwrap();
+        std::fs::create_dir(path.join(".git")).unwrap();
+        let text = shop_text();
+        std::fs::write(path.join("shop.canary"), &text).unwrap();
+        std::fs::write(path.join("shop.parquet"), encode(&shop(&plan(&text))).unwrap()).unwrap();
+        Self(path)
+    }
+
+    fn talk(&self) -> Session {
+        let (file, recording) = (self.0.join("shop.canary"), self.0.join("shop.parquet"));
+        let talk = conversation(&file, None, None, Some(&recording), Style::PLAIN, 100);
+        talk.unwrap_or_else(|s| panic!("{s:?}"))
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+#[test]
+fn what_happens_is_kept_as_a_test() {
+    let folder = Folder::new("save");
+    let mut talk = folder.talk();
+    assert!(talk.greeting().contains("361 checks"), "{}", talk.greeting());
+    assert!(!talk.enter(":set max_errors=2%").failed);
+    assert!(!talk.enter(":inject latency +300ms from 20m to 40m").failed);
+    let other = folder.0.join("kept.canary");
+    let save = format!(":save test {}", other.display());
+    let said = talk.enter(&save);
+    assert!(!said.failed, "{}", said.text);
+    let kept = std::fs::read_to_string(&other).unwrap();
+    for part in [
+        "with max_errors = 2%",
+        "given recording \"shop.parquet\"",
+        "inject \"latency +300ms from 20m to 40m\"",
+        "expect rollback at 25m15s because slow",
+    ] {
+        assert!(kept.contains(part), "{part} in\n{kept}");
+    }
+    // nobody's file is written over; the policy's own gets the test behind what it says
+    let said = talk.enter(&save);
+    assert!(said.failed && said.text.contains("is there already"), "{}", said.text);
+    let own = folder.0.join("shop.canary");
+    let said = talk.enter(&format!(":save test {}", own.display()));
+    assert!(!said.failed, "{}", said.text);
+    assert_eq!(std::fs::read_to_string(&own).unwrap(), kept);
+    // the policy as it stands has neither this field nor this rule
+    for (entry, word) in
+        [(":set errors.limit=3%", "errors.limit=3%"), ("guard mine: errors < 5% else hold", "guard mine")]
+    {
+        assert!(!talk.enter(entry).failed);
+        let third = folder.0.join("third.canary");
+        let said = talk.enter(&format!(":save test {}", third.display()));
+        assert!(said.failed && said.text.contains(word) && !third.exists(), "{}", said.text);
+        assert!(!talk.enter(":undo").failed);
+    }
+}
+
+/// A recorded run, with what reached it: the plan that it had is where it begins, and `:undo` leads back to what happened.
+#[test]
+fn a_recorded_run_is_talked_about_as_it_was() {
+    let text = include_str!("replay/policy.canary");
+    let plan = plan(text);
+    for seed in 1..=12 {
+        let (recording, then) = world::run(&plan, seed, 120);
+        let recorded = Recorded { name: String::from("run.parquet"), recording: recording.clone(), then: None };
+        let mut talk = Session::new(policy(text), Some(recorded), Style::PLAIN, 100).unwrap();
+        assert!(!talk.enter(":goto end").failed);
+        let before = talk.enter(":timeline").text;
+        let mut outcome = replay::replay(&plan, &recording, &Scenario::default());
+        timeline::tell(&mut outcome);
+        assert_eq!(outcome.decisions.len(), then.len());
+        assert_eq!(before, timeline::text(&outcome, Style::PLAIN), "seed {seed}");
+        for entry in
+            [":set errors.limit=0.1%", "errors < 2%", ":why", ":state", "p95(latency) <= before + 500ms", ":diff"]
+        {
+            let reply = talk.enter(entry);
+            assert!(!reply.failed, "seed {seed}, {entry}: {}", reply.text);
+        }
+        assert!(!talk.enter(":undo").failed);
+        talk.enter(":goto end");
+        assert_eq!(talk.enter(":timeline").text, before, "seed {seed}");
+    }
 }

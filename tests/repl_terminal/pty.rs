@@ -80,11 +80,17 @@ impl Pty {
         self.waits(text, bare)
     }
 
+    /// As [`Pty::shows`], to the byte.
+    #[track_caller]
+    pub fn shows_raw(&mut self, text: &str) {
+        self.waits(text, |bytes| String::from_utf8_lossy(bytes).into_owned());
+    }
+
     /// Waits for a prompt that was not there before: the editor takes the terminal anew for each. Keys that come between an
     /// interrupt and that are thrown away with the line, and an end of file before it is none, as in every shell.
     #[track_caller]
     pub fn prompts(&mut self) {
-        self.waits("\x1b[?2004h", |bytes| String::from_utf8_lossy(bytes).into_owned());
+        self.shows_raw("\x1b[?2004h");
         self.waits("› ", bare);
     }
 

@@ -95,6 +95,9 @@ pub fn run<T: Talk>(talk: &mut T, input: impl BufRead, out: &mut impl Write, who
         }
         let reply = talk.enter(std::mem::take(&mut entry).trim_end());
         answer(out, &reply)?;
+        if reply.failed && signals.is_none() {
+            writeln!(out, "(refused)")?;
+        }
         answered = true;
         if reply.failed && ended == Ended::Well && signals.is_none() {
             ended = Ended::Failed { line: lines.number };
@@ -153,7 +156,8 @@ mod tests {
 
     #[test]
     fn it_stops_where_something_cannot_be_done() {
-        let (_, ended, heard) = said("a\nbad\nb\nbad", false);
+        let (out, ended, heard) = said("a\nbad\nb\nbad", false);
+        assert!(out.ends_with("1m › bad\nheard \"bad\"\n(refused)\n"), "{out}");
         assert_eq!((ended, heard), (Ended::Failed { line: 2 }, vec!["a".into(), "bad".into()]));
         let (_, ended, heard) = said("a\nbad\nb\nbad", true);
         assert_eq!((ended, heard.len()), (Ended::Failed { line: 2 }, 4));

@@ -38,8 +38,9 @@ impl Session {
         if let Asked::Constant { written, kind } = &question.asked {
             return Ok(format!("{written}  {}\n", self.style.faint(kind)));
         }
-        let (world, replayed, recorded) = self.replayed()?;
         let Some(probe) = Probe::of(&question) else { return Ok(String::new()) };
+        let replayed = self.replayed().map_err(|e| format!("`{text}` is right, and its type is {}; {e}", probe.kind));
+        let (world, replayed, recorded) = replayed?;
         if let Some(why) = probe.lacks(replayed, recorded) {
             return Err(why);
         }
@@ -99,8 +100,8 @@ impl Session {
     pub(super) fn question(&self, text: &str) -> Result<Question, String> {
         let world = self.world()?;
         let params: Vec<_> = world.of.sets.iter().filter(|(n, _)| !change::is_field(n)).cloned().collect();
-        world.of.policy.ask(Wrapped::expression(text), &params).map_err(|(policy, found)| {
-            let mut told = policy.tell(&found, self.style, self.width);
+        world.of.policy.ask(Wrapped::expression(text), &params).map_err(|e| {
+            let mut told = e.policy.tell(&e.found, self.style, self.width);
             let first = text.split_whitespace().next().unwrap_or("");
             if COMMANDS.iter().any(|c| c.name.strip_prefix(':') == Some(first)) {
                 told.push_str(&format!("did you mean `:{first}`?\n"));

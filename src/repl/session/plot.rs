@@ -52,7 +52,7 @@ fn named(world: &World, replayed: &Replayed, rest: &str, width: usize, style: St
     let names: Vec<&str> = rest.split_whitespace().collect();
     let known =
         |n: &&str| world.plan.guards.iter().any(|g| g.name == **n) || world.plan.ports.iter().any(|p| p.name == **n);
-    if !names.iter().all(|n| known(&n)) {
+    if !names.iter().all(known) {
         return None;
     }
     let mut outcome = replayed.outcome.clone();

@@ -88,11 +88,11 @@ impl Talked {
     }
 
     /// Reads an expression that was typed in, and compiles it beside the rollout. With what was typed, for places.
-    pub(super) fn ask(&self, wrapped: Wrapped, sets: &[(String, String)]) -> Result<Question, (Self, Vec<Diagnostic>)> {
+    pub(super) fn ask(&self, wrapped: Wrapped, sets: &[(String, String)]) -> Result<Question, Box<Unread>> {
         let mut new = self.clone();
         let (id, tree) = match new.parse(wrapped) {
             Ok(read) => read,
-            Err(found) => return Err((new, found)),
+            Err(found) => return Err(Box::new(Unread { policy: new, found })),
         };
         let expr = match tree.items.as_slice() {
             [Item::Let(l)] => l.value.clone(),
@@ -100,7 +100,7 @@ impl Talked {
                 let span = tree.items.get(1).map_or(Span::new(id, 0, 0), item_span);
                 let d = Diagnostic::error("E0113", "one expression is asked at a time", span, "this is another one")
                     .help("ask them one after the other, or join conditions by `and`");
-                return Err((new, vec![d]));
+                return Err(Box::new(Unread { policy: new, found: vec![d] }));
             }
         };
         let p = &new.policy;
@@ -119,7 +119,7 @@ impl Talked {
         }
         match made.filter(|_| !found.iter().any(Diagnostic::is_error)) {
             Some((plan, asked)) => Ok(Question { policy: new, plan, asked, expr }),
-            None => Err((new, found)),
+            None => Err(Box::new(Unread { policy: new, found })),
         }
     }
 
@@ -179,6 +179,13 @@ impl Talked {
     pub(super) fn written(&self, span: Span) -> String {
         self.policy.map.slice(span).split_whitespace().collect::<Vec<_>>().join(" ")
     }
+}
+
+/// An expression that was not understood.
+pub(super) struct Unread {
+    /// The policy with its text, for places.
+    pub(super) policy: Talked,
+    pub(super) found: Vec<Diagnostic>,
 }
 
 /// An expression that was understood.
