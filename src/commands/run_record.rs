@@ -1,12 +1,15 @@
-//! `canary run --record`: where what reaches the engine is kept while it runs, and the recording that is made of it.
+//! `canary run --record`: where what reaches the engine is kept while it runs, and the recording that is made of it, by the run or,
+//! where nobody goes on with it, by `canary record --finish`.
 
 use super::exit::{Refusal, Status, because};
 use super::recording::{Gathered, about, write};
 use crate::backend::quoted;
 use crate::engine::State;
 use crate::plan::{Bindings, Plan, show};
+use crate::runtime::fault;
 use crate::runtime::recorder::{Head, Part, Recorder, digest, read};
-use crate::sim::recording::{Happened, Recording};
+use crate::sim::recording::{Happened, Recording, decode};
+use crate::sim::replay::{Scenario, replay};
 use crate::store::Run;
 use std::path::{Path, PathBuf};
 
@@ -54,8 +57,8 @@ impl Target {
         if self.part.exists() {
             let of = read(&self.part).map_or_else(|_| String::new(), |p| format!(" of run {}", p.head.run));
             return Err(Refusal::one(format!(
-                "--record: {part} holds an unfinished recording{of}: with `--resume` it goes on; otherwise name another file, or \
-                 remove it"
+                "--record: {part} holds an unfinished recording{of}: with `--resume` it goes on, `canary record … --finish {part}` \
+                 makes a recording of what there is; otherwise name another file, or remove it"
             )));
         }
         if self.file.exists() {
@@ -126,6 +129,12 @@ impl Target {
         }
     }
 
+    /// Whether the recording that is there is an earlier one of this run.
+    fn is_of(&self, run: &Run) -> bool {
+        let found = std::fs::read(&self.file).ok().and_then(|bytes| decode(&bytes, "").ok());
+        found.is_some_and(|r| r.about.run.as_deref() == Some(run.id.as_str()))
+    }
+
     /// The side file, if it is this run's.
     fn of_run(&self, plan: &Plan, run: &Run) -> Result<Part, Refusal> {
         let part =
@@ -148,16 +157,31 @@ impl Target {
         let said = |text: &str| eprintln!("canary: {text}");
         let shown = self.file.display();
         let mut part = match read(&self.part) {
-            Ok(part) => part,
-            Err(e) => return said(&format!("the run was not recorded: {e}")),
+            Ok(part) if part.head == Head::of(plan, run.id.as_str()) => part,
+            Ok(part) => {
+                let (part, other) = (self.part.display(), part.head.run);
+                return said(&format!(
+                    "the run is not recorded: {part} is of run {other} by now; {MOVED}, if this run's is still there"
+                ));
+            }
+            Err(e) => return said(&format!("the run is not recorded: {e}; {MOVED}, if it was moved away")),
         };
+        if self.file.exists() && !self.is_of(run) {
+            let part = self.part.display();
+            return said(&format!(
+                "the recording is not written, {part} is kept: {shown} is something else by now; {MOVED}"
+            ));
+        }
         let all = part.until(&digest(state));
-        if part.lines.is_empty() {
+        // a start that could not be journalled has not been one
+        if part.lines.is_empty() || (!all && state.started.is_none()) {
             // nothing has reached the journal
             let _ = std::fs::remove_file(&self.part);
             return;
         }
-        let written = recording(plan, bindings, run, part, all).and_then(|r| write(&r, &self.file));
+        fault::point("gathered");
+        let written = recording(plan, bindings, part, all).and_then(|r| write(&r, &self.file));
+        fault::point("written");
         match written {
             Err(e) => said(&format!("the recording is not written, {} is kept: {e}", self.part.display())),
             Ok(()) if over => {
@@ -174,12 +198,48 @@ impl Target {
     }
 }
 
+/// What becomes of a side file that no run finishes.
+const MOVED: &str = "`canary record … --finish` makes a recording of a side file";
+
+/// The recording of a side file alone, for a run that nobody goes on with, whether there is a journal of it or not; and whether it
+/// leads to the run's end.
+///
+/// # Errors
+/// It is no side file, or of another plan, or empty; in words.
+pub fn left(plan: &Plan, bindings: &Bindings, side: &Path) -> Result<(Recording, bool), String> {
+    let part = read(side)?;
+    let (shown, Head { run, rollout, policy, .. }) = (side.display(), part.head.clone());
+    if policy != plan.hash {
+        let short = |h: &str| h.chars().take(12).collect::<String>();
+        return Err(format!(
+            "{shown} is of run {run} of {rollout}, which had another plan ({} then, {} now): with the files, `--env` and `--set` of \
+             then it is made into a recording",
+            short(&policy),
+            short(&plan.hash)
+        ));
+    }
+    if part.lines.is_empty() {
+        return Err(format!("{shown} is of run {run}, and nothing of it was recorded"));
+    }
+    let begins = matches!(part.lines.first().map(|l| &l.happened), Some(Happened::Start { .. }));
+    let mut made = recording(plan, bindings, part, true)?;
+    // nobody but the engine knows where the run stood
+    let over = begins && replay(plan, &made, &Scenario::default()).verdict.is_some();
+    if !over {
+        made.about.writer.push_str(INCOMPLETE);
+    }
+    Ok((made, over))
+}
+
+/// Stands behind the writer of a recording that ends before its run does.
+const INCOMPLETE: &str = ", incomplete";
+
 /// The recording that a side file is made into. `all`: it leads to the end.
-fn recording(plan: &Plan, bindings: &Bindings, run: &Run, part: Part, all: bool) -> Result<Recording, String> {
+fn recording(plan: &Plan, bindings: &Bindings, part: Part, all: bool) -> Result<Recording, String> {
     let mut about = about(plan, bindings);
-    about.run = Some(run.id.to_string());
+    about.run = Some(part.head.run);
     if !all {
-        about.writer.push_str(", incomplete");
+        about.writer.push_str(INCOMPLETE);
     }
     let mut gathered = Gathered::default();
     let mut happened = Vec::with_capacity(part.lines.len());
