@@ -12,6 +12,7 @@
 mod support;
 
 use canary::plan::Plan;
+use canary::sim::recording::Happened;
 use rustix::process::Signal;
 use serde_json::Value;
 use std::os::unix::process::ExitStatusExt;
@@ -144,11 +145,35 @@ fn a_side_file_that_is_another_runs_by_now_is_left_to_it() {
     std::fs::copy(&file, two.work.path("rec.parquet")).unwrap();
     is_the_run(&two.work, "checkout", "rec.parquet");
     // and a recording of somebody else's that came meanwhile is not written over
-    std::fs::remove_file(&file).unwrap();
-    let mut third = one.work.start(&run);
+    let one = Flagged::new(|_| 0.001);
+    let file = one.work.path("rec.parquet");
+    let mut third = one.work.start(&with(&RUN, &SLOW));
     third.until("read back checkout = 5%", LONG);
     std::fs::copy(two.work.path("rec.parquet"), &file).unwrap();
     third.end(LONG).exits(0).says("is something else by now");
     assert_eq!(std::fs::read(&file).unwrap(), std::fs::read(two.work.path("rec.parquet")).unwrap());
     assert!(one.work.path("rec.parquet.part").exists());
+}
+
+/// What the runner was told it has written down, but the journal never got it: another process takes the run back.
+#[test]
+fn what_another_process_has_done_again_stands_once() {
+    let f = Flagged::new(|_| 0.001);
+    let mut command = f.work.command(&with(&RUN, &SLOW));
+    // 1 is the first phase, 2 what is said below
+    command.env("CANARY_FAULT", "recorded:2");
+    let mut live = Live::of(command);
+    live.until("read back checkout = 5%", LONG);
+    std::thread::sleep(Duration::from_millis(450));
+    // said to the runner, which falls; then done by the one who has said it
+    f.work.canary(&["abort", "checkout"]).exits(0);
+    assert_eq!(live.end(LONG).status.signal(), Some(9));
+    let (plan, told) = journal(&f.work, "checkout");
+    let side = canary::runtime::recorder::read(&f.work.path("rec.parquet.part")).unwrap();
+    let last = side.lines.last().unwrap().happened.clone();
+    assert!(matches!(&last, Happened::Operator { act, .. } if act == "abort"), "{last:?}");
+    f.work.canary(&with(&RESUME, &SLOW)).exits(3).says("it ends before the run does");
+    let again = replayed(&plan, &recording(&f.work, "rec.parquet"));
+    assert!(again.len() > 2 && again.len() < told.len());
+    assert_eq!(again, told[..again.len()]);
 }

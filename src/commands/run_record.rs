@@ -9,8 +9,9 @@ use crate::plan::{Bindings, Plan, show};
 use crate::runtime::fault;
 use crate::runtime::recorder::{Head, Part, Recorder, digest, read};
 use crate::sim::recording::{Happened, Recording, decode};
+use crate::sim::replay::outcome::Decision;
 use crate::sim::replay::{Scenario, replay};
-use crate::store::Run;
+use crate::store::{Event, EventFilter, Run, Store};
 use std::path::{Path, PathBuf};
 
 /// Where a run is to be recorded.
@@ -120,9 +121,9 @@ impl Target {
 
     /// Writes what was recorded of a run that ended when nobody recorded it any more: its runner was killed at the very end, or
     /// `abort` took it over. Nothing where there is no side file of it.
-    pub fn salvage(&self, plan: &Plan, bindings: &Bindings, run: &Run, state: &State) {
+    pub fn salvage(&self, plan: &Plan, bindings: &Bindings, store: &Store, run: &Run, state: &State) {
         if self.part.exists() && self.of_run(plan, run).is_ok() {
-            self.finish(plan, bindings, run, state, true);
+            self.finish(plan, bindings, store, run, state, true);
             if self.file.exists() {
                 eprintln!("canary: what was recorded of run {}, which is over, is in {}", run.id, self.file.display());
             }
@@ -153,7 +154,7 @@ impl Target {
 
     /// Writes the recording of a run that was left in a state. `over`: it will not go on. What went wrong is said on standard error:
     /// the exit status is about the run.
-    pub fn finish(&self, plan: &Plan, bindings: &Bindings, run: &Run, state: &State, over: bool) {
+    pub fn finish(&self, plan: &Plan, bindings: &Bindings, store: &Store, run: &Run, state: &State, over: bool) {
         let said = |text: &str| eprintln!("canary: {text}");
         let shown = self.file.display();
         let mut part = match read(&self.part) {
@@ -173,8 +174,12 @@ impl Target {
             ));
         }
         let all = part.until(&digest(state));
-        // a start that could not be journalled has not been one
-        if part.lines.is_empty() || (!all && state.started.is_none()) {
+        if !all {
+            // the process that wrote the last lines may have ended before the journal had them, and another one gone on without
+            let told = store.events(&run.id, &EventFilter::default()).unwrap_or_default();
+            part = agreed(plan, bindings, part, &told);
+        }
+        if part.lines.is_empty() {
             // nothing has reached the journal
             let _ = std::fs::remove_file(&self.part);
             return;
@@ -221,7 +226,7 @@ pub fn left(plan: &Plan, bindings: &Bindings, side: &Path) -> Result<(Recording,
     if part.lines.is_empty() {
         return Err(format!("{shown} is of run {run}, and nothing of it was recorded"));
     }
-    let begins = matches!(part.lines.first().map(|l| &l.happened), Some(Happened::Start { .. }));
+    let begins = begins(&part);
     let mut made = recording(plan, bindings, part, true)?;
     // nobody but the engine knows where the run stood
     let over = begins && replay(plan, &made, &Scenario::default()).verdict.is_some();
@@ -229,6 +234,35 @@ pub fn left(plan: &Plan, bindings: &Bindings, side: &Path) -> Result<(Recording,
         made.about.writer.push_str(INCOMPLETE);
     }
     Ok((made, over))
+}
+
+/// A side file without the last lines that come to something else than the journal says.
+fn agreed(plan: &Plan, bindings: &Bindings, part: Part, journal: &[Event]) -> Part {
+    let first = |n: usize| Part { lines: part.lines.iter().take(n).cloned().collect(), ..part.clone() };
+    let agrees = |n: usize| {
+        let Ok(made) = recording(plan, bindings, first(n), true) else { return true };
+        let decisions = replay(plan, &made, &Scenario::default()).decisions;
+        let same = |d: &Decision, e: &Event| {
+            d.at == e.at && serde_json::to_value(&d.record).is_ok_and(|record| record == e.body)
+        };
+        decisions.len() <= journal.len() && decisions.iter().zip(journal).all(|(d, e)| same(d, e))
+    };
+    // from the middle of a run nobody can say what its inputs come to
+    if !begins(&part) || agrees(part.lines.len()) {
+        return part;
+    }
+    // what a line comes to does not depend on those behind it
+    let (mut good, mut bad) = (0, part.lines.len());
+    while bad - good > 1 {
+        let middle = good.midpoint(bad);
+        if agrees(middle) { good = middle } else { bad = middle }
+    }
+    first(good)
+}
+
+/// Whether a side file begins with its run.
+fn begins(part: &Part) -> bool {
+    matches!(part.lines.first().map(|l| &l.happened), Some(Happened::Start { .. }))
 }
 
 /// Stands behind the writer of a recording that ends before its run does.

@@ -211,8 +211,9 @@ impl Course {
             self.gap.get_or_insert_with(|| String::from("the disk of the recording was full"));
         }
         match (done.status.signal(), done.code()) {
-            (Some(9), _) | (_, 5) if last => Ok(Next::Over),
-            (Some(9), _) | (_, 5) => {
+            (Some(9 | 15), _) | (_, 5) if last => Ok(Next::Over),
+            // stopped before it could hear it
+            (Some(9 | 15), _) | (_, 5) => {
                 let pause = u64::try_from(self.dice.below(800)).unwrap();
                 self.back = Some(self.back.unwrap_or(now + pause).max(now));
                 Ok(Next::Again)
