@@ -165,9 +165,11 @@ fn what_another_process_has_done_again_stands_once() {
     let mut live = Live::of(command);
     live.until("read back checkout = 5%", LONG);
     std::thread::sleep(Duration::from_millis(450));
-    // said to the runner, which falls; then done by the one who has said it
-    f.work.canary(&["abort", "checkout"]).exits(0);
+    // said to the runner, which falls over it
+    let said = f.work.start(&["abort", "checkout"]);
     assert_eq!(live.end(LONG).status.signal(), Some(9));
+    drop(said);
+    f.work.canary(&["abort", "checkout"]).exits(0);
     let (plan, told) = journal(&f.work, "checkout");
     let side = canary::runtime::recorder::read(&f.work.path("rec.parquet.part")).unwrap();
     let last = side.lines.last().unwrap().happened.clone();

@@ -72,7 +72,13 @@ fn many(ground: &(dyn Fn(u64) -> Ground + Sync)) {
     });
     let all = all.into_inner().unwrap();
     let bad: Vec<&String> = all.iter().filter_map(|r| r.as_ref().err()).collect();
-    assert!(bad.is_empty(), "{} of {} differ:\n{}", bad.len(), all.len(), bad.iter().map(|b| format!("{b}\n")).collect::<String>());
+    assert!(
+        bad.is_empty(),
+        "{} of {} differ:\n{}",
+        bad.len(),
+        all.len(),
+        bad.iter().map(|b| format!("{b}\n")).collect::<String>()
+    );
     let good: Vec<&Summary> = all.iter().flatten().filter(|s| !s.refused).collect();
     let mut kinds: BTreeMap<&str, usize> = BTreeMap::new();
     for (kind, n) in good.iter().flat_map(|s| &s.kinds) {

@@ -97,10 +97,13 @@ fn both(dice: &mut Dice, ground: Ground, policy: &Policy, at: u64, until: u64, o
             (Act::Page("harm", harm), Some(Act::Page("harm", Some("0.01"))))
         }
         8 => {
-            let depth = dice.one(&[Some("80"), Some("41.000000000000007"), Some("1e308"), Some("NaN"), Some("-0"), None]);
+            let depth =
+                dice.one(&[Some("80"), Some("41.000000000000007"), Some("1e308"), Some("NaN"), Some("-0"), None]);
             (Act::Page("depth", depth), Some(Act::Page("depth", Some("7"))))
         }
-        9 => (Act::Page("lost_total", Some("9")), Some(Act::Page("lost_total", dice.one(&[Some("2"), Some("9"), None])))),
+        9 => {
+            (Act::Page("lost_total", Some("9")), Some(Act::Page("lost_total", dice.one(&[Some("2"), Some("9"), None]))))
+        }
         10 => (Act::PageUp(false), Some(Act::PageUp(true))),
         11 => {
             let file = dice.one(&["fail", "hang", "slow"]);
@@ -113,7 +116,10 @@ fn both(dice: &mut Dice, ground: Ground, policy: &Policy, at: u64, until: u64, o
                 Some("{\"search\": fal"),
                 None,
             ]);
-            (Act::Flags(text), dice.percent(60).then_some(Act::Flags(Some("{\"search\": true, \"workers\": 1, \"part\": 5}\n"))))
+            (
+                Act::Flags(text),
+                dice.percent(60).then_some(Act::Flags(Some("{\"search\": true, \"workers\": 1, \"part\": 5}\n"))),
+            )
         }
         13 => (Act::Flags(Some("{\"search\": true, \"workers\": 1, \"part\": 50}\n")), None),
         14 => (Act::Drift(u32::try_from(dice.below(60)).unwrap()), None),
@@ -124,7 +130,10 @@ fn both(dice: &mut Dice, ground: Ground, policy: &Policy, at: u64, until: u64, o
         19 => (Act::Crash, None),
         20 => (Act::Service(true, r#"{"latency_ms": 400}"#), Some(Act::Service(true, r#"{"latency_ms": 0}"#))),
         _ => {
-            let (canary, text) = (dice.percent(70), dice.one(&[r#"{"error_rate": 0.2}"#, r#"{"error_rate": 0.04}"#, r#"{"hang": true}"#]));
+            let (canary, text) = (
+                dice.percent(70),
+                dice.one(&[r#"{"error_rate": 0.2}"#, r#"{"error_rate": 0.04}"#, r#"{"hang": true}"#]),
+            );
             (Act::Service(canary, text), Some(Act::Service(canary, r#"{"error_rate": 0.0, "hang": false}"#)))
         }
     };

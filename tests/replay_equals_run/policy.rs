@@ -82,7 +82,11 @@ pub fn policy(dice: &mut Dice, ground: Ground) -> Policy {
     let _ = writeln!(text, "action smoke timeout 2s, undo {undo}\naction tidy timeout 2s, undo none");
     let switch = dice.percent(60);
     if switch {
-        let what = if ground.traffic() { "traffic checkout = 0%, flag search = off" } else { "flag part = 0%, flag search = off" };
+        let what = if ground.traffic() {
+            "traffic checkout = 0%, flag search = off"
+        } else {
+            "flag part = 0%, flag search = off"
+        };
         let run = if dice.percent(50) { "  run tidy" } else { "" };
         let _ = writeln!(text, "killswitch stop {{ {what}{run} }}");
     }
@@ -98,7 +102,11 @@ fn fault(dice: &mut Dice, ground: Ground) -> Option<String> {
     if ground == Ground::Servers || dice.percent(25) {
         return None;
     }
-    let at = if ground == Ground::Lab { pick(dice, &["at 50%", "after 3s", "after 6s"]) } else { pick(dice, &["at 50%", "at 5%"]) };
+    let at = if ground == Ground::Lab {
+        pick(dice, &["at 50%", "after 3s", "after 6s"])
+    } else {
+        pick(dice, &["at 50%", "at 5%"])
+    };
     let what = pick(dice, &["slow=400ms", "errors=20%", "errors=4%", "crash", "hang"]);
     Some(format!("{what} {at}"))
 }
@@ -168,7 +176,11 @@ fn rollout(dice: &mut Dice, ground: Ground, switch: bool, approval: bool, text: 
     let every = if own { pick(dice, &["100ms", "200ms", "500ms"]) } else { pick(dice, &["200ms", "500ms"]) };
     let _ = writeln!(text, "\nrollout checkout \"By chance\" {{\n  check every {every}");
     if dice.percent(30) {
-        let _ = writeln!(text, "  settle {}", pick(dice, &["200ms", "500ms"]).replace("200ms", if every == "500ms" { "500ms" } else { "200ms" }));
+        let _ = writeln!(
+            text,
+            "  settle {}",
+            pick(dice, &["200ms", "500ms"]).replace("200ms", if every == "500ms" { "500ms" } else { "200ms" })
+        );
     }
     text.push_str("  baseline 2s\n");
     let (silent, then) = (pick(dice, &["1s", "2s", "4 checks"]), pick(dice, &["hold", "pause", "pause", "rollback"]));
@@ -183,7 +195,8 @@ fn rollout(dice: &mut Dice, ground: Ground, switch: bool, approval: bool, text: 
         text.push_str("  require increase(all, 3s) >= 0 \"somebody counts\"\n");
     }
     if dice.percent(25) {
-        let gates: &[&str] = if own { &["depth < 60", "errors < 40%", "(depth < 80) for 2 checks"] } else { &["errors < 40%"] };
+        let gates: &[&str] =
+            if own { &["depth < 60", "errors < 40%", "(depth < 80) for 2 checks"] } else { &["errors < 40%"] };
         let _ = writeln!(text, "  advance when {}", pick(dice, gates));
     }
     let names = ["taste", "some", "half", "full"];
@@ -232,7 +245,15 @@ fn rollout(dice: &mut Dice, ground: Ground, switch: bool, approval: bool, text: 
     text.push_str("}\n");
 }
 
-fn phase(dice: &mut Dice, ground: Ground, place: (usize, usize), name: &str, point: bool, approval: bool, text: &mut String) {
+fn phase(
+    dice: &mut Dice,
+    ground: Ground,
+    place: (usize, usize),
+    name: &str,
+    point: bool,
+    approval: bool,
+    text: &mut String,
+) {
     let (p, phases) = place;
     let last = p + 1 == phases;
     let ramp = ground.traffic() && p == 1 && dice.percent(40);
@@ -275,7 +296,8 @@ fn phase(dice: &mut Dice, ground: Ground, place: (usize, usize), name: &str, poi
     } else if approval && p == 0 {
         text.push_str("    promote when approved(\"engineering\")\n");
     } else if dice.percent(35) {
-        let goals = ["healthy for 600ms", "increase(served, since phase) >= 10", "errors < 30% for 1s", "phase.elapsed >= 1s"];
+        let goals =
+            ["healthy for 600ms", "increase(served, since phase) >= 10", "errors < 30% for 1s", "phase.elapsed >= 1s"];
         let _ = writeln!(text, "    promote when {} {}", pick(dice, &goals), pick(dice, &within));
     }
     text.push_str("  }\n");

@@ -193,6 +193,8 @@ backend be_checkout
                 "set weight be_checkout/v1 {}; set weight be_checkout/v2 {share}",
                 100_u32.saturating_sub(share)
             );
+            // it may be stopped
+            let _ = stream.set_read_timeout(Some(Duration::from_millis(200)));
             let _ = stream.read_to_string(&mut String::new());
         }
     }
