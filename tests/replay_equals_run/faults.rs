@@ -45,17 +45,17 @@ pub enum Act {
 /// Who says why, with everything that a text can hold.
 const WHY: [&str; 4] = ["looked at it", "it's \"fine\" – says Zoë", "a\ttab, a \\ and a\nline", "💡"];
 
-/// The acts of a run, sorted by time in ms.
+/// The acts of a run, sorted by time in ms. A calm one has few: some are to come to their end.
 pub fn schedule(dice: &mut Dice, ground: Ground, policy: &Policy) -> Vec<(u64, Act)> {
     let mut out = Vec::new();
-    let long = 10_000;
-    for _ in 0..3 + dice.below(6) {
+    let long = if policy.calm { 14_000 } else { 10_000 };
+    for _ in 0..if policy.calm { dice.below(3) } else { 3 + dice.below(6) } {
         let at = u64::try_from(dice.between(200, long)).unwrap();
         let until = at + u64::try_from(dice.between(300, 3_500)).unwrap();
         both(dice, ground, policy, at, until, &mut out);
     }
     // crashes are what this is about
-    for _ in 0..dice.below(4) {
+    for _ in 0..if policy.calm { 1 } else { dice.below(4) } {
         let (at, back) = (dice.between(100, long), dice.between(0, 2_500));
         out.push((u64::try_from(at).unwrap(), Act::Kill(u64::try_from(back).unwrap())));
     }

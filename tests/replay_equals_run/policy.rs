@@ -36,6 +36,8 @@ pub struct Policy {
     pub switch: bool,
     /// It waits for an approval.
     pub approval: bool,
+    /// Little goes wrong, so that it may come to its end.
+    pub calm: bool,
     /// The lab's faults.
     pub fault: Option<String>,
 }
@@ -95,7 +97,8 @@ pub fn policy(dice: &mut Dice, ground: Ground) -> Policy {
     if ground.own() {
         environment(ground, &mut text);
     }
-    Policy { text, switch, approval, fault: fault(dice, ground) }
+    let calm = dice.percent(40);
+    Policy { text, switch, approval, calm, fault: fault(dice, ground).filter(|_| !calm) }
 }
 
 fn fault(dice: &mut Dice, ground: Ground) -> Option<String> {
