@@ -126,6 +126,7 @@ impl<'a> Lower<'_, 'a> {
             max_age: source.max_age.unwrap_or_else(|| self.scrape(source).saturating_mul(SCRAPES)),
             lag: source.lag,
             by: self.slices.iter().map(|s| s.label.clone()).collect(),
+            window: (matches!(how, How::Value(_)) && source.windowed()).then_some(window),
             scale: source.scale,
             auxiliary: self.auxiliary,
         };

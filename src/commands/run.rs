@@ -223,7 +223,7 @@ async fn real_run(
             // the run may have ended while its last notices were still to be delivered
             if let Ok(Some(last)) = store.latest_run(&compiled.plan.rollout) {
                 if let (Some(target), Ok(Some(state))) = (args.recorded(), kept_state(&store, &last)) {
-                    target.salvage(&compiled.plan, &compiled.bindings, &last, &state);
+                    target.salvage(&compiled.plan, &compiled.bindings, &store, &last, &state);
                 }
                 let (plan, bindings) = (compiled.plan.clone(), &compiled.bindings);
                 if last.environment == bindings.environment {
@@ -467,7 +467,7 @@ pub async fn resume_with(
     if let Some((target, bindings)) = with.as_ref().and_then(|w| Some((w.args.recorded()?, w.bindings)))
         && !matches!(outcome, Outcome::Taken(_))
     {
-        target.finish(&plan, bindings, run, &state, matches!(outcome, Outcome::Finished(_)));
+        target.finish(&plan, bindings, store, run, &state, matches!(outcome, Outcome::Finished(_)));
     }
     if let Some(file) = with.as_ref().and_then(|w| w.args.report.as_ref()) {
         // said on standard error; the exit status is about the run, not about what became of its report

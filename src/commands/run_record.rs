@@ -1,13 +1,17 @@
-//! `canary run --record`: where what reaches the engine is kept while it runs, and the recording that is made of it.
+//! `canary run --record`: where what reaches the engine is kept while it runs, and the recording that is made of it, by the run or,
+//! where nobody goes on with it, by `canary record --finish`.
 
 use super::exit::{Refusal, Status, because};
 use super::recording::{Gathered, about, write_with_plan};
 use crate::backend::quoted;
 use crate::engine::State;
 use crate::plan::{Bindings, Plan, show};
+use crate::runtime::fault;
 use crate::runtime::recorder::{Head, Part, Recorder, digest, read};
-use crate::sim::recording::{Happened, Recording};
-use crate::store::Run;
+use crate::sim::recording::{Happened, Recording, decode};
+use crate::sim::replay::outcome::Decision;
+use crate::sim::replay::{Scenario, replay};
+use crate::store::{Event, EventFilter, Run, Store};
 use std::path::{Path, PathBuf};
 
 /// Where a run is to be recorded.
@@ -54,8 +58,8 @@ impl Target {
         if self.part.exists() {
             let of = read(&self.part).map_or_else(|_| String::new(), |p| format!(" of run {}", p.head.run));
             return Err(Refusal::one(format!(
-                "--record: {part} holds an unfinished recording{of}: with `--resume` it goes on; otherwise name another file, or \
-                 remove it"
+                "--record: {part} holds an unfinished recording{of}: with `--resume` it goes on, `canary record … --finish {part}` \
+                 makes a recording of what there is; otherwise name another file, or remove it"
             )));
         }
         if self.file.exists() {
@@ -117,13 +121,19 @@ impl Target {
 
     /// Writes what was recorded of a run that ended when nobody recorded it any more: its runner was killed at the very end, or
     /// `abort` took it over. Nothing where there is no side file of it.
-    pub fn salvage(&self, plan: &Plan, bindings: &Bindings, run: &Run, state: &State) {
+    pub fn salvage(&self, plan: &Plan, bindings: &Bindings, store: &Store, run: &Run, state: &State) {
         if self.part.exists() && self.of_run(plan, run).is_ok() {
-            self.finish(plan, bindings, run, state, true);
+            self.finish(plan, bindings, store, run, state, true);
             if self.file.exists() {
                 eprintln!("canary: what was recorded of run {}, which is over, is in {}", run.id, self.file.display());
             }
         }
+    }
+
+    /// Whether the recording that is there is an earlier one of this run.
+    fn is_of(&self, run: &Run) -> bool {
+        let found = std::fs::read(&self.file).ok().and_then(|bytes| decode(&bytes, "").ok());
+        found.is_some_and(|r| r.about.run.as_deref() == Some(run.id.as_str()))
     }
 
     /// The side file, if it is this run's.
@@ -144,20 +154,39 @@ impl Target {
 
     /// Writes the recording of a run that was left in a state. `over`: it will not go on. What went wrong is said on standard error:
     /// the exit status is about the run.
-    pub fn finish(&self, plan: &Plan, bindings: &Bindings, run: &Run, state: &State, over: bool) {
+    pub fn finish(&self, plan: &Plan, bindings: &Bindings, store: &Store, run: &Run, state: &State, over: bool) {
         let said = |text: &str| eprintln!("canary: {text}");
         let shown = self.file.display();
         let mut part = match read(&self.part) {
-            Ok(part) => part,
-            Err(e) => return said(&format!("the run was not recorded: {e}")),
+            Ok(part) if part.head == Head::of(plan, run.id.as_str()) => part,
+            Ok(part) => {
+                let (part, other) = (self.part.display(), part.head.run);
+                return said(&format!(
+                    "the run is not recorded: {part} is of run {other} by now; {MOVED}, if this run's is still there"
+                ));
+            }
+            Err(e) => return said(&format!("the run is not recorded: {e}; {MOVED}, if it was moved away")),
         };
+        if self.file.exists() && !self.is_of(run) {
+            let part = self.part.display();
+            return said(&format!(
+                "the recording is not written, {part} is kept: {shown} is something else by now; {MOVED}"
+            ));
+        }
         let all = part.until(&digest(state));
+        if !all {
+            // the process that wrote the last lines may have ended before the journal had them, and another one gone on without
+            let told = store.events(&run.id, &EventFilter::default()).unwrap_or_default();
+            part = agreed(plan, bindings, part, &told);
+        }
         if part.lines.is_empty() {
             // nothing has reached the journal
             let _ = std::fs::remove_file(&self.part);
             return;
         }
-        let written = recording(plan, bindings, run, part, all).and_then(|r| write_with_plan(&r, plan, &self.file));
+        fault::point("gathered");
+        let written = recording(plan, bindings, part, all).and_then(|r| write_with_plan(&r, plan, &self.file));
+        fault::point("written");
         match written {
             Err(e) => said(&format!("the recording is not written, {} is kept: {e}", self.part.display())),
             Ok(()) if over => {
@@ -174,12 +203,77 @@ impl Target {
     }
 }
 
+/// What becomes of a side file that no run finishes.
+const MOVED: &str = "`canary record … --finish` makes a recording of a side file";
+
+/// The recording of a side file alone, for a run that nobody goes on with, whether there is a journal of it or not; and whether it
+/// leads to the run's end.
+///
+/// # Errors
+/// It is no side file, or of another plan, or empty; in words.
+pub fn left(plan: &Plan, bindings: &Bindings, side: &Path) -> Result<(Recording, bool), String> {
+    let part = read(side)?;
+    let (shown, Head { run, rollout, policy, .. }) = (side.display(), part.head.clone());
+    if policy != plan.hash {
+        let short = |h: &str| h.chars().take(12).collect::<String>();
+        return Err(format!(
+            "{shown} is of run {run} of {rollout}, which had another plan ({} then, {} now): with the files, `--env` and `--set` of \
+             then it is made into a recording",
+            short(&policy),
+            short(&plan.hash)
+        ));
+    }
+    if part.lines.is_empty() {
+        return Err(format!("{shown} is of run {run}, and nothing of it was recorded"));
+    }
+    let begins = begins(&part);
+    let mut made = recording(plan, bindings, part, true)?;
+    // nobody but the engine knows where the run stood
+    let over = begins && replay(plan, &made, &Scenario::default()).verdict.is_some();
+    if !over {
+        made.about.writer.push_str(INCOMPLETE);
+    }
+    Ok((made, over))
+}
+
+/// A side file without the last lines that come to something else than the journal says.
+fn agreed(plan: &Plan, bindings: &Bindings, part: Part, journal: &[Event]) -> Part {
+    let first = |n: usize| Part { lines: part.lines.iter().take(n).cloned().collect(), ..part.clone() };
+    let agrees = |n: usize| {
+        let Ok(made) = recording(plan, bindings, first(n), true) else { return true };
+        let decisions = replay(plan, &made, &Scenario::default()).decisions;
+        let same = |d: &Decision, e: &Event| {
+            d.at == e.at && serde_json::to_value(&d.record).is_ok_and(|record| record == e.body)
+        };
+        decisions.len() <= journal.len() && decisions.iter().zip(journal).all(|(d, e)| same(d, e))
+    };
+    // from the middle of a run nobody can say what its inputs come to
+    if !begins(&part) || agrees(part.lines.len()) {
+        return part;
+    }
+    // what a line comes to does not depend on those behind it
+    let (mut good, mut bad) = (0, part.lines.len());
+    while bad - good > 1 {
+        let middle = good.midpoint(bad);
+        if agrees(middle) { good = middle } else { bad = middle }
+    }
+    first(good)
+}
+
+/// Whether a side file begins with its run.
+fn begins(part: &Part) -> bool {
+    matches!(part.lines.first().map(|l| &l.happened), Some(Happened::Start { .. }))
+}
+
+/// Stands behind the writer of a recording that ends before its run does.
+const INCOMPLETE: &str = ", incomplete";
+
 /// The recording that a side file is made into. `all`: it leads to the end.
-fn recording(plan: &Plan, bindings: &Bindings, run: &Run, part: Part, all: bool) -> Result<Recording, String> {
+fn recording(plan: &Plan, bindings: &Bindings, part: Part, all: bool) -> Result<Recording, String> {
     let mut about = about(plan, bindings);
-    about.run = Some(run.id.to_string());
+    about.run = Some(part.head.run);
     if !all {
-        about.writer.push_str(", incomplete");
+        about.writer.push_str(INCOMPLETE);
     }
     let mut gathered = Gathered::default();
     let mut happened = Vec::with_capacity(part.lines.len());

@@ -42,6 +42,9 @@ pub struct Input {
     pub max_age: Millis,
     /// How late samples reach the source: added to the window when warming is judged.
     pub lag: Millis,
+    /// What stands for `${window}` in its query, where the query has one: the same metric may be asked over several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub window: Option<Millis>,
     /// Factor to base units (`unit: 1ms` → 0.001).
     pub scale: f64,
     /// How far back the answer reaches: its window, or the longest range inside a PromQL query; 0 for none.

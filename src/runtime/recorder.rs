@@ -1,7 +1,8 @@
 //! Keeps everything that reaches the engine of a run, beside its journal: observations only, no decision.
 //!
-//! One line of JSON an input, in a side file, written ahead of the journal and by a thread of its own: a disk that is full or slow
-//! costs the recording and never a check. Each line has a digest of the engine's state before and after it. Lines are a chain by
+//! One line of JSON an input, in a side file, written ahead of the journal and by threads of their own: a disk that is full or slow
+//! costs the recording and never a check. One thread writes and another one waits for the disk: behind a line that the disk takes
+//! long over the next ones are in the system's hands all the same, which outlives this process. Each line has a digest of the engine's state before and after it. Lines are a chain by
 //! these: where one begins at an earlier state than the line before it has left, what is between never happened for the journal (the
 //! process ended between the two writes, or the journal could not be written), and is dropped when the file is read.
 
@@ -152,7 +153,7 @@ pub struct Recorder {
     path: PathBuf,
     lines: Option<SyncSender<Vec<u8>>>,
     written: Receiver<Result<(), String>>,
-    /// Lines of which the thread has not said yet what became of them.
+    /// Lines of which the threads have not said yet what became of them.
     open: usize,
     /// How long a step may wait for its line; not at all while an earlier one is on its way.
     patience: Duration,
@@ -177,7 +178,7 @@ impl Recorder {
         let mut first = serde_json::to_vec(head).map_err(|e| e.to_string())?;
         first.push(b'\n');
         file.write_all(&first).and_then(|()| file.sync_all()).map_err(failed)?;
-        Ok(Self::on(path, file, check_every))
+        Self::on(path, file, check_every).map_err(failed)
     }
 
     /// Goes on with a side file, behind its whole lines.
@@ -188,32 +189,55 @@ impl Recorder {
         let failed = |e: std::io::Error| format!("{} cannot be written: {e}", path.display());
         let file = OpenOptions::new().append(true).open(path).map_err(failed)?;
         file.set_len(part.whole).and_then(|()| file.sync_all()).map_err(failed)?;
-        Ok(Self::on(path, file, check_every))
+        Self::on(path, file, check_every).map_err(failed)
     }
 
-    fn on(path: &Path, mut file: File, check_every: Millis) -> Self {
+    fn on(path: &Path, mut file: File, check_every: Millis) -> std::io::Result<Self> {
+        let synced = file.try_clone()?;
         // what is to be ahead of the journal has to be on the disk before it
-        Self::by(path, check_every, move |line| file.write_all(line).and_then(|()| file.sync_data()))
+        Ok(Self::by(path, check_every, move |line| file.write_all(line), move || synced.sync_data()))
     }
 
     fn by(
         path: &Path,
         check_every: Millis,
         mut put: impl FnMut(&[u8]) -> std::io::Result<()> + Send + 'static,
+        mut sync: impl FnMut() -> std::io::Result<()> + Send + 'static,
     ) -> Self {
         let (lines, to_write) = sync_channel::<Vec<u8>>(WAITING);
-        let (tell, written) = channel();
-        let thread = std::thread::Builder::new().name(String::from("recorder"));
-        let started = thread.spawn(move || {
+        let (pass_on, to_sync) = channel::<()>();
+        let (tell, written) = channel::<Result<(), String>>();
+        let failed = tell.clone();
+        let thread = |name: &str| std::thread::Builder::new().name(name.to_owned());
+        let writes = thread("recorder").spawn(move || {
             for line in to_write {
                 // behind a line that was cut off nothing can be read any more: the first failure is the last line
-                let done = put(&line);
-                let failed = done.is_err();
-                if tell.send(done.map_err(|e| e.to_string())).is_err() || failed {
+                match put(&line) {
+                    Ok(()) if pass_on.send(()).is_ok() => {}
+                    Ok(()) => return,
+                    Err(e) => {
+                        let _ = failed.send(Err(e.to_string()));
+                        return;
+                    }
+                }
+            }
+        });
+        let syncs = thread("recorder's disk").spawn(move || {
+            while to_sync.recv().is_ok() {
+                // one wait for the disk is for all that is written by then
+                let lines = 1 + to_sync.try_iter().count();
+                let done = sync().map_err(|e| e.to_string());
+                for _ in 0..lines {
+                    if tell.send(done.clone()).is_err() {
+                        return;
+                    }
+                }
+                if done.is_err() {
                     return;
                 }
             }
         });
+        let started = writes.and(syncs);
         let patience = Duration::from_millis(u64::try_from((check_every / 20).clamp(5, 50)).unwrap_or(5));
         Self {
             path: path.to_owned(),
@@ -293,8 +317,9 @@ impl Recorder {
         let sent = match (&self.lines, bytes) {
             (None, _) => return None,
             (_, Err(e)) => Err(e.to_string()),
+            _ if self.open >= WAITING => Err(too_slow()),
             (Some(lines), Ok(bytes)) => lines.try_send(bytes).map_err(|e| match e {
-                TrySendError::Full(_) => format!("the disk is too slow: {WAITING} inputs wait to be written"),
+                TrySendError::Full(_) => too_slow(),
                 // why is among what it has said
                 TrySendError::Disconnected(_) => String::from("it cannot be written"),
             }),
@@ -353,6 +378,10 @@ impl Recorder {
         }
         self.trouble
     }
+}
+
+fn too_slow() -> String {
+    format!("the disk is too slow: {WAITING} inputs wait to be written")
 }
 
 /// The answers to what is asked at a check, as they are kept.

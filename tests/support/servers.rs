@@ -30,10 +30,14 @@ impl Servers {
         if !super::require("haproxy") || !super::require("prometheus") {
             return None;
         }
-        let work = Work::new("checkout.canary", &["servers"]);
+        Some(Self::on(Work::new("checkout.canary", &["servers"]), 8))
+    }
+
+    /// The same for what a folder holds, with so many customers, each of whom asks 20 times a second at most.
+    pub fn on(work: Work, customers: usize) -> Self {
         let (v1, v2) = (Service::start("v1"), Service::start("v2"));
         let haproxy = Haproxy::start(work.folder.path(), v1.port, v2.port);
-        let load = Load::start(haproxy.port, 8, Duration::from_millis(50));
+        let load = Load::start(haproxy.port, customers, Duration::from_millis(50));
         let prometheus = Prometheus::start(work.folder.path(), &[v1.port, v2.port]);
         let work = work
             .with("PROMETHEUS_URL", format!("http://127.0.0.1:{}", prometheus.port))
@@ -42,7 +46,7 @@ impl Servers {
         eventually("Prometheus has scraped both versions", || {
             prometheus.value("min(count_over_time(up[4s]) * up)").is_some_and(|v| v >= 3.0)
         });
-        Some(Self { work, v1, v2, prometheus, haproxy, _load: load })
+        Self { work, v1, v2, prometheus, haproxy, _load: load }
     }
 
     /// `canary run` with more arguments.
@@ -90,6 +94,11 @@ scrape_configs:
         self.server = None;
     }
 
+    /// Its process; none while it is stopped.
+    pub fn pid(&self) -> Option<u32> {
+        self.server.as_ref().map(Server::pid)
+    }
+
     /// Every query that it was asked, and as of when, by its own log.
     pub fn queries(&self) -> Vec<(String, String)> {
         let log = std::fs::read_to_string(self.folder.join("queries.log")).unwrap_or_default();
@@ -130,7 +139,7 @@ scrape_configs:
 pub struct Haproxy {
     pub port: u16,
     pub socket: std::path::PathBuf,
-    _server: Server,
+    server: Server,
 }
 
 impl Haproxy {
@@ -168,7 +177,26 @@ backend be_checkout
             .unwrap();
         let server = Server::of(child);
         eventually("HAProxy is ready", || UnixStream::connect(&socket).is_ok());
-        Self { port, socket, _server: server }
+        Self { port, socket, server }
+    }
+
+    /// Its process.
+    pub fn pid(&self) -> u32 {
+        self.server.pid()
+    }
+
+    /// Sets the canary's share behind everybody's back, in per cent.
+    pub fn drift(&self, share: u32) {
+        if let Ok(mut stream) = UnixStream::connect(&self.socket) {
+            let _ = writeln!(
+                stream,
+                "set weight be_checkout/v1 {}; set weight be_checkout/v2 {share}",
+                100_u32.saturating_sub(share)
+            );
+            // it may be stopped
+            let _ = stream.set_read_timeout(Some(Duration::from_millis(200)));
+            let _ = stream.read_to_string(&mut String::new());
+        }
     }
 
     /// The canary's share as HAProxy itself has it, in per cent.

@@ -2,6 +2,7 @@
 
 mod ask;
 mod chunks;
+mod finishing;
 mod importing;
 mod progress;
 mod whole;
@@ -38,10 +39,10 @@ pub struct Args {
     #[command(flatten)]
     target: load::Target,
     /// The first check: an instant (`2026-11-21T18:00:00Z`), or so long ago (`2h`)
-    #[arg(long, value_name = "TIME", value_parser = when, required_unless_present = "import")]
+    #[arg(long, value_name = "TIME", value_parser = when, required_unless_present_any = ["import", "finish"])]
     from: Option<When>,
     /// The last check, or a little before; now when left out
-    #[arg(long, value_name = "TIME", value_parser = when, conflicts_with = "import")]
+    #[arg(long, value_name = "TIME", value_parser = when, conflicts_with_all = ["import", "finish"])]
     to: Option<When>,
     /// The recording: a Parquet file
     #[arg(short, long, value_name = "FILE")]
@@ -63,6 +64,10 @@ pub struct Args {
     /// its name
     #[arg(long, value_name = "RULE", requires = "import")]
     map: Vec<String>,
+    /// Ask no source: make the recording of the side file (`FILE.part`) that a recorded run has left which nobody goes on with. The
+    /// side file stays
+    #[arg(long, value_name = "PART", conflicts_with_all = ["import", "from", "step"])]
+    finish: Option<PathBuf>,
 }
 
 /// A time as it was typed.
@@ -122,6 +127,9 @@ fn record(args: &Args) -> Result<(), Status> {
             "{} is there already: name another file with `-o`, or remove it",
             args.output.display()
         )));
+    }
+    if let Some(side) = &args.finish {
+        return finishing::finish(args, side, &compiled);
     }
     let now = now();
     if let (Some(file), Some(format)) = (&args.import, args.format) {

@@ -81,7 +81,7 @@ fn a_torn_last_line_is_left_out_and_written_over() {
 #[test]
 fn a_full_disk_ends_the_recording_and_says_so_once() {
     let full = |_: &[u8]| Err(std::io::Error::from(std::io::ErrorKind::StorageFull));
-    let mut recorder = Recorder::by(Path::new("rec.part"), 1000, full);
+    let mut recorder = Recorder::by(Path::new("rec.part"), 1000, full, || Ok(()));
     let said: Vec<String> = (0..200).filter_map(|at| recorder.put(&line("a", "b", at))).collect();
     assert_eq!(said.len(), 1, "{said:?}");
     assert!(said[0].contains("the run goes on") && said[0].contains("no storage space"), "{said:?}");
@@ -95,7 +95,7 @@ fn a_disk_that_does_not_answer_ends_the_recording_and_holds_nobody_up() {
         let _ = hang.recv();
         Ok(())
     };
-    let mut recorder = Recorder::by(Path::new("rec.part"), 1000, hangs);
+    let mut recorder = Recorder::by(Path::new("rec.part"), 1000, hangs, || Ok(()));
     let begun = std::time::Instant::now();
     let said: Vec<String> = (0..10_000).filter_map(|at| recorder.put(&line("a", "b", at))).collect();
     assert_eq!(said.len(), 1, "{said:?}");
@@ -114,8 +114,42 @@ fn what_is_slow_is_written_all_the_same() {
         *count.lock().expect("a lock") += 1;
         Ok(())
     };
-    let mut recorder = Recorder::by(Path::new("rec.part"), 100, slow);
+    let mut recorder = Recorder::by(Path::new("rec.part"), 100, slow, || Ok(()));
     assert!((0..20).all(|at| recorder.put(&line("a", "b", at)).is_none()));
     assert_eq!(recorder.close(), None);
     assert_eq!(*written.lock().expect("a lock"), 20);
+}
+
+/// A process that is killed loses what it has not handed to the system: lines must not wait in it for the disk.
+#[test]
+fn a_line_is_written_while_the_disk_is_still_busy_with_the_one_before() {
+    let (tell, written) = channel();
+    let put = move |line: &[u8]| {
+        let _ = tell.send(line.len());
+        Ok(())
+    };
+    let (release, hang) = channel::<()>();
+    let sync = move || {
+        let _ = hang.recv();
+        Ok(())
+    };
+    let mut recorder = Recorder::by(Path::new("rec.part"), 100, put, sync);
+    for at in 0..5 {
+        assert_eq!(recorder.put(&line("a", "b", at)), None);
+        // and nothing of it is on the disk yet
+        written.recv_timeout(Duration::from_secs(30)).expect("written");
+        assert_eq!(recorder.open, usize::try_from(at).expect("few") + 1);
+    }
+    // a disk that never answers ends the recording
+    let said: Vec<String> = (5..1_000).filter_map(|at| recorder.put(&line("a", "b", at))).collect();
+    assert!(said.len() == 1 && said[0].contains("too slow"), "{said:?}");
+    drop(release);
+}
+
+#[test]
+fn a_disk_that_fails_when_it_is_waited_for_ends_the_recording() {
+    let sync = || Err(std::io::Error::from(std::io::ErrorKind::StorageFull));
+    let mut recorder = Recorder::by(Path::new("rec.part"), 1000, |_: &[u8]| Ok(()), sync);
+    let _ = recorder.put(&line("a", "b", 0));
+    assert!(recorder.close().is_some_and(|why| why.contains("no storage space")));
 }

@@ -163,7 +163,7 @@ fn lack(keys: &[&Key], input: &Input) -> Option<Lack> {
         let has: BTreeSet<Population> = of_metric.iter().map(|k| k.population).collect();
         return Some(Lack::Population { metric: metric(), population, has: has.into_iter().collect() });
     }
-    let asked = question(&input.ask);
+    let asked = question(input);
     let same: Vec<_> = of_population.iter().filter(|k| k.question == asked).collect();
     if same.is_empty() {
         let has: BTreeSet<String> = of_population.iter().map(|k| k.question.clone()).collect();

@@ -6,7 +6,7 @@ use crate::plan::{Ask, Input, Population, Window, show};
 /// What kind of numbers a question is answered with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// [`crate::plan::Reading::Value`]: the question is `value`.
+    /// [`crate::plan::Reading::Value`]: the question is `value`, or `value over 5m` of a query with a `${window}`.
     Value,
     /// [`crate::plan::Reading::Increase`]: it begins with `increase`.
     Increase,
@@ -19,9 +19,10 @@ impl Kind {
     #[must_use]
     pub fn of(question: &str) -> Option<Self> {
         let (first, rest) = question.split_once(' ').unwrap_or((question, ""));
-        let counted = rest == "since last" || rest.strip_prefix("over ").is_some_and(|d| !d.is_empty());
+        let over = rest.strip_prefix("over ").is_some_and(|d| !d.is_empty());
+        let counted = rest == "since last" || over;
         match first {
-            "value" if rest.is_empty() => Some(Self::Value),
+            "value" if rest.is_empty() || over => Some(Self::Value),
             "increase" if counted => Some(Self::Increase),
             "buckets" if counted => Some(Self::Buckets),
             _ => None,
@@ -29,11 +30,15 @@ impl Kind {
     }
 }
 
-/// The text of a question: `value`, `increase over 5m`, `buckets since last`.
+/// The text of a question: `value`, `value over 5m`, `increase over 5m`, `buckets since last`.
 #[must_use]
-pub fn question(ask: &Ask) -> String {
-    match ask {
-        Ask::PromQl { .. } | Ask::Gauge(_) => String::from("value"),
+pub fn question(input: &Input) -> String {
+    match &input.ask {
+        Ask::PromQl { .. } | Ask::Gauge(_) => match input.window {
+            // a metric that is asked over two windows is two questions
+            Some(window) => format!("value {}", over(Window::Last(window))),
+            None => String::from("value"),
+        },
         Ask::Increase(_, window) => format!("increase {}", over(*window)),
         Ask::Buckets(_, window) => format!("buckets {}", over(*window)),
     }
@@ -64,7 +69,7 @@ impl Key {
         Self {
             metric: input.metric.clone(),
             population: input.population,
-            question: question(&input.ask),
+            question: question(input),
             slice: slice.to_vec(),
         }
     }

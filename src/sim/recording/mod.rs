@@ -80,8 +80,9 @@ pub struct Key {
     pub metric: String,
     /// Whose numbers.
     pub population: Population,
-    /// What was asked, so that two questions of one metric are two series: `value`, `increase over 5m`, `increase since last`,
-    /// `buckets over 5m`, `buckets since last`. A PromQL expression and a gauge are both `value`.
+    /// What was asked, so that two questions of one metric are two series: `value`, `value over 5m` (a query with a `${window}`),
+    /// `increase over 5m`, `increase since last`, `buckets over 5m`, `buckets since last`. A PromQL expression and a gauge are both
+    /// `value`.
     pub question: String,
     /// The values of the slice's dimensions, in their order; empty without slices.
     pub slice: Vec<String>,

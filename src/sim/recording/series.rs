@@ -57,8 +57,8 @@ impl std::fmt::Display for PushError {
             }
             Self::Question { key } => write!(
                 f,
-                "{key}: no such question; there are `value`, `increase over 5m`, `increase since last`, `buckets over 5m`, \
-                 `buckets since last`"
+                "{key}: no such question; there are `value`, `value over 5m`, `increase over 5m`, `increase since last`, \
+                 `buckets over 5m`, `buckets since last`"
             ),
         }
     }

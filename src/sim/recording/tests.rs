@@ -414,3 +414,37 @@ fn a_page_that_says_it_is_huge_is_refused_before_room_is_made() {
     let got = told(&huge);
     assert!(got.contains("is said to hold 2147483647"), "{got}");
 }
+
+/// Found by tests/replay_equals_run.rs: both were kept under one name, and a replay gave one's numbers to the other.
+#[test]
+fn a_query_that_is_asked_over_two_windows_is_two_questions() {
+    let text = "edition 2026
+metric busy: rate = prometheus(`sum(rate(requests_total[${window}]))`, window: 1m)
+metric pool: count = prometheus(`sum(pool)`)
+flag search: bool
+rollout search {
+  guard busy: busy < 100/s and busy(5m) < 80/s and pool < 10  else rollback
+  phase all { flag search = on   hold 10m }
+}
+";
+    let mut map = crate::syntax::source::SourceMap::default();
+    let id = map.add(String::from("policy.canary"), String::from(text));
+    let files = [crate::syntax::parse(id, text).0];
+    let plan = crate::check::compile_alone(&files, &map, None, &[]).0.unwrap();
+    let questions: Vec<String> = plan.inputs.iter().map(|i| Key::of(i, &[]).question).collect();
+    assert_eq!(questions, ["value over 1m", "value over 5m", "value"]);
+    assert!(questions.iter().all(|q| Kind::of(q) == Some(Kind::Value)));
+    assert_eq!((Kind::of("value over "), Kind::of("value since last")), (None, None));
+    // and they come back from a file as two
+    let series = plan.inputs.iter().map(|i| {
+        let mut s = Series::new(Key::of(i, &[])).unwrap();
+        s.push(0, Answer { value: Ok(Reading::Value(1.0)), sampled_at: None, series: 1 }).unwrap();
+        s
+    });
+    let mut series: Vec<Series> = series.collect();
+    series.sort_by(|a, b| a.key.cmp(&b.key));
+    let recording = Recording { about: about(&[]), series, happened: Vec::new() };
+    let back = decode(&encode(&recording).unwrap(), "x").unwrap();
+    assert_eq!(back, recording);
+    assert!(fits(&back, &plan).is_ok());
+}

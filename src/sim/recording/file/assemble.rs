@@ -232,8 +232,7 @@ impl<'a> Assembly<'a> {
         };
         let Some(kind) = Kind::of(&question) else {
             let what = format!("`{}` is no question", shown(&question));
-            let help =
-                "there are `value`, `increase over 5m`, `increase since last`, `buckets over 5m`, `buckets since last`";
+            let help = "there are `value`, `value over 5m`, `increase over 5m`, `increase since last`, `buckets over 5m`, `buckets since last`";
             return Err(self.wrong(row, Column::Question, what, help));
         };
         let slice = match key.get(3..).unwrap_or_default() {

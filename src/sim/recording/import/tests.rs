@@ -33,6 +33,7 @@ fn input(metric: &str, population: Population, ask: Ask) -> Input {
         ask,
         max_age: 60_000,
         lag: 0,
+        window: None,
         scale: 1.0,
         reach: 0,
         auxiliary: false,
