@@ -178,9 +178,7 @@ impl Target {
 fn recording(plan: &Plan, bindings: &Bindings, run: &Run, part: Part, all: bool) -> Result<Recording, String> {
     let mut about = about(plan, bindings);
     about.run = Some(run.id.to_string());
-    if !all {
-        about.writer.push_str(", incomplete");
-    }
+    about.incomplete = !all;
     let mut gathered = Gathered::default();
     let mut happened = Vec::with_capacity(part.lines.len());
     let mut checks = Vec::new();

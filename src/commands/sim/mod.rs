@@ -235,10 +235,21 @@ fn backtest(
     Ok(backtest::sum(plan, distance, runs, &stretches))
 }
 
-/// The policy in the environment that a run was recorded in, where none is named and the plan as it is by itself is another one.
+/// The policy in the environment that it was recorded in, where none is named and the plan as it is by itself is another one.
+/// A recording says which environment that was, and its plan is taken though the policy be another one by now; of a run that was
+/// recorded before recordings said it, each environment beside the policy is tried for the plan that the run had.
 fn its_own(args: &Args, alone: &Plan, params: &[(String, String)], recording: &Recording) -> Option<(Policy, Plan)> {
     let was = |p: &Plan| p.hash == recording.about.policy;
-    if args.env.is_some() || recording.happened.is_empty() || was(alone) {
+    if args.env.is_some() || was(alone) {
+        return None;
+    }
+    if let Some(name) = &recording.about.environment
+        && let Ok(policy) = Policy::read(&args.file, Some(name), args.rollout.as_deref())
+        && let Ok(set) = policy.changed(params)
+    {
+        return Some((policy, set));
+    }
+    if recording.happened.is_empty() {
         return None;
     }
     let files = environment_files(&args.file);
