@@ -20,6 +20,8 @@ pub(super) enum Place {
     When,
     /// A derived metric, by itself.
     Metric,
+    /// Nowhere in the policy: somebody asks. Sums count from the first check on.
+    Asked,
 }
 
 /// A lowered value.
@@ -179,7 +181,7 @@ impl<'c, 'a> Lower<'c, 'a> {
         let why = match self.place {
             Place::Guard => Some("`healthy` asks the guards, and cannot stand inside one"),
             Place::Require => Some("`healthy` asks the guards, and before the start none watches"),
-            Place::Promote | Place::When | Place::Metric => None,
+            Place::Promote | Place::When | Place::Metric | Place::Asked => None,
         };
         if let Some(why) = why {
             self.cx.push(Diagnostic::error("E0410", why, e.span, "").help("write the condition itself"));

@@ -459,7 +459,7 @@ impl<'a> Lower<'_, 'a> {
             None => None,
             Some(d) => Some(self.cx.duration(d, "`valid:`", 1)?),
         };
-        if self.place != Place::Promote {
+        if !matches!(self.place, Place::Promote | Place::Asked) {
             self.cx.push(
                 Diagnostic::error("E0424", "`approved` stands where no phase waits for it", e.span, "asked of whom?")
                     .help("a person approves of the phase that a run is in: write it behind `promote when`"),

@@ -5,6 +5,7 @@
 //! that each mistake is reported once.
 
 mod arguments;
+pub mod ask;
 mod bindings;
 pub mod codes;
 mod comparison;

@@ -61,6 +61,26 @@ pub fn near(word: &str) -> Option<&'static str> {
     suggest::nearest(&lower, all().map(|c| c.1)).or_else(|| suggest::nearest(&upper, all().map(|c| c.0)))
 }
 
+/// A page for a terminal: examples are indented, the marks of Markdown go.
+#[must_use]
+pub fn plain(page: &str) -> String {
+    let mut out = String::with_capacity(page.len());
+    let mut fenced = false;
+    for line in page.lines() {
+        if line.starts_with("```") {
+            fenced = !fenced;
+        } else if fenced {
+            out.push_str(if line.is_empty() { "" } else { "    " });
+            out.push_str(line);
+            out.push('\n');
+        } else {
+            out.push_str(line.strip_prefix("# ").unwrap_or(line));
+            out.push('\n');
+        }
+    }
+    out
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

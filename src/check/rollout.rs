@@ -87,6 +87,20 @@ pub(super) fn plan_alone<'a>(cx: &Cx<'a>, r: &'a ast::Rollout) -> Option<Plan> {
     Some(plan)
 }
 
+/// As [`plan_alone`] or, with an environment, [`compile`], with something asked beside it. The plan's hash is left out: what is asked
+/// is no part of it.
+pub(super) fn plan_asked<'a>(
+    cx: &Cx<'a>,
+    r: &'a ast::Rollout,
+    env: Option<&Chosen<'a>>,
+    ask: &'a ast::Expr,
+) -> Option<(Plan, super::ask::Asked)> {
+    let builder = Builder { ask: Some(ask), ..Builder::new(cx, r, env) };
+    let (mut plan, needs, asked) = builder.plan_and_answer();
+    plan.verify_within += env.map_or(0, |e| e.longest_reload(&needs));
+    Some((plan, asked?))
+}
+
 /// Whether everything that is written stands in the plan. What the parser could not take, or a hole in a condition, leaves
 /// something out, and a plan without one of its guards must never run.
 fn whole(cx: &Cx<'_>, r: &ast::Rollout, plan: &Plan) -> bool {
@@ -177,6 +191,9 @@ pub(super) struct Builder<'c, 'a> {
     pub(super) dims_of: &'static str,
     /// They are not known here: a port may be of any.
     pub(super) any_dims: bool,
+    /// What somebody asks beside what is written, and what was made of it.
+    pub(super) ask: Option<&'a ast::Expr>,
+    pub(super) asked: Option<super::ask::Asked>,
     env: Option<&'c Chosen<'a>>,
 }
 
@@ -219,11 +236,20 @@ impl<'c, 'a> Builder<'c, 'a> {
             dims: &rollout.per,
             dims_of: "this rollout",
             any_dims: false,
+            ask: None,
+            asked: None,
             env,
         }
     }
 
-    fn plan(mut self) -> (Plan, Needs) {
+    fn plan(self) -> (Plan, Needs) {
+        let (plan, needs, _) = self.plan_and_answer();
+        (plan, needs)
+    }
+
+    /// The plan, and with it what was asked beside it: its nodes stand behind those of the rollout, which are what they are
+    /// without it.
+    fn plan_and_answer(mut self) -> (Plan, Needs, Option<super::ask::Asked>) {
         let cx = self.cx;
         let r = self.rollout;
         let slices = self.lower_slices(self.env);
@@ -244,6 +270,9 @@ impl<'c, 'a> Builder<'c, 'a> {
         let switches = self.lower_switches();
         let guards = self.lower_guards();
         let reactions = self.lower_reactions();
+        if let Some(e) = self.ask {
+            self.asked = self.lower.asked(e);
+        }
         let baseline = self.lower.reads_before.then_some(self.lower.baseline);
         let routes = self.routes(&head);
         self.ask_for_slices(&slices);
@@ -299,7 +328,7 @@ impl<'c, 'a> Builder<'c, 'a> {
             metrics,
             hash: String::new(),
         };
-        (plan, self.needs)
+        (plan, self.needs, self.asked)
     }
 
     pub(super) fn tolerance(&self, t: &'a ast::Tolerance) -> Option<Tolerance> {

@@ -34,7 +34,7 @@ pub fn main(args: &Args) -> Status {
         return because(Status::Wrong, &format!("{} {}: {}; there is no page of it", code.0, code.1, code.2));
     };
     match args.format {
-        Format::Human => out!("{}", plain(page)),
+        Format::Human => out!("{}", registry::plain(page)),
         Format::Json => {
             let mut entry = entry(code);
             if let Some(o) = entry.as_object_mut() {
@@ -64,23 +64,4 @@ fn list(format: Format) {
 fn entry((code, slug, meaning): &Code) -> Value {
     let severity = if code.starts_with('W') { "warning" } else { "error" };
     json!({ "code": code, "slug": slug, "severity": severity, "meaning": meaning })
-}
-
-/// A page for a terminal: examples are indented, the marks of Markdown go.
-fn plain(page: &str) -> String {
-    let mut out = String::with_capacity(page.len());
-    let mut fenced = false;
-    for line in page.lines() {
-        if line.starts_with("```") {
-            fenced = !fenced;
-        } else if fenced {
-            out.push_str(if line.is_empty() { "" } else { "    " });
-            out.push_str(line);
-            out.push('\n');
-        } else {
-            out.push_str(line.strip_prefix("# ").unwrap_or(line));
-            out.push('\n');
-        }
-    }
-    out
 }

@@ -29,7 +29,7 @@ mod findings;
 pub mod fmt;
 mod git;
 pub mod history;
-mod in_parallel;
+use crate::sim::in_parallel;
 pub mod init;
 pub mod kill;
 mod kill_over;
@@ -42,10 +42,12 @@ pub mod load;
 pub mod modules;
 pub mod people;
 pub mod plan;
+pub mod policy;
 pub mod provenance;
 pub mod query;
 pub mod record;
 mod recording;
+pub mod repl;
 pub mod report;
 pub mod reset;
 pub mod run;
@@ -86,6 +88,8 @@ pub enum Command {
     Test(test::Args),
     /// Replay a policy over a recording: what would it have done?
     Sim(sim::Args),
+    /// Ask what if, one entry at a time: a policy, a recording, and expressions, steps, changes
+    Repl(repl::Args),
     /// Show what a module is for, what it wants and what it brings
     Doc(doc::Args),
     /// Show the compiled plan of a rollout: timeline, gates, queries, credentials, hash
@@ -133,6 +137,7 @@ pub fn main(cli: Cli) -> exit::Status {
         Command::Fmt(args) => fmt::main(&args),
         Command::Test(args) => test::main(&args),
         Command::Sim(args) => sim::main(&args),
+        Command::Repl(args) => repl::main(&args),
         Command::Doc(args) => doc::main(&args),
         Command::Plan(args) => plan::main(&args),
         Command::Run(args) => run::main(&args),

@@ -7,12 +7,12 @@ pub(super) use walk::{Shown, truth};
 use super::given::Given;
 use super::monitor::Pace;
 use super::past::Past;
-use super::state::{Approval, Owner, Stage, State, Word};
+use super::state::{Approval, GuardReading, Owner, Stage, State, Word};
 use super::truth::Truth;
 use super::value::{Causes, Num};
 use crate::plan::{
-    Answer, Bucket, Consequence, GroupId, Input, InputId, Millis, Missing, Node, NodeId, Plan, Population, Reading,
-    Time, Tolerance,
+    Answer, Bucket, Compare, Consequence, GroupId, Input, InputId, Millis, Missing, Node, NodeId, Plan, Population,
+    Reading, Time, Tolerance,
 };
 use std::borrow::Cow;
 use walk::number;
@@ -246,6 +246,12 @@ pub fn quantile(buckets: &[Bucket], q: f64) -> Option<(f64, f64)> {
         lower = (b.le.or(lower.0), b.count);
     }
     None
+}
+
+/// What is shown of the two sides of a comparison.
+#[must_use]
+pub fn sides(op: Compare, left: Num, right: Num) -> GuardReading {
+    Shown::reading(op, left, right)
 }
 
 /// Evaluates the node `id` and steps the temporal operators below it.

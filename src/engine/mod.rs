@@ -51,4 +51,4 @@ pub use record::Record;
 pub use standing::{Observation, Seen, Standing};
 pub use state::{RunCause, Stage, State, Verdict, WaitsFor, Word};
 pub use step::{Effect, Input, Operator, step, step_given};
-pub use tick::since;
+pub use tick::{go_by, since};

@@ -4,6 +4,7 @@ use super::advance::{advance, latch_pause};
 use super::drift::{self, drift};
 use super::eval::{Check, eval, in_phase, pace};
 use super::explain::{Explanation, guard_reports, input_reports};
+use super::given::Given;
 use super::guards::{check_guards, condition_warming, restart};
 use super::irreversible;
 use super::kill::{Thrown, kill, run_next};
@@ -18,8 +19,8 @@ use super::state::{Accumulator, Owner, Stage, State, Verdict, Word, goals, subtr
 use super::step::{Effect, Wish};
 use super::truth::Truth;
 use crate::plan::{
-    Ask, Consequence, Guard, Happening, InputId, Missing, Node, PhaseId, Plan, Population, PortId, Reading, Setting,
-    Step, Time, Tolerance, Window, show,
+    Answer, Ask, Consequence, Guard, Happening, InputId, Missing, Node, PhaseId, Plan, Population, PortId, Reading,
+    Setting, Step, Time, Tolerance, Window, show,
 };
 
 /// Adds this check's disjoint increments to every accumulator, and notes which inputs were answered.
@@ -48,6 +49,13 @@ pub(super) fn accumulate(check: Check<'_>, state: &mut State) {
             *slot = Some(check.at);
         }
     }
+}
+
+/// A check of a run that is over, for somebody who still asks: sums and values over time go on, and nothing is decided.
+pub fn go_by(plan: &Plan, state: &mut State, at: Time, answers: &[Answer]) {
+    let check = Check { plan, at, answers, given: Given::NONE };
+    accumulate(check, state);
+    past::collect(check, state);
 }
 
 /// From when an input's disjoint increments are to be counted at the next check.

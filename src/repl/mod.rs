@@ -1,6 +1,9 @@
 //! The room where people ask "what if": a policy, a recording, and one entry at a time. `session` knows what an entry means and
 //! nothing of terminals; `line` knows terminals and nothing of rollouts. Between them stand [`Talk`] and the table of [`COMMANDS`].
 
+pub mod line;
+pub mod session;
+
 /// Whom the editor talks to.
 pub trait Talk {
     /// Takes one whole entry, of one line or several, and answers it. What is wrong with it is an answer too.

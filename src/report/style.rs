@@ -12,6 +12,10 @@ impl Style {
     /// Plain text.
     pub const PLAIN: Self = Self { colour: false };
 
+    /// In colours, wherever the test runs.
+    #[cfg(test)]
+    pub(crate) const COLOURED: Self = Self { colour: true };
+
     /// Colour on a terminal, unless `NO_COLOR` is set to anything (<https://no-color.org>) or the terminal is dumb.
     #[must_use]
     pub fn for_terminal(is_terminal: bool) -> Self {
@@ -58,6 +62,18 @@ impl Style {
     #[must_use]
     pub fn unsure(self, text: &str) -> String {
         self.paint("33", text)
+    }
+
+    /// A name that is known.
+    #[must_use]
+    pub fn known(self, text: &str) -> String {
+        self.paint("36", text)
+    }
+
+    /// What is pointed at.
+    #[must_use]
+    pub fn marked(self, text: &str) -> String {
+        self.paint("1;4", text)
     }
 
     /// A guard's word in its colour; `text` is the word, perhaps padded.

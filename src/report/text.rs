@@ -1,7 +1,8 @@
 //! Small pieces of text that several reports share.
 
 use crate::engine::GuardReport;
-use crate::plan::{Setting, Time, Tolerance, groups, show};
+use crate::engine::state::GuardReading;
+use crate::plan::{Setting, Time, Tolerance, Unit, groups, show};
 use chrono::{Local, SecondsFormat, TimeZone, Utc};
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
@@ -60,17 +61,22 @@ pub fn used(g: &GuardReport) -> Option<String> {
 /// `value 0.2%, limit 1%, margin +0.8pp, 812 events`
 #[must_use]
 pub fn reading(g: &GuardReport) -> String {
-    let r = &g.reading;
+    sides(&g.reading, g.unit)
+}
+
+/// The same of any comparison.
+#[must_use]
+pub fn sides(r: &GuardReading, unit: Unit) -> String {
     let mut parts = Vec::new();
     match r.value {
-        Some(v) => parts.push(format!("value {}", show::brief(v, g.unit))),
+        Some(v) => parts.push(format!("value {}", show::brief(v, unit))),
         None => parts.push(String::from("no value")),
     }
     if let Some(l) = r.limit {
-        parts.push(format!("limit {}", show::brief(l, g.unit)));
+        parts.push(format!("limit {}", show::brief(l, unit)));
     }
     if let Some(m) = r.margin {
-        parts.push(format!("margin {}", show::difference(m, g.unit)));
+        parts.push(format!("margin {}", show::difference(m, unit)));
     }
     if let Some(n) = r.events {
         parts.push(format!("{n:.0} events"));

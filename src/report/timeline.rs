@@ -6,7 +6,7 @@ use super::text::{pad, printable, reading, used};
 use crate::engine::{Explanation, Verdict, Word};
 use crate::plan::{Millis, Time, Unit, show};
 use crate::sim::replay::backtest::{Backtest, Run};
-use crate::sim::replay::outcome::{Cell, Outcome, Sweep};
+use crate::sim::replay::outcome::{Cell, Decision, Outcome, Sweep};
 
 /// Puts every decision in words: as `run` prints it.
 pub fn tell(outcome: &mut Outcome) {
@@ -25,9 +25,28 @@ pub fn text(outcome: &Outcome, style: Style) -> String {
         show::utc(outcome.end),
         show::duration(outcome.every)
     );
-    let since: Vec<String> = outcome.decisions.iter().map(|d| show::roughly(d.at - outcome.start)).collect();
+    out.push_str(&decisions(&outcome.decisions, outcome.start, style));
+    out.push_str(&format!("\n{}\n", verdict(outcome, style)));
+    if !outcome.assumptions.is_empty() {
+        out.push_str(&format!("\n{}\n", style.bold("What the recording could not know")));
+        for a in &outcome.assumptions {
+            let since = match a.since {
+                None => String::from("all along"),
+                Some(t) => format!("from {}", show::duration((t - outcome.start).max(0))),
+            };
+            out.push_str(&format!("  {}  {}\n", pad(&since, 12), printable(&a.text)));
+        }
+    }
+    out
+}
+
+/// Decisions with their times since `start` and what was read for them.
+#[must_use]
+pub fn decisions(list: &[Decision], start: Time, style: Style) -> String {
+    let mut out = String::new();
+    let since: Vec<String> = list.iter().map(|d| show::roughly(d.at - start)).collect();
     let width = since.iter().map(String::len).max().unwrap_or(0).max(4);
-    for (d, since) in outcome.decisions.iter().zip(&since) {
+    for (d, since) in list.iter().zip(&since) {
         let told = printable(&line(&d.record, Style::PLAIN));
         let told = if style.colours() { line(&d.record, style) } else { told };
         let gap = " ".repeat(width.saturating_sub(since.len()));
@@ -40,17 +59,6 @@ pub fn text(outcome: &Outcome, style: Style) -> String {
             d.explanation.iter().filter(|_| !matches!(d.record, crate::engine::Record::Finished { .. })).flat_map(why)
         {
             out.push_str(&format!("{room}{}\n", style.faint(&printable(&l))));
-        }
-    }
-    out.push_str(&format!("\n{}\n", verdict(outcome, style)));
-    if !outcome.assumptions.is_empty() {
-        out.push_str(&format!("\n{}\n", style.bold("What the recording could not know")));
-        for a in &outcome.assumptions {
-            let since = match a.since {
-                None => String::from("all along"),
-                Some(t) => format!("from {}", show::duration((t - outcome.start).max(0))),
-            };
-            out.push_str(&format!("  {}  {}\n", pad(&since, 12), printable(&a.text)));
         }
     }
     out

@@ -6,6 +6,7 @@
 pub mod catch_up;
 pub mod coverage;
 mod hands;
+pub mod in_parallel;
 pub mod judge;
 mod life;
 pub mod mutate;

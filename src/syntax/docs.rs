@@ -68,17 +68,22 @@ pub fn docs(file: &ast::File, map: &SourceMap) -> Docs {
             });
             continue;
         }
-        for (keyword, name, kind, span) in declared(item) {
-            out.declarations.push(DeclarationDocs {
-                name: name.node.clone(),
-                keyword,
-                kind: kind.map(|k| k.node.clone()),
-                doc: above(text, span),
-                written: written(span),
-            });
-        }
+        out.declarations.extend(declarations(item, map));
     }
     out
+}
+
+/// What an item declares for others, params left out, wherever its text stands.
+#[must_use]
+pub fn declarations(item: &Item, map: &SourceMap) -> Vec<DeclarationDocs> {
+    let one = |(keyword, name, kind, span): (&'static str, &Name, Option<&Name>, Span)| DeclarationDocs {
+        name: name.node.clone(),
+        keyword,
+        kind: kind.map(|k| k.node.clone()),
+        doc: above(map.get(span.file).map_or("", |f| f.text.as_str()), span),
+        written: map.slice(span).to_owned(),
+    };
+    declared(item).into_iter().map(one).collect()
 }
 
 /// The keyword, name, kind and place of what an item declares for others.

@@ -17,6 +17,7 @@ mod recover;
 pub mod render;
 mod scan;
 pub mod source;
+pub mod typing;
 
 pub use parser::parse;
 pub use read::read_source;

@@ -52,22 +52,7 @@ pub(crate) fn scan(file: FileId, text: &str) -> Scan<'_> {
 }
 
 fn walk(file: FileId, text: &str, guess: bool) -> Scan<'_> {
-    let mut s = Scan {
-        text,
-        file,
-        edits: Vec::new(),
-        diagnostics: Vec::new(),
-        poisoned: Vec::new(),
-        too_deep: false,
-        stack: Vec::new(),
-        unbalanced: false,
-        guess,
-        last_end: 0,
-        indent: 0,
-        fresh: true,
-        owner: false,
-        comments_end: false,
-    };
+    let mut s = Scan::new(file, text, guess);
     let mut at = 0;
     while at < text.len() && !s.too_deep {
         at = s.token(at).max(at + 1);
@@ -92,7 +77,33 @@ fn disjoint(mut stretches: Vec<(usize, usize)>) -> Vec<(usize, usize)> {
     out
 }
 
+/// The end of the string, sign or comment at an offset, and whether it is one that is open still.
+pub(crate) fn token_at(text: &str, at: usize) -> (usize, bool) {
+    let mut s = Scan::new(FileId(u32::MAX), text, false);
+    let end = s.token(at).clamp(at + 1, text.len().max(at + 1));
+    (end, s.diagnostics.iter().any(|d| d.code == codes::UNCLOSED))
+}
+
 impl<'a> Scan<'a> {
+    fn new(file: FileId, text: &'a str, guess: bool) -> Self {
+        Self {
+            text,
+            file,
+            edits: Vec::new(),
+            diagnostics: Vec::new(),
+            poisoned: Vec::new(),
+            too_deep: false,
+            stack: Vec::new(),
+            unbalanced: false,
+            guess,
+            last_end: 0,
+            indent: 0,
+            fresh: true,
+            owner: false,
+            comments_end: false,
+        }
+    }
+
     fn rest(&self, at: usize) -> &'a str {
         self.text.get(at..).unwrap_or("")
     }

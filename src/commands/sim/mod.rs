@@ -1,12 +1,11 @@
 //! `canary sim`: what a policy would have done over a recording. Reads files and nothing else.
 
-mod policy;
 mod progress;
-mod when;
 
 use super::Format;
 use super::exit::Status;
-use super::load::{assignment, environment_files};
+use super::load::assignment;
+use super::policy::{Policy, apply, its_own, wrong};
 use super::{in_parallel, whole};
 use crate::engine::Verdict;
 use crate::plan::{Plan, Time};
@@ -15,8 +14,7 @@ use crate::report::{html, picture, timeline};
 use crate::sim::recording::{Recording, decode_owned};
 use crate::sim::replay::backtest::{self, Backtest};
 use crate::sim::replay::outcome::{Axis, Outcome, Sweep};
-use crate::sim::replay::{self, Detail, Scenario, change, inject, misfit, sweep};
-use policy::{Policy, apply, wrong};
+use crate::sim::replay::{self, Detail, Scenario, change, inject, misfit, sweep, when};
 use progress::Progress;
 use serde_json::{Value, json};
 use std::io::IsTerminal;
@@ -89,7 +87,9 @@ fn sim(args: &Args) -> Result<Status, Status> {
     let (fields, params): (Vec<_>, Vec<_>) = args.sets.iter().cloned().partition(|(name, _)| change::is_field(name));
     let mut set = policy.plan(&params)?;
     let recording = read(&args.recording)?;
-    if let Some((own, plan)) = its_own(args, &set, &params, &recording) {
+    if args.env.is_none()
+        && let Some((own, plan)) = its_own(&args.file, args.rollout.as_deref(), &set, &params, &recording)
+    {
         (policy, set) = (own, plan);
     }
     let plan = apply(set.clone(), &fields).map_err(|e| wrong(&format!("--set: {e}")))?;
@@ -235,33 +235,8 @@ fn backtest(
     Ok(backtest::sum(plan, distance, runs, &stretches))
 }
 
-/// The policy in the environment that it was recorded in, where none is named and the plan as it is by itself is another one.
-/// A recording says which environment that was, and its plan is taken though the policy be another one by now; of a run that was
-/// recorded before recordings said it, each environment beside the policy is tried for the plan that the run had.
-fn its_own(args: &Args, alone: &Plan, params: &[(String, String)], recording: &Recording) -> Option<(Policy, Plan)> {
-    let was = |p: &Plan| p.hash == recording.about.policy;
-    if args.env.is_some() || was(alone) {
-        return None;
-    }
-    if let Some(name) = &recording.about.environment
-        && let Ok(policy) = Policy::read(&args.file, Some(name), args.rollout.as_deref())
-        && let Ok(set) = policy.changed(params)
-    {
-        return Some((policy, set));
-    }
-    if recording.happened.is_empty() {
-        return None;
-    }
-    let files = environment_files(&args.file);
-    files.iter().map(String::as_str).chain(["lab"]).find_map(|name| {
-        let policy = Policy::read(&args.file, Some(name), args.rollout.as_deref()).ok()?;
-        let set = policy.changed(params).ok()?;
-        (was(&set) || policy.changed(&[]).is_ok_and(|p| was(&p))).then_some((policy, set))
-    })
-}
-
-/// Reads a recording.
-fn read(file: &Path) -> Result<Recording, Status> {
+/// Reads a recording; what is wrong with it is said on standard error.
+pub(super) fn read(file: &Path) -> Result<Recording, Status> {
     let name = file.display().to_string();
     let bytes = std::fs::read(file).map_err(|e| wrong(&format!("cannot read {name}: {}", super::load::plain(&e))))?;
     let recording = decode_owned(bytes, &name).map_err(|e| wrong(&e.to_string()))?;

@@ -7,8 +7,9 @@ use super::life::Life;
 use super::outcome::Outcome;
 use super::ports::{most, planned};
 use super::track::Track;
+use super::watch::Look;
 use super::{Scenario, began, first_check, span};
-use crate::engine::{Effect, Input, Operator, Stage};
+use crate::engine::{Effect, Input, Operator, Seen, Stage};
 use crate::plan::{Plan, Population, PortId, PortKind, Setting, Time, show};
 use crate::sim::catch_up;
 use crate::sim::hands::{Ended, Hands};
@@ -16,18 +17,22 @@ use crate::sim::recording::{Happened, Recording, notes};
 
 /// A replay under way.
 pub(super) struct Driver<'a> {
-    plan: &'a Plan,
-    recording: &'a Recording,
+    pub(super) plan: &'a Plan,
+    pub(super) recording: &'a Recording,
     scenario: &'a Scenario,
     start: Time,
-    life: Life<'a>,
+    /// No check is made behind it.
+    pub(super) until: Time,
+    /// Somebody who looks on.
+    pub(super) look: Option<Look<'a>>,
+    pub(super) life: Life<'a>,
     /// The policy as it was, beside, as long as both ask for the same.
     beside: Option<Life<'a>>,
     /// The world is the recorded one.
-    recorded: bool,
+    pub(super) recorded: bool,
     hands: Hands,
     /// Room for what ports are read as.
-    ports: Vec<Option<Setting>>,
+    pub(super) ports: Vec<Option<Setting>>,
     track: Track,
     meter: Meter,
     /// The most that each port was ever read as in the recording; none where it was never read.
@@ -35,7 +40,7 @@ pub(super) struct Driver<'a> {
     /// The most that any phase sets each port to.
     planned: Vec<f64>,
     /// The last check.
-    last: Time,
+    pub(super) last: Time,
     /// The runner is gone until then; the checks that it has missed, and what people have said meanwhile.
     gone: Option<Time>,
     missed: Vec<Time>,
@@ -63,6 +68,8 @@ impl<'a> Driver<'a> {
             recording,
             scenario,
             start,
+            until: Time::MAX,
+            look: None,
             life: Life::new(plan, recording, injected),
             beside,
             recorded: its_own && then.is_some(),
@@ -85,14 +92,15 @@ impl<'a> Driver<'a> {
         let mut events = recording.happened.iter();
         self.begin();
         // what reached a run when it was over, as the end of an action, reaches it again
-        while let Some(event) = events.next().filter(|_| self.recorded || self.goes_on()) {
+        let until = self.until;
+        while let Some(event) = events.next().filter(|e| e.at() <= until && (self.recorded || self.goes_on())) {
             if event.at() > self.start || (self.recorded && !matches!(event, Happened::Start { .. })) {
                 self.event(event);
             }
         }
         // behind what a run has recorded, or from the beginning, there is a row a check
         let every = self.plan.check_every.max(1);
-        let (_, end) = span(recording);
+        let end = span(recording).1.min(until);
         while let Some(at) = self.last.checked_add(every).filter(|at| *at <= end && self.goes_on()) {
             self.at_check(at, true, &[], 0);
         }
@@ -111,11 +119,13 @@ impl<'a> Driver<'a> {
         }
         // what is being taken back needs no more answers: it is seen to its end, unless it is for the run's own recording to tell
         for _ in 0..TAIL {
-            if self.recorded || !matches!(self.life.state.stage, Stage::RollingBack(_)) {
+            let at = self.last.saturating_add(every);
+            if self.recorded || !matches!(self.life.state.stage, Stage::RollingBack(_)) || at > until {
                 break;
             }
-            self.at_check(self.last.saturating_add(every), true, &[], 0);
+            self.at_check(at, true, &[], 0);
         }
+        self.look_on();
         (self.track.done(&self.life.state), self.meter.sum())
     }
 
@@ -205,6 +215,11 @@ impl<'a> Driver<'a> {
         }
         self.perform(at);
         self.track.checked(at, &self.life.state);
+        if self.look.is_some() {
+            self.ports = self.hands.ports().map(|(_, is)| Some(is)).collect();
+            // nothing is asked of ports before the first change
+            self.show(at, Seen::of_tick(&crate::engine::State::new(self.plan), &self.ports, 0, true), false);
+        }
     }
 
     fn port(&self, name: &str) -> Option<PortId> {
@@ -321,6 +336,8 @@ impl<'a> Driver<'a> {
         let (recorded, exposure) = (self.recorded, self.exposure());
         self.life.look(at, recorded, exposure);
         self.meter.check(at, exposure, &self.life.answers);
+        let kept = self.look.as_ref().map(|_| Seen::of_tick(&self.life.state, &self.ports, epoch, live));
+        let over = self.is_over();
         self.life.tick(at, &self.ports, epoch, live);
         if let Some(beside) = &mut self.beside {
             beside.look(at, recorded, exposure);
@@ -329,6 +346,9 @@ impl<'a> Driver<'a> {
         self.perform(at);
         self.last = at;
         self.track.checked(at, &self.life.state);
+        if let Some(kept) = kept {
+            self.show(at, kept, over);
+        }
     }
 
     fn tell(&mut self, at: Time, input: &Input<'_>) {
@@ -462,7 +482,7 @@ impl<'a> Driver<'a> {
 
     /// The share of the traffic that the canary has: of several ports the most; without traffic, how far flags are on their way to
     /// the most that a phase sets.
-    fn exposure(&self) -> f64 {
+    pub(super) fn exposure(&self) -> f64 {
         let traffic = |p: PortId| self.plan.is_traffic(p);
         let share = self.hands.ports().filter(|(p, _)| traffic(*p)).map(|(_, s)| s.size()).reduce(f64::max);
         share.unwrap_or_else(|| {

@@ -137,7 +137,7 @@ pub fn duration(text: &str) -> Result<Millis, String> {
 }
 
 /// How an injection is written.
-const FORMS: &str = "`latency +300ms from 20m to 40m`, `errors +1pp from 5m`, `errors missing`, `errors stale from 10m`, \
+pub const FORMS: &str = "`latency +300ms from 20m to 40m`, `errors +1pp from 5m`, `errors missing`, `errors stale from 10m`, \
                      `source prometheus outage from 5m to 10m`, `runner outage from 20m to 40m`";
 
 /// Reads an injection, and holds it against the plan.

@@ -20,9 +20,12 @@ pub mod outcome;
 mod ports;
 pub mod sweep;
 mod track;
+mod watch;
+pub mod when;
 
 pub use inject::Injection;
 pub use track::Detail;
+pub use watch::{Check, watch};
 
 use super::recording::{Happened, Lack, Recording, fits};
 use crate::plan::{Plan, Population, Time, show};

@@ -18,7 +18,7 @@ use super::build::Builder;
 use super::diagnostic::Diagnostic;
 use super::grammar::{self, Rule};
 use super::parser::ENOUGH;
-pub(crate) use forms::Context;
+pub(crate) use forms::{CONTEXTS, Context};
 use forms::{Form, nearest};
 use pest::iterators::Pair;
 use saved::Broken;

@@ -1,8 +1,8 @@
-//! Times on the command line.
+//! Times as people write them.
 
+use super::inject::duration;
 use crate::plan::{Millis, Time};
 use crate::sim::recording::Recording;
-use crate::sim::replay::inject::duration;
 use chrono::{DateTime, NaiveDateTime};
 
 /// `2026-11-21T10:00Z`, `2026-11-21T10:00:30+01:00`, `2026-11-21 10:00:30` (UTC, as it is printed).

@@ -1,12 +1,17 @@
-//! The policy that is replayed: read once, compiled as often as a sweep asks.
+//! The policy that is replayed: read once, compiled as often as a sweep or a conversation asks.
 
-use super::super::Format;
-use super::super::exit::{Status, because};
-use super::super::load::{
-    Loaded, declared_beside, environment_file, first_causes, is_undeclared, load, print_diagnostics, today,
+use super::Format;
+use super::exit::{Status, because};
+use super::load::{
+    Loaded, declared_beside, environment_file, environment_files, first_causes, is_undeclared, load, print_diagnostics,
+    today,
 };
+use super::sim;
 use crate::check::{self, suppress};
 use crate::plan::Plan;
+use crate::repl::session::{self, Session};
+use crate::report::style::Style;
+use crate::sim::recording::Recording;
 use crate::sim::replay::change;
 use crate::syntax::diagnostic::Diagnostic;
 use std::collections::BTreeSet;
@@ -96,6 +101,69 @@ impl Policy {
         let plan = made.ok_or_else(error)?;
         apply(plan, &fields)
     }
+}
+
+impl Policy {
+    /// What a conversation needs of it: texts that are typed in are compiled together with these.
+    fn for_talk(self) -> session::Policy {
+        let Loaded { map, files, .. } = self.loaded;
+        session::Policy { map, files, rollout: self.rollout, environment: self.environment, others: self.others }
+    }
+}
+
+/// The policy in the environment that it was recorded in, where none is named and the plan as it is by itself is another one.
+/// A recording says which environment that was, and its plan is taken though the policy be another one by now; of a run that was
+/// recorded before recordings said it, each environment beside the policy is tried for the plan that the run had.
+pub fn its_own(
+    file: &Path,
+    rollout: Option<&str>,
+    alone: &Plan,
+    params: &[(String, String)],
+    recording: &Recording,
+) -> Option<(Policy, Plan)> {
+    let was = |p: &Plan| p.hash == recording.about.policy;
+    if was(alone) {
+        return None;
+    }
+    if let Some(name) = &recording.about.environment
+        && let Ok(policy) = Policy::read(file, Some(name), rollout)
+        && let Ok(set) = policy.changed(params)
+    {
+        return Some((policy, set));
+    }
+    if recording.happened.is_empty() {
+        return None;
+    }
+    let files = environment_files(file);
+    files.iter().map(String::as_str).chain(["lab"]).find_map(|name| {
+        let policy = Policy::read(file, Some(name), rollout).ok()?;
+        let set = policy.changed(params).ok()?;
+        (was(&set) || policy.changed(&[]).is_ok_and(|p| was(&p))).then_some((policy, set))
+    })
+}
+
+/// A conversation about a policy, and about a recording where there is one: the files are read here, and no more afterwards. Of a file
+/// with several rollouts one must be named.
+///
+/// # Errors
+/// The exit status when something cannot be read, is wrong, or does not fit together; it was said on standard error.
+pub fn conversation(
+    file: &Path,
+    environment: Option<&str>,
+    rollout: Option<&str>,
+    recording: Option<&Path>,
+    style: Style,
+    width: usize,
+) -> Result<Session, Status> {
+    let mut policy = Policy::read(file, environment, rollout)?;
+    let plan = policy.plan(&[])?;
+    let recording = recording.map(|f| Ok((f.display().to_string(), sim::read(f)?))).transpose()?;
+    if let (Some((_, recording)), None) = (&recording, environment)
+        && let Some((own, _)) = its_own(file, rollout, &plan, &[], recording)
+    {
+        policy = own;
+    }
+    Session::new(policy.for_talk(), recording, style, width).map_err(|e| wrong(&e))
 }
 
 /// Sets fields of guards, one after the other.
