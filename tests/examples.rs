@@ -127,7 +127,7 @@ fn a_promise_that_is_not_kept_is_noticed() {
 const RECORDED: [(&str, &str, usize); 3] = [
     ("healthy", "recommend.canary", 4),
     ("latency-at-half", "basket.canary", 4),
-    ("metrics-outage", "search.canary", 4),
+    ("metrics-outage", "search.canary", 5),
 ];
 
 /// Whether a line is what was promised, from its beginning to its end; `…` stands for anything.
