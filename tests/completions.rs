@@ -48,6 +48,10 @@ fn bash_completes_commands_options_and_values() {
     for option in ["--from", "--to", "--step", "--limit", "--env"] {
         assert!(options.iter().any(|o| o == option), "{option}: {options:?}");
     }
+    let options = offered(&["canary", "repl", "--"]);
+    for option in ["--recording", "--env", "--rollout", "--keep-going"] {
+        assert!(options.iter().any(|o| o == option), "{option}: {options:?}");
+    }
     assert_eq!(offered(&["canary", "check", "--format", "s"]), ["short", "sarif"]);
     assert_eq!(offered(&["canary", "init", "--template", ""]), ["http", "flag", "script"]);
 }
@@ -56,7 +60,7 @@ fn bash_completes_commands_options_and_values() {
 fn every_shell_gets_a_script_with_every_command() {
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
         let text = script(shell);
-        for command in ["check", "fmt", "plan", "run", "record", "sim", "killswitch", "completions"] {
+        for command in ["check", "fmt", "plan", "run", "record", "sim", "repl", "killswitch", "completions"] {
             assert!(text.contains(command), "{shell}: {command}");
         }
     }

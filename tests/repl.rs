@@ -15,7 +15,7 @@
 mod world;
 
 use canary::plan::{Answer, Ask, Plan, Population, Reading, Window};
-use canary::repl::session::{Policy, Session};
+use canary::repl::session::{Policy, Recorded, Session};
 use canary::repl::{COMMANDS, NameKind, Talk};
 use canary::report::style::Style;
 use canary::sim::recording::Recording;
@@ -59,7 +59,8 @@ fn shop(plan: &Plan) -> Recording {
 }
 
 fn session(text: &str, recorded: bool) -> Session {
-    let recording = recorded.then(|| (String::from("shop.parquet"), shop(&plan(text))));
+    let recording =
+        recorded.then(|| Recorded { name: String::from("shop.parquet"), recording: shop(&plan(text)), then: None });
     Session::new(policy(text), recording, Style::PLAIN, 100).unwrap()
 }
 

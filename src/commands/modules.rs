@@ -38,34 +38,15 @@ impl Files for Disk {
         let from = PathBuf::from(key);
         let folder = from.parent().unwrap_or_else(|| Path::new("."));
         let (named, root) = self.known.get(&from).cloned().unwrap_or_else(|| (from.clone(), root_of(folder)));
-        let written = Path::new(path);
-        let outside = |message: String| Refusal {
-            code: "E0211",
-            message,
-            help: String::from(
-                "a policy reads nothing but its own repository: write a path from this file, and put the module inside",
-            ),
-        };
-        if written.is_absolute() || written.components().any(|c| matches!(c, Component::Prefix(_))) {
-            return Err(outside(format!("`{path}` is an absolute path")));
-        }
-        if path.contains('\0') {
-            return Err(missing(format!("`{path:?}` is no path")));
-        }
-        // by the words of the path alone, before anything is looked up: what lies outside is not even asked for
-        let plainly = joined(folder, written);
-        if plainly.as_ref().is_none_or(|p| !p.starts_with(&root)) {
-            return Err(outside(format!("`{path}` leads out of {}", said(&root))));
-        }
-        let wanted = folder.join(written);
-        let real = match wanted.canonicalize() {
+        let real = match within(folder, &root, path) {
             Ok(real) => real,
-            Err(e) => return Err(self.not_there(path, &wanted, &plain(&e))),
+            Err(Outside::Lies(message)) => {
+                let help = "a policy reads nothing but its own repository: write a path from this file, and put the module inside";
+                return Err(Refusal { code: "E0211", message, help: String::from(help) });
+            }
+            Err(Outside::NoPath) => return Err(missing(format!("`{path:?}` is no path"))),
+            Err(Outside::NotThere(wanted, why)) => return Err(self.not_there(path, &wanted, &why)),
         };
-        // through links
-        if !real.starts_with(&root) {
-            return Err(outside(format!("`{path}` is a link that leads out of {}", said(&root))));
-        }
         if !real.is_file() {
             let what = if real.is_dir() { "a folder" } else { "no file" };
             return Err(missing(format!("`{path}` is {what}")));
@@ -73,7 +54,7 @@ impl Files for Disk {
         if real.extension().is_none_or(|e| e != "canary") {
             return Err(missing(format!("`{path}` is no policy: its name does not end in `.canary`")));
         }
-        let shown = beside(&named, written);
+        let shown = beside(&named, Path::new(path));
         let name = shown.display().to_string();
         let bytes = std::fs::read(&real).map_err(|e| missing(format!("cannot read `{path}`: {}", plain(&e))))?;
         if !self.known.contains_key(&real) {
@@ -116,6 +97,48 @@ fn missing(message: String) -> Refusal {
         message,
         help: String::from("the path is seen from the folder of this file: `use \"./team.canary\" as team`"),
     }
+}
+
+/// Why a file that a policy names is not read.
+#[derive(Debug)]
+pub enum Outside {
+    /// It lies where a policy reads nothing; in words.
+    Lies(String),
+    /// It cannot be a path.
+    NoPath,
+    /// There is none: where it was looked for, and what the system says.
+    NotThere(PathBuf, String),
+}
+
+/// The real place of a file that a policy names, seen from its folder: inside of its repository, or else of the folder itself.
+///
+/// # Errors
+/// It is not there, or outside.
+pub fn beside_policy(policy: &Path, path: &str) -> Result<PathBuf, Outside> {
+    let real = policy.canonicalize().map_err(|e| Outside::NotThere(policy.to_path_buf(), plain(&e)))?;
+    let folder = real.parent().unwrap_or_else(|| Path::new("."));
+    within(folder, &root_of(folder), path)
+}
+
+fn within(folder: &Path, root: &Path, path: &str) -> Result<PathBuf, Outside> {
+    let written = Path::new(path);
+    if written.is_absolute() || written.components().any(|c| matches!(c, Component::Prefix(_))) {
+        return Err(Outside::Lies(format!("`{path}` is an absolute path")));
+    }
+    if path.contains('\0') {
+        return Err(Outside::NoPath);
+    }
+    // by the words of the path alone, before anything is looked up: what lies outside is not even asked for
+    if joined(folder, written).is_none_or(|p| !p.starts_with(root)) {
+        return Err(Outside::Lies(format!("`{path}` leads out of {}", said(root))));
+    }
+    let wanted = folder.join(written);
+    let real = wanted.canonicalize().map_err(|e| Outside::NotThere(wanted, plain(&e)))?;
+    // through links
+    if !real.starts_with(root) {
+        return Err(Outside::Lies(format!("`{path}` is a link that leads out of {}", said(root))));
+    }
+    Ok(real)
 }
 
 /// The folder that nothing is read outside of: the nearest one above with a `.git`, or else the folder itself.

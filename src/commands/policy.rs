@@ -7,11 +7,12 @@ use super::load::{
     today,
 };
 use super::sim;
+use super::test::Keeper;
 use crate::check::{self, suppress};
 use crate::plan::Plan;
-use crate::repl::session::{self, Session};
+use crate::repl::session::{self, Recorded, Session};
 use crate::report::style::Style;
-use crate::sim::recording::Recording;
+use crate::sim::recording::{Recording, decode_plan};
 use crate::sim::replay::change;
 use crate::syntax::diagnostic::Diagnostic;
 use std::collections::BTreeSet;
@@ -46,6 +47,28 @@ impl Policy {
             out.others = declared_beside(&beside);
         }
         Ok(out)
+    }
+
+    /// The environments that the policy's own file declares.
+    #[must_use]
+    pub fn environments(&self) -> Vec<String> {
+        let items = self.loaded.files.iter().flat_map(|f| &f.items);
+        let named = items.filter_map(|i| match i {
+            crate::syntax::ast::Item::Environment(e) => Some(e.name.node.clone()),
+            _ => None,
+        });
+        named.collect()
+    }
+
+    /// The rollouts that it declares.
+    #[must_use]
+    pub fn rollouts(&self) -> Vec<String> {
+        let items = self.loaded.files.iter().flat_map(|f| &f.items);
+        let named = items.filter_map(|i| match i {
+            crate::syntax::ast::Item::Rollout(r) => Some(r.name.node.clone()),
+            _ => None,
+        });
+        named.collect()
     }
 
     fn compiled(&self, sets: &[(String, String)]) -> (Option<Plan>, Vec<Diagnostic>) {
@@ -157,13 +180,22 @@ pub fn conversation(
 ) -> Result<Session, Status> {
     let mut policy = Policy::read(file, environment, rollout)?;
     let plan = policy.plan(&[])?;
-    let recording = recording.map(|f| Ok((f.display().to_string(), sim::read(f)?))).transpose()?;
-    if let (Some((_, recording)), None) = (&recording, environment)
-        && let Some((own, _)) = its_own(file, rollout, &plan, &[], recording)
+    let read = |f: &Path| {
+        // a recording that goes with a test has the plan that its run had
+        let then = std::fs::read(f).ok().and_then(|bytes| decode_plan(&bytes));
+        Ok(Recorded { name: f.display().to_string(), recording: sim::read(f)?, then })
+    };
+    let recorded = recording.map(read).transpose()?;
+    if let (Some(recorded), None) = (&recorded, environment)
+        && let Some((own, _)) = its_own(file, rollout, &plan, &[], &recorded.recording)
     {
         policy = own;
     }
-    Session::new(policy.for_talk(), recording, style, width).map_err(|e| wrong(&e))
+    let mut session = Session::new(policy.for_talk(), recorded, style, width).map_err(|e| wrong(&e))?;
+    if let Some(recording) = recording {
+        session.keeps(Box::new(Keeper { policy: file.to_owned(), recording: recording.to_owned() }));
+    }
+    Ok(session)
 }
 
 /// Sets fields of guards, one after the other.

@@ -3,7 +3,7 @@
 use super::whole;
 use crate::plan::{Answer, Bindings, Input, InputId, Plan, Time};
 use crate::report::why::query;
-use crate::sim::recording::{About, Key, Query, Recording, Series, encode};
+use crate::sim::recording::{About, Key, Query, Recording, Series, encode, encode_with_plan};
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -73,8 +73,19 @@ pub fn about(plan: &Plan, bindings: &Bindings) -> About {
 /// # Errors
 /// In words, with the path.
 pub fn write(recording: &Recording, file: &Path) -> Result<(), String> {
+    put(file, encode(recording).map_err(|e| format!("{}: {e}", file.display()))?)
+}
+
+/// As [`write`], with the plan that a run had: its policy may be another one when the recording is replayed.
+///
+/// # Errors
+/// In words, with the path.
+pub fn write_with_plan(recording: &Recording, plan: &Plan, file: &Path) -> Result<(), String> {
+    put(file, encode_with_plan(recording, plan).map_err(|e| format!("{}: {e}", file.display()))?)
+}
+
+fn put(file: &Path, bytes: Vec<u8>) -> Result<(), String> {
     let shown = file.display();
-    let bytes = encode(recording).map_err(|e| format!("{shown}: {e}"))?;
     let target = std::fs::canonicalize(file).unwrap_or_else(|_| file.to_owned());
     // `.part` is what it is made of, and stays until it is written
     let mut beside = target.clone().into_os_string();

@@ -82,7 +82,9 @@ fn told(ended: &Ended, keep_going: bool) -> Status {
             let why = format!("stopped at line {line}, which could not be done; `--keep-going` goes on behind it");
             because(Status::Wrong, &why)
         }
-        Ended::Unreadable { line } => because(Status::Wrong, &format!("line {line} is no UTF-8 text; entries are text")),
+        Ended::Unreadable { line } => {
+            because(Status::Wrong, &format!("line {line} is no UTF-8 text; entries are text"))
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! `canary run --record`: where what reaches the engine is kept while it runs, and the recording that is made of it.
 
 use super::exit::{Refusal, Status, because};
-use super::recording::{Gathered, about, write};
+use super::recording::{Gathered, about, write_with_plan};
 use crate::backend::quoted;
 use crate::engine::State;
 use crate::plan::{Bindings, Plan, show};
@@ -157,7 +157,7 @@ impl Target {
             let _ = std::fs::remove_file(&self.part);
             return;
         }
-        let written = recording(plan, bindings, run, part, all).and_then(|r| write(&r, &self.file));
+        let written = recording(plan, bindings, run, part, all).and_then(|r| write_with_plan(&r, plan, &self.file));
         match written {
             Err(e) => said(&format!("the recording is not written, {} is kept: {e}", self.part.display())),
             Ok(()) if over => {

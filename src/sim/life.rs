@@ -157,18 +157,7 @@ impl<'t> Life<'t> {
 
     /// Notes how things stand after a check.
     pub(super) fn row(&mut self, at: Millis, state: &State) {
-        let phase = match state.stage {
-            Stage::Phase(p) => Some(p),
-            _ => None,
-        };
-        self.trace.rows.push(Row { at, phase, paused: state.paused.is_some() });
-        for (i, g) in state.guards.iter().enumerate() {
-            self.trace.marks.push(match g.word {
-                Some(_) if g.active && self.world.assumes(GuardId::at(i)) => Mark::Assumed,
-                Some(w) if g.active => Mark::Word(w),
-                _ => Mark::Off,
-            });
-        }
+        row(&mut self.trace, at, state, |g| self.world.assumes(g));
     }
 
     /// Does what a step asked for, and notes it; `state` is that after the step.
@@ -176,42 +165,58 @@ impl<'t> Life<'t> {
         self.trace.seen.happened(self.plan, state, effects);
         for e in effects.drain(..) {
             self.hands.does(at, &e);
-            self.one(at, e);
+            note(self.plan, at, e, &mut self.trace.events);
         }
     }
+}
 
-    fn one(&mut self, at: Millis, effect: Effect) {
-        let plan = self.plan;
-        let phase = |name: &str| plan.phases.iter().position(|p| p.name == name).map(PhaseId::at);
-        let event = match effect {
-            Effect::Record(r) => match *r {
-                Record::Refused { reasons } => Some(Event::Refused(reasons)),
-                Record::Entered { phase: name, .. } => phase(&name).map(Event::Entered),
-                Record::Passed { phase: name, .. } => phase(&name).map(Event::Passed),
-                Record::Paused { explanation } => Some(Event::Paused(Cause::of(&explanation))),
-                Record::Resumed { .. } => Some(Event::Resumed),
-                Record::Promoted { .. } => Some(Event::Promoted),
-                Record::Rollback { to, explanation, .. } => {
-                    Some(Event::Rollback(to.and_then(|t| phase(&t)), Cause::of(&explanation)))
-                }
-                Record::KillSwitch { switch, explanation, .. } => {
-                    plan.switch(&switch).map(|s| Event::Killed(s, Cause::of(&explanation)))
-                }
-                Record::Snapshot { .. } => Some(Event::Snapshot),
-                _ => None,
-            },
-            Effect::Run { action, cause, .. } => Some(Event::Ran(action, cause)),
-            Effect::Apply { .. } | Effect::CancelRuns => None,
-            Effect::Notify { channels, .. } => {
-                self.trace.events.extend(channels.into_iter().map(|c| (at, Event::Notified(c))));
-                None
-            }
-            // whoever joins the lives has told the others
-            Effect::Halt { .. } | Effect::Throw { .. } => None,
-            Effect::Finish(verdict) => Some(Event::Finished(verdict)),
-        };
-        self.trace.events.extend(event.map(|e| (at, e)));
+/// Notes how things stand after a check; `assumed`: which guards a test takes for healthy.
+pub(super) fn row(trace: &mut Trace, at: Millis, state: &State, assumed: impl Fn(GuardId) -> bool) {
+    let phase = match state.stage {
+        Stage::Phase(p) => Some(p),
+        _ => None,
+    };
+    trace.rows.push(Row { at, phase, paused: state.paused.is_some() });
+    for (i, g) in state.guards.iter().enumerate() {
+        trace.marks.push(match g.word {
+            Some(_) if g.active && assumed(GuardId::at(i)) => Mark::Assumed,
+            Some(w) if g.active => Mark::Word(w),
+            _ => Mark::Off,
+        });
     }
+}
+
+/// Notes what a step asks for, as far as a test can expect it.
+pub(super) fn note(plan: &Plan, at: Millis, effect: Effect, events: &mut Vec<(Millis, Event)>) {
+    let phase = |name: &str| plan.phases.iter().position(|p| p.name == name).map(PhaseId::at);
+    let event = match effect {
+        Effect::Record(r) => match *r {
+            Record::Refused { reasons } => Some(Event::Refused(reasons)),
+            Record::Entered { phase: name, .. } => phase(&name).map(Event::Entered),
+            Record::Passed { phase: name, .. } => phase(&name).map(Event::Passed),
+            Record::Paused { explanation } => Some(Event::Paused(Cause::of(&explanation))),
+            Record::Resumed { .. } => Some(Event::Resumed),
+            Record::Promoted { .. } => Some(Event::Promoted),
+            Record::Rollback { to, explanation, .. } => {
+                Some(Event::Rollback(to.and_then(|t| phase(&t)), Cause::of(&explanation)))
+            }
+            Record::KillSwitch { switch, explanation, .. } => {
+                plan.switch(&switch).map(|s| Event::Killed(s, Cause::of(&explanation)))
+            }
+            Record::Snapshot { .. } => Some(Event::Snapshot),
+            _ => None,
+        },
+        Effect::Run { action, cause, .. } => Some(Event::Ran(action, cause)),
+        Effect::Apply { .. } | Effect::CancelRuns => None,
+        Effect::Notify { channels, .. } => {
+            events.extend(channels.into_iter().map(|c| (at, Event::Notified(c))));
+            None
+        }
+        // whoever joins the lives has told the others
+        Effect::Halt { .. } | Effect::Throw { .. } => None,
+        Effect::Finish(verdict) => Some(Event::Finished(verdict)),
+    };
+    events.extend(event.map(|e| (at, e)));
 }
 
 fn port_fails(lines: &[&PortLine], port: PortId, at: Millis) -> bool {

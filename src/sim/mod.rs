@@ -7,9 +7,11 @@ pub mod catch_up;
 pub mod coverage;
 mod hands;
 pub mod in_parallel;
+pub mod incident;
 pub mod judge;
 mod life;
 pub mod mutate;
+mod recorded;
 pub mod recording;
 pub mod replay;
 mod runner;
@@ -19,5 +21,6 @@ pub mod trace;
 mod world;
 
 pub use judge::{Failure, judge};
+pub use recorded::Case;
 pub use runner::{look, run};
 pub use trace::{Cause, Event, SliceTrace, Trace};

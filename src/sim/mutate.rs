@@ -1,8 +1,8 @@
 //! Mutants: plans that differ from the real one in a single rule. A test should notice; where none does, the rule is not tested.
 
 use super::judge::passes;
-use super::runner::run;
-use crate::check::tests::Test;
+use super::recorded::Case;
+use super::replay::change::hashed;
 use crate::plan::{Compare, Consequence, Guard, Node, NodeId, PhaseId, Plan, Tolerance, Unit, show};
 
 /// What is changed in one guard.
@@ -58,18 +58,22 @@ pub struct Report {
 
 /// Changes every guard of a rollout in turn and asks its tests. All of them are of one rollout and pass on their own plans.
 #[must_use]
-pub fn mutate(tests: &[&Test]) -> Report {
+pub fn mutate(tests: &[Case<'_>]) -> Report {
     let mut out = Report::default();
     let Some(first) = tests.first() else { return out };
-    for mutation in mutations(&first.plan) {
-        let Some((_, what)) = changed(&first.plan, mutation) else { continue };
+    for mutation in mutations(&first.test.plan) {
+        let Some((_, what)) = changed(&first.test.plan, mutation) else { continue };
         out.mutants += 1;
-        let noticed = tests.iter().any(|test| {
+        let noticed = tests.iter().any(|case| {
             // with params of its own a test has a plan of its own
-            changed(&test.plan, mutation).is_some_and(|(plan, _)| !passes(test, &plan, &run(test, &plan)))
+            changed(&case.test.plan, mutation).is_some_and(|(plan, _)| {
+                // a replay knows by its hash whether a plan is the one that was recorded
+                let plan = if case.recording.is_some() { hashed(plan) } else { plan };
+                !passes(case.test, &plan, &case.run(&plan))
+            })
         });
         if !noticed {
-            let guard = first.plan.guards.get(mutation.guard).map_or_else(String::new, |g| g.name.clone());
+            let guard = first.test.plan.guards.get(mutation.guard).map_or_else(String::new, |g| g.name.clone());
             out.survivors.push(Survivor { guard, what });
         }
     }

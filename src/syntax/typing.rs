@@ -83,7 +83,7 @@ fn token(text: &str, at: usize, c: char) -> (TokenKind, usize) {
                 '/' if long => TokenKind::Comment,
                 '"' => TokenKind::Text { open },
                 // quotes of other languages
-                c if long && !c.is_ascii_punctuation() || c == '\'' && long => TokenKind::Text { open },
+                c if long && (c == '\'' || !c.is_ascii_punctuation()) => TokenKind::Text { open },
                 _ => TokenKind::Sign,
             };
             (kind, if open { line_end } else { end })
@@ -121,10 +121,21 @@ fn path(rest: &str) -> usize {
 #[must_use]
 pub fn breaks_off(text: &str) -> bool {
     let tokens = tokens(text);
-    let opened = tokens.iter().filter(|t| t.kind == TokenKind::Opener).count();
-    let closed = tokens.iter().filter(|t| t.kind == TokenKind::Closer).count();
-    if opened > closed || tokens.last().is_some_and(|t| t.kind == TokenKind::Raw { open: true }) {
+    let (mut depth, mut deepest) = (0_usize, 0);
+    for t in &tokens {
+        match t.kind {
+            TokenKind::Opener => depth += 1,
+            TokenKind::Closer => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        deepest = deepest.max(depth);
+    }
+    if depth > 0 || tokens.last().is_some_and(|t| t.kind == TokenKind::Raw { open: true }) {
         return true;
+    }
+    // which is told as what it is, and not given to the grammar
+    if deepest >= scan::MAX_NESTING {
+        return false;
     }
     let Some(first) = tokens.iter().find(|t| t.kind != TokenKind::Comment) else { return false };
     let rest = text.get(first.start..).unwrap_or("");
@@ -225,7 +236,9 @@ mod tests {
 
     #[test]
     fn any_text_has_tokens_that_cover_it_in_order() {
-        for text in ["", "é「\u{0}", "'a' ‘b’ “c", "$ ! ;;", "1.2.3..4", "//x", "/* y", "\u{feff}a", "°%&|", "\\\"", "'"] {
+        for text in
+            ["", "é「\u{0}", "'a' ‘b’ “c", "$ ! ;;", "1.2.3..4", "//x", "/* y", "\u{feff}a", "°%&|", "\\\"", "'"]
+        {
             let mut last = 0;
             for t in tokens(text) {
                 assert!(t.start >= last && t.end > t.start, "{text}: {t:?}");
@@ -235,6 +248,16 @@ mod tests {
             assert!(text.get(last..).is_some_and(|b| b.trim().is_empty()), "{text}");
             let _ = breaks_off(text);
         }
+    }
+
+    #[test]
+    fn what_is_nested_too_deep_is_left_to_the_parser() {
+        let deep = |n: usize| format!("{}1{}", "(".repeat(n), ")".repeat(n));
+        assert!(!breaks_off(&deep(100_000)));
+        assert!(!breaks_off(&deep(60)));
+        assert!(breaks_off(&deep(100_000)[1..].replacen(')', "(", 2)));
+        assert!(!breaks_off(&format!("{}1", "not ".repeat(20_000))));
+        assert!(breaks_off(&"not ".repeat(20_000)));
     }
 
     #[test]

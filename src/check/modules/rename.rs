@@ -289,6 +289,8 @@ impl<'p> Renamer<'p> {
                 | Expect::Snapshot => {}
             },
             TestLineKind::AssumeHealthy
+            | TestLineKind::Recording { .. }
+            | TestLineKind::Inject(_)
             | TestLineKind::Source { .. }
             | TestLineKind::RunnerStops
             | TestLineKind::Operator { .. }

@@ -106,6 +106,7 @@ impl<'c, 'a> Compiler<'c, 'a> {
             assume_healthy: false,
             starts: None,
             rolled_back: None,
+            recording: None,
             slices: Vec::new(),
             givens: Vec::new(),
             sources: Vec::new(),
@@ -130,6 +131,7 @@ impl<'c, 'a> Compiler<'c, 'a> {
             }
             self.line(line, &mut out);
         }
+        self.recorded(t, &mut out);
         let mut slices: Vec<(Vec<String>, usize)> = self.keys.take().into_iter().collect();
         slices.sort_unstable_by_key(|(_, place)| *place);
         out.slices = slices.into_iter().map(|(key, _)| key).collect();
@@ -183,6 +185,8 @@ impl<'c, 'a> Compiler<'c, 'a> {
                 let timed = line.from.is_some() || line.to.is_some();
                 out.givens.push(self.given(population.as_ref(), what, value, stretch, timed, line.span)?);
             }
+            // looked at together, when all lines are known
+            TestLineKind::Recording { .. } | TestLineKind::Inject(_) => {}
             TestLineKind::GivenRolledBack(e) => {
                 out.rolled_back = Some(self.cx.duration(e, "`rolled back … ago`", 0)?)
             }

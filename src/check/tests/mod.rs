@@ -6,6 +6,7 @@ mod expect;
 mod given;
 mod lines;
 mod nodes;
+mod recorded;
 pub(crate) mod series;
 mod slices;
 
@@ -36,6 +37,8 @@ pub struct Test {
     pub starts: Option<Time>,
     /// `given rolled back 3h ago`
     pub rolled_back: Option<Millis>,
+    /// `given recording "…"`: the world is a recorded one.
+    pub recording: Option<Recorded>,
     /// The slices that a `given` names by all their values, in the order of [`Plan::slices`] and in that of the text.
     pub slices: Vec<Vec<String>>,
     /// What is given, in the order of the text: a later line wins.
@@ -54,6 +57,21 @@ pub struct Test {
     pub expects: Vec<Expectation>,
     /// The latest time that a line names.
     pub last_named: Option<Millis>,
+}
+
+/// The recorded world of a test. What is in the file, and whether it fits, is for whoever runs the test to see.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Recorded {
+    /// The file, seen from the folder of the policy.
+    pub file: String,
+    /// The environment that the recorded run was of, where the plan depends on it.
+    pub environment: Option<String>,
+    /// What is put into it, each with its place: `latency +300ms from 20m to 40m`.
+    pub injections: Vec<(String, Span)>,
+    /// The params that the test sets, by name.
+    pub with: Vec<String>,
+    /// The line.
+    pub span: Span,
 }
 
 /// A stretch of time since the first check: `from` is inside, `to` is not.

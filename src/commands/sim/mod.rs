@@ -11,7 +11,7 @@ use crate::engine::Verdict;
 use crate::plan::{Plan, Time};
 use crate::report::style::Style;
 use crate::report::{html, picture, timeline};
-use crate::sim::recording::{Recording, decode_owned};
+use crate::sim::recording::{Recording, decode_owned, decode_plan};
 use crate::sim::replay::backtest::{self, Backtest};
 use crate::sim::replay::outcome::{Axis, Outcome, Sweep};
 use crate::sim::replay::{self, Detail, Scenario, change, inject, misfit, sweep, when};
@@ -97,7 +97,8 @@ fn sim(args: &Args) -> Result<Status, Status> {
     let injections = injections.collect::<Result<_, _>>().map_err(|e| wrong(&format!("--inject: {e}")))?;
     let start = args.start.as_deref().map(|t| when::start(t, &recording)).transpose();
     let start = start.map_err(|e| wrong(&format!("--start: {e}")))?;
-    let unchanged = then(&policy, set, &params, &recording);
+    let unchanged =
+        then(&policy, set, &params, &recording).or_else(|| decode_plan(&std::fs::read(&args.recording).ok()?));
     let scenario = Scenario { start, unchanged, injections, detail: Detail::Full };
     if let Some(why) = misfit(&plan, &recording, &scenario) {
         return Err(wrong(&why));
@@ -235,8 +236,11 @@ fn backtest(
     Ok(backtest::sum(plan, distance, runs, &stretches))
 }
 
-/// Reads a recording; what is wrong with it is said on standard error.
-pub(super) fn read(file: &Path) -> Result<Recording, Status> {
+/// Reads a recording.
+///
+/// # Errors
+/// The exit status; it was said on standard error.
+pub fn read(file: &Path) -> Result<Recording, Status> {
     let name = file.display().to_string();
     let bytes = std::fs::read(file).map_err(|e| wrong(&format!("cannot read {name}: {}", super::load::plain(&e))))?;
     let recording = decode_owned(bytes, &name).map_err(|e| wrong(&e.to_string()))?;

@@ -1,21 +1,27 @@
 //! `canary test`: policies' own tests, by the real engine, on virtual time. Reads files and nothing else.
 
 mod coverage;
+mod incident;
 mod junit;
 mod mutants;
+mod recordings;
 mod show;
 
 use super::exit::{Status, because};
-use super::load::{load, policies, print_diagnostics};
+use super::load::{assignment, load, policies, print_diagnostics};
+use super::runs::StoreArg;
 use crate::check::tests::{Compiled, Test, compile};
 use crate::report::style::Style;
-use crate::sim::{self, Failure, Trace, judge};
+use crate::sim::{Case, Failure, Trace, judge};
 use crate::syntax::ast::{File, Item};
 use crate::syntax::diagnostic::Diagnostic;
 use crate::syntax::source::SourceMap;
+pub(super) use incident::Keeper;
+use recordings::{Read, Recordings};
 use serde_json::json;
 use std::io::IsTerminal;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// Arguments of `canary test`.
@@ -39,6 +45,24 @@ pub struct Args {
     /// Change each rule of each guard in turn and see that a test fails
     #[arg(long)]
     mutate: bool,
+    /// Write a test of what happened: of a run that was recorded (its id, or its rollout: the newest one), or of a recording's file.
+    /// It is added to the policy, with its recording beside it in `recordings`
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["filter", "format", "coverage", "coverage_min", "mutate"])]
+    from_run: Option<String>,
+    /// With --from-run: the recording, where it is not where the run has written it
+    #[arg(long, value_name = "FILE", requires = "from_run")]
+    recording: Option<PathBuf>,
+    /// With --from-run: write the policy with the test to a new file, and leave the policy as it is
+    #[arg(long, value_name = "FILE", requires = "from_run")]
+    out: Option<PathBuf>,
+    /// With --from-run: which rollout, when the file declares several
+    #[arg(long, value_name = "NAME", requires = "from_run")]
+    rollout: Option<String>,
+    /// With --from-run and a recording's file: a param that the run had set
+    #[arg(long = "set", value_name = "NAME=VALUE", value_parser = assignment, requires = "from_run")]
+    sets: Vec<(String, String)>,
+    #[command(flatten)]
+    store: StoreArg,
 }
 
 /// How results are reported.
@@ -58,8 +82,22 @@ pub(super) struct Done {
     pub(super) test: Test,
     pub(super) trace: Trace,
     pub(super) failures: Vec<Failure>,
+    /// The recording that it names.
+    pub(super) recording: Option<Arc<Read>>,
+    /// Of a test of a recording that failed: what the recording could not know.
+    pub(super) assumed: Vec<String>,
     /// How long it took, on a real clock.
     pub(super) took: Duration,
+}
+
+impl Done {
+    pub(super) fn case(&self) -> Case<'_> {
+        case(&self.test, self.recording.as_deref())
+    }
+}
+
+fn case<'a>(test: &'a Test, read: Option<&'a Read>) -> Case<'a> {
+    Case { test, recording: read.map(|r| &r.recording), then: read.and_then(|r| r.plan.as_ref()) }
 }
 
 /// One policy file with what came of its tests.
@@ -75,6 +113,9 @@ pub(super) struct Policy {
 /// Runs the tests.
 #[must_use]
 pub fn main(args: &Args) -> Status {
+    if let Some(run) = &args.from_run {
+        return incident::write(args, run);
+    }
     let begun = Instant::now();
     let Ok(paths) = policies(&args.paths) else { return Status::Wrong };
     let Ok(loaded) = load(&paths) else { return Status::Wrong };
@@ -89,7 +130,7 @@ pub fn main(args: &Args) -> Status {
         let compiled = compile(std::slice::from_ref(file), &loaded.map);
         let wrong: Vec<Diagnostic> = compiled.diagnostics.iter().filter(|d| d.is_error()).cloned().collect();
         if wrong.is_empty() {
-            out.push(run(path.display().to_string(), file, compiled, args));
+            out.push(run(path, file, compiled, args));
         }
         errors.extend(wrong);
     }
@@ -110,25 +151,46 @@ pub fn main(args: &Args) -> Status {
     report(args, &out, &loaded.map, begun)
 }
 
-fn run(name: String, file: &File, compiled: Compiled, args: &Args) -> Policy {
+fn run(path: &Path, file: &File, compiled: Compiled, args: &Args) -> Policy {
+    let mut recordings = Recordings::default();
+    let name = path.display().to_string();
     let mut out =
         Policy { name, file: file.clone(), rollouts: compiled.rollouts, done: Vec::new(), refused: Vec::new() };
     for test in compiled.tests {
         if args.filter.as_ref().is_some_and(|f| !test.title.contains(f.as_str())) {
             continue;
         }
-        let lacking = test.plan.unbuilt.iter();
-        let why: Vec<String> = lacking.map(|u| format!("E0490: `{}` is not built yet ({})", u.what, u.place)).collect();
-        if !why.is_empty() {
-            out.refused.push((test, why));
-            continue;
+        match one(test, path, &mut recordings) {
+            Ok(done) => out.done.push(done),
+            Err(refused) => out.refused.push(refused),
         }
-        let begun = Instant::now();
-        let trace = sim::run(&test, &test.plan);
-        let failures = judge(&test, &test.plan, &trace);
-        out.done.push(Done { test, trace, failures, took: begun.elapsed() });
     }
     out
+}
+
+/// Runs one test, or says what stands in the way.
+fn one(mut test: Test, path: &Path, recordings: &mut Recordings) -> Result<Done, (Test, Vec<String>)> {
+    let mut recording = None;
+    if test.recording.is_some() {
+        match recordings.of(&mut test, path) {
+            Ok(there) => recording = Some(there),
+            Err(why) => return Err((test, vec![why])),
+        }
+    }
+    let lacking = test.plan.unbuilt.iter();
+    let mut why: Vec<String> = lacking.map(|u| format!("E0490: `{}` is not built yet ({})", u.what, u.place)).collect();
+    let begun = Instant::now();
+    let case = case(&test, recording.as_deref());
+    if why.is_empty() {
+        why.extend(case.misfit());
+    }
+    if !why.is_empty() {
+        return Err((test, why));
+    }
+    let trace = case.run(&test.plan);
+    let failures = judge(&test, &test.plan, &trace);
+    let assumed = if failures.is_empty() { Vec::new() } else { case.assumed(&test.plan) };
+    Ok(Done { test, trace, failures, recording, assumed, took: begun.elapsed() })
 }
 
 fn report(args: &Args, policies: &[Policy], map: &SourceMap, begun: Instant) -> Status {

@@ -21,7 +21,8 @@ pub(super) fn of(policies: &[Policy], map: &SourceMap) -> Vec<Mutated> {
     let mut out = Vec::new();
     for p in policies {
         for plan in &p.rollouts {
-            let tests: Vec<_> = p.done.iter().map(|d| &d.test).filter(|t| t.plan.rollout == plan.rollout).collect();
+            let own = p.done.iter().filter(|d| d.test.plan.rollout == plan.rollout);
+            let tests: Vec<_> = own.map(super::Done::case).collect();
             if tests.is_empty() {
                 continue;
             }

@@ -34,6 +34,9 @@ pub(super) fn policy(p: &Policy, map: &SourceMap, style: Style, width: usize) ->
                 out.push_str(&course(d, f, width));
             }
         }
+        for text in &d.assumed {
+            let _ = writeln!(out, "    assumed: {text}");
+        }
         out.push('\n');
     }
     for (test, why) in &p.refused {
@@ -77,7 +80,7 @@ fn excerpt(map: &SourceMap, span: Span) -> String {
 /// Guards, their words and their values at the first check that differs.
 fn check(d: &Done, f: &Failure, slice: Option<String>, trace: &Trace) -> String {
     let plan: &Plan = &d.test.plan;
-    let state = sim::look(&d.test, plan, f.slice, f.at);
+    let state = d.case().look(plan, f.slice, f.at);
     let row = trace.row_at(f.at);
     let place = match row.and_then(|r| trace.rows.get(r)).and_then(|r| r.phase) {
         Some(p) => format!("in phase {}", plan.phase_name(p)),
@@ -159,6 +162,7 @@ pub(super) fn json(p: &Policy, map: &SourceMap) -> Vec<Value> {
             "checks": d.trace.rows.len(),
             "lasted_ms": d.trace.end,
             "verdict": d.trace.verdict.map(crate::engine::Verdict::text),
+            "assumed": d.assumed,
             "failures": d.failures.iter().map(|f| failure(d, f)).collect::<Vec<_>>(),
             "took_us": u64::try_from(d.took.as_micros()).unwrap_or(u64::MAX),
         });

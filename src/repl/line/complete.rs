@@ -18,12 +18,17 @@ pub(super) fn complete(scope: &Scope, text: &str, pos: usize) -> (usize, Vec<Pai
                 && matches!(argument, Argument::Setting | Argument::Range)
             {
                 let from = start + name.len() + 1;
-                return here(scope, in_language(value, from), pos);
+                return match in_language(value, from) {
+                    Place::Unit { start, typed } => (start, units(scope, typed, fits(scope, name))),
+                    other => here(scope, other, pos),
+                };
             }
             if matches!(argument, Argument::Duration | Argument::Moment | Argument::Fault)
-                && let Place::Unit { start, typed } = in_language(typed.trim_start_matches(['+', '-']), pos_of(start, typed))
+                && let Place::Unit { start, typed } =
+                    in_language(typed.trim_start_matches(['+', '-']), pos_of(start, typed))
             {
-                return (start, units(scope, typed, argument == Argument::Fault));
+                let kind = if argument == Argument::Fault { Fits::All } else { Fits::Of("duration") };
+                return (start, units(scope, typed, kind));
             }
             if argument == Argument::File {
                 return files(start, typed);
@@ -33,6 +38,11 @@ pub(super) fn complete(scope: &Scope, text: &str, pos: usize) -> (usize, Vec<Pai
                 return here(scope, in_language(typed, start), pos);
             }
             (start, argued(scope, argument, command.name, typed, &before))
+        }
+        Place::Name { start, typed, .. }
+            if text.get(..start).is_some_and(|before| before.trim_end().ends_with('@')) =>
+        {
+            (start, argued(scope, Argument::Moment, "", typed, &[]))
         }
         other => here(scope, other, pos),
     }
@@ -52,7 +62,7 @@ fn here(scope: &Scope, at: Place<'_>, pos: usize) -> (usize, Vec<Pair>) {
     match at {
         Place::Nowhere | Place::Argument { .. } => (pos, Vec::new()),
         Place::Command { start, typed } => (start, commands(typed)),
-        Place::Unit { start, typed } => (start, units(scope, typed, true)),
+        Place::Unit { start, typed } => (start, units(scope, typed, Fits::All)),
         Place::Name { start, typed: "", first: true } => {
             // all that there is would be too much: what to begin with
             let shown = |k| matches!(k, NameKind::Metric | NameKind::Guard | NameKind::Param | NameKind::Let);
@@ -76,10 +86,28 @@ fn commands(typed: &str) -> Vec<Pair> {
     fits.map(|c| Pair { display: c.name.to_owned(), replacement: format!("{}{}", c.name, with_blank(c)) }).collect()
 }
 
-/// Units that may follow a number: all, or those of durations.
-fn units(scope: &Scope, typed: &str, all: bool) -> Vec<Pair> {
+/// Which units fit.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Fits<'t> {
+    All,
+    /// Those of a type: `duration`.
+    Of(&'t str),
+}
+
+/// The units of what is set: by the first word that is told of it, its type.
+fn fits<'s>(scope: &'s Scope, name: &'s str) -> Fits<'s> {
+    let of = scope.all(name).find(|n| matches!(n.kind, NameKind::Field | NameKind::Param));
+    of.and_then(|n| n.hint.split_whitespace().next()).map_or(Fits::All, Fits::Of)
+}
+
+/// Units that may follow a number.
+fn units(scope: &Scope, typed: &str, which: Fits<'_>) -> Vec<Pair> {
     let names = scope.beginning(typed, |k| k == NameKind::Unit);
-    names.filter(|n| all || n.hint.contains("duration")).map(|n| same(&n.text)).collect()
+    let fits = |hint: &str| match which {
+        Fits::All => true,
+        Fits::Of(kind) => hint.strip_prefix(kind).is_some_and(|rest| rest.is_empty() || rest.starts_with(':')),
+    };
+    names.filter(|n| fits(&n.hint)).map(|n| same(&n.text)).collect()
 }
 
 /// Names, each once; a function with the bracket that it wants.
@@ -96,7 +124,11 @@ fn named<'s>(scope: &'s Scope, typed: &'s str, wanted: impl Fn(NameKind) -> bool
 
 fn argued(scope: &Scope, argument: Argument, command: &str, typed: &str, before: &[&str]) -> Vec<Pair> {
     let words = |words: &[&str]| -> Vec<Pair> {
-        words.iter().filter(|w| w.starts_with(typed)).map(|w| Pair { display: (*w).to_owned(), replacement: format!("{w} ") }).collect()
+        words
+            .iter()
+            .filter(|w| w.starts_with(typed))
+            .map(|w| Pair { display: (*w).to_owned(), replacement: format!("{w} ") })
+            .collect()
     };
     match argument {
         Argument::Duration | Argument::Expression | Argument::File => Vec::new(),
@@ -131,7 +163,15 @@ fn argued(scope: &Scope, argument: Argument, command: &str, typed: &str, before:
             }
         },
         Argument::Shown => named(scope, typed, |k| {
-            matches!(k, NameKind::Guard | NameKind::Metric | NameKind::Port | NameKind::Param | NameKind::Let | NameKind::Function)
+            matches!(
+                k,
+                NameKind::Guard
+                    | NameKind::Metric
+                    | NameKind::Port
+                    | NameKind::Param
+                    | NameKind::Let
+                    | NameKind::Function
+            )
         }),
         Argument::Topic => topics(scope, command, typed),
         Argument::Word(choice) => words(choice),
@@ -189,6 +229,12 @@ mod tests {
     }
 
     #[test]
+    fn behind_an_at_stands_a_moment() {
+        assert_eq!(offered("errors @ s|"), ["errors @ start"]);
+        assert_eq!(offered("errors @|"), ["errors @half", "errors @taste", "errors @start", "errors @end"]);
+    }
+
+    #[test]
     fn nothing_is_offered_in_strings_and_comments() {
         for text in ["\"err|", "`err|", "# err|", "let x = 5 # err|", ":run err|", ":nonsense err|"] {
             assert_eq!(offered(text), Vec::<String>::new(), "{text}");
@@ -197,13 +243,26 @@ mod tests {
 
     #[test]
     fn units_follow_numbers() {
-        assert_eq!(offered("errors < 1|"), ["errors < 1%", "errors < 1MiB", "errors < 1h", "errors < 1m", "errors < 1ms", "errors < 1pp", "errors < 1s"]);
+        assert_eq!(
+            offered("errors < 1|"),
+            [
+                "errors < 1%",
+                "errors < 1MiB",
+                "errors < 1h",
+                "errors < 1m",
+                "errors < 1ms",
+                "errors < 1pp",
+                "errors < 1s"
+            ]
+        );
         assert_eq!(offered("errors < 1p|"), ["errors < 1pp"]);
         assert_eq!(offered(":step 1h30|"), [":step 1h30h", ":step 1h30m", ":step 1h30ms", ":step 1h30s"]);
         assert_eq!(offered(":step 5m|"), [":step 5m", ":step 5ms"]);
-        assert_eq!(offered(":set errors.limit=2p|"), [":set errors.limit=2pp"]);
-        assert_eq!(offered(":vary errors.limit=1p|"), [":vary errors.limit=1pp"]);
-        assert_eq!(offered(":vary errors.limit=1%..5p|"), [":vary errors.limit=1%..5pp"]);
+        // of what is set, by its type
+        assert_eq!(offered(":set errors.limit=2|"), [":set errors.limit=2%"]);
+        assert_eq!(offered(":set errors.tolerate=2m|"), [":set errors.tolerate=2m", ":set errors.tolerate=2ms"]);
+        assert_eq!(offered(":set nonsense=2p|"), [":set nonsense=2pp"]);
+        assert_eq!(offered(":vary errors.limit=1%..5|"), [":vary errors.limit=1%..5%"]);
         assert_eq!(offered(":inject latency +300m|"), [":inject latency +300m", ":inject latency +300ms"]);
     }
 
@@ -225,7 +284,10 @@ mod tests {
 
     #[test]
     fn a_fault_is_led_word_by_word() {
-        assert_eq!(offered(":inject |"), [":inject errors ", ":inject failed ", ":inject latency ", ":inject source ", ":inject runner "]);
+        assert_eq!(
+            offered(":inject |"),
+            [":inject errors ", ":inject failed ", ":inject latency ", ":inject source ", ":inject runner "]
+        );
         assert_eq!(offered(":inject source |"), [":inject source prometheus "]);
         assert_eq!(offered(":inject source prometheus |"), [":inject source prometheus outage "]);
         assert_eq!(offered(":inject runner |"), [":inject runner outage "]);
@@ -260,7 +322,22 @@ mod tests {
     #[test]
     fn no_text_is_too_strange() {
         let scope = Scope::new(&fake::names());
-        for text in ["é", ":é x", ": x", "::", "5é", "`", "\"", "(((((", ":set =", ":set ==", ":inject +", "1..", ".", "\u{feff}:"] {
+        for text in [
+            "é",
+            ":é x",
+            ": x",
+            "::",
+            "5é",
+            "`",
+            "\"",
+            "(((((",
+            ":set =",
+            ":set ==",
+            ":inject +",
+            "1..",
+            ".",
+            "\u{feff}:",
+        ] {
             for pos in (0..=text.len()).filter(|p| text.is_char_boundary(*p)) {
                 let (start, _) = complete(&scope, text, pos);
                 assert!(start <= pos && text.is_char_boundary(start), "{text} at {pos}: {start}");

@@ -14,12 +14,17 @@ use std::borrow::Cow;
 use std::cell::Cell;
 use unicode_width::UnicodeWidthStr;
 
+/// Columns of the terminal.
+pub(super) fn columns() -> usize {
+    terminal_size::terminal_size().map_or(80, |(w, _)| usize::from(w.0))
+}
+
 /// Knows what may be named, and how wide the terminal is.
 pub(super) struct Guide {
     pub(super) scope: Scope,
     pub(super) style: Style,
-    /// Columns of the terminal.
-    pub(super) width: usize,
+    /// Columns, where they are not the terminal's, which may change while somebody types.
+    width: Option<usize>,
     /// Columns of the prompt.
     pub(super) prompt: usize,
     /// The line is as it will stay: no brackets are marked in it.
@@ -28,15 +33,15 @@ pub(super) struct Guide {
 
 impl Guide {
     pub(super) fn new(style: Style) -> Self {
-        Self { scope: Scope::default(), style, width: 80, prompt: 0, done: Cell::new(false) }
+        Self { scope: Scope::default(), style, width: None, prompt: 0, done: Cell::new(false) }
     }
 
     /// Columns that are left behind the last line of a text.
     fn left(&self, text: &str) -> usize {
         let last = text.rsplit('\n').next().unwrap_or(text);
         let before = if last.len() == text.len() { self.prompt } else { 0 };
-        let used = (before + last.width()) % self.width.max(1);
-        self.width.saturating_sub(used + 1)
+        let width = self.width.unwrap_or_else(columns);
+        width.saturating_sub((before + last.width()) % width.max(1) + 1)
     }
 }
 
@@ -113,7 +118,7 @@ mod tests {
     use rustyline::history::MemHistory;
 
     fn guide(width: usize) -> Guide {
-        Guide { scope: Scope::new(&fake::names()), width, prompt: 4, ..Guide::new(Style::PLAIN) }
+        Guide { scope: Scope::new(&fake::names()), width: Some(width), prompt: 4, ..Guide::new(Style::PLAIN) }
     }
 
     fn shown(guide: &Guide, line: &str) -> Option<String> {
@@ -143,7 +148,7 @@ mod tests {
                 if let Some(hint) = shown(&guide, line) {
                     let last = line.rsplit('\n').next().unwrap();
                     let used = last.width() + if last.len() == line.len() { 4 } else { 0 };
-                    assert!(used + hint.width() < width, "{width} {line}: {hint:?}");
+                    assert!(used % width + hint.width() < width, "{width} {line}: {hint:?}");
                 }
             }
         }

@@ -15,8 +15,8 @@ pub(super) fn hint(scope: &Scope, text: &str) -> Option<String> {
         Place::Nowhere | Place::Unit { .. } => within(scope, text),
         Place::Command { typed, .. } => {
             let c = command(typed)?;
-            let rest = c.name.get(typed.len()..).unwrap_or("");
-            Some([rest, c.takes, c.does].into_iter().filter(|s| !s.is_empty()).collect::<Vec<_>>().join("   "))
+            let meant = if typed == c.name { "" } else { c.name };
+            Some([meant, c.takes, c.does].into_iter().filter(|s| !s.is_empty()).collect::<Vec<_>>().join("   "))
         }
         Place::Argument { command, typed: "", before, .. } if before.is_empty() => Some(command.takes.to_owned()),
         Place::Argument { argument: Argument::File, typed: "", .. } => Some(String::from("FILE")),
@@ -116,7 +116,7 @@ mod tests {
         assert_eq!(shown(":undo"), "take the last change back");
         assert_eq!(shown(":step "), "[DURATION]");
         assert_eq!(shown(":st"), "");
-        assert_eq!(shown(":und"), "o   take the last change back");
+        assert_eq!(shown(":und"), ":undo   take the last change back");
         assert_eq!(shown(":help :undo"), "take the last change back");
     }
 
@@ -135,7 +135,10 @@ mod tests {
         assert_eq!(shown("increase(failed, 5m"), format!("over: duration   of {whole}"));
         assert_eq!(shown("increase(failed, 5m, 3"), whole);
         assert_eq!(shown("increase(failed, 5m)"), "");
-        assert_eq!(shown("share(latency < "), "m: histogram < duration   of share(m: histogram < duration, over: duration) → ratio");
+        assert_eq!(
+            shown("share(latency < "),
+            "m: histogram < duration   of share(m: histogram < duration, over: duration) → ratio"
+        );
         // one's own name says more
         assert_eq!(shown("increase(failed"), "metric counter");
     }

@@ -157,7 +157,10 @@ mod tests {
         kept.keep(&mut editor, "a", |why| said.push(why.to_owned()));
         kept.keep(&mut editor, "b", |why| said.push(why.to_owned()));
         assert_eq!(said.len(), 1, "{said:?}");
-        assert!(said[0].starts_with("entries are not kept: cannot ") && said[0].contains("Not a directory"), "{said:?}");
+        assert!(
+            said[0].starts_with("entries are not kept: cannot ") && said[0].contains("Not a directory"),
+            "{said:?}"
+        );
         // what was entered can be called back all the same
         assert_eq!(editor.history().len(), 2);
     }

@@ -22,13 +22,10 @@ pub use history::DEFAULT_LENGTH;
 pub use script::{Ended, Script, run};
 pub use terminal::{Terminal, converse};
 
-/// What stands in front of the first line of an entry.
+/// What stands in front of the first line of an entry: no answer has this sign, so that a transcript can be read by a program.
 fn prompt(at: &str) -> String {
-    format!("{at}> ")
+    format!("{at} › ")
 }
 
-/// What stands in front of the others, as wide.
-fn further(prompt: &str) -> String {
-    let width = unicode_width::UnicodeWidthStr::width(prompt).saturating_sub(2);
-    format!("{}> ", ".".repeat(width))
-}
+/// What stands in front of its other lines.
+const FURTHER: &str = "  › ";

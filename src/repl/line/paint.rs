@@ -138,7 +138,15 @@ mod tests {
 
     #[test]
     fn colours_change_no_letter() {
-        for text in ["guard x: (\n  errors < 1%\n)", ":set a=1\n:why\nerrors # é", "\"é\n`x\ny", ":", "", "\n\n:step", "a\r\n:b"] {
+        for text in [
+            "guard x: (\n  errors < 1%\n)",
+            ":set a=1\n:why\nerrors # é",
+            "\"é\n`x\ny",
+            ":",
+            "",
+            "\n\n:step",
+            "a\r\n:b",
+        ] {
             for cursor in 0..=text.len() {
                 assert_eq!(bare(&painted(text, Some(cursor))), text);
             }

@@ -5,7 +5,7 @@
 use super::entry::{goes_on, is_blank};
 use super::signals::Signals;
 use super::terminal::answer;
-use super::{further, prompt};
+use super::{FURTHER, prompt};
 use crate::repl::Talk;
 use std::io::{self, BufRead, Write};
 
@@ -47,13 +47,14 @@ pub fn run<T: Talk>(talk: &mut T, input: impl BufRead, out: &mut impl Write, who
     let mut lines = Lines { input, number: 0 };
     let mut ended = Ended::Well;
     let mut entry = String::new();
+    let mut answered = false;
     loop {
         let first = prompt(&talk.prompt());
-        let shown = if entry.is_empty() { first } else { further(&first) };
+        let shown = if entry.is_empty() { first.as_str() } else { FURTHER };
         if let Some(signals) = &signals {
             out.write_all(shown.as_bytes())?;
             out.flush()?;
-            signals.reading(&first_of(&shown, talk));
+            signals.reading(&first);
         }
         let line = match lines.next()? {
             Read::Line(line) => line,
@@ -72,7 +73,9 @@ pub fn run<T: Talk>(talk: &mut T, input: impl BufRead, out: &mut impl Write, who
         }
         let over = line.trim().is_empty();
         if signals.is_none() && !over {
-            writeln!(out, "{shown}{line}")?;
+            // an answer ends where a line is empty
+            let apart = if std::mem::take(&mut answered) { "\n" } else { "" };
+            writeln!(out, "{apart}{shown}{line}")?;
         }
         if !over {
             if !entry.is_empty() {
@@ -92,6 +95,7 @@ pub fn run<T: Talk>(talk: &mut T, input: impl BufRead, out: &mut impl Write, who
         }
         let reply = talk.enter(std::mem::take(&mut entry).trim_end());
         answer(out, &reply)?;
+        answered = true;
         if reply.failed && ended == Ended::Well && signals.is_none() {
             ended = Ended::Failed { line: lines.number };
         }
@@ -99,12 +103,6 @@ pub fn run<T: Talk>(talk: &mut T, input: impl BufRead, out: &mut impl Write, who
             return Ok(ended);
         }
     }
-}
-
-/// What stands there again once a line is given up: the prompt of a new entry.
-fn first_of<T: Talk>(shown: &str, talk: &T) -> String {
-    let first = prompt(&talk.prompt());
-    if shown == first { shown.to_owned() } else { first }
 }
 
 struct Lines<R> {
@@ -147,8 +145,8 @@ mod tests {
         let (out, ended, _) = said("# what if\n:step 5m\n\nshare(\n  latency\n)\r\n:quit\nnever", false);
         assert_eq!(
             out,
-            "0m> # what if\n0m> :step 5m\nheard \":step 5m\"\n1m> share(\n..>   latency\n..> )\nheard \"share(\\n  latency\\n)\"\n\
-             2m> :quit\nheard \":quit\"\n"
+            "0m › # what if\n0m › :step 5m\nheard \":step 5m\"\n\n1m › share(\n  ›   latency\n  › )\nheard \"share(\\n  latency\\n)\"\n\
+             \n2m › :quit\nheard \":quit\"\n"
         );
         assert_eq!(ended, Ended::Well);
     }

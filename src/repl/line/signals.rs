@@ -41,7 +41,8 @@ impl Signals {
         let entered = runtime.enter();
         let interrupt = signal(SignalKind::interrupt())?;
         let ends = [(SignalKind::terminate(), 15), (SignalKind::hangup(), 1)];
-        let ends = ends.into_iter().map(|(kind, number)| Ok((signal(kind)?, number))).collect::<io::Result<Vec<_>>>()?;
+        let ends =
+            ends.into_iter().map(|(kind, number)| Ok((signal(kind)?, number))).collect::<io::Result<Vec<_>>>()?;
         drop(entered);
         let doing = Arc::new(Mutex::new(Doing::Editing));
         let before = tcgetattr(io::stdin()).ok();

@@ -1,7 +1,7 @@
 //! A conversation with a person at a terminal.
 
 use super::entry::cut;
-use super::helper::Guide;
+use super::helper::{Guide, columns};
 use super::history::Kept;
 use super::scope::Scope;
 use super::signals::Signals;
@@ -35,12 +35,11 @@ pub fn converse<T: Talk>(talk: &mut T, terminal: &Terminal, mut resized: impl Fn
     let mut kept = Kept::read(&mut editor, terminal.history.as_deref(), say);
     let mut interrupts = 0;
     loop {
-        let width = terminal_size::terminal_size().map_or(80, |(w, _)| usize::from(w.0));
-        resized(talk, width);
+        resized(talk, columns());
         let prompt = prompt(&talk.prompt());
         if let Some(guide) = editor.helper_mut() {
             guide.scope = Scope::new(talk.names());
-            (guide.width, guide.prompt) = (width, prompt.width());
+            guide.prompt = prompt.width();
         }
         signals.editing();
         let styled = terminal.style.faint(&prompt);

@@ -28,14 +28,15 @@ mod tell;
 mod world;
 
 pub use policy::Policy;
+pub use world::Recorded;
 
 use super::{Name, Reply, Talk};
-use crate::plan::{Time, show};
+use crate::plan::{Plan, Time, show};
 use crate::report::style::Style;
-use crate::sim::recording::Recording;
+use crate::sim::incident::Incident;
 use entry::{Entry, command};
 use policy::Talked;
-use world::{Makings, Recorded, Refused, Replayed, World};
+use world::{Makings, Refused, Replayed, World};
 
 /// A conversation.
 #[derive(Debug)]
@@ -48,38 +49,43 @@ pub struct Session {
     style: Style,
     width: usize,
     names: Vec<Name>,
+    keeper: Option<Box<dyn Keep>>,
+}
+
+/// Who keeps what happens in a conversation as a test: files are not this room's.
+pub trait Keep: std::fmt::Debug + Send + Sync {
+    /// Writes the test and its recording; `then` is the plan that the recorded run had. What was written, a line each.
+    ///
+    /// # Errors
+    /// Why nothing was written, with a way out.
+    fn keep(&self, what: &Incident<'_>, then: &Plan, target: &str) -> Result<String, String>;
 }
 
 /// What an entry comes to: a text, or why it could not be done.
 type Answer = Result<String, String>;
 
 impl Session {
-    /// Begins a conversation. `recording` is what was recorded with the name it goes by, `style` whether to colour, `width` the
-    /// terminal's columns.
+    /// Begins a conversation. `style` is whether to colour, `width` the terminal's columns.
     ///
     /// # Errors
     /// What is wrong with the policy, or why the recording does not fit it, with a way out: lines of text.
-    pub fn new(
-        policy: Policy,
-        recording: Option<(String, Recording)>,
-        style: Style,
-        width: usize,
-    ) -> Result<Self, String> {
+    pub fn new(policy: Policy, recorded: Option<Recorded>, style: Style, width: usize) -> Result<Self, String> {
         let mut policy = Talked::new(policy);
         let plan = match policy.compile(&[]) {
             Ok((plan, _)) => plan,
             Err(found) => return Err(policy.tell(&found, style, width)),
         };
         policy.means(&plan.rollout);
-        let recorded = recording.map(|(name, recording)| {
-            let then = (plan.hash == recording.about.policy).then(|| plan.clone());
-            Recorded { name, recording, then }
+        let recorded = recorded.map(|r| {
+            let then = r.then.filter(|p| p.hash == r.recording.about.policy);
+            let then = then.or_else(|| (plan.hash == r.recording.about.policy).then(|| plan.clone()));
+            Recorded { then, ..r }
         });
         let of = Makings { change: String::new(), policy, sets: Vec::new(), faults: Vec::new() };
         let world = World::make(of, recorded.as_ref()).map_err(|e| refused(e, style, width))?;
         let at = world.replayed.as_ref().map_or(0, Replayed::start);
         let names = names::of(&world);
-        Ok(Self { recorded, worlds: vec![world], at, style, width, names })
+        Ok(Self { recorded, worlds: vec![world], at, style, width, names, keeper: None })
     }
 
     /// What to say before the first entry, with its line ends: what is loaded, and how to ask for help.
@@ -164,13 +170,38 @@ impl Session {
         }
     }
 
+    /// Who keeps tests; without anybody `:save` is refused.
+    pub fn keeps(&mut self, keeper: Box<dyn Keep>) {
+        self.keeper = Some(keeper);
+    }
+
     /// `:save test FILE`
-    fn save(&self, _rest: &str) -> Answer {
-        let (_, _, recorded) = self.replayed()?;
-        Err(format!(
-            "what happens here cannot be kept as a test yet: write a `test` into the policy's file, and keep {} beside it",
-            recorded.name
-        ))
+    fn save(&self, rest: &str) -> Answer {
+        const FORM: &str =
+            "`:save test FILE` keeps what happens here as a test: FILE is the policy's own, or a new one";
+        let Some(file) = rest.strip_prefix("test").filter(|r| r.starts_with(char::is_whitespace)).map(str::trim) else {
+            return Err(String::from(FORM));
+        };
+        let (world, replayed, recorded) = self.replayed()?;
+        if let Some(text) = self.worlds.iter().rev().find(|w| w.typed()).map(|w| &w.of.change) {
+            return Err(format!(
+                "a test is of the policy as its file says it, and `{text}` was typed in: write it into the file, and begin again"
+            ));
+        }
+        let Some(keeper) = &self.keeper else { return Err(String::from("nobody keeps files in this conversation")) };
+        let (fields, with): (Vec<_>, Vec<_>) =
+            world.of.sets.iter().cloned().partition(|(n, _)| crate::sim::replay::change::is_field(n));
+        let incident = Incident {
+            plan: &world.plan,
+            recording: &recorded.recording,
+            scenario: &replayed.scenario,
+            outcome: &replayed.outcome,
+            file: "",
+            environment: world.of.policy.environment(),
+            with: &with,
+            fields: &fields,
+        };
+        keeper.keep(&incident, recorded.then.as_ref().unwrap_or(&world.plan), file.trim_matches('"'))
     }
 }
 

@@ -49,6 +49,10 @@ impl Talked {
         self.policy.rollout = Some(rollout.to_owned());
     }
 
+    pub(super) fn environment(&self) -> Option<&str> {
+        self.policy.environment.as_deref()
+    }
+
     pub(super) fn files(&self) -> &[ast::File] {
         &self.policy.files
     }

@@ -13,11 +13,13 @@ use crate::syntax::diagnostic::Diagnostic;
 
 /// What was recorded, and the name that it goes by.
 #[derive(Debug)]
-pub(super) struct Recorded {
-    pub(super) name: String,
-    pub(super) recording: Recording,
-    /// The plan of the recorded run, where this policy is it.
-    pub(super) then: Option<Plan>,
+pub struct Recorded {
+    /// As people know it: its file.
+    pub name: String,
+    /// What it holds.
+    pub recording: Recording,
+    /// The plan that the recorded run had, where it is known by more than the policy.
+    pub then: Option<Plan>,
 }
 
 /// What one world is made of.
@@ -67,6 +69,11 @@ pub(super) struct Here {
 }
 
 impl World {
+    /// Whether the change that made it was typed in as text of the policy.
+    pub(super) fn typed(&self) -> bool {
+        !self.of.change.is_empty() && !self.of.change.starts_with(':')
+    }
+
     /// Makes a world.
     pub(super) fn make(of: Makings, recorded: Option<&Recorded>) -> Result<Self, Refused> {
         let (fields, params): (Vec<_>, Vec<_>) = of.sets.iter().cloned().partition(|(n, _)| change::is_field(n));

@@ -15,7 +15,7 @@ mod series;
 mod tests;
 
 pub use error::{Fault, RecordingError, VERSION};
-pub use file::{decode, decode_owned, encode, encode_to};
+pub use file::{decode, decode_owned, decode_plan, encode, encode_to, encode_with_plan};
 pub use fit::{Lack, fits, notes};
 pub use key::{Kind, question, word};
 pub use series::PushError;

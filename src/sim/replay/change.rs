@@ -189,7 +189,7 @@ fn same(a: f64, b: f64) -> bool {
 }
 
 /// With the hash of what it says now.
-fn hashed(mut plan: Plan) -> Plan {
+pub(in crate::sim) fn hashed(mut plan: Plan) -> Plan {
     plan.hash = String::new();
     let mut content = plan.clone();
     content.unbuilt.iter_mut().for_each(|u| u.place = String::new());

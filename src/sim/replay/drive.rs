@@ -8,7 +8,7 @@ use super::outcome::Outcome;
 use super::ports::{most, planned};
 use super::track::Track;
 use super::watch::Look;
-use super::{Scenario, began, first_check, span};
+use super::{Scenario, Watch, began, first_check, span};
 use crate::engine::{Effect, Input, Operator, Seen, Stage};
 use crate::plan::{Plan, Population, PortId, PortKind, Setting, Time, show};
 use crate::sim::catch_up;
@@ -45,6 +45,7 @@ pub(super) struct Driver<'a> {
     gone: Option<Time>,
     missed: Vec<Time>,
     unheard: Vec<&'a Happened>,
+    watch: Option<&'a mut dyn Watch>,
 }
 
 impl<'a> Driver<'a> {
@@ -83,7 +84,13 @@ impl<'a> Driver<'a> {
             gone: None,
             missed: Vec::new(),
             unheard: Vec::new(),
+            watch: None,
         }
+    }
+
+    /// With somebody who looks on.
+    pub(super) fn watched(self, watch: &'a mut dyn Watch) -> Self {
+        Self { watch: Some(watch), ..self }
     }
 
     pub(super) fn go(mut self) -> (Outcome, Exposed) {
@@ -220,6 +227,9 @@ impl<'a> Driver<'a> {
             // nothing is asked of ports before the first change
             self.show(at, Seen::of_tick(&crate::engine::State::new(self.plan), &self.ports, 0, true), false);
         }
+        if let Some(watch) = &mut self.watch {
+            watch.checked(at, &self.life.state);
+        }
     }
 
     fn port(&self, name: &str) -> Option<PortId> {
@@ -349,6 +359,9 @@ impl<'a> Driver<'a> {
         if let Some(kept) = kept {
             self.show(at, kept, over);
         }
+        if let Some(watch) = &mut self.watch {
+            watch.checked(at, &self.life.state);
+        }
     }
 
     fn tell(&mut self, at: Time, input: &Input<'_>) {
@@ -451,6 +464,9 @@ impl<'a> Driver<'a> {
             }
         }
         let mut effects = std::mem::take(&mut self.life.effects);
+        if let Some(watch) = &mut self.watch {
+            watch.happened(at, &self.life.state, &effects);
+        }
         for effect in effects.drain(..) {
             if let Effect::Apply { settings, .. } = &effect {
                 self.exposes(at, settings);

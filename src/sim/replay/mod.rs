@@ -28,6 +28,7 @@ pub use track::Detail;
 pub use watch::{Check, watch};
 
 use super::recording::{Happened, Lack, Recording, fits};
+use crate::engine::{Effect, State};
 use crate::plan::{Plan, Population, Time, show};
 use outcome::Outcome;
 
@@ -54,6 +55,24 @@ pub fn replay(plan: &Plan, recording: &Recording, scenario: &Scenario) -> Outcom
 #[must_use]
 pub fn replay_exposed(plan: &Plan, recording: &Recording, scenario: &Scenario) -> (Outcome, exposed::Exposed) {
     drive::Driver::new(plan, recording, scenario).go()
+}
+
+/// Who looks on at a replay: what an [`Outcome`] has no room for.
+pub(super) trait Watch {
+    /// A step was made; what it asks for, and the state after it.
+    fn happened(&mut self, at: Time, state: &State, effects: &[Effect]);
+    /// A check was made.
+    fn checked(&mut self, at: Time, state: &State);
+}
+
+/// [`replay`], with somebody who looks on.
+pub(super) fn replay_watched(
+    plan: &Plan,
+    recording: &Recording,
+    scenario: &Scenario,
+    watch: &mut dyn Watch,
+) -> Outcome {
+    drive::Driver::new(plan, recording, scenario).watched(watch).go().0
 }
 
 /// Why a plan cannot be replayed over a recording, with a way out: a line each.

@@ -66,6 +66,15 @@ pub enum TestLineKind {
     },
     /// `given rolled back 3h ago`
     GivenRolledBack(Expr),
+    /// `given recording "incidents/20261121-0915-k3f9.parquet" in production`
+    Recording {
+        /// The file, seen from the folder of the policy.
+        file: Spanned<String>,
+        /// The environment that the run was of, where the plan depends on it.
+        environment: Option<Name>,
+    },
+    /// `inject "latency +300ms from 20m to 40m"`
+    Inject(Spanned<String>),
     /// `source prometheus fails` · `source prometheus lacks canary` · `source prometheus keeps no history`
     Source {
         /// The source port.

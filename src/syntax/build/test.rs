@@ -47,6 +47,7 @@ impl Builder<'_> {
             Rule::assume => TestLineKind::AssumeHealthy,
             Rule::starts => TestLineKind::Starts(self.value_in(p, span)),
             Rule::given => self.given(p)?,
+            Rule::inject => TestLineKind::Inject(child(p, Rule::text).map(|t| self.text(&t))?),
             Rule::source_line => {
                 let source = child(p.clone(), Rule::name).map(|n| self.name(&n))?;
                 let fault = p.into_inner().find_map(|q| match q.as_rule() {
@@ -91,6 +92,11 @@ impl Builder<'_> {
         for q in p.into_inner() {
             match q.as_rule() {
                 Rule::given_rolled => return Some(TestLineKind::GivenRolledBack(self.value_in(q, span))),
+                Rule::given_recording => {
+                    let environment = child(q.clone(), Rule::name).map(|n| self.name(&n));
+                    let file = child(q, Rule::text).map(|t| self.text(&t))?;
+                    return Some(TestLineKind::Recording { file, environment });
+                }
                 Rule::population => population = Some(self.name(&q)),
                 Rule::given_what => what = Some(self.value(q)),
                 Rule::given_value => {

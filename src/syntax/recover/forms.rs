@@ -204,8 +204,9 @@ const TEST: &[Form] = &[
     form(
         "given",
         &[Rule::given],
-        "given [stable|before] METRIC = 2% [of 100/s] [from 3m] [to 5m]`, `given METRIC ramps 70% to 90%`, `given rolled back 3h ago",
+        "given [stable|before] METRIC = 2% [of 100/s] [from 3m] [to 5m]`, `given METRIC ramps 70% to 90%`, `given rolled back 3h ago`, `given recording \"recordings/NAME.parquet\"",
     ),
+    form("inject", &[Rule::inject], "inject \"latency +300ms from 20m to 40m\""),
     form(
         "source",
         &[Rule::source_line],

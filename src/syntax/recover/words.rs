@@ -100,6 +100,7 @@ pub(crate) fn said(rule: Rule) -> Said {
         | Rule::assume
         | Rule::starts
         | Rule::given
+        | Rule::inject
         | Rule::source_line
         | Rule::runner_line
         | Rule::action_line
@@ -112,6 +113,7 @@ pub(crate) fn said(rule: Rule) -> Said {
         Rule::part_good => Keyword("`good`"),
         Rule::part_weight => Keyword("`weight`"),
         Rule::given_rolled => Keyword("`rolled back`"),
+        Rule::given_recording => Keyword("`recording`"),
         Rule::population => Keyword("`stable`"),
         Rule::given_what => Thing("a metric or a call of the policy"),
         Rule::given_value => Thing("`= VALUE`"),
@@ -251,6 +253,7 @@ pub(crate) fn said(rule: Rule) -> Said {
         Rule::kw_hangs => Keyword("`hangs`"),
         Rule::kw_healthy => Keyword("`healthy`"),
         Rule::kw_history => Keyword("`history`"),
+        Rule::kw_inject => Keyword("`inject`"),
         Rule::kw_is => Keyword("`is`"),
         Rule::kw_keeps => Keyword("`keeps`"),
         Rule::kw_killed => Keyword("`killed`"),
@@ -267,6 +270,7 @@ pub(crate) fn said(rule: Rule) -> Said {
         Rule::kw_port => Keyword("`port`"),
         Rule::kw_ramps => Keyword("`ramps`"),
         Rule::kw_ran => Keyword("`ran`"),
+        Rule::kw_recording => Keyword("`recording`"),
         Rule::kw_refused => Keyword("`refused`"),
         Rule::kw_resumes => Keyword("`resumes`"),
         Rule::kw_rolled => Keyword("`rolled`"),

@@ -7,6 +7,8 @@ use std::sync::Arc;
 
 /// The key of the file's metadata under which [`super::super::About`] stands.
 pub const METADATA: &str = "canary.recording";
+/// The key under which the plan stands that a run had.
+pub const PLAN: &str = "canary.plan";
 /// Before the name of a slice's dimension.
 pub const SLICE: &str = "slice_";
 

@@ -6,6 +6,7 @@ use super::assemble::{Assembly, Batch};
 use super::cells::Cells;
 use super::columns::{self, Column, Holds};
 use super::guard;
+use crate::plan::Plan;
 use bytes::Bytes;
 use parquet::basic::{ConvertedType, LogicalType, TimeUnit, Type as Physical};
 use parquet::data_type::{ByteArrayType, DoubleType, Int32Type, Int64Type};
@@ -36,6 +37,23 @@ pub fn decode(bytes: &[u8], name: &str) -> Result<Recording, RecordingError> {
 /// As [`decode`].
 pub fn decode_owned(bytes: Vec<u8>, name: &str) -> Result<Recording, RecordingError> {
     whole(Bytes::from(bytes), name)
+}
+
+/// The plan of the run that wrote a recording, where it stands in the file, is the one that the recording is of, and was written in a
+/// form that this version reads.
+#[must_use]
+pub fn decode_plan(bytes: &[u8]) -> Option<Plan> {
+    let read = || -> Option<Plan> {
+        let bytes = Bytes::copy_from_slice(bytes);
+        guard::footer(&bytes).ok()?;
+        let file = SerializedFileReader::new(bytes).ok()?;
+        let pairs = file.metadata().file_metadata().key_value_metadata()?;
+        let text = |key: &str| pairs.iter().find(|p| p.key == key)?.value.as_deref();
+        let plan: Plan = serde_json::from_str(text(columns::PLAN)?).ok()?;
+        let about = about(text(columns::METADATA)?).ok()?;
+        Some(plan).filter(|p| p.hash == about.policy)
+    };
+    catch_unwind(AssertUnwindSafe(read)).unwrap_or(None)
 }
 
 fn whole(bytes: Bytes, name: &str) -> Result<Recording, RecordingError> {

@@ -5,6 +5,7 @@ use super::super::key::{Kind, word};
 use super::super::series::bound;
 use super::super::{Happened, Key, NOT_KNOWN, Recording, Series, Values};
 use super::columns::{self, Column};
+use crate::plan::Plan;
 use bytes::Bytes;
 use parquet::basic::{Compression, Encoding};
 use parquet::data_type::{ByteArray, ByteArrayType, DataType, DoubleType, Int32Type, Int64Type};
@@ -32,13 +33,25 @@ pub fn encode(recording: &Recording) -> Result<Vec<u8>, RecordingError> {
     Ok(out)
 }
 
+/// As [`encode`], with the plan that a run had, so that another version of its policy can be replayed beside what it was.
+///
+/// # Errors
+/// As [`encode`].
+pub fn encode_with_plan(recording: &Recording, plan: &Plan) -> Result<Vec<u8>, RecordingError> {
+    let mut out = Vec::new();
+    fit(recording).map_err(unfit)?;
+    let plan = serde_json::to_string(plan).map_err(|e| unfit(e.to_string()))?;
+    write(recording, Some(plan), &mut out).map_err(|e| unfit(e.to_string()))?;
+    Ok(out)
+}
+
 /// Writes a recording as it goes: no more than one group of rows is held beside it.
 ///
 /// # Errors
 /// As [`encode`]; and what the writer says.
 pub fn encode_to<W: Write + Send>(recording: &Recording, out: W) -> Result<(), RecordingError> {
     fit(recording).map_err(unfit)?;
-    write(recording, out).map_err(|e| unfit(e.to_string()))
+    write(recording, None, out).map_err(|e| unfit(e.to_string()))
 }
 
 fn unfit(what: String) -> RecordingError {
@@ -101,10 +114,10 @@ fn fit_series(s: &Series, dimensions: usize) -> Result<(), String> {
     }
 }
 
-fn write<W: Write + Send>(recording: &Recording, out: W) -> Result<(), ParquetError> {
+fn write<W: Write + Send>(recording: &Recording, plan: Option<String>, out: W) -> Result<(), ParquetError> {
     let about = serde_json::to_string(&recording.about).map_err(|e| ParquetError::General(e.to_string()))?;
     let schema = columns::schema(&recording.about.slices)?;
-    let mut file = SerializedFileWriter::new(out, schema, Arc::new(properties(about)))?;
+    let mut file = SerializedFileWriter::new(out, schema, Arc::new(properties(about, plan)))?;
     let mut group = Group::new(&recording.about.slices);
     for s in &recording.series {
         let own = s.times.len() >= OWN;
@@ -133,11 +146,13 @@ fn write<W: Write + Send>(recording: &Recording, out: W) -> Result<(), ParquetEr
     file.close().map(|_| ())
 }
 
-fn properties(about: String) -> WriterProperties {
+fn properties(about: String, plan: Option<String>) -> WriterProperties {
+    let pair = |key: &str, value| KeyValue::new(String::from(key), value);
+    let pairs = std::iter::once(pair(columns::METADATA, about)).chain(plan.map(|p| pair(columns::PLAN, p)));
     let path = |c: Column| ColumnPath::from(c.name());
     let mut props = WriterProperties::builder()
         .set_compression(Compression::SNAPPY)
-        .set_key_value_metadata(Some(vec![KeyValue::new(String::from(columns::METADATA), about)]))
+        .set_key_value_metadata(Some(pairs.collect()))
         .set_max_row_group_row_count(None)
         // the reader takes the key of a group from them: whole, and of the group
         .set_statistics_enabled(EnabledStatistics::Chunk)

@@ -11,5 +11,5 @@ mod decode;
 mod encode;
 mod guard;
 
-pub use decode::{decode, decode_owned};
-pub use encode::{encode, encode_to};
+pub use decode::{decode, decode_owned, decode_plan};
+pub use encode::{encode, encode_to, encode_with_plan};
