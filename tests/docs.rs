@@ -69,7 +69,10 @@ fn every_policy_in_the_docs_checks_without_a_word() {
 fn every_page_that_is_linked_is_there() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut links = 0;
-    for page in pages().into_iter().chain([root.join("examples/flags/README.md")]) {
+    let examples = std::fs::read_dir(root.join("examples")).unwrap().map(|e| e.unwrap().path().join("README.md"));
+    let examples = examples.filter(|p| p.exists()).chain([root.join("examples/README.md")]).collect::<Vec<_>>();
+    assert!(examples.len() >= 6);
+    for page in pages().into_iter().chain(examples) {
         for part in std::fs::read_to_string(&page).unwrap().split("](").skip(1) {
             let target = part.split([')', '#']).next().unwrap();
             let there = target.contains("://") || page.parent().unwrap().join(target).exists();

@@ -35,7 +35,8 @@ fn a_run_that_is_promoted_and_one_that_is_rolled_back() {
     let f = Flagged::new(|_| 0.001);
     f.work.canary(&RUN).exits(0);
     let r = is_the_run(&f.work, "checkout", "rec.parquet");
-    assert!(r.about.writer.starts_with("canary ") && !r.about.writer.contains("incomplete"), "{}", r.about.writer);
+    assert!(r.about.writer.starts_with("canary ") && !r.about.incomplete, "{:?}", r.about);
+    assert_eq!(r.about.environment.as_deref(), Some("page"));
     assert_eq!((r.about.step, r.about.rollout.as_str(), r.series.len()), (200, "checkout", 1));
     assert!(r.about.run.is_some() && r.about.queries[0].text.contains("error_share"), "{:?}", r.about);
     // a recording is not written over
@@ -169,7 +170,7 @@ fn what_was_recorded_of_a_run_that_is_over_is_not_lost() {
     let args: Vec<&str> = RESUME.iter().copied().chain(["--set", "watch=3s"]).collect();
     f.work.canary(&args).exits(3).says("it ends before the run does").says("which is over, is in rec.parquet");
     let r = recording(&f.work, "rec.parquet");
-    assert!(r.about.writer.ends_with(", incomplete"), "{}", r.about.writer);
+    assert!(r.about.incomplete && !r.about.writer.contains("incomplete"), "{:?}", r.about);
     let (plan, told) = journal(&f.work, "checkout");
     let again = replayed(&plan, &r);
     assert!(again.len() > 2 && again.len() < told.len());

@@ -66,6 +66,8 @@ fn recording() -> Recording {
         rollout: "checkout".into(),
         policy: "ab".into(),
         run: None,
+        environment: None,
+        incomplete: false,
         step: 15_000,
         from: START,
         to: START + 9_999 * 15_000,

@@ -234,6 +234,74 @@ fn a_runner_that_was_gone_asks_for_what_it_missed() {
     assert!(outcome.assumptions.iter().any(|a| a.text.contains("missed")));
 }
 
+/// As `run` does: of very many missed checks the newest 2000 are asked for.
+#[test]
+fn a_runner_that_was_gone_for_long_asks_for_the_newest() {
+    let plan = plan(&PLAIN.replace("hold 10m", "hold 20h"));
+    let bad = |from: usize| plain(&plan, 2_700, move |k| if (from..from + 20).contains(&k) { 0.05 } else { 0.0 });
+    let replayed = |recording: &Recording| {
+        // 2400 checks: those from 100 to 2499
+        let injections = vec![inject::parse("runner outage from 25m to 10h25m", &plan).unwrap()];
+        replay(&plan, recording, &Scenario { injections, ..Scenario::default() })
+    };
+    let back = |o: &Outcome| o.decisions.iter().find(|d| matches!(d.record, Record::Rollback { .. })).map(|d| d.at);
+    let forgotten = replayed(&bad(300));
+    assert_eq!(back(&forgotten), None, "{:#?}", forgotten.decisions);
+    let told = forgotten.assumptions.iter().map(|a| a.text.as_str()).collect::<Vec<_>>();
+    assert!(told.contains(&"2400 checks were missed, and the newest 2000 of them are asked for"), "{told:#?}");
+    let asked = replayed(&bad(600));
+    assert!(back(&asked).is_some_and(|at| at > START + 600 * 15_000 && at < START + 620 * 15_000), "{asked:#?}");
+    let few = replay(&plan, &bad(300), &Scenario::default());
+    assert!(!few.assumptions.iter().any(|a| a.text.contains("newest")));
+}
+
+/// A policy that checks less often than what was recorded: its own checks are taken, with what was counted between them.
+#[test]
+fn a_recording_with_more_checks_is_sampled_down() {
+    let fine = plan(&PLAIN.replace("every 15s", "every 5s"));
+    let coarse = plan(PLAIN);
+    let bad = |at: Time| if (START + minutes(5)..START + minutes(7)).contains(&at) { 0.05 } else { 0.0 };
+    let answers = plain(&fine, 300, |k| bad(START + i64::try_from(k).unwrap() * 5_000));
+    // each third row, with its own sample's time
+    let mut sampled = answers.clone();
+    sampled.about.step = 15_000;
+    for s in &mut sampled.series {
+        let mut kept = canary::sim::recording::Series::new(s.key.clone()).unwrap();
+        for row in (0..s.times.len()).step_by(3) {
+            kept.push(s.times[row], s.answer(row).unwrap()).unwrap();
+        }
+        *s = kept;
+    }
+    let want = replay(&coarse, &sampled, &Scenario::default());
+    assert_eq!(want.verdict, Some(Verdict::RolledBack));
+    let decided = |r: &Recording| {
+        assert_eq!(misfit(&coarse, r, &Scenario::default()), None);
+        replay(&coarse, r, &Scenario::default())
+    };
+    assert_eq!(json(&journal(&decided(&answers))), json(&journal(&want)));
+    // the same out of a run that checked oftener
+    let mut of_a_run = answers.clone();
+    of_a_run.about.run = Some(String::from("run-1"));
+    let originals = vec![(String::from("checkout"), Setting::Share(0.0))];
+    of_a_run.happened.push(Happened::Start { at: START, originals, rolled_back: None });
+    for k in 1..300 {
+        let ports = vec![(String::from("checkout"), Setting::Share(0.5))];
+        of_a_run.happened.push(Happened::Check { at: START + k * 5_000, ports, ports_epoch: 0, live: true });
+    }
+    let got = decided(&of_a_run);
+    assert_eq!(json(&journal(&got)), json(&journal(&want)));
+    let told = got.assumptions.iter().map(|a| a.text.as_str()).collect::<Vec<_>>();
+    assert!(told.iter().any(|t| t.starts_with("the recorded run checked every 5s, of which")), "{told:#?}");
+    // the other way round there is nothing to be had
+    let few = misfit(&fine, &sampled, &Scenario::default()).unwrap();
+    assert!(
+        few.contains("checks every 5s, and the recording has answers every 15s")
+            && few.contains("write `check every 15s`")
+    );
+    let begins = Scenario { start: Some(START + 5_000), ..Scenario::default() };
+    assert_eq!(replay(&coarse, &of_a_run, &begins).start, START + 5_000);
+}
+
 #[test]
 fn what_people_said_while_the_runner_was_gone_comes_before_what_it_missed() {
     let plan = plan(PLAIN);
@@ -361,6 +429,22 @@ fn what_the_recording_never_saw_is_said() {
         &replay(&plan, &holed, &Scenario { start, ..Scenario::default() }),
         "the first recorded check at or after"
     ));
+}
+
+#[test]
+fn a_recording_that_ended_early_says_so() {
+    let plan = plan(PLAIN);
+    let mut recording = plain(&plan, 20, |_| 0.0);
+    let says = |r: &Recording| {
+        let outcome = replay(&plan, r, &Scenario::default());
+        outcome
+            .assumptions
+            .iter()
+            .any(|a| a.text.contains("ends before the run does") && a.since == Some(START + 19 * 15_000))
+    };
+    assert!(!says(&recording));
+    recording.about.incomplete = true;
+    assert!(says(&decode(&encode(&recording).unwrap(), "r").unwrap()));
 }
 
 #[test]
@@ -547,12 +631,17 @@ fn the_environment_of_a_recorded_run_is_found() {
     let text = quickstart.unwrap();
     let (alone, lab) = (plan(&text), world::plan_on_the_lab(&text));
     assert_ne!(alone.hash, lab.hash);
-    let (recording, then) = run(&lab, 3, 60);
+    let (mut recording, then) = run(&lab, 3, 60);
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("p.canary"), &text).unwrap();
     std::fs::write(folder.path().join("run.parquet"), encode(&recording).unwrap()).unwrap();
-    for args in [&[][..], &["--env", "lab"]] {
-        let all = [&["p.canary", "--recording", "run.parquet", "--format", "json"], args].concat();
+    recording.about.environment = Some(String::from("lab"));
+    std::fs::write(folder.path().join("says.parquet"), encode(&recording).unwrap()).unwrap();
+    // one that has another name by now
+    recording.about.environment = Some(String::from("gone"));
+    std::fs::write(folder.path().join("gone.parquet"), encode(&recording).unwrap()).unwrap();
+    for args in [&["run.parquet"][..], &["run.parquet", "--env", "lab"], &["says.parquet"], &["gone.parquet"]] {
+        let all = [&["p.canary", "--format", "json", "--recording"], args].concat();
         let (_, out, err) = sim(folder.path(), &all);
         assert_eq!(err, "");
         let whole: serde_json::Value = serde_json::from_str(&out).unwrap();
@@ -560,5 +649,34 @@ fn the_environment_of_a_recorded_run_is_found() {
         let records: Vec<_> =
             records.iter().map(|d| serde_json::from_value::<Record>(d["record"].clone()).unwrap()).collect();
         assert_eq!(records, then.iter().map(|(_, r)| r.clone()).collect::<Vec<_>>());
+    }
+}
+
+/// The environment says how often is scraped, and so what is asked: of answers alone it is found as well, by its name.
+#[test]
+fn the_environment_of_recorded_answers_is_the_one_that_they_name() {
+    let text = PLAIN.replace(", window: 1m", "");
+    let environment = "edition 2026\nenvironment slow {\n  prometheus = prometheus(url: \"http://127.0.0.1:9\", scrape: 30s)\n  \
+                       checkout = command(set: [\"true\"], get: [\"true\"])\n  \
+                       variants checkout { canary = `v=\"2\"` stable = `v=\"1\"` }\n}\n";
+    let slow = world::plan_on(&format!("{text}{}", environment.replace("edition 2026\n", "")), "slow");
+    let mut recording = plain(&slow, 200, |_| 0.0);
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir(folder.path().join("environments")).unwrap();
+    std::fs::write(folder.path().join("environments/slow.canary"), environment).unwrap();
+    std::fs::write(folder.path().join("p.canary"), &text).unwrap();
+    let mut of = |name: Option<&str>| {
+        recording.about.environment = name.map(String::from);
+        std::fs::write(folder.path().join("r.parquet"), encode(&recording).unwrap()).unwrap();
+        sim(folder.path(), &["p.canary", "--recording", "r.parquet"])
+    };
+    let (status, out, err) = of(Some("slow"));
+    assert!(status == 0 && err.is_empty() && !out.contains("another version"), "{status} {out}{err}");
+    for name in [None, Some("gone")] {
+        let (status, _, err) = of(name);
+        assert!(
+            status == 2 && err.contains("`increase over 1m`") && err.contains("`increase over 2m`"),
+            "{status} {err}"
+        );
     }
 }

@@ -134,7 +134,9 @@ impl Policy {
     }
 }
 
-/// The policy in the environment that a run was recorded in, where none is named and the plan as it is by itself is another one.
+/// The policy in the environment that it was recorded in, where none is named and the plan as it is by itself is another one.
+/// A recording says which environment that was, and its plan is taken though the policy be another one by now; of a run that was
+/// recorded before recordings said it, each environment beside the policy is tried for the plan that the run had.
 pub fn its_own(
     file: &Path,
     rollout: Option<&str>,
@@ -143,7 +145,16 @@ pub fn its_own(
     recording: &Recording,
 ) -> Option<(Policy, Plan)> {
     let was = |p: &Plan| p.hash == recording.about.policy;
-    if recording.happened.is_empty() || was(alone) {
+    if was(alone) {
+        return None;
+    }
+    if let Some(name) = &recording.about.environment
+        && let Ok(policy) = Policy::read(file, Some(name), rollout)
+        && let Ok(set) = policy.changed(params)
+    {
+        return Some((policy, set));
+    }
+    if recording.happened.is_empty() {
         return None;
     }
     let files = environment_files(file);

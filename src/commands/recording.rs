@@ -58,6 +58,8 @@ pub fn about(plan: &Plan, bindings: &Bindings) -> About {
         rollout: plan.rollout.clone(),
         policy: plan.hash.clone(),
         run: None,
+        environment: Some(bindings.environment.clone()),
+        incomplete: false,
         step: plan.check_every,
         from: 0,
         to: 0,

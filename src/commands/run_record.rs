@@ -231,7 +231,7 @@ pub fn left(plan: &Plan, bindings: &Bindings, side: &Path) -> Result<(Recording,
     // nobody but the engine knows where the run stood
     let over = begins && replay(plan, &made, &Scenario::default()).verdict.is_some();
     if !over {
-        made.about.writer.push_str(INCOMPLETE);
+        made.about.incomplete = true;
     }
     Ok((made, over))
 }
@@ -265,16 +265,11 @@ fn begins(part: &Part) -> bool {
     matches!(part.lines.first().map(|l| &l.happened), Some(Happened::Start { .. }))
 }
 
-/// Stands behind the writer of a recording that ends before its run does.
-const INCOMPLETE: &str = ", incomplete";
-
 /// The recording that a side file is made into. `all`: it leads to the end.
 fn recording(plan: &Plan, bindings: &Bindings, part: Part, all: bool) -> Result<Recording, String> {
     let mut about = about(plan, bindings);
     about.run = Some(part.head.run);
-    if !all {
-        about.writer.push_str(INCOMPLETE);
-    }
+    about.incomplete = !all;
     let mut gathered = Gathered::default();
     let mut happened = Vec::with_capacity(part.lines.len());
     let mut checks = Vec::new();

@@ -14,6 +14,7 @@ use super::watcher::Watcher;
 use crate::backend::ActionOutcome;
 use crate::engine::{Effect, Input, Observation, Operator, Record, RunCause, Seen, Stage, State, Verdict, step};
 use crate::plan::{ActionId, Answer, Plan, PortId, Setting, Time};
+use crate::sim::catch_up;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, watch};
@@ -21,8 +22,7 @@ use tokio::task::JoinHandle;
 
 /// How often the store is asked for people's commands.
 const COMMAND_POLL: Duration = Duration::from_millis(250);
-/// At most so many missed checks are back-filled after a stop, and for at most so long.
-const BACKFILL: i64 = 2_000;
+/// Missed checks are back-filled after a stop for at most so long (and at most [`catch_up::MOST`] of them).
 const BACKFILL_TIME: Duration = Duration::from_secs(20);
 /// How long the reading of ports may hold up a check whose questions are answered already.
 const PORTS: Duration = Duration::from_secs(2);
@@ -689,15 +689,12 @@ impl Executor {
         }
         let every = self.plan.check_every.max(1);
         let until = now() - every;
-        let mut at = next_check(started, every, last, last);
-        let missed = (until - at).div_euclid(every) + 1;
-        if missed <= 0 {
+        let mut at = catch_up::first_asked(next_check(started, every, last, last), until, every);
+        let asked = catch_up::missed(at, until, every);
+        if asked == 0 {
             return;
         }
-        if missed > BACKFILL {
-            at += (missed - BACKFILL) * every;
-        }
-        self.watcher.remark(now(), &format!("asking the sources for {} missed checks", missed.min(BACKFILL)));
+        self.watcher.remark(now(), &format!("asking the sources for {asked} missed checks"));
         let begun = Instant::now();
         while at <= until && matches!(self.state.stage, Stage::Phase(_)) {
             // a live check must not wait long for those that were missed

@@ -3,6 +3,7 @@
 //! Nothing here decides anything: every decision is the engine's, by the same step that `run` drives. The clock, the answers of
 //! the sources and the performer of effects are made of the test's lines.
 
+pub mod catch_up;
 pub mod coverage;
 mod hands;
 pub mod in_parallel;

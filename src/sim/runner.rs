@@ -1,5 +1,6 @@
 //! The runner on virtual time: the checks one after the other, and between them what the world does.
 
+use super::catch_up;
 use super::life::{Life, Lines, operator, why};
 use super::sliced::Sliced;
 use super::trace::Trace;
@@ -103,7 +104,7 @@ impl<'t> Runner<'t> {
         self.life.stopped();
         self.act(to, from);
         self.feed(to, Input::Recovered { at: self.start + to });
-        let mut at = from;
+        let mut at = catch_up::first_asked(from, to - every, every);
         while at <= to - every
             && matches!(self.state.stage, Stage::Phase(_))
             && world::has_history(self.test, self.plan, at)

@@ -1,5 +1,6 @@
 //! The runner of a rollout with slices: the same checks for many lives at once, driven by [`fleet_step`] as in a real run.
 
+use super::catch_up;
 use super::life::{Life, Lines, operator, why};
 use super::runner::{back, beginning, limit};
 use super::trace::{Event, Row, SliceTrace, Trace};
@@ -130,7 +131,7 @@ impl<'t> Sliced<'t> {
         self.act(to, from);
         self.feed(to, FleetInput::Recovered { at: self.start + to });
         let on_its_way = |m: &Member<'_>| m.state.as_ref().is_some_and(|s| matches!(s.stage, Stage::Phase(_)));
-        let mut at = from;
+        let mut at = catch_up::first_asked(from, to - every, every);
         while at <= to - every && self.members.iter().any(on_its_way) && world::has_history(self.test, self.plan, at) {
             self.tick(at, false);
             self.row(at);

@@ -25,10 +25,15 @@ pub fn plan(text: &str) -> Plan {
 
 /// The same for the built-in lab: another plan, since setting a port takes its time there.
 pub fn plan_on_the_lab(text: &str) -> Plan {
+    plan_on(text, "lab")
+}
+
+/// The plan in an environment, of the text or built in.
+pub fn plan_on(text: &str, environment: &str) -> Plan {
     let mut map = SourceMap::default();
     let id = map.add("policy.canary", text);
     let (file, _) = syntax::parse(id, text);
-    let (made, found) = check::compile(&[file], &map, None, Some("lab"), &[]);
+    let (made, found) = check::compile(&[file], &map, None, Some(environment), &[]);
     made.unwrap_or_else(|| panic!("{found:#?}")).0
 }
 
@@ -66,6 +71,8 @@ pub fn about(plan: &Plan, to: Time) -> About {
         rollout: plan.rollout.clone(),
         policy: plan.hash.clone(),
         run: None,
+        environment: None,
+        incomplete: false,
         step: plan.check_every,
         from: START,
         to,

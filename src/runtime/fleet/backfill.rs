@@ -6,12 +6,12 @@ use super::{ask, check};
 use crate::engine::fleet::FleetInput;
 use crate::runtime::clock::{next_check, now};
 use crate::runtime::fetch::deadline;
+use crate::sim::catch_up;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
-/// At most so many missed checks are asked for, and for at most so long.
-const BACKFILL: i64 = 2_000;
+/// Missed checks are asked for at most so long (and at most [`catch_up::MOST`] of them).
 const BACKFILL_TIME: Duration = Duration::from_secs(20);
 
 impl FleetExecutor {
@@ -24,15 +24,12 @@ impl FleetExecutor {
         }
         let every = self.plan.check_every.max(1);
         let until = now() - every;
-        let mut at = next_check(self.kept.started, every, last, last);
-        let missed = (until - at).div_euclid(every) + 1;
-        if missed <= 0 {
+        let mut at = catch_up::first_asked(next_check(self.kept.started, every, last, last), until, every);
+        let asked = catch_up::missed(at, until, every);
+        if asked == 0 {
             return;
         }
-        if missed > BACKFILL {
-            at += (missed - BACKFILL) * every;
-        }
-        self.watcher.remark(now(), &format!("asking the sources for {} missed checks", missed.min(BACKFILL)));
+        self.watcher.remark(now(), &format!("asking the sources for {asked} missed checks"));
         let plan = Arc::clone(&self.plan);
         let begun = Instant::now();
         while at <= until && self.kept.active().next().is_some() {

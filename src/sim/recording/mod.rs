@@ -48,6 +48,12 @@ pub struct About {
     pub policy: String,
     /// The run that wrote it; `None`: a source was asked about the past, or it was imported.
     pub run: Option<String>,
+    /// The environment whose sources have answered; `None`: it was imported, or is older than this field.
+    #[serde(default)]
+    pub environment: Option<String>,
+    /// Whether it ends before the run does: the disk was full, or somebody else took the run over.
+    #[serde(default)]
+    pub incomplete: bool,
     /// The distance of the check times.
     pub step: Millis,
     /// The first check time.

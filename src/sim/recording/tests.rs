@@ -9,6 +9,8 @@ fn about(slices: &[&str]) -> About {
         rollout: String::from("checkout"),
         policy: String::from("abc"),
         run: None,
+        environment: None,
+        incomplete: false,
         step: 15_000,
         from: 0,
         to: 150_000,
@@ -447,4 +449,20 @@ rollout search {
     let back = decode(&encode(&recording).unwrap(), "x").unwrap();
     assert_eq!(back, recording);
     assert!(fits(&back, &plan).is_ok());
+}
+
+/// What older versions wrote: without the fields, and with `incomplete` behind the writer.
+#[test]
+fn an_older_recordings_metadata_is_read() {
+    let older = good_about().replace(r#""environment":null,"incomplete":false,"#, "");
+    assert_ne!(older, good_about());
+    let about = decode(&file(&older, &[row(0, 1.0)]), "old").unwrap().about;
+    assert_eq!((about.environment, about.incomplete, about.writer.as_str()), (None, false, "canary 0.1.0"));
+    let older = older.replace("canary 0.1.0", "canary 0.1.0, incomplete");
+    let about = decode(&file(&older, &[row(0, 1.0)]), "old").unwrap().about;
+    assert_eq!((about.incomplete, about.writer.as_str()), (true, "canary 0.1.0"));
+    let named =
+        good_about().replace(r#""environment":null,"incomplete":false,"#, r#""environment":"lab","incomplete":true,"#);
+    let about = decode(&file(&named, &[row(0, 1.0)]), "new").unwrap().about;
+    assert_eq!((about.environment.as_deref(), about.incomplete), (Some("lab"), true));
 }

@@ -11,6 +11,7 @@ use super::watch::Look;
 use super::{Scenario, Watch, began, first_check, span};
 use crate::engine::{Effect, Input, Operator, Seen, Stage};
 use crate::plan::{Plan, Population, PortId, Setting, Time, show};
+use crate::sim::catch_up;
 use crate::sim::hands::{Ended, Hands};
 use crate::sim::recording::{Happened, Recording, notes};
 
@@ -52,7 +53,8 @@ impl<'a> Driver<'a> {
         let start = first_check(recording, scenario.start);
         let injected: Vec<Injected> = scenario.injections.iter().flat_map(|i| i.on(plan, start)).collect();
         let of = |p: &Plan| p.hash == recording.about.policy;
-        let its_own = began(recording) == Some(start);
+        // with other checks than the recorded ones it is not what happened then
+        let its_own = began(recording) == Some(start) && plan.check_every == recording.about.step;
         let changed = !of(plan) || !scenario.injections.is_empty();
         // the policy that the run had, where it is at hand
         let then = scenario.unchanged.as_ref().filter(|p| of(p)).or_else(|| of(plan).then_some(plan));
@@ -149,6 +151,9 @@ impl<'a> Driver<'a> {
                 String::from("the recording is of answers alone")
             } else if began(self.recording) != Some(self.start) {
                 String::from("the recorded run began at another time")
+            } else if self.plan.check_every != about.step {
+                let (every, step) = (show::duration(self.plan.check_every), show::duration(about.step));
+                format!("the recorded run checked every {step}, of which those are taken that come every {every}")
             } else {
                 String::from("the recorded run had another policy")
             };
@@ -165,6 +170,10 @@ impl<'a> Driver<'a> {
             if self.recording.happened.is_empty() || !note.contains("another version of the policy") {
                 self.track.assume(None, note);
             }
+        }
+        if about.incomplete {
+            let text = "the recording ends before the run does: what came after it is not known";
+            self.track.assume(Some(span(self.recording).1), String::from(text));
         }
         if about.policy.is_empty() {
             self.track
@@ -225,6 +234,8 @@ impl<'a> Driver<'a> {
     /// Something that was recorded.
     fn event(&mut self, event: &'a Happened) {
         match event {
+            // of a run that checked oftener: the answers at this policy's checks, each with its own sample's time
+            Happened::Check { at, .. } if self.is_between(*at) => {}
             Happened::Check { at, ports, ports_epoch, live } => self.at_check(*at, *live, ports, *ports_epoch),
             Happened::Operator { at, .. } => {
                 if self.is_away(*at) {
@@ -260,6 +271,12 @@ impl<'a> Driver<'a> {
                 }
             }
         }
+    }
+
+    /// Whether a recorded check is none of this policy's, which checks less often.
+    fn is_between(&self, at: Time) -> bool {
+        let every = self.plan.check_every.max(1);
+        every != self.recording.about.step && (at - self.start) % every != 0
     }
 
     /// A check, unless the runner is gone.
@@ -403,10 +420,18 @@ impl<'a> Driver<'a> {
             self.said(to, event);
         }
         self.tell(to, &Input::Recovered { at: to });
-        for at in std::mem::take(&mut self.missed) {
-            if at <= to - every && matches!(self.life.state.stage, Stage::Phase(_)) {
+        let mut missed = std::mem::take(&mut self.missed);
+        missed.retain(|at| *at <= to - every);
+        let most = usize::try_from(catch_up::MOST).unwrap_or(usize::MAX);
+        let too_many = missed.len().saturating_sub(most);
+        for at in missed.drain(..).skip(too_many) {
+            if matches!(self.life.state.stage, Stage::Phase(_)) {
                 self.made_up_check(at, false);
             }
+        }
+        if too_many > 0 {
+            let text = format!("{} checks were missed, and the newest {most} of them are asked for", too_many + most);
+            self.track.assume(Some(to), text);
         }
         let text = "checks that were missed are asked for afterwards, as far as they are recorded: their source must keep a history";
         self.track.assume(Some(to), String::from(text));

@@ -102,14 +102,6 @@ pub fn misfit(plan: &Plan, recording: &Recording, scenario: &Scenario) -> Option
     if !lacks.is_empty() {
         return Some(lacks.join("\n"));
     }
-    let (every, step) = (plan.check_every, about.step);
-    if !recording.happened.is_empty() && every != step {
-        let (every, step) = (show::duration(every), show::duration(step));
-        return Some(format!(
-            "{} checks every {every}, and the recorded run did every {step}: let it check every {step}",
-            plan.rollout
-        ));
-    }
     let (from, to) = span(recording);
     let late = scenario.start.filter(|t| *t > to)?;
     let (from, to) = (show::utc(from), show::utc(to));

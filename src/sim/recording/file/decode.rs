@@ -144,7 +144,11 @@ fn about(text: &str) -> Result<About, Fault> {
         Some(0) => return Err(Fault::About { detail: String::from("version 0 of the format, which there never was") }),
         _ => {}
     }
-    let about: About = serde_json::from_value(value).map_err(bad)?;
+    let mut about: About = serde_json::from_value(value).map_err(bad)?;
+    // where it stood before it had a field
+    if let Some(writer) = about.writer.strip_suffix(", incomplete") {
+        (about.writer, about.incomplete) = (writer.to_owned(), true);
+    }
     for (i, d) in about.slices.iter().enumerate() {
         if about.slices.iter().skip(i + 1).any(|other| other == d) {
             return Err(Fault::About { detail: format!("the dimension `{}` stands twice", shown(d)) });

@@ -156,6 +156,8 @@ pub fn import(
         rollout: plan.rollout.clone(),
         policy: String::new(),
         run: None,
+        environment: None,
+        incomplete: false,
         step,
         from,
         to: from + (rows - 1) * step,
