@@ -424,7 +424,7 @@ fn passes(policy: &Path, title: &str) -> Result<(), String> {
         return Err(String::from("the test cannot be read back, and nothing was written"));
     };
     match one(test, policy, &mut Recordings::default()) {
-        Err((_, why)) => Err(format!("the test cannot be run, and nothing was written: {}", why.join("; "))),
+        Err(refused) => Err(format!("the test cannot be run, and nothing was written: {}", refused.1.join("; "))),
         Ok(done) => match done.failures.first() {
             Some(f) => Err(format!("the test would not pass, and nothing was written: {}", f.cause)),
             None => Ok(()),

@@ -59,6 +59,8 @@ fn recording(dice: &mut Dice) -> Recording {
         rollout: String::new(),
         policy: String::new(),
         run: None,
+        environment: None,
+        incomplete: false,
         step: 15_000,
         from: 0,
         to: OWN * 15_000,
