@@ -1,12 +1,13 @@
 //! What came of a replay, for people: the decisions with their times, and what was assumed.
 
 use super::lines::line;
+use super::sliced;
 use super::style::Style;
 use super::text::{pad, printable, reading, used};
 use crate::engine::{Explanation, Verdict, Word};
 use crate::plan::{Millis, Time, Unit, show};
 use crate::sim::replay::backtest::{Backtest, Run};
-use crate::sim::replay::outcome::{Cell, Outcome, Sweep};
+use crate::sim::replay::outcome::{Cell, Outcome, Sweep, closely};
 
 /// Puts every decision in words: as `run` prints it.
 pub fn tell(outcome: &mut Outcome) {
@@ -18,6 +19,8 @@ pub fn tell(outcome: &mut Outcome) {
 /// The decision timeline.
 #[must_use]
 pub fn text(outcome: &Outcome, style: Style) -> String {
+    let whole = outcome;
+    let outcome = &*closely(whole);
     let mut out = format!(
         "{} from {} to {}, a check every {}\n\n",
         style.bold(&outcome.rollout),
@@ -25,6 +28,9 @@ pub fn text(outcome: &Outcome, style: Style) -> String {
         show::utc(outcome.end),
         show::duration(outcome.every)
     );
+    if let Some(shown) = sliced::shown(outcome) {
+        out.push_str(&format!("{shown}\n\n"));
+    }
     let since: Vec<String> = outcome.decisions.iter().map(|d| show::roughly(d.at - outcome.start)).collect();
     let width = since.iter().map(String::len).max().unwrap_or(0).max(4);
     for (d, since) in outcome.decisions.iter().zip(&since) {
@@ -33,7 +39,8 @@ pub fn text(outcome: &Outcome, style: Style) -> String {
         let gap = " ".repeat(width.saturating_sub(since.len()));
         let mut lines = told.lines();
         let first = lines.next().unwrap_or("");
-        out.push_str(&format!("{gap}{since}  {}  {first}\n", style.faint(&hour(d.at))));
+        let all = if outcome.slices.is_some() && d.slice.is_none() { "all slices: " } else { "" };
+        out.push_str(&format!("{gap}{since}  {}  {all}{first}\n", style.faint(&hour(d.at))));
         let room = " ".repeat(width + 12);
         lines.for_each(|l| out.push_str(&format!("{room}{l}\n")));
         for l in
@@ -43,6 +50,12 @@ pub fn text(outcome: &Outcome, style: Style) -> String {
         }
     }
     out.push_str(&format!("\n{}\n", verdict(outcome, style)));
+    if let Some(slices) = &whole.slices {
+        out.push('\n');
+        for line in sliced::lines(slices, whole.start, style) {
+            out.push_str(&format!("{line}\n"));
+        }
+    }
     if !outcome.assumptions.is_empty() {
         out.push_str(&format!("\n{}\n", style.bold("What the recording could not know")));
         for a in &outcome.assumptions {
@@ -106,6 +119,13 @@ fn verdict(outcome: &Outcome, style: Style) -> String {
 fn outcome_of(cell: &Cell, start: Time) -> String {
     let at = |t: Option<Time>| t.map_or_else(String::new, |t| format!(" at {}", since(t - start)));
     let rule = cell.rule.as_ref().map_or_else(String::new, |r| format!(" because {r}"));
+    if let Some(counts) = &cell.slices {
+        let first = match (counts.rolled_back + counts.stopped, cell.decided_at) {
+            (1.., Some(_)) => format!("; the first{}{rule}", at(cell.decided_at)),
+            _ => String::new(),
+        };
+        return format!("{}{first}", counts.text());
+    }
     match cell.verdict {
         None => format!("not decided, in phase {}", cell.phase),
         Some(Verdict::Promoted) => format!("promoted{}", at(cell.decided_at)),
@@ -118,10 +138,23 @@ fn since(ms: Millis) -> String {
 }
 
 fn painted(cell: &Cell, text: &str, style: Style) -> String {
+    if cell.slices.is_some_and(|n| n.rolled_back + n.stopped > 0) {
+        return style.bad(text);
+    }
     match cell.verdict {
         None => style.unsure(text),
         Some(Verdict::Promoted) => style.good(text),
         Some(_) => style.bad(text),
+    }
+}
+
+/// How slices ended, in a few words: `3/40 back 12m`.
+fn few(cell: &Cell, start: Time) -> String {
+    let n = cell.slices.unwrap_or_default();
+    match (n.rolled_back + n.stopped, cell.decided_at) {
+        (back @ 1.., Some(t)) => format!("{back}/{} back {}", n.seen, since(t - start)),
+        _ if n.promoted == n.seen => String::from("promoted"),
+        _ => format!("{}/{} promoted", n.promoted, n.seen),
     }
 }
 
@@ -131,6 +164,7 @@ pub fn sweep(sweep: &Sweep, start: Time, style: Style) -> String {
     let mut out = String::new();
     if let [down, across] = sweep.axes.as_slice() {
         let short = |c: &Cell| match c.verdict {
+            _ if c.slices.is_some() => few(c, start),
             None => String::from("open"),
             Some(Verdict::Promoted) => String::from("promoted"),
             Some(v) => {
@@ -187,9 +221,9 @@ pub fn backtest(test: &Backtest, style: Style) -> String {
         out.push_str(&format!("  {}\n", reached(run)));
     }
     let count = |v: Option<Verdict>| test.runs.iter().filter(|r| r.cell.verdict == v).count();
-    let (promoted, back) = (count(Some(Verdict::Promoted)), count(Some(Verdict::RolledBack)));
-    let open = count(None);
-    let other = test.runs.len() - promoted - back - open;
+    let (promoted, back) = (count(Some(Verdict::Promoted)), test.runs.iter().filter(|r| r.is_back()).count());
+    let open = test.runs.iter().filter(|r| r.cell.verdict.is_none() && !r.is_back()).count();
+    let other = test.runs.len().saturating_sub(promoted + back + open);
     out.push_str(&format!(
         "\n{} rollouts, one every {}: {promoted} promoted, {back} rolled back, {open} not decided",
         test.runs.len(),
@@ -231,7 +265,7 @@ fn reached(run: &Run) -> String {
 
 /// Time from start to decision of the rollback in the middle.
 fn median(test: &Backtest) -> Option<Millis> {
-    let back = test.runs.iter().filter(|r| r.cell.verdict == Some(Verdict::RolledBack));
+    let back = test.runs.iter().filter(|r| r.is_back());
     let mut times: Vec<Millis> = back.filter_map(|r| Some(r.cell.decided_at? - r.start)).collect();
     times.sort_unstable();
     times.get(times.len().checked_sub(1)? / 2).copied()

@@ -9,6 +9,7 @@ use super::exit::Status;
 use super::load::{assignment, environment_files};
 use super::{in_parallel, whole};
 use crate::engine::Verdict;
+use crate::plan::slices::Meant;
 use crate::plan::{Plan, Time};
 use crate::report::style::Style;
 use crate::report::{html, picture, timeline};
@@ -71,6 +72,9 @@ pub struct Args {
     /// Write a report as one page besides, which needs nothing but a browser
     #[arg(long, value_name = "FILE", conflicts_with = "backtest")]
     html: Option<PathBuf>,
+    /// Of a rollout with slices: the one to look at closely, `tenant=acme,severity=low`; the one that ended worst when left out
+    #[arg(long, value_name = "DIM=VALUE,…", value_parser = Meant::parse, conflicts_with = "backtest")]
+    slice: Option<Meant>,
     /// How to report
     #[arg(long, value_enum, default_value_t)]
     format: Format,
@@ -98,7 +102,7 @@ fn sim(args: &Args) -> Result<Status, Status> {
     let start = args.start.as_deref().map(|t| when::start(t, &recording)).transpose();
     let start = start.map_err(|e| wrong(&format!("--start: {e}")))?;
     let unchanged = then(&policy, set, &params, &recording);
-    let scenario = Scenario { start, unchanged, injections, detail: Detail::Full };
+    let scenario = Scenario { start, unchanged, injections, detail: Detail::Full, slice: args.slice.clone() };
     if let Some(why) = misfit(&plan, &recording, &scenario) {
         return Err(wrong(&why));
     }

@@ -1,7 +1,7 @@
 //! What is noted of a replay along the way.
 
 use super::outcome::{Assumption, Decision, GuardTrack, Outcome, PhaseBand, Point, PortTrack};
-use crate::engine::{Effect, Explanation, Record, Stage, State, Word};
+use crate::engine::{Effect, Explanation, Record, Stage, State, Verdict, Word};
 use crate::plan::{Compare, Guard, Millis, Node, Plan, PortId, Setting, Time, show};
 
 /// So many points at most stand for a guard: more than a picture has columns.
@@ -54,6 +54,7 @@ impl Track {
             ports,
             guards,
             assumptions: Vec::new(),
+            slices: None,
         };
         Self {
             detail,
@@ -91,7 +92,7 @@ impl Track {
             _ => {}
         }
         let decision =
-            Decision { at, text: String::new(), explanation: explanation(record).cloned(), record: record.clone() };
+            Decision { at, slice: None, text: String::new(), explanation: explanation(record).cloned(), record: record.clone() };
         self.out.decisions.push(decision);
     }
 
@@ -160,19 +161,29 @@ impl Track {
         }
     }
 
+    /// A check was made at which what is noted had not begun.
+    pub(super) fn waited(&mut self, at: Time) {
+        self.out.end = at;
+    }
+
     pub(super) fn assume(&mut self, since: Option<Time>, text: String) {
         if !self.out.assumptions.iter().any(|a| a.text == text) {
             self.out.assumptions.push(Assumption { since, text });
         }
     }
 
-    pub(super) fn done(mut self, state: &State) -> Outcome {
+    pub(super) fn done(self, state: &State) -> Outcome {
+        // a rollout that holds for good is promoted, and nothing but the recording's end ends it
+        self.ended(state.verdict().or(state.promoted.map(|_| Verdict::Promoted)), state.verdict().is_some())
+    }
+
+    /// Of a rollout that has ended so; `over`: nothing more came of what was noted.
+    pub(super) fn ended(mut self, verdict: Option<Verdict>, over: bool) -> Outcome {
         let end = self.out.end;
-        if state.verdict().is_none() {
+        if !over {
             self.close(end);
         }
-        // a rollout that holds for good is promoted, and nothing but the recording's end ends it
-        self.out.verdict = state.verdict().or(state.promoted.map(|_| crate::engine::Verdict::Promoted));
+        self.out.verdict = verdict;
         if self.out.verdict.is_none() {
             let long = show::duration(end - self.out.start);
             self.out.assumptions.push(Assumption {
