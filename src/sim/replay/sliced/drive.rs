@@ -14,7 +14,7 @@ use crate::sim::replay::exposed::{Exposed, rate, share, traffic};
 use crate::sim::replay::inject::{Fault, Injected};
 use crate::sim::replay::outcome::Outcome;
 use crate::sim::replay::ports::{most, off, planned};
-use crate::sim::replay::{Scenario, began, first_check, span};
+use crate::sim::replay::{Detail, Scenario, began, first_check, span};
 use std::collections::BTreeSet;
 
 /// So many checks behind the recording's end what is being taken back is seen to its end.
@@ -69,6 +69,7 @@ impl<'a> Driver<'a> {
         recording: &'a Recording,
         scenario: &'a Scenario,
         shown: Option<Vec<String>>,
+        detail: Detail,
     ) -> Self {
         let start = first_check(recording, scenario.start);
         let injected: Vec<Injected> = scenario.injections.iter().flat_map(|i| i.on(plan, start)).collect();
@@ -97,7 +98,7 @@ impl<'a> Driver<'a> {
             own: Hands::new(Vec::new()),
             rolled_back,
             closing: None,
-            notes: Notes::new(plan, start, span(recording).1, scenario, shown),
+            notes: Notes::new(plan, start, span(recording).1, detail, shown),
             most: most(plan, recording),
             planned: planned(plan),
             traffic,

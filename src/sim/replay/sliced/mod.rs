@@ -25,15 +25,14 @@ const NAMED: usize = 5;
 
 /// Replays.
 pub(super) fn replay(plan: &Plan, recording: &Recording, scenario: &Scenario) -> (Outcome, Exposed) {
+    let driven = |shown, detail| drive::Driver::new(plan, recording, scenario, shown, detail).go();
     let asked = scenario.slice.as_ref().and_then(|meant| one(plan, recording, meant).ok());
-    let full = scenario.detail == Detail::Full;
-    let shown = match asked {
-        Some(shown) if full => Some(shown),
+    let shown = match scenario.detail {
+        Detail::Brief => None,
         // which of them ends worst is known when it has ended: replayed once more, with an eye on it
-        None if full => drive::Driver::new(plan, recording, scenario, None).go().2,
-        _ => None,
+        Detail::Full => asked.or_else(|| driven(None, Detail::Brief).2),
     };
-    let (outcome, exposed, _) = drive::Driver::new(plan, recording, scenario, shown).go();
+    let (outcome, exposed, _) = driven(shown, scenario.detail);
     (outcome, exposed)
 }
 

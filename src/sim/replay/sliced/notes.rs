@@ -7,7 +7,7 @@ use crate::plan::{Plan, PortId, Setting, Time};
 use crate::sim::replay::backtest::against;
 use crate::sim::replay::outcome::{Cell, Decision, Outcome};
 use crate::sim::replay::track::{Track, explanation};
-use crate::sim::replay::{Detail, Scenario};
+use crate::sim::replay::Detail;
 
 /// So many decisions of slices that are not looked at closely are kept.
 const KEPT: usize = 20_000;
@@ -31,13 +31,13 @@ impl<'a> Notes<'a> {
         plan: &'a Plan,
         start: Time,
         last: Time,
-        scenario: &Scenario,
+        detail: Detail,
         wanted: Option<Vec<String>>,
     ) -> Self {
         Self {
             plan,
-            full: scenario.detail == Detail::Full && wanted.is_some(),
-            track: Track::new(plan, start, last, scenario.detail),
+            full: detail == Detail::Full,
+            track: Track::new(plan, start, last, detail),
             wanted,
             shown: None,
             decisions: Vec::new(),
