@@ -196,6 +196,9 @@ impl Chain {
     /// Drops what stands behind where a run was left. Returns whether it leads there.
     pub fn until(&mut self, mark: Option<&Mark>) -> bool {
         let leads = self.leads_to(mark);
+        if mark.is_none() {
+            self.lines.clear();
+        }
         if let Some(last) = mark.and_then(|m| self.lines.iter().rposition(|(after, ..)| *after == m.digest)) {
             self.lines.truncate(last + 1);
         }
