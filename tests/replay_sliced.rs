@@ -87,7 +87,10 @@ fn replaying_a_run_of_slices_is_the_run_byte_for_byte() {
             decisions += then.len();
         }
     }
-    assert!(verdicts.len() >= 4 && recovered > 5 && halted > 3 && waited > 3, "{verdicts:?} {recovered} {halted} {waited}");
+    assert!(
+        verdicts.len() >= 4 && recovered > 5 && halted > 3 && waited > 3,
+        "{verdicts:?} {recovered} {halted} {waited}"
+    );
     assert!(decisions > 1000, "{decisions}");
 }
 
@@ -257,7 +260,10 @@ fn one_slice_is_looked_at_closely_and_all_are_told_of() {
     let slices = outcome.slices.as_ref().unwrap();
     // "odd" is no value that the policy lists
     assert_eq!((slices.list.len(), slices.counts.seen), (8, 8));
-    assert_eq!(slices.shown.as_ref().unwrap().written(), "severity=low,tenant=beta".split(',').rev().collect::<Vec<_>>().join(","));
+    assert_eq!(
+        slices.shown.as_ref().unwrap().written(),
+        "severity=low,tenant=beta".split(',').rev().collect::<Vec<_>>().join(",")
+    );
     assert_eq!((slices.counts.promoted, slices.counts.rolled_back), (7, 1), "{:?}", slices.counts);
     assert_eq!(outcome.verdict, Some(Verdict::RolledBack));
     assert!(!outcome.guards.is_empty() && outcome.phases.iter().any(|p| p.name == "rolling back"));
@@ -337,17 +343,27 @@ fn a_runner_that_was_gone_asks_for_what_it_missed_of_all() {
 fn what_does_not_fit_is_said() {
     let (apart, joined) = (plan(APART), plan(JOINED));
     let recording = steady(&apart, 10, |_, _| false);
-    let say = |plan: &Plan, recording: &Recording, scenario: &Scenario| misfit(plan, recording, scenario).unwrap_or_default();
+    let say =
+        |plan: &Plan, recording: &Recording, scenario: &Scenario| misfit(plan, recording, scenario).unwrap_or_default();
     let usual = Scenario::default();
-    assert!(say(&joined, &recording, &usual).contains("has slices per `tenant`"), "{}", say(&joined, &recording, &usual));
+    assert!(
+        say(&joined, &recording, &usual).contains("has slices per `tenant`"),
+        "{}",
+        say(&joined, &recording, &usual)
+    );
     let slice = |text: &str| Scenario { slice: Some(Meant::parse(text).unwrap()), ..Scenario::default() };
     assert!(say(&apart, &recording, &slice("region=eu")).contains("it has"));
     assert!(say(&apart, &recording, &slice("tenant=nobody")).contains("no slice tenant=nobody in the recording"));
     let several = say(&apart, &recording, &slice("tenant=acme"));
     assert!(several.contains("means 3 slices") && several.contains("name one"), "{several}");
     assert_eq!(say(&apart, &recording, &slice("tenant=acme,severity=low")), "");
-    let unsliced = plan(&APART.replace(" per tenant, severity", "").replace("  start slices by severity limit 2 per 1m\n", ""));
-    assert!(say(&unsliced, &recording, &slice("tenant=acme")).contains("slice"), "{}", say(&unsliced, &recording, &usual));
+    let unsliced =
+        plan(&APART.replace(" per tenant, severity", "").replace("  start slices by severity limit 2 per 1m\n", ""));
+    assert!(
+        say(&unsliced, &recording, &slice("tenant=acme")).contains("slice"),
+        "{}",
+        say(&unsliced, &recording, &usual)
+    );
 }
 
 #[test]
@@ -459,7 +475,9 @@ fn many_slices_are_read_and_replayed() {
             for k in 0..checks {
                 let reading = match input.ask {
                     canary::plan::Ask::Increase(..) => Reading::Increase((k % 3) as f64 / 10.0),
-                    _ => Reading::Value(((s * 31 + k * 7) % 100) as f64 / 25.0 + if s == 7 && k > 900 { 30.0 } else { 1.0 }),
+                    _ => Reading::Value(
+                        ((s * 31 + k * 7) % 100) as f64 / 25.0 + if s == 7 && k > 900 { 30.0 } else { 1.0 },
+                    ),
                 };
                 one.push(at(k), Answer { value: Ok(reading), sampled_at: Some(at(k) - 5_000), series: 1 }).unwrap();
             }

@@ -5,7 +5,7 @@ use super::recording::{about, write};
 use super::run_record::Target;
 use crate::plan::{Answer, Bindings, InputId, Plan, Time, show};
 use crate::runtime::fleet::Kept;
-use crate::runtime::fleet::recorder::{Body, Chain, FleetRecorder};
+use crate::runtime::fleet::recorder::{Body, Chain, FleetRecorder, Mark};
 use crate::sim::recording::sliced::Sliced;
 use crate::sim::recording::{Happened, Key, Recording, Series};
 use crate::store::Run;
@@ -41,7 +41,7 @@ impl Target {
             self.is_free()?;
             let head = FleetRecorder::head(plan, run.id.as_str());
             let recorder = FleetRecorder::create(self.part(), &head, plan.check_every).map_err(refused)?;
-            kept.recorded = None;
+            kept.recorded = Mark::anew(kept.recorded.take());
             let text = kept.fleet.last().map(|_| {
                 format!(
                     "the recording begins in the middle of run {}: what came before it is not in {}",
@@ -71,7 +71,11 @@ impl Target {
         if self.part().exists() && self.chain(plan, run).is_ok() {
             self.finish_slices(plan, bindings, run, kept, true);
             if self.file().exists() {
-                eprintln!("canary: what was recorded of run {}, which is over, is in {}", run.id, self.file().display());
+                eprintln!(
+                    "canary: what was recorded of run {}, which is over, is in {}",
+                    run.id,
+                    self.file().display()
+                );
             }
         }
     }

@@ -3,8 +3,8 @@
 use super::connect::{connect, connect_to_take_back};
 use super::exit::{Refusal, Status, because};
 use super::load::Compiled;
-use super::run_record::Target;
 use super::run::{Args, OBSERVATIONS_KEPT, create_run, last_rollback, not_latched};
+use super::run_record::Target;
 use super::runs::{at as at_store, to_resume};
 use super::{Format, lab};
 use crate::engine::fleet::{Fleet, nobody_seen};

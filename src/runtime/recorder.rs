@@ -144,8 +144,7 @@ pub(super) fn scan(
                 head = Some(found.ok_or_else(why)?);
             }
             Some(_) => {
-                each(&bytes, whole)
-                    .map_err(|e| format!("{shown} is damaged: line {number} cannot be read: {e}"))?;
+                each(&bytes, whole).map_err(|e| format!("{shown} is damaged: line {number} cannot be read: {e}"))?;
             }
         }
         whole += n as u64;

@@ -3,9 +3,7 @@
 use super::plain::{Dice, START};
 use canary::engine::fleet::{Begin, Fleet, FleetEffect, FleetInput, Observed, SliceId, fleet_steps};
 use canary::engine::{Effect, Given, Operator, Record};
-use canary::plan::{
-    Answer, Ask, InputId, Missing, Plan, Population, PortId, Reading, Setting, Time, Window,
-};
+use canary::plan::{Answer, Ask, InputId, Missing, Plan, Population, PortId, Reading, Setting, Time, Window};
 use canary::sim::recording::sliced::{Begun, Read, Sliced};
 use canary::sim::recording::{About, Happened, Key, Recording, Series};
 use std::collections::BTreeMap;
@@ -244,7 +242,13 @@ impl<'p> World<'p> {
     }
 
     /// A check with what everybody is answered; who is answered for the first time is seen.
-    pub fn tick(&mut self, at: Time, given: BTreeMap<Vec<String>, Vec<Answer>>, live: bool, mut unread: impl FnMut() -> bool) {
+    pub fn tick(
+        &mut self,
+        at: Time,
+        given: BTreeMap<Vec<String>, Vec<Answer>>,
+        live: bool,
+        mut unread: impl FnMut() -> bool,
+    ) {
         let plan = self.plan;
         if live {
             let mut new = Vec::new();
@@ -294,10 +298,15 @@ impl<'p> World<'p> {
             let list: Vec<_> = (0..plan.ports.len()).map(PortId::at).map(|p| (p, self.port(slice, p))).collect();
             let originals = if unread() { Err(String::from("its ports cannot be read")) } else { Ok(list) };
             let values = self.fleet.key(slice).unwrap();
-            let baseline = plan.inputs.iter().enumerate().map(|(i, input)| {
-                (input.population == Population::Before).then(|| given[values][i].clone())
+            let baseline = plan
+                .inputs
+                .iter()
+                .enumerate()
+                .map(|(i, input)| (input.population == Population::Before).then(|| given[values][i].clone()));
+            begun.push(Begun {
+                slice: slice.0,
+                originals: originals.as_ref().map(|l| named(plan, l)).map_err(Clone::clone),
             });
-            begun.push(Begun { slice: slice.0, originals: originals.as_ref().map(|l| named(plan, l)).map_err(Clone::clone) });
             begins.push(Begin { slice, originals, baseline: baseline.collect() });
         }
         self.happened.push(Happened::Sliced(Sliced::Check { at, live, read, begins: begun }));

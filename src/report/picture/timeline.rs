@@ -8,9 +8,9 @@ use crate::report::chart::numbers::{bad, brief, farthest};
 use crate::report::chart::time::{Span, clock};
 use crate::report::chart::words::{WORDS, of_verdict, of_word, stretches, worst};
 use crate::report::chart::{at, time};
+use crate::report::sliced;
 use crate::report::style::Style;
 use crate::report::text::{cut, pad, printable};
-use crate::report::sliced;
 use crate::sim::replay::outcome::{Outcome, closely};
 
 /// A name takes so many columns at most.

@@ -34,6 +34,20 @@ pub struct Mark {
     /// The run has gone on without being recorded.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub left: bool,
+    /// Where recordings of the run in other files have ended.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub others: Vec<String>,
+}
+
+impl Mark {
+    /// Where a recording of the run in another file stands that begins now.
+    #[must_use]
+    pub fn anew(before: Option<Self>) -> Option<Self> {
+        let Self { digest, mut others, .. } = before?;
+        others.push(digest);
+        others.retain(|d| !d.is_empty());
+        Some(Self { others, ..Self::default() })
+    }
 }
 
 /// What a line holds.
@@ -199,7 +213,8 @@ impl Chain {
         if mark.is_none() {
             self.lines.clear();
         }
-        if let Some(last) = mark.and_then(|m| self.lines.iter().rposition(|(after, ..)| *after == m.digest)) {
+        let ends = |m: &Mark, after: &String| *after == m.digest || m.others.contains(after);
+        if let Some(last) = mark.and_then(|m| self.lines.iter().rposition(|(after, ..)| ends(m, after))) {
             self.lines.truncate(last + 1);
         }
         leads
@@ -295,7 +310,8 @@ impl FleetRecorder {
         line.extend(bytes);
         line.extend(b"}\n");
         let said = self.0.put_bytes(Ok(line));
-        (Some(Mark { digest: after, slices, left: false }).filter(|_| said.is_none()), said)
+        let others = kept.recorded.as_ref().map(|m| m.others.clone()).unwrap_or_default();
+        (Some(Mark { digest: after, slices, left: false, others }).filter(|_| said.is_none()), said)
     }
 
     /// Whether nothing is written any more.
@@ -362,12 +378,9 @@ fn one(plan: &Plan, kept: &Kept, input: &FleetInput<'_>, body: &mut Body) {
             let read = read(plan, kept.fleet.len(), observed);
             Happened::Sliced(Sliced::Check { at: *at, live: *live, read, begins: begun.collect() })
         }
-        FleetInput::Verified { slice, at, epoch, read } => Happened::Sliced(Sliced::Verified {
-            at: *at,
-            slice: slice.0,
-            epoch: *epoch,
-            read: named(plan, read),
-        }),
+        FleetInput::Verified { slice, at, epoch, read } => {
+            Happened::Sliced(Sliced::Verified { at: *at, slice: slice.0, epoch: *epoch, read: named(plan, read) })
+        }
         FleetInput::ActionEnded { slice, at, token, ok, how, output } => {
             ended(*at, Some(slice.0), *token, *ok, how, output)
         }

@@ -120,8 +120,7 @@ impl<'a> Driver<'a> {
     /// What stands at the beginning of the assumptions.
     fn say_what_is_not_known(&mut self) {
         let exposed = self.most.iter().any(Option::is_some);
-        for (since, text) in
-            assumed::all(self.plan, self.recording, self.scenario, self.start, self.recorded, exposed)
+        for (since, text) in assumed::all(self.plan, self.recording, self.scenario, self.start, self.recorded, exposed)
         {
             self.track.assume(since, text);
         }

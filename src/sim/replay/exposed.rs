@@ -89,7 +89,8 @@ pub(super) fn share(plan: &Plan, planned: &[f64], hands: &Hands) -> f64 {
     let traffic = |p: PortId| plan.is_traffic(p);
     let share = hands.ports().filter(|(p, _)| traffic(*p)).map(|(_, s)| s.size()).reduce(f64::max);
     share.unwrap_or_else(|| {
-        let part = |((_, is), most): ((PortId, Setting), &f64)| if *most > 0.0 { (is.size() / most).min(1.0) } else { 0.0 };
+        let part =
+            |((_, is), most): ((PortId, Setting), &f64)| if *most > 0.0 { (is.size() / most).min(1.0) } else { 0.0 };
         hands.ports().zip(planned).map(part).fold(0.0, f64::max)
     })
 }

@@ -4,11 +4,11 @@
 //! the whole of it. One that is measured for everybody together gets it times the share of the traffic that the canary has at that
 //! check: at 5 % it hurts 5 %. An answer about a window is hurt as far as the window lies within the fault.
 
+use crate::plan::slices::{Meant, Slice};
 use crate::plan::{
     Answer, Ask, Bucket, Input, InputId, Metric, Millis, Missing, Node, Plan, Population, Reading, Time, Unit, Window,
     show,
 };
-use crate::plan::slices::{Meant, Slice};
 use crate::syntax::{self, ast, source::FileId};
 
 /// A fault, as somebody wrote it.

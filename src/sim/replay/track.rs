@@ -91,8 +91,13 @@ impl Track {
             Record::Finished { .. } => self.close(at),
             _ => {}
         }
-        let decision =
-            Decision { at, slice: None, text: String::new(), explanation: explanation(record).cloned(), record: record.clone() };
+        let decision = Decision {
+            at,
+            slice: None,
+            text: String::new(),
+            explanation: explanation(record).cloned(),
+            record: record.clone(),
+        };
         self.out.decisions.push(decision);
     }
 

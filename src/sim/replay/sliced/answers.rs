@@ -130,9 +130,7 @@ impl<'a> Answers<'a> {
             .inputs
             .iter()
             .enumerate()
-            .map(|(i, input)| {
-                if anew && from_check_to_check(input) { fleet.since(plan, InputId::at(i)) } else { None }
-            })
+            .map(|(i, input)| if anew && from_check_to_check(input) { fleet.since(plan, InputId::at(i)) } else { None })
             .collect();
         for id in 0..fleet.len() {
             let slice = SliceId::at(id);
@@ -190,7 +188,8 @@ impl<'a> Answers<'a> {
             }
             let of = |observed: &Observed, s: SliceId| observed.answers(s).get(i).map(|a| a.value.clone());
             let others = Some(fleet.slices().any(|s| {
-                let empty = |m: &Missing| matches!(m, Missing::Empty { .. } | Missing::NotAsked | Missing::Failed { .. });
+                let empty =
+                    |m: &Missing| matches!(m, Missing::Empty { .. } | Missing::NotAsked | Missing::Failed { .. });
                 of(observed, s).is_some_and(|v| v.map_or_else(|m| !empty(&m), |_| true))
             }));
             for s in fleet.slices() {
@@ -238,7 +237,6 @@ impl<'a> Answers<'a> {
 
 /// Whether a row tells of its slice: there was a series. What a whole question came to (it failed, nobody asked) tells of nobody.
 fn tells(series: &Series, row: usize) -> bool {
-    let nobody =
-        |m: &Missing| matches!(m, Missing::Empty { .. } | Missing::Failed { .. } | Missing::NotAsked);
+    let nobody = |m: &Missing| matches!(m, Missing::Empty { .. } | Missing::Failed { .. } | Missing::NotAsked);
     series.missing.get(&row).is_none_or(|m| !nobody(m))
 }

@@ -115,9 +115,7 @@ impl<'a> Driver<'a> {
     /// What came of it, whom it has reached, and which slice ended worst.
     pub(super) fn go(mut self) -> (Outcome, Exposed, Option<Vec<String>>) {
         let known = self.most.iter().any(Option::is_some);
-        for (since, text) in
-            assumed::all(self.plan, self.recording, self.scenario, self.start, self.recorded, known)
-        {
+        for (since, text) in assumed::all(self.plan, self.recording, self.scenario, self.start, self.recorded, known) {
             self.notes.assume(since, text);
         }
         if !self.recorded {

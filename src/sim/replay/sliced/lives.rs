@@ -94,8 +94,9 @@ impl<'a> Lives<'a> {
 
     /// What the last step wants of the world, by slice.
     pub(super) fn wants(&self) -> impl Iterator<Item = (Option<&[String]>, &Effect)> {
-        let of_the_world =
-            |e: &Effect| matches!(e, Effect::Apply { .. } | Effect::Run { .. } | Effect::CancelRuns | Effect::Finish(_));
+        let of_the_world = |e: &Effect| {
+            matches!(e, Effect::Apply { .. } | Effect::Run { .. } | Effect::CancelRuns | Effect::Finish(_))
+        };
         let all = self.effects.iter().filter(move |e| of_the_world(&e.effect));
         all.map(|e| (e.slice.and_then(|s| self.fleet.key(s)), &e.effect))
     }

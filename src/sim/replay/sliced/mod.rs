@@ -15,9 +15,9 @@ use super::outcome::Outcome;
 use super::{Detail, Scenario};
 use crate::plan::slices::{Meant, written};
 use crate::plan::{Plan, Slice};
+use crate::sim::recording::Happened;
 use crate::sim::recording::Recording;
 use crate::sim::recording::sliced::Sliced;
-use crate::sim::recording::Happened;
 use std::collections::BTreeSet;
 
 /// So many slices are named in a message.

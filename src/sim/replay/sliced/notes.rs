@@ -4,10 +4,10 @@ use super::outcome::{Counts, Named, OfSlice, Slices, badness, by_badness};
 use crate::engine::fleet::{Fleet, FleetEffect, SliceId};
 use crate::engine::{Effect, Record, Stage, State, Verdict};
 use crate::plan::{Plan, PortId, Setting, Time};
+use crate::sim::replay::Detail;
 use crate::sim::replay::backtest::against;
 use crate::sim::replay::outcome::{Cell, Decision, Outcome};
 use crate::sim::replay::track::{Track, explanation};
-use crate::sim::replay::Detail;
 
 /// So many decisions of slices that are not looked at closely are kept.
 const KEPT: usize = 20_000;
@@ -27,13 +27,7 @@ pub(super) struct Notes<'a> {
 }
 
 impl<'a> Notes<'a> {
-    pub(super) fn new(
-        plan: &'a Plan,
-        start: Time,
-        last: Time,
-        detail: Detail,
-        wanted: Option<Vec<String>>,
-    ) -> Self {
+    pub(super) fn new(plan: &'a Plan, start: Time, last: Time, detail: Detail, wanted: Option<Vec<String>>) -> Self {
         Self {
             plan,
             full: detail == Detail::Full,
@@ -55,7 +49,13 @@ impl<'a> Notes<'a> {
                 self.shown = Some(SliceId::at(id));
             }
             let cell = Cell { verdict: None, decided_at: None, phase: String::new(), rule: None, slices: None };
-            self.list.push(OfSlice { slice: Named::of(self.plan, values), began: None, cell, also: Vec::new(), why: String::new() });
+            self.list.push(OfSlice {
+                slice: Named::of(self.plan, values),
+                began: None,
+                cell,
+                also: Vec::new(),
+                why: String::new(),
+            });
         }
     }
 

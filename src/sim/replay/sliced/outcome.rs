@@ -115,8 +115,7 @@ impl Counts {
             (self.open, "not decided"),
             (self.waiting, "not begun"),
         ];
-        let parts: Vec<String> =
-            parts.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{n} {what}")).collect();
+        let parts: Vec<String> = parts.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{n} {what}")).collect();
         let slices = if self.seen == 1 { "slice" } else { "slices" };
         match parts.is_empty() {
             true => String::from("no slice was seen"),

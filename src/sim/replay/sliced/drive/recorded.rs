@@ -65,9 +65,7 @@ impl<'a> Driver<'a> {
             Sliced::ActionEnded { at, slice, token, ok, how, output } => {
                 let hands = match slice {
                     None => Some(&mut self.own),
-                    Some(s) => {
-                        self.lives.slice(*s).and_then(|s| self.slots.get_mut(s.index())).map(|s| &mut s.hands)
-                    }
+                    Some(s) => self.lives.slice(*s).and_then(|s| self.slots.get_mut(s.index())).map(|s| &mut s.hands),
                 };
                 if let Some(hands) = hands {
                     hands.ends(*token);
@@ -116,8 +114,10 @@ impl<'a> Driver<'a> {
                 self.read_as(at, *slice, *port, *is);
             }
         }
-        let originals: Vec<_> =
-            begins.iter().map(|b| (b.slice, b.originals.as_ref().map(|o| self.named(o)).map_err(Clone::clone))).collect();
+        let originals: Vec<_> = begins
+            .iter()
+            .map(|b| (b.slice, b.originals.as_ref().map(|o| self.named(o)).map_err(Clone::clone)))
+            .collect();
         for (place, originals) in &originals {
             let Some(slice) = self.lives.slice(*place) else { continue };
             for (port, is) in originals.iter().flatten() {
