@@ -116,13 +116,12 @@ pub fn run_of(path: &Path) -> Option<String> {
     serde_json::from_slice::<Head>(&first).ok().map(|head| head.run)
 }
 
+/// What is done with a line of a side file that stands at so many bytes.
+type Each<'a> = dyn FnMut(&[u8], u64) -> Result<(), String> + 'a;
+
 /// Reads a side file line by line: `each` is given every whole line behind the head, and where it stands. Returns the head, and how
 /// many bytes are whole lines.
-pub(super) fn scan(
-    path: &Path,
-    version: u32,
-    each: &mut dyn FnMut(&[u8], u64) -> Result<(), String>,
-) -> Result<(Head, u64), String> {
+pub(super) fn scan(path: &Path, version: u32, each: &mut Each<'_>) -> Result<(Head, u64), String> {
     let shown = path.display();
     let file = File::open(path).map_err(|e| format!("{shown} cannot be read: {e}"))?;
     let mut lines = BufReader::new(file);
