@@ -105,7 +105,7 @@ impl<'a> Driver<'a> {
             planned: planned(plan),
             traffic,
             exposed: Exposed { exposure_seconds: 0.0, requests },
-            last: start - 1,
+            last: start.saturating_sub(1),
             gone: None,
             missed: Vec::new(),
             unheard: Vec::new(),
