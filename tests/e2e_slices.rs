@@ -111,6 +111,16 @@ impl World {
         }
     }
 
+    /// Waits until a guard has taken a tenant's low severity back.
+    fn until_off(&self, tenant: &str) {
+        let back = |e: &Value| e["kind"] == "rollback" && e["slice"] == slice(tenant, "low");
+        let begun = std::time::Instant::now();
+        while !self.history().iter().any(back) {
+            assert!(begun.elapsed() < LONG, "{tenant} was not taken back: {:#?}", self.history());
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
     fn history(&self) -> Vec<Value> {
         self.work.history_of("autonomy")
     }
@@ -444,4 +454,176 @@ fn a_kill_takes_back_what_is_done_and_what_nobody_runs() {
         .exits(0)
         .shows("kill switch autonomy_off is latched")
         .shows("autonomy_off[tenant=beta,severity=low] is latched");
+}
+
+/// The journal of the newest run, as what a replay of it is held against: when, of which slice, what.
+fn journal(work: &Work) -> (canary::plan::Plan, Vec<(i64, Value, Value)>) {
+    let store = Store::open_readonly(&work.path(".canary/store.db")).unwrap();
+    let run = store.latest_run("autonomy").unwrap().expect("a run");
+    let plan = serde_json::from_str(&store.documents(&run.id).unwrap().plan_json).unwrap();
+    let events = store.events(&run.id, &canary::store::EventFilter::default()).unwrap();
+    let told = events.into_iter().map(|e| {
+        let mut body = e.body;
+        let slice = body.as_object_mut().and_then(|b| b.remove("slice")).unwrap_or(Value::Null);
+        (e.at, slice, body)
+    });
+    (plan, told.collect())
+}
+
+/// The recording says, replayed, what the journal says: every event of every slice, in order, to the byte.
+#[track_caller]
+fn is_the_run(work: &Work, file: &str) -> canary::sim::recording::Recording {
+    use canary::sim::replay::{Scenario, misfit, replay};
+    let (plan, told) = journal(work);
+    let bytes = std::fs::read(work.path(file)).unwrap();
+    let recording = canary::sim::recording::decode(&bytes, file).unwrap_or_else(|e| panic!("{e}"));
+    assert_eq!((&recording.about.policy, misfit(&plan, &recording, &Scenario::default())), (&plan.hash, None));
+    let outcome = replay(&plan, &recording, &Scenario::default());
+    let again = outcome.decisions.iter().map(|d| {
+        let slice = d.slice.as_ref().map_or(Value::Null, |s| serde_json::to_value(s).unwrap());
+        (d.at, slice, serde_json::to_value(&d.record).unwrap())
+    });
+    let again: Vec<_> = again.collect();
+    for (a, b) in again.iter().zip(&told) {
+        assert_eq!((&a.1, &a.2), (&b.1, &b.2), "the replay on the left, the journal on the right");
+        // what is read back of several slices at once is journalled together, a moment later
+        let by_a_read_back = matches!(a.2["kind"].as_str(), Some("verified" | "finished"));
+        assert!(a.0 == b.0 || (by_a_read_back && (b.0 - a.0).abs() < 1000), "{a:?} and {b:?}");
+    }
+    assert_eq!(again.len(), told.len(), "{:#?}", outcome.assumptions);
+    assert!(!outcome.assumptions.iter().any(|a| a.text.contains("read back")), "{:?}", outcome.assumptions);
+    assert!(!work.path(&format!("{file}.part")).exists(), "the side file goes when the recording is whole");
+    recording
+}
+
+#[test]
+fn what_is_recorded_of_slices_is_replayed_as_it_was() {
+    let Some(w) = World::start(&[
+        ("acme", "low", GOOD),
+        ("acme", "high", GOOD),
+        ("beta", "low", Shown { agreement: 0.5, ..GOOD }),
+        ("gamma", "low", GOOD),
+        ("acme", "unheard of", GOOD),
+    ]) else {
+        return;
+    };
+    let record = ["--record", "rec.parquet"];
+    let mut live = w.run(&record);
+    live.until("tenant=acme,severity=low read back autonomy = on", LONG);
+    // one fails, one joins late, one vanishes; the runner dies meanwhile, and another one goes on
+    w.show("acme", "low", Some(Shown { precision: 0.5, ..GOOD }));
+    w.show("delta", "low", Some(GOOD));
+    live.until("tenant=acme,severity=low rollback to phase shadow: guard precision_low breached", LONG);
+    live.until("tenant=delta,severity=low phase shadow", LONG);
+    live.signal(Signal::KILL);
+    drop(live);
+    assert!(w.work.path("rec.parquet.part").exists() && !w.work.path("rec.parquet").exists());
+    w.show("gamma", "low", None);
+    let mut live = w.run(&["--resume", record[0], record[1]]);
+    live.until("goes on: ", LONG);
+    w.work.canary(&["pause", "autonomy", "--slice", "tenant=delta", "--why", "their migration"]).exits(0);
+    live.until("tenant=gamma,severity=low rollback to phase shadow: guard precision_low breached", LONG);
+    w.work.canary(&["resume", "autonomy", "--slice", "tenant=delta"]).exits(0);
+    // stopped, and gone on with once more
+    live.signal(Signal::TERM);
+    live.end(LONG).exits(5).says("what was recorded so far is in rec.parquet");
+    let so_far = std::fs::read(w.work.path("rec.parquet")).unwrap();
+    assert!(canary::sim::recording::decode(&so_far, "so far").unwrap().happened.len() > 10);
+    let mut live = w.run(&["--resume", record[0], record[1]]);
+    live.until("goes on: ", LONG);
+    live.until("tenant=delta,severity=low promoted", LONG);
+    w.work.canary(&["abort", "autonomy", "--why", "enough"]).exits(0);
+    live.end(LONG).exits(4);
+
+    let recording = is_the_run(&w.work, "rec.parquet");
+    assert_eq!(recording.about.slices, ["tenant", "severity"]);
+    assert!(!recording.about.writer.contains("incomplete"), "{}", recording.about.writer);
+    let recovered = |h: &&canary::sim::recording::Happened| serde_json::to_value(h).unwrap()["what"] == "recovered";
+    assert_eq!(recording.happened.iter().filter(recovered).count(), 2);
+    // observations only
+    let text = serde_json::to_string(&recording.happened).unwrap();
+    assert!(!text.contains("rollback") && !text.contains("breached"), "{text}");
+
+    // without the journal: what was recorded is enough
+    std::fs::remove_dir_all(w.work.path(".canary")).unwrap();
+    let sim = |more: &[&str]| {
+        let args: Vec<&str> =
+            ["sim", "checkout.canary", "--recording", "rec.parquet"].iter().chain(more).copied().collect();
+        w.work.canary(&args)
+    };
+    sim(&[]).exits(4).shows("aborted").shows("5 slices");
+    sim(&["--slice", "tenant=acme,severity=low"])
+        .exits(4)
+        .shows("rollback to phase shadow: guard precision_low breached")
+        .shows("kill switch autonomy_off thrown by guard precision_low");
+    // what if: a milder limit, and a fault in the one that nothing was wrong with
+    sim(&["--slice", "tenant=acme,severity=low", "--set", "precision_low.limit=40%"])
+        .exits(4)
+        .shows("not what happened then");
+    sim(&["--slice", "tenant=acme,severity=high", "--inject", "precision -60pp in severity=high from 1s"])
+        .exits(4)
+        .shows("from here on");
+}
+
+/// Killed at a boundary of the nth raise or of the rollback (3), resumed: the chain of the side file drops what never happened.
+#[test]
+fn a_recording_of_slices_survives_its_runner() {
+    for fault in ["decided:1", "recorded:1", "journalled:2", "performed:2", "confirmed:2", "recorded:3", "journalled:3"]
+    {
+        let Some(w) = World::start(&[("acme", "low", GOOD), ("beta", "low", GOOD)]) else { return };
+        let bad = || w.show("beta", "low", Some(Shown { precision: 0.5, ..GOOD }));
+        let mut command = w.work.command(&["run", "checkout.canary", "--env", "slices", "--record", "rec.parquet"]);
+        command.env("CANARY_FAULT", fault);
+        let mut live = Live::of(command);
+        if fault.ends_with(":3") {
+            live.until("tenant=beta,severity=low read back autonomy = on", LONG);
+            bad();
+        }
+        live.end(LONG).says("fault: killed");
+        let mut live = w.run(&["--resume", "--record", "rec.parquet"]);
+        bad();
+        w.until_off("beta");
+        w.work.canary(&["abort", "autonomy", "--why", "enough"]).exits(0);
+        live.end(LONG).exits(4);
+        let recording = is_the_run(&w.work, "rec.parquet");
+        assert_eq!(recording.happened.iter().filter(|h| h.begins().is_some()).count(), 1, "{fault}");
+    }
+}
+
+#[test]
+fn what_was_not_recorded_of_slices_is_said_and_never_passed_over() {
+    let Some(w) = World::start(&[("acme", "low", GOOD), ("beta", "low", GOOD)]) else { return };
+    let record = ["--record", "rec.parquet"];
+    let mut live = w.run(&record);
+    live.until("tenant=acme,severity=low phase shadow", LONG);
+    live.signal(Signal::KILL);
+    drop(live);
+    // goes on without being recorded
+    let mut live = w.run(&["--resume"]);
+    live.until("tenant=acme,severity=low read back autonomy = on", LONG);
+    live.signal(Signal::TERM);
+    live.end(LONG).exits(5);
+    let resume =
+        |file: &str| w.work.canary(&["run", "checkout.canary", "--env", "slices", "--resume", "--record", file]);
+    resume("rec.parquet").exits(3).says("does not lead to where run").says("another file records from here on");
+    let mut live = w.run(&["--resume", "--record", "two.parquet"]);
+    live.until("begins in the middle of run", LONG);
+    live.until("tenant=beta,severity=low read back autonomy = on", LONG);
+    w.work.canary(&["abort", "autonomy"]).exits(0);
+    live.end(LONG).exits(4);
+    let two = std::fs::read(w.work.path("two.parquet")).unwrap();
+    let two = canary::sim::recording::decode(&two, "two").unwrap();
+    assert!(two.happened.iter().all(|h| h.begins().is_none()) && two.series.iter().all(|s| !s.times.is_empty()));
+    assert!(w.work.path("rec.parquet.part").exists(), "what was recorded before is kept");
+    // what there is of the first becomes a recording when the run is over
+    resume("rec.parquet").exits(3).says("it ends before the run does").says("which is over, is in rec.parquet");
+    let first = std::fs::read(w.work.path("rec.parquet")).unwrap();
+    let first = canary::sim::recording::decode(&first, "first").unwrap();
+    assert!(first.about.writer.ends_with(", incomplete"), "{}", first.about.writer);
+    let outcome = canary::sim::replay::replay(&journal(&w.work).0, &first, &canary::sim::replay::Scenario::default());
+    let told = journal(&w.work).1;
+    assert!(outcome.decisions.len() > 2 && outcome.decisions.len() < told.len());
+    for (d, (_, _, body)) in outcome.decisions.iter().zip(&told) {
+        assert_eq!(&serde_json::to_value(&d.record).unwrap(), body);
+    }
 }

@@ -52,6 +52,7 @@ pub mod report;
 pub mod reset;
 pub mod run;
 mod run_record;
+mod run_record_slices;
 mod run_slices;
 pub mod runs;
 mod side_by_side;

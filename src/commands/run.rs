@@ -66,7 +66,7 @@ pub struct Args {
 
 impl Args {
     /// Where the run is to be recorded.
-    fn recorded(&self) -> Option<run_record::Target> {
+    pub(super) fn recorded(&self) -> Option<run_record::Target> {
         self.record.as_deref().map(run_record::Target::of)
     }
 }
@@ -84,7 +84,7 @@ fn prepare_and_run(args: &Args) -> Result<Status, Status> {
     compiled.executable(args.format)?;
     run_slices::refuse(args, &compiled)?;
     args.report.as_deref().map_or(Ok(()), |file| check_report(args, file))?;
-    args.recorded().map_or(Ok(()), |r| r.check(&compiled.plan))?;
+    args.recorded().map_or(Ok(()), |r| r.check())?;
     if args.record.is_some() && args.record == args.report {
         return Err(because(Status::Wrong, "`--record` and `--report` name the same file: give each its own"));
     }
@@ -222,7 +222,11 @@ async fn real_run(
         (None, true) => {
             // the run may have ended while its last notices were still to be delivered
             if let Ok(Some(last)) = store.latest_run(&compiled.plan.rollout) {
-                if let (Some(target), Ok(Some(state))) = (args.recorded(), kept_state(&store, &last)) {
+                if let (Some(target), true) = (args.recorded(), sliced) {
+                    if let Ok(Some(kept)) = run_slices::kept(&store, &last) {
+                        target.salvage_slices(&compiled.plan, &compiled.bindings, &last, &kept);
+                    }
+                } else if let (Some(target), Ok(Some(state))) = (args.recorded(), kept_state(&store, &last)) {
                     target.salvage(&compiled.plan, &compiled.bindings, &store, &last, &state);
                 }
                 let (plan, bindings) = (compiled.plan.clone(), &compiled.bindings);
@@ -246,7 +250,7 @@ async fn real_run(
         }
     };
     if sliced {
-        return run_slices::resume(compiled, &store, &run, lease, stop, observer).await;
+        return run_slices::resume(args, compiled, &store, &run, lease, stop, observer).await;
     }
     let Some(state) = kept_state(&store, &run)? else {
         return fresh_run(args, compiled, provenance, &store, lease, lab, stop, observer, Some(run)).await;

@@ -7,7 +7,7 @@ use crate::backend::quoted;
 use crate::engine::State;
 use crate::plan::{Bindings, Plan, show};
 use crate::runtime::fault;
-use crate::runtime::recorder::{Head, Part, Recorder, digest, read};
+use crate::runtime::recorder::{Head, Part, Recorder, digest, read, run_of};
 use crate::sim::recording::{Happened, Recording, decode};
 use crate::sim::replay::outcome::Decision;
 use crate::sim::replay::{Scenario, replay};
@@ -34,12 +34,9 @@ impl Target {
     ///
     /// # Errors
     /// The exit status; it was said on standard error.
-    pub fn check(&self, plan: &Plan) -> Result<(), Status> {
+    pub fn check(&self) -> Result<(), Status> {
         let shown = self.file.display();
-        let why = if !plan.slices.is_empty() {
-            "a run with slices cannot be recorded yet: `canary record` asks the source for its past, slice by slice"
-                .to_owned()
-        } else if self.file.is_dir() {
+        let why = if self.file.is_dir() {
             format!("--record: {shown} is a folder: name a file in it")
         } else if self.file.as_os_str() == "-" {
             "--record: a recording is a Parquet file, and cannot go to standard output: name a file".to_owned()
@@ -56,7 +53,7 @@ impl Target {
     pub fn is_free(&self) -> Result<(), Refusal> {
         let (file, part) = (self.file.display(), self.part.display());
         if self.part.exists() {
-            let of = read(&self.part).map_or_else(|_| String::new(), |p| format!(" of run {}", p.head.run));
+            let of = run_of(&self.part).map_or_else(String::new, |run| format!(" of run {run}"));
             return Err(Refusal::one(format!(
                 "--record: {part} holds an unfinished recording{of}: with `--resume` it goes on, `canary record … --finish {part}` \
                  makes a recording of what there is; otherwise name another file, or remove it"
@@ -143,13 +140,26 @@ impl Target {
         if part.head == Head::of(plan, run.id.as_str()) {
             return Ok(part);
         }
-        let text = format!(
-            "--record: {} is the recording of run {}, and this is run {}: name another file",
+        Err(self.of_another(&part.head.run, run))
+    }
+
+    /// The recording.
+    pub(super) fn file(&self) -> &Path {
+        &self.file
+    }
+
+    /// The side file that it is made of.
+    pub(super) fn part(&self) -> &Path {
+        &self.part
+    }
+
+    /// The side file is that of another run.
+    pub(super) fn of_another(&self, other: &str, run: &Run) -> Refusal {
+        Refusal::one(format!(
+            "--record: {} is the recording of run {other}, and this is run {}: name another file",
             self.part.display(),
-            part.head.run,
             run.id
-        );
-        Err(Refusal::one(text))
+        ))
     }
 
     /// Writes the recording of a run that was left in a state. `over`: it will not go on. What went wrong is said on standard error:
@@ -187,6 +197,13 @@ impl Target {
         fault::point("gathered");
         let written = recording(plan, bindings, part, all).and_then(|r| write_with_plan(&r, plan, &self.file));
         fault::point("written");
+        self.say_written(written, all, over);
+    }
+
+    /// Says what became of a recording, and removes the side file where nothing more comes of it. `all`: it leads to the end.
+    pub(super) fn say_written(&self, written: Result<(), String>, all: bool, over: bool) {
+        let said = |text: &str| eprintln!("canary: {text}");
+        let shown = self.file.display();
         match written {
             Err(e) => said(&format!("the recording is not written, {} is kept: {e}", self.part.display())),
             Ok(()) if over => {

@@ -4,6 +4,7 @@ use super::connect::{connect, connect_to_take_back};
 use super::exit::{Refusal, Status, because};
 use super::load::Compiled;
 use super::run::{Args, OBSERVATIONS_KEPT, create_run, last_rollback, not_latched};
+use super::run_record::Target;
 use super::runs::{at as at_store, to_resume};
 use super::{Format, lab};
 use crate::engine::fleet::{Fleet, nobody_seen};
@@ -15,6 +16,7 @@ use crate::report::provenance::Provenance;
 use crate::report::style::Style;
 use crate::runtime::clock::now;
 use crate::runtime::fleet::Beginning;
+use crate::runtime::fleet::recorder::FleetRecorder;
 use crate::runtime::fleet::{FleetExecutor, Kept, ask};
 use crate::runtime::journal::Journal;
 use crate::runtime::{Backends, Observer, Outcome, preflight};
@@ -65,6 +67,9 @@ pub async fn fresh(
     mut observer: Box<dyn Observer>,
 ) -> Result<Status, Refusal> {
     not_latched(store, compiled)?;
+    if let Some(target) = args.recorded() {
+        target.is_free()?;
+    }
     let plan = Arc::new(compiled.plan.clone());
     let backends = connect(&plan, &compiled.bindings, None).map_err(Refusal::all)?;
     let rolled_back = last_rollback(store, &plan)?;
@@ -80,7 +85,31 @@ pub async fn fresh(
     let _ = store.prune_notices(now() - OBSERVATIONS_KEPT);
     let at = now();
     let run = create_run(args, compiled, provenance, store, at)?;
-    Ok(drive(store, &run, lease, plan, backends, Beginning::Start { at, rolled_back }, stop, observer).await)
+    let recorder = match args.recorded().map(|target| target.begin_slices(&plan, &run, false)) {
+        // a disk that filled up just now costs the recording, not the run
+        Some(Err(e)) => {
+            observer.remark(now(), &format!("the run is not recorded: {}", e.reasons.join("; ")));
+            None
+        }
+        Some(Ok(recorder)) => Some(recorder),
+        None => None,
+    };
+    let recorded = Recorded::of(args, compiled, recorder);
+    let beginning = Beginning::Start { at, rolled_back };
+    Ok(drive(store, &run, lease, plan, backends, beginning, stop, observer, recorded).await)
+}
+
+/// Where a run is recorded, and by whom.
+struct Recorded<'a> {
+    target: Target,
+    bindings: &'a Bindings,
+    recorder: Option<FleetRecorder>,
+}
+
+impl<'a> Recorded<'a> {
+    fn of(args: &Args, compiled: &'a Compiled, recorder: Option<FleetRecorder>) -> Option<Self> {
+        Some(Self { target: args.recorded()?, bindings: &compiled.bindings, recorder })
+    }
 }
 
 /// Shows the slices that are seen now, how their ports are set, and who would begin first; changes nothing.
@@ -184,6 +213,7 @@ pub async fn dry(compiled: &Compiled, format: Format) -> Result<Status, Refusal>
 /// # Errors
 /// Why it cannot.
 pub async fn resume(
+    args: &Args,
     compiled: &Compiled,
     store: &Arc<Store>,
     run: &Run,
@@ -193,15 +223,23 @@ pub async fn resume(
 ) -> Result<Status, Refusal> {
     let plan = Arc::new(compiled.plan.clone());
     let backends = connect(&plan, &compiled.bindings, None).map_err(Refusal::all)?;
-    let beginning = match kept(store, run)? {
-        Some(kept) => Beginning::Recovered(Box::new(kept)),
+    let (beginning, recorder) = match kept(store, run)? {
+        Some(mut kept) => {
+            let recorder = args.recorded().map(|target| target.go_on_slices(&plan, run, &mut kept)).transpose()?;
+            if let Some((_, Some(text))) = &recorder {
+                observer.remark(now(), text);
+            }
+            (Beginning::Recovered(Box::new(kept)), recorder.map(|(recorder, _)| recorder))
+        }
         None => {
             // its runner stopped before it had journalled anything: nothing was changed
             preflight::reach(&plan, &backends, observer.as_mut()).await.map_err(Refusal::all)?;
-            Beginning::Start { at: now(), rolled_back: last_rollback(store, &plan)? }
+            let recorder = args.recorded().map(|target| target.begin_slices(&plan, run, true)).transpose()?;
+            (Beginning::Start { at: now(), rolled_back: last_rollback(store, &plan)? }, recorder)
         }
     };
-    Ok(drive(store, run, lease, plan, backends, beginning, stop, observer).await)
+    let recorded = Recorded::of(args, compiled, recorder);
+    Ok(drive(store, run, lease, plan, backends, beginning, stop, observer, recorded).await)
 }
 
 /// Takes a run back that nobody runs.
@@ -231,7 +269,7 @@ pub async fn take_back(
         eprintln!("canary: taking back without it: {w}");
     }
     let beginning = Beginning::TakeBack { kept: Box::new(kept), slices: Vec::new(), act, who, why };
-    Ok(drive(store, run, lease, plan, backends, beginning, stop, observer).await)
+    Ok(drive(store, run, lease, plan, backends, beginning, stop, observer, None).await)
 }
 
 /// The state that a run was left in.
@@ -257,9 +295,17 @@ async fn drive(
     beginning: Beginning,
     stop: watch::Receiver<bool>,
     observer: Box<dyn Observer>,
+    mut recorded: Option<Recorded<'_>>,
 ) -> Status {
     let journal = Journal::new(Arc::clone(store), run, lease, plan.check_every);
-    let (outcome, _) = FleetExecutor::new(plan, backends, journal, observer).run(beginning, stop).await;
+    let recorder = recorded.as_mut().and_then(|r| r.recorder.take());
+    let executor = FleetExecutor::new(Arc::clone(&plan), backends, journal, observer).recording(recorder);
+    let (outcome, kept) = executor.run(beginning, stop).await;
+    if let Some(r) = recorded
+        && !matches!(outcome, Outcome::Taken(_))
+    {
+        r.target.finish_slices(&plan, r.bindings, run, &kept, matches!(outcome, Outcome::Finished(_)));
+    }
     match outcome {
         Outcome::Finished(Verdict::Promoted) => Status::Success,
         Outcome::Finished(Verdict::RolledBack) => Status::Bad,

@@ -11,6 +11,7 @@ pub mod live;
 pub mod observed;
 pub mod picture;
 pub mod provenance;
+pub mod sliced;
 pub mod style;
 pub mod text;
 pub mod timeline;

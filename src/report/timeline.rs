@@ -1,12 +1,13 @@
 //! What came of a replay, for people: the decisions with their times, and what was assumed.
 
 use super::lines::line;
+use super::sliced;
 use super::style::Style;
 use super::text::{pad, printable, reading, used};
 use crate::engine::{Explanation, Verdict, Word};
 use crate::plan::{Millis, Time, Unit, show};
 use crate::sim::replay::backtest::{Backtest, Run};
-use crate::sim::replay::outcome::{Cell, Decision, Outcome, Sweep};
+use crate::sim::replay::outcome::{Cell, Decision, Outcome, Sweep, closely};
 
 /// Puts every decision in words: as `run` prints it.
 pub fn tell(outcome: &mut Outcome) {
@@ -18,6 +19,8 @@ pub fn tell(outcome: &mut Outcome) {
 /// The decision timeline.
 #[must_use]
 pub fn text(outcome: &Outcome, style: Style) -> String {
+    let whole = outcome;
+    let outcome = &*closely(whole);
     let mut out = format!(
         "{} from {} to {}, a check every {}\n\n",
         style.bold(&outcome.rollout),
@@ -25,10 +28,13 @@ pub fn text(outcome: &Outcome, style: Style) -> String {
         show::utc(outcome.end),
         show::duration(outcome.every)
     );
-    out.push_str(&decisions(&outcome.decisions, outcome.start, style));
+    if let Some(shown) = sliced::shown(outcome) {
+        out.push_str(&format!("{shown}\n\n"));
+    }
+    out.push_str(&all(&outcome.decisions, outcome.start, outcome.slices.is_some(), style));
     let over = show::duration(outcome.end - outcome.start);
     out.push_str(&end(
-        outcome,
+        whole,
         &format!("the recording was over after {over}"),
         "What the recording could not know",
         style,
@@ -39,20 +45,30 @@ pub fn text(outcome: &Outcome, style: Style) -> String {
 /// Decisions with their times since `start` and what was read for them.
 #[must_use]
 pub fn decisions(list: &[Decision], start: Time, style: Style) -> String {
+    all(list, start, false, style)
+}
+
+/// Decisions; `sliced`: those that are of no slice are of all.
+fn all(list: &[Decision], start: Time, sliced: bool, style: Style) -> String {
     let width = list.iter().map(|d| show::roughly(d.at - start).len()).max().unwrap_or(0).max(4);
-    list.iter().map(|d| decision(d, start, width, style)).collect()
+    let whose = |d: &Decision| if sliced && d.slice.is_none() { "all slices: " } else { "" };
+    list.iter().map(|d| one(d, start, width, whose(d), style)).collect()
 }
 
 /// One decision with its time and its reasons. `width`: the room for how long after the start it was.
 #[must_use]
 pub fn decision(d: &Decision, start: Time, width: usize, style: Style) -> String {
+    one(d, start, width, "", style)
+}
+
+fn one(d: &Decision, start: Time, width: usize, whose: &str, style: Style) -> String {
     let since = show::roughly(d.at - start);
     let told = printable(&line(&d.record, Style::PLAIN));
     let told = if style.colours() { line(&d.record, style) } else { told };
     let gap = " ".repeat(width.saturating_sub(since.len()));
     let mut lines = told.lines();
     let first = lines.next().unwrap_or("");
-    let mut out = format!("{gap}{since}  {}  {first}\n", style.faint(&hour(d.at)));
+    let mut out = format!("{gap}{since}  {}  {whose}{first}\n", style.faint(&hour(d.at)));
     let room = " ".repeat(width + 12);
     lines.for_each(|l| out.push_str(&format!("{room}{l}\n")));
     for l in d.explanation.iter().filter(|_| !matches!(d.record, crate::engine::Record::Finished { .. })).flat_map(why)
@@ -62,10 +78,16 @@ pub fn decision(d: &Decision, start: Time, width: usize, style: Style) -> String
     out
 }
 
-/// How it ended, and what was assumed; `open`: what is said where nothing was decided.
+/// How it ended, of each slice too, and what was assumed; `open`: what is said where nothing was decided.
 #[must_use]
 pub fn end(outcome: &Outcome, open: &str, title: &str, style: Style) -> String {
     let mut out = format!("\n{}\n", verdict(outcome, open, style));
+    if let Some(slices) = &outcome.slices {
+        out.push('\n');
+        for line in sliced::lines(slices, outcome.start, style) {
+            out.push_str(&format!("{line}\n"));
+        }
+    }
     if !outcome.assumptions.is_empty() {
         out.push_str(&format!("\n{}\n", style.bold(title)));
         for a in &outcome.assumptions {
@@ -129,6 +151,13 @@ fn verdict(outcome: &Outcome, open: &str, style: Style) -> String {
 fn outcome_of(cell: &Cell, start: Time) -> String {
     let at = |t: Option<Time>| t.map_or_else(String::new, |t| format!(" at {}", since(t - start)));
     let rule = cell.rule.as_ref().map_or_else(String::new, |r| format!(" because {r}"));
+    if let Some(counts) = &cell.slices {
+        let first = match (counts.rolled_back + counts.stopped, cell.decided_at) {
+            (1.., Some(_)) => format!("; the first{}{rule}", at(cell.decided_at)),
+            _ => String::new(),
+        };
+        return format!("{}{first}", counts.text());
+    }
     match cell.verdict {
         None => format!("not decided, in phase {}", cell.phase),
         Some(Verdict::Promoted) => format!("promoted{}", at(cell.decided_at)),
@@ -141,10 +170,23 @@ fn since(ms: Millis) -> String {
 }
 
 fn painted(cell: &Cell, text: &str, style: Style) -> String {
+    if cell.slices.is_some_and(|n| n.rolled_back + n.stopped > 0) {
+        return style.bad(text);
+    }
     match cell.verdict {
         None => style.unsure(text),
         Some(Verdict::Promoted) => style.good(text),
         Some(_) => style.bad(text),
+    }
+}
+
+/// How slices ended, in a few words: `3/40 back 12m`.
+fn few(cell: &Cell, start: Time) -> String {
+    let n = cell.slices.unwrap_or_default();
+    match (n.rolled_back + n.stopped, cell.decided_at) {
+        (back @ 1.., Some(t)) => format!("{back}/{} back {}", n.seen, since(t - start)),
+        _ if n.promoted == n.seen => String::from("promoted"),
+        _ => format!("{}/{} promoted", n.promoted, n.seen),
     }
 }
 
@@ -154,6 +196,7 @@ pub fn sweep(sweep: &Sweep, start: Time, style: Style) -> String {
     let mut out = String::new();
     if let [down, across] = sweep.axes.as_slice() {
         let short = |c: &Cell| match c.verdict {
+            _ if c.slices.is_some() => few(c, start),
             None => String::from("open"),
             Some(Verdict::Promoted) => String::from("promoted"),
             Some(v) => {
@@ -210,9 +253,9 @@ pub fn backtest(test: &Backtest, style: Style) -> String {
         out.push_str(&format!("  {}\n", reached(run)));
     }
     let count = |v: Option<Verdict>| test.runs.iter().filter(|r| r.cell.verdict == v).count();
-    let (promoted, back) = (count(Some(Verdict::Promoted)), count(Some(Verdict::RolledBack)));
-    let open = count(None);
-    let other = test.runs.len() - promoted - back - open;
+    let (promoted, back) = (count(Some(Verdict::Promoted)), test.runs.iter().filter(|r| r.is_back()).count());
+    let open = test.runs.iter().filter(|r| r.cell.verdict.is_none() && !r.is_back()).count();
+    let other = test.runs.len().saturating_sub(promoted + back + open);
     out.push_str(&format!(
         "\n{} rollouts, one every {}: {promoted} promoted, {back} rolled back, {open} not decided",
         test.runs.len(),
@@ -254,7 +297,7 @@ fn reached(run: &Run) -> String {
 
 /// Time from start to decision of the rollback in the middle.
 fn median(test: &Backtest) -> Option<Millis> {
-    let back = test.runs.iter().filter(|r| r.cell.verdict == Some(Verdict::RolledBack));
+    let back = test.runs.iter().filter(|r| r.is_back());
     let mut times: Vec<Millis> = back.filter_map(|r| Some(r.cell.decided_at? - r.start)).collect();
     times.sort_unstable();
     times.get(times.len().checked_sub(1)? / 2).copied()

@@ -100,11 +100,33 @@ pub fn digest(state: &State) -> String {
 /// # Errors
 /// It cannot be read, or is no side file of this version; in words, with the path.
 pub fn read(path: &Path) -> Result<Part, String> {
+    let mut part = Vec::new();
+    let (head, whole) = scan(path, VERSION, &mut |bytes, _| {
+        let line: Line = serde_json::from_slice(bytes).map_err(|e| e.to_string())?;
+        take(&mut part, line);
+        Ok(())
+    })?;
+    Ok(Part { head, lines: part, whole })
+}
+
+/// The run that a side file is of, whatever run that is.
+#[must_use]
+pub fn run_of(path: &Path) -> Option<String> {
+    let mut first = Vec::new();
+    BufReader::new(File::open(path).ok()?).read_until(b'\n', &mut first).ok()?;
+    serde_json::from_slice::<Head>(&first).ok().map(|head| head.run)
+}
+
+/// What is done with a line of a side file that stands at so many bytes.
+type Each<'a> = dyn FnMut(&[u8], u64) -> Result<(), String> + 'a;
+
+/// Reads a side file line by line: `each` is given every whole line behind the head, and where it stands. Returns the head, and how
+/// many bytes are whole lines.
+pub(super) fn scan(path: &Path, version: u32, each: &mut Each<'_>) -> Result<(Head, u64), String> {
     let shown = path.display();
     let file = File::open(path).map_err(|e| format!("{shown} cannot be read: {e}"))?;
     let mut lines = BufReader::new(file);
     let mut head: Option<Head> = None;
-    let mut part = Vec::new();
     let (mut whole, mut number) = (0_u64, 0_u64);
     let mut bytes = Vec::new();
     loop {
@@ -116,23 +138,19 @@ pub fn read(path: &Path) -> Result<Part, String> {
         }
         match &head {
             None => {
-                let found = serde_json::from_slice::<Head>(&bytes).ok().filter(|h| h.part == VERSION);
+                let found = serde_json::from_slice::<Head>(&bytes).ok().filter(|h| h.part == version);
                 let why =
                     || format!("{shown} is no side file of a recording that this version of canary can go on with");
                 head = Some(found.ok_or_else(why)?);
             }
             Some(_) => {
-                let line: Line = serde_json::from_slice(&bytes)
-                    .map_err(|e| format!("{shown} is damaged: line {number} cannot be read: {e}"))?;
-                take(&mut part, line);
+                each(&bytes, whole).map_err(|e| format!("{shown} is damaged: line {number} cannot be read: {e}"))?;
             }
         }
         whole += n as u64;
     }
-    match head {
-        Some(head) => Ok(Part { head, lines: part, whole }),
-        None => Err(format!("{shown} has no first line: it is no side file of a recording")),
-    }
+    let head = head.ok_or_else(|| format!("{shown} has no first line: it is no side file of a recording"))?;
+    Ok((head, whole))
 }
 
 /// Appends a line to a chain. What the journal has not got is dropped: a line that begins where the chain does not end.
@@ -186,9 +204,14 @@ impl Recorder {
     /// # Errors
     /// It cannot be written; in words, with the path.
     pub fn go_on(path: &Path, part: &Part, check_every: Millis) -> Result<Self, String> {
+        Self::behind(path, part.whole, check_every)
+    }
+
+    /// Goes on with a side file of which so many bytes are whole lines.
+    pub(super) fn behind(path: &Path, whole: u64, check_every: Millis) -> Result<Self, String> {
         let failed = |e: std::io::Error| format!("{} cannot be written: {e}", path.display());
         let file = OpenOptions::new().append(true).open(path).map_err(failed)?;
-        file.set_len(part.whole).and_then(|()| file.sync_all()).map_err(failed)?;
+        file.set_len(whole).and_then(|()| file.sync_all()).map_err(failed)?;
         Self::on(path, file, check_every).map_err(failed)
     }
 
@@ -297,7 +320,7 @@ impl Recorder {
                 }
             }
             Input::Recovered { at } => Happened::Recovered { at: *at },
-            // of rollouts with several lives, which are not recorded
+            // of rollouts with several lives, which are recorded by another recorder
             Input::Halted { .. } | Input::Thrown { .. } => return None,
         };
         Some(Noted { happened, answers: answered })
@@ -314,9 +337,20 @@ impl Recorder {
             b.push(b'\n');
             b
         });
+        self.put_bytes(bytes.map_err(|e| e.to_string()))
+    }
+
+    /// Whether nothing is written any more.
+    #[must_use]
+    pub fn has_ended(&self) -> bool {
+        self.lines.is_none() || self.trouble.is_some()
+    }
+
+    /// Writes a line, its end included. Returns what people should know: the recording has ended here.
+    pub(super) fn put_bytes(&mut self, bytes: Result<Vec<u8>, String>) -> Option<String> {
         let sent = match (&self.lines, bytes) {
             (None, _) => return None,
-            (_, Err(e)) => Err(e.to_string()),
+            (_, Err(e)) => Err(e),
             _ if self.open >= WAITING => Err(too_slow()),
             (Some(lines), Ok(bytes)) => lines.try_send(bytes).map_err(|e| match e {
                 TrySendError::Full(_) => too_slow(),

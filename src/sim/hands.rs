@@ -59,6 +59,11 @@ impl Hands {
         self.ports.iter().enumerate().map(|(i, s)| (PortId::at(i), *s))
     }
 
+    /// Whether something was asked for that has not come to its end.
+    pub(super) fn is_busy(&self) -> bool {
+        self.asked.is_some() || !self.running.is_empty()
+    }
+
     /// Somebody, or the recording, has set a port.
     pub(super) fn put(&mut self, port: PortId, to: Setting) {
         if let Some(slot) = self.ports.get_mut(port.index()) {

@@ -39,7 +39,8 @@ fn evil() -> (Outcome, Sweep) {
     o.assumptions.push(Assumption { since: None, text: long.clone() });
     let value = |i: u32| AxisValue { text: format!("{EVIL}{i}"), number: f64::from(i) };
     let axis = || Axis { name: EVIL.to_owned(), values: (0..3).map(value).collect(), now: Some(value(1)) };
-    let cell = Cell { verdict: None, decided_at: None, phase: EVIL.to_owned(), rule: Some(EVIL.to_owned()) };
+    let cell =
+        Cell { verdict: None, decided_at: None, phase: EVIL.to_owned(), rule: Some(EVIL.to_owned()), slices: None };
     (o, Sweep { axes: vec![axis(), axis(), axis()], cells: vec![cell; 27] })
 }
 

@@ -140,6 +140,7 @@ pub fn sweep() -> Sweep {
                 decided_at: rollback.as_ref().map(|(t, _)| *t).or(o.verdict.map(|_| o.end)),
                 phase: o.phases.iter().rfind(|p| p.name != "rolling back").map_or_else(String::new, |p| p.name.clone()),
                 rule: rollback.map(|(_, rule)| rule),
+                slices: None,
             });
         }
     }
@@ -176,7 +177,7 @@ pub fn outcome(plan: &Plan, run: &Run) -> Outcome {
         .iter()
         .map(|(at, record)| {
             let text = lines::line(record, Style::PLAIN);
-            let mut d = Decision { at: *at, text, explanation: None, record: record.clone() };
+            let mut d = Decision { at: *at, slice: None, text, explanation: None, record: record.clone() };
             d.explanation = explanation(&d).cloned();
             if let Some(e) = &mut d.explanation {
                 e.at += START;
@@ -196,6 +197,7 @@ pub fn outcome(plan: &Plan, run: &Run) -> Outcome {
         guards: guards(plan, run),
         decisions,
         assumptions: Vec::new(),
+        slices: None,
     }
 }
 

@@ -262,7 +262,7 @@ impl World<'_> {
                 };
                 Input::Operator { at, act, who, why }
             }
-            Happened::Start { .. } | Happened::Check { .. } => unreachable!(),
+            Happened::Start { .. } | Happened::Check { .. } | Happened::Sliced(_) => unreachable!(),
         };
         self.happened.push(what);
         step(self.plan, &mut self.state, input, &mut self.out);

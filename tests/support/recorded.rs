@@ -95,6 +95,7 @@ pub fn replayed(plan: &Plan, r: &Recording) -> Vec<Told> {
                 Input::Operator { at, act, who, why }
             }
             Happened::Recovered { .. } => Input::Recovered { at },
+            Happened::Sliced(_) => panic!("a run with slices is replayed by canary itself"),
         };
         let mut effects = Vec::new();
         step(plan, &mut state, input, &mut effects);

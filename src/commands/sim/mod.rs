@@ -9,6 +9,7 @@ use super::load::assignment;
 use super::policy::{Policy, apply, its_own, wrong};
 use super::{in_parallel, whole};
 use crate::engine::Verdict;
+use crate::plan::slices::Meant;
 use crate::plan::{Plan, Time};
 use crate::report::style::Style;
 use crate::report::{html, picture, timeline};
@@ -77,6 +78,9 @@ pub struct Args {
     /// Write a report as one page besides, which needs nothing but a browser
     #[arg(long, value_name = "FILE", conflicts_with = "backtest")]
     html: Option<PathBuf>,
+    /// Of a rollout with slices: the one to look at closely, `tenant=acme,severity=low`; the one that ended worst when left out
+    #[arg(long, value_name = "DIM=VALUE,…", value_parser = Meant::parse, conflicts_with = "backtest")]
+    slice: Option<Meant>,
     /// How to report
     #[arg(long, value_enum, default_value_t)]
     format: Format,
@@ -115,7 +119,7 @@ fn sim(args: &Args) -> Result<Status, Status> {
     // what is told in words needs no curves
     let drawn = args.picture || args.html.is_some() || args.format == Format::Json;
     let detail = if drawn { Detail::Full } else { Detail::Brief };
-    let scenario = Scenario { start, unchanged, injections, detail };
+    let scenario = Scenario { start, unchanged, injections, detail, slice: args.slice.clone() };
     if let Some(why) = misfit(&plan, &recording, &scenario) {
         return Err(wrong(&why));
     }

@@ -208,6 +208,11 @@ impl Fleet {
         self.waiting.iter().find(|w| w.slice == slice).map(|w| w.reasons.as_slice())
     }
 
+    /// The slices that wait, with when each was first seen.
+    pub fn waiting_since(&self) -> impl Iterator<Item = (SliceId, Time)> + '_ {
+        self.waiting.iter().map(|w| (w.slice, w.seen))
+    }
+
     /// Keeps how a slice's originals are written where they stand ([`State::mementos`]).
     pub fn remember(&mut self, slice: SliceId, mementos: Vec<(PortId, String)>) {
         self.lives.remember(slice.index(), &mementos);

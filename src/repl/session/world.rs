@@ -92,7 +92,7 @@ impl World {
             Some(r) => {
                 let was = |p: &&Plan| p.hash == r.recording.about.policy;
                 let unchanged = Some(&set).filter(was).or(r.then.as_ref()).cloned();
-                let scenario = Scenario { start: None, unchanged, injections, detail: Detail::Full };
+                let scenario = Scenario { start: None, unchanged, injections, detail: Detail::Full, slice: None };
                 if let Some(why) = misfit(&plan, &r.recording, &scenario) {
                     return Err(Refused::Words(why));
                 }

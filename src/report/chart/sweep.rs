@@ -126,7 +126,7 @@ mod tests {
     fn cell(rule: &str) -> Cell {
         let verdict = Some(if rule.is_empty() { Verdict::Promoted } else { Verdict::RolledBack });
         let rule = (!rule.is_empty()).then(|| rule.to_owned());
-        Cell { verdict, decided_at: Some(5), phase: String::from("p"), rule }
+        Cell { verdict, decided_at: Some(5), phase: String::from("p"), rule, slices: None }
     }
 
     #[test]

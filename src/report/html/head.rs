@@ -66,6 +66,12 @@ pub fn summary(m: &mut Markup, made: &Made<'_>, sweep: Option<&Sweep>) {
     let checks = o.end.saturating_sub(o.start) / o.every.max(1) + 1;
     let length = show::duration(o.end.saturating_sub(o.start));
     fact("Length", &format!("{length}: {checks} checks, every {}", show::duration(o.every)), "");
+    if let Some(slices) = &o.slices {
+        fact("Slices", &slices.counts.text(), "");
+        if let Some(shown) = &slices.shown {
+            fact("Looked at closely", &name(shown.written()), "");
+        }
+    }
     fact("Policy", &name(&o.policy), "hash");
     m.close();
     if !o.assumptions.is_empty() {
@@ -77,6 +83,9 @@ pub fn summary(m: &mut Markup, made: &Made<'_>, sweep: Option<&Sweep>) {
     }
     m.own("<nav aria-label=\"Parts of this report\"><a href=\"#timeline\">Timeline</a> <a href=\"#figures\">Guards in figures</a> ");
     m.own("<a href=\"#assumptions\">Assumptions</a> <a href=\"#decisions\">Decisions</a>");
+    if o.slices.is_some() {
+        m.own(" <a href=\"#slices\">Slices</a>");
+    }
     if sweep.is_some() {
         m.own(" <a href=\"#sweep\">Other values</a>");
     }

@@ -14,10 +14,11 @@ mod legend;
 mod markup;
 mod ports;
 mod script;
+mod slices;
 mod timeline;
 
 use super::chart::time::Span;
-use crate::sim::replay::outcome::{Outcome, Sweep};
+use crate::sim::replay::outcome::{Outcome, Sweep, closely};
 use markup::Markup;
 
 /// Columns that a curve is drawn in: as many as a wide screen has pixels for it.
@@ -38,6 +39,8 @@ struct Made<'a> {
 /// The page.
 #[must_use]
 pub fn page(outcome: &Outcome, sweep: Option<&Sweep>) -> String {
+    let whole = outcome;
+    let outcome = &*closely(whole);
     let made = Made { outcome, span: Span::of(outcome), listed: super::chart::decisions::shown(outcome, LISTED) };
     let mut m = Markup::default();
     m.own("<!doctype html>\n");
@@ -50,6 +53,7 @@ pub fn page(outcome: &Outcome, sweep: Option<&Sweep>) -> String {
     head::summary(&mut m, &made, sweep);
     timeline::section(&mut m, &made);
     figures::section(&mut m, &made);
+    slices::section(&mut m, whole);
     assumptions::section(&mut m, &made);
     decisions::section(&mut m, &made);
     if let Some(sweep) = sweep {

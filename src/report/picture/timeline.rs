@@ -8,9 +8,10 @@ use crate::report::chart::numbers::{bad, brief, farthest};
 use crate::report::chart::time::{Span, clock};
 use crate::report::chart::words::{WORDS, of_verdict, of_word, stretches, worst};
 use crate::report::chart::{at, time};
+use crate::report::sliced;
 use crate::report::style::Style;
 use crate::report::text::{cut, pad, printable};
-use crate::sim::replay::outcome::Outcome;
+use crate::sim::replay::outcome::{Outcome, closely};
 
 /// A name takes so many columns at most.
 const NAME: usize = 18;
@@ -26,6 +27,8 @@ const KEYS: &str = "123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXY
 #[must_use]
 pub fn timeline(outcome: &Outcome, width: usize, style: Style) -> String {
     let width = width.clamp(NARROW, WIDE);
+    let whole = outcome;
+    let outcome = &*closely(whole);
     let names = outcome.ports.iter().map(|p| &p.name).chain(outcome.guards.iter().map(|g| &g.name));
     let label = names.map(|n| n.chars().count()).max().unwrap_or(0).clamp("decisions".len(), NAME);
     let tail = if width >= 90 { TAIL } else { 0 };
@@ -39,6 +42,7 @@ pub fn timeline(outcome: &Outcome, width: usize, style: Style) -> String {
     p.guards();
     p.legend(width);
     p.list(&listed, width);
+    p.slices(whole);
     p.assumptions(width);
     p.out
 }
@@ -98,6 +102,9 @@ impl Picture<'_> {
             show::roughly(column.max(1))
         );
         self.line(&style.faint(&cut(&text, width)));
+        if let Some(shown) = sliced::shown(o) {
+            self.line(&style.faint(&cut(&shown, width)));
+        }
         self.line("");
     }
 
@@ -261,6 +268,15 @@ impl Picture<'_> {
         let major = self.outcome.decisions.iter().filter(|d| mark(&d.record).major).count();
         if major > listed.len() {
             self.line(&format!("  {} more between them", major - listed.len()));
+        }
+    }
+
+    /// How the slices ended.
+    fn slices(&mut self, whole: &Outcome) {
+        let Some(slices) = &whole.slices else { return };
+        self.line("");
+        for line in sliced::lines(slices, whole.start, self.style) {
+            self.line(&line);
         }
     }
 

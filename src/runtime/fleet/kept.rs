@@ -1,5 +1,6 @@
 //! What is kept of a sliced run: the state of all lives, and what only the executor knows.
 
+use super::recorder::Mark;
 use crate::engine::Stage;
 use crate::engine::Verdict;
 use crate::engine::fleet::{Fleet, SliceId};
@@ -19,13 +20,16 @@ pub struct Kept {
     /// A person has ended the whole run so: no slice begins any more.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub closing: Option<Verdict>,
+    /// How far the recording of the run goes, where it is recorded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recorded: Option<Mark>,
 }
 
 impl Kept {
     /// Of a run that begins.
     #[must_use]
     pub fn new(plan: &Plan, started: Time, rolled_back: Option<Time>) -> Self {
-        Self { fleet: Fleet::new(plan), started, rolled_back, closing: None }
+        Self { fleet: Fleet::new(plan), started, rolled_back, closing: None, recorded: None }
     }
 
     /// From when each input's disjoint increments are to be counted at the next check.

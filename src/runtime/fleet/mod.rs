@@ -9,6 +9,7 @@ mod check;
 pub mod kept;
 mod noted;
 mod people;
+pub mod recorder;
 
 pub use kept::Kept;
 pub use noted::{Found, Noted};
@@ -32,6 +33,7 @@ use crate::plan::{ActionId, Plan, Time, slices};
 use crate::store::Latch;
 use apply::{Applied, Requests, applier};
 use check::Fetched;
+use recorder::{Body, FleetRecorder};
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZero;
 use std::sync::Arc;
@@ -114,6 +116,8 @@ pub struct FleetExecutor {
     ended: mpsc::Receiver<Ended>,
     actions: Vec<(Option<SliceId>, u32, JoinHandle<()>)>,
     teller: Teller,
+    /// Where what reaches the engine is kept, if it is to be.
+    recorder: Option<FleetRecorder>,
     fetching: Option<JoinHandle<Fetched>>,
     /// What is being read for slices that begin at a later check.
     late: Option<tokio::sync::oneshot::Receiver<check::Beginners>>,
@@ -171,6 +175,7 @@ impl FleetExecutor {
             ended_tx,
             ended,
             actions: Vec::new(),
+            recorder: None,
             fetching: None,
             late: None,
             recovery_pending: false,
@@ -184,6 +189,12 @@ impl FleetExecutor {
             only: Vec::new(),
             threads: std::thread::available_parallelism().unwrap_or(NonZero::<usize>::MIN),
         }
+    }
+
+    /// With a recorder that is given everything that reaches the engine.
+    #[must_use]
+    pub fn recording(self, recorder: Option<FleetRecorder>) -> Self {
+        Self { recorder, ..self }
     }
 
     /// Runs until the rollout is over or `stop` becomes true.
@@ -231,6 +242,9 @@ impl FleetExecutor {
         // who asked for a stop is not kept waiting: what is not delivered by then is named
         let grace = if matches!(outcome, Outcome::Finished(_)) { NOTICE_GRACE } else { Duration::from_secs(1) };
         self.wind_down(grace).await;
+        if let Some(why) = self.recorder.take().and_then(FleetRecorder::close) {
+            self.watcher.remark(now(), &format!("the recording is not complete: {why}"));
+        }
         self.watcher.finish();
         (outcome, self.kept)
     }
@@ -332,6 +346,7 @@ impl FleetExecutor {
     ) -> BTreeMap<&'static str, usize> {
         self.kept.fleet.spread(self.threads);
         let before = self.kept.clone();
+        let recorded = self.recorder.as_ref().and_then(|r| r.note(&self.plan, &self.kept, &inputs));
         let mut effects = Vec::new();
         let mut check = None;
         for input in &inputs {
@@ -351,6 +366,10 @@ impl FleetExecutor {
             for e in &effects {
                 self.apply(e, true);
             }
+        }
+        self.keep(at, recorded);
+        if raises || lowers {
+            fault::point("recorded");
         }
         let mut counts = BTreeMap::new();
         for e in &effects {
@@ -396,6 +415,29 @@ impl FleetExecutor {
             let _ = self.journal.write_all(at, &[], None, Some(&noted), &[], false);
         }
         counts
+    }
+
+    /// Keeps a step's inputs ahead of the journal, in which stands how far the recording goes.
+    fn keep(&mut self, at: Time, recorded: Option<Body>) {
+        let text = match (&mut self.recorder, recorded) {
+            (Some(recorder), Some(body)) => {
+                let (mark, text) = recorder.keep(&body, &self.kept);
+                if mark.is_some() {
+                    self.kept.recorded = mark;
+                }
+                text
+            }
+            _ => None,
+        };
+        // one that nobody records any more
+        if self.recorder.as_ref().is_none_or(FleetRecorder::has_ended)
+            && let Some(mark) = &mut self.kept.recorded
+        {
+            mark.left = true;
+        }
+        if let Some(text) = text {
+            self.watcher.remark(at, &text);
+        }
     }
 
     /// What is kept of the check that has just been made; none where this was no check.

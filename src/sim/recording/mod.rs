@@ -11,6 +11,7 @@ mod fit;
 pub mod import;
 mod key;
 mod series;
+pub mod sliced;
 #[cfg(test)]
 mod tests;
 
@@ -196,6 +197,8 @@ pub enum Happened {
         /// When.
         at: Time,
     },
+    /// Of a run with slices.
+    Sliced(sliced::Sliced),
 }
 
 impl Happened {
@@ -209,6 +212,26 @@ impl Happened {
             | Self::ActionEnded { at, .. }
             | Self::Operator { at, .. }
             | Self::Recovered { at } => *at,
+            Self::Sliced(of) => of.at(),
+        }
+    }
+
+    /// When a run begins with it; `None` for anything else.
+    #[must_use]
+    pub fn begins(&self) -> Option<Time> {
+        match self {
+            Self::Start { at, .. } | Self::Sliced(sliced::Sliced::Start { at, .. }) => Some(*at),
+            _ => None,
+        }
+    }
+
+    /// Whether it is a check, the first one of a run without slices among them; and one that was asked at its time.
+    #[must_use]
+    pub fn is_check(&self) -> Option<bool> {
+        match self {
+            Self::Start { .. } => Some(true),
+            Self::Check { live, .. } | Self::Sliced(sliced::Sliced::Check { live, .. }) => Some(*live),
+            _ => None,
         }
     }
 }

@@ -26,7 +26,7 @@ struct Column<'r> {
 
 impl<'r> Column<'r> {
     fn of(input: &Input, recording: &'r Recording) -> Self {
-        let series = series(recording, input);
+        let series = series(recording, input, &[]);
         Self {
             asked: input.population != Population::Before,
             since_last: from_check_to_check(input),
@@ -35,19 +35,6 @@ impl<'r> Column<'r> {
             numberless: series.map_or(usize::MAX, |s| numberless(s, 0)),
             silent: None,
         }
-    }
-
-    /// The row at a time; the place goes on to the first row behind it.
-    fn row_at(&mut self, series: &Series, at: Time) -> Option<usize> {
-        // a row a check: nearly always it is the next one
-        if series.times.get(self.next) == Some(&at) {
-            self.next += 1;
-            return Some(self.next - 1);
-        }
-        let ahead = series.times.get(self.next..)?;
-        self.next += ahead.partition_point(|t| *t <= at);
-        let row = self.next.checked_sub(1)?;
-        (series.times.get(row) == Some(&at)).then_some(row)
     }
 
     /// Whether a row, not before the last one that was asked for, has a number.
@@ -99,7 +86,7 @@ impl<'a> Answers<'a> {
             if !column.asked {
                 continue;
             }
-            let row = column.series.and_then(|s| Some((s, column.row_at(s, at)?)));
+            let row = column.series.and_then(|s| Some((s, row_at(s, &mut column.next, at)?)));
             let Some((series, row)) = row else {
                 *answer = Answer::missing(Missing::NotAsked);
                 column.silent = Some((column.silent.map_or(at, |(from, _)| from), at));
@@ -142,16 +129,38 @@ impl<'a> Answers<'a> {
     }
 }
 
-/// The series of an input.
-fn series<'r>(recording: &'r Recording, input: &Input) -> Option<&'r Series> {
-    let key = Key::of(input, &[]);
+/// The series of an input; `slice` is empty for what is not asked by slice.
+pub(super) fn series<'r>(recording: &'r Recording, input: &Input, slice: &[String]) -> Option<&'r Series> {
+    let key = Key::of(input, slice);
     let i = recording.series.binary_search_by(|s| s.key.cmp(&key)).ok()?;
     recording.series.get(i)
 }
 
 /// Whether it is asked for what came since the last answer.
-fn from_check_to_check(input: &Input) -> bool {
+pub(super) fn from_check_to_check(input: &Input) -> bool {
     matches!(input.ask, Ask::Increase(_, Window::SinceLast) | Ask::Buckets(_, Window::SinceLast))
+}
+
+/// The row at a time; `next` goes on to the first row behind it.
+pub(super) fn row_at(series: &Series, next: &mut usize, at: Time) -> Option<usize> {
+    // a row a check: nearly always it is the next one
+    if series.times.get(*next) == Some(&at) {
+        *next += 1;
+        return Some(*next - 1);
+    }
+    let ahead = series.times.get(*next..)?;
+    *next += ahead.partition_point(|t| *t <= at);
+    let row = next.checked_sub(1)?;
+    (series.times.get(row) == Some(&at)).then_some(row)
+}
+
+/// [`Series::answer`] of any row, into an answer that is there already.
+pub(super) fn put_any(series: &Series, row: usize, out: &mut Answer) {
+    if series.missing.contains_key(&row) {
+        *out = series.answer(row).unwrap_or_else(|| Answer::missing(Missing::NotAsked));
+    } else {
+        put(series, row, out);
+    }
 }
 
 /// [`Series::answer`] of a row with a number, into an answer that is there already: no memory is asked for at a check like the one
@@ -179,7 +188,7 @@ fn fill(bounds: &[Option<f64>], counts: &[f64], row: usize, out: &mut Vec<Bucket
 
 /// Adds what came between the last answer and the row before: checks that were not made this time. A row that was too old when
 /// it came was no answer: what it counted stands in the next one.
-fn add_skipped(series: &Series, row: usize, since: Time, max_age: Millis, reading: &mut Reading) {
+pub(super) fn add_skipped(series: &Series, row: usize, since: Time, max_age: Millis, reading: &mut Reading) {
     for r in (0..row).rev() {
         let Some(t) = series.times.get(r).copied().filter(|t| *t > since) else { return };
         let sampled = series.sampled.get(r).copied().unwrap_or(NOT_KNOWN);
@@ -195,7 +204,7 @@ fn add_skipped(series: &Series, row: usize, since: Time, max_age: Millis, readin
 }
 
 /// Adds a row of buckets to others; a bound that only one side has stays as it is there.
-fn add_row(bounds: &[Option<f64>], counts: &[f64], row: usize, sum: &mut [Bucket]) {
+pub(super) fn add_row(bounds: &[Option<f64>], counts: &[f64], row: usize, sum: &mut [Bucket]) {
     let row = counts.get(row * bounds.len()..(row + 1) * bounds.len()).unwrap_or(&[]);
     for (le, n) in bounds.iter().zip(row).filter(|(_, n)| !n.is_nan()) {
         if let Some(b) = sum.iter_mut().find(|b| b.le == *le) {
@@ -214,12 +223,12 @@ pub(super) fn baseline(plan: &Plan, recording: &Recording, start: Time) -> (Vec<
         // a run has asked once, when it began
         let began = |h: &Happened| matches!(h, Happened::Start { at, .. } if *at == start);
         let its_own = recording.happened.iter().any(began);
-        let row = series(recording, input).and_then(|s| {
+        let row = series(recording, input, &[]).and_then(|s| {
             let row = s.times.binary_search(&start).ok();
             s.answer(row.or_else(|| if its_own { s.times.len().checked_sub(1) } else { None })?)
         });
         Some(row.unwrap_or_else(|| {
-            let (answer, how) = made_up(plan, recording, input, start);
+            let (answer, how) = made_up(plan, recording, &[], input, start);
             if !said.contains(&how) {
                 said.push(how);
             }
@@ -231,13 +240,19 @@ pub(super) fn baseline(plan: &Plan, recording: &Recording, start: Time) -> (Vec<
 }
 
 /// A baseline out of what the stable population was over the stretch before the start.
-fn made_up(plan: &Plan, recording: &Recording, input: &Input, start: Time) -> (Answer, String) {
+pub(super) fn made_up(
+    plan: &Plan,
+    recording: &Recording,
+    slice: &[String],
+    input: &Input,
+    start: Time,
+) -> (Answer, String) {
     let length = plan.baseline.unwrap_or(0);
     let (what, long) = (format!("{} before the start", input.metric), show::duration(length));
     let not = |why: &str| (Answer::missing(Missing::NotAsked), format!("{what}: not known: {why}"));
     let same = |s: &&Input| s.metric == input.metric && s.population == Population::Stable;
     let Some((stable, series)) =
-        plan.inputs.iter().filter(same).find_map(|s| series(recording, s).map(|series| (s, series)))
+        plan.inputs.iter().filter(same).find_map(|s| series(recording, s, slice).map(|series| (s, series)))
     else {
         return not(
             "the recording has no baseline for this start, and nothing of the stable population to reckon one from",

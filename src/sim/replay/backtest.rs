@@ -86,6 +86,14 @@ pub fn starts(recording: &Recording, from: Option<Time>, every: Millis) -> Vec<T
     out
 }
 
+impl Run {
+    /// Whether it was taken back by a rule; with slices, one of them.
+    #[must_use]
+    pub fn is_back(&self) -> bool {
+        self.cell.verdict == Some(Verdict::RolledBack) || self.cell.slices.is_some_and(|n| n.rolled_back > 0)
+    }
+}
+
 /// One rollout out of its replay.
 #[must_use]
 pub fn run(outcome: &Outcome, exposed: Exposed) -> Run {
@@ -94,11 +102,13 @@ pub fn run(outcome: &Outcome, exposed: Exposed) -> Run {
         _ => None,
     });
     let cell = sweep::cell(outcome);
-    Run { start: outcome.start, end: outcome.end, also: back.map(against).unwrap_or_default(), cell, exposed }
+    let of_slices = outcome.slices.as_ref().and_then(|s| s.first_back()).map(|s| s.also.clone());
+    let also = of_slices.or_else(|| back.map(against)).unwrap_or_default();
+    Run { start: outcome.start, end: outcome.end, also, cell, exposed }
 }
 
 /// The guards, beside the one that decided, that were against going on.
-fn against(e: &Explanation) -> Vec<String> {
+pub(super) fn against(e: &Explanation) -> Vec<String> {
     let bad = e.others.iter().filter(|g| matches!(g.word, Word::Failing | Word::Breached));
     bad.map(|g| g.guard.clone()).filter(|g| *g != e.rule).collect()
 }
@@ -106,7 +116,7 @@ fn against(e: &Explanation) -> Vec<String> {
 /// All of them together.
 #[must_use]
 pub fn sum(plan: &Plan, every: Millis, runs: Vec<Run>, stretches: &[(Time, Time)]) -> Backtest {
-    let back = |r: &&Run| r.cell.verdict == Some(Verdict::RolledBack);
+    let back = |r: &&Run| r.is_back();
     let guards = plan
         .guards
         .iter()

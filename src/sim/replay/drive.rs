@@ -1,7 +1,8 @@
 //! The runner of a replay: what was recorded, in its order, and what is made up where nothing was.
 
 use super::answers::baseline;
-use super::exposed::{Exposed, Meter};
+use super::assumed::{self, MADE_UP};
+use super::exposed::{Exposed, Meter, share};
 use super::inject::{Fault, Injected};
 use super::life::Life;
 use super::outcome::Outcome;
@@ -13,7 +14,7 @@ use crate::engine::{Effect, Input, Operator, Seen, Stage};
 use crate::plan::{Plan, Population, PortId, Setting, Time, show};
 use crate::sim::catch_up;
 use crate::sim::hands::{Ended, Hands};
-use crate::sim::recording::{Happened, Recording, notes};
+use crate::sim::recording::{Happened, Recording};
 
 /// A replay under way.
 pub(super) struct Driver<'a> {
@@ -137,52 +138,13 @@ impl<'a> Driver<'a> {
 
     /// What stands at the beginning of the assumptions.
     fn say_what_is_not_known(&mut self) {
-        let about = &self.recording.about;
-        if let Some(asked) = self.scenario.start.filter(|t| *t != self.start) {
-            let text = format!(
-                "begun at {}, the first recorded check at or after {}",
-                show::utc(self.start),
-                show::utc(asked)
-            );
-            self.track.assume(None, text);
+        let exposed = self.most.iter().any(Option::is_some);
+        for (since, text) in assumed::all(self.plan, self.recording, self.scenario, self.start, self.recorded, exposed)
+        {
+            self.track.assume(since, text);
         }
         if !self.recorded {
-            let why = if self.recording.happened.is_empty() {
-                String::from("the recording is of answers alone")
-            } else if began(self.recording) != Some(self.start) {
-                String::from("the recorded run began at another time")
-            } else if self.plan.check_every != about.step {
-                let (every, step) = (show::duration(self.plan.check_every), show::duration(about.step));
-                format!("the recorded run checked every {step}, of which those are taken that come every {every}")
-            } else {
-                String::from("the recorded run had another policy")
-            };
-            self.track.assume(None, format!("{why}: {MADE_UP}"));
             self.track.ports_assumed(self.start);
-        }
-        if self.most.iter().all(Option::is_none) {
-            let text = "how much the canary was exposed when this was recorded is not known: the numbers are taken as they are, \
-                        whatever a phase asks for";
-            self.track.assume(None, String::from(text));
-        }
-        for note in notes(self.recording, self.scenario.unchanged.as_ref().unwrap_or(self.plan)) {
-            // said above, with what follows from it
-            if self.recording.happened.is_empty() || !note.contains("another version of the policy") {
-                self.track.assume(None, note);
-            }
-        }
-        if about.incomplete {
-            let text = "the recording ends before the run does: what came after it is not known";
-            self.track.assume(Some(span(self.recording).1), String::from(text));
-        }
-        if about.policy.is_empty() {
-            self.track
-                .assume(None, String::from("the recording was imported: for which policy it was made is not known"));
-        }
-        for injection in &self.scenario.injections {
-            if let Some(text) = injection.told(self.plan) {
-                self.track.assume(Some(self.start.saturating_add(injection.from)), text);
-            }
         }
     }
 
@@ -244,7 +206,8 @@ impl<'a> Driver<'a> {
                     self.said(*at, event);
                 }
             }
-            Happened::Start { .. } => {}
+            // of runs with slices: no recording has both
+            Happened::Start { .. } | Happened::Sliced(_) => {}
             _ if self.is_away(event.at()) => {}
             Happened::Recovered { at } => {
                 self.hands.stopped();
@@ -491,23 +454,11 @@ impl<'a> Driver<'a> {
         }
     }
 
-    /// The share of the traffic that the canary has: of several ports the most; without traffic, how far flags are on their way to
-    /// the most that a phase sets.
+    /// The share of the traffic that the canary has.
     pub(super) fn exposure(&self) -> f64 {
-        let traffic = |p: PortId| self.plan.is_traffic(p);
-        let share = self.hands.ports().filter(|(p, _)| traffic(*p)).map(|(_, s)| s.size()).reduce(f64::max);
-        share.unwrap_or_else(|| {
-            let part = |((_, is), most): ((PortId, Setting), &f64)| {
-                if *most > 0.0 { (is.size() / most).min(1.0) } else { 0.0 }
-            };
-            self.hands.ports().zip(&self.planned).map(part).fold(0.0, f64::max)
-        })
+        share(self.plan, &self.planned, &self.hands)
     }
 }
 
 /// So many checks behind the recording's end what is being taken back is seen to its end.
 pub(super) const TAIL: usize = 100;
-
-/// How the world is where nobody knows.
-pub(super) const MADE_UP: &str =
-    "what is asked for is read back just before the next check, as asked for, and nobody else sets anything";

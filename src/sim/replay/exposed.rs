@@ -2,7 +2,8 @@
 
 use super::answers::Answers;
 use crate::engine::eval::seconds;
-use crate::plan::{Ask, InputId, Millis, Node, Plan, Population, Reading, Time, Window};
+use crate::plan::{Answer, Ask, InputId, Millis, Node, Plan, Population, PortId, Reading, Setting, Time, Window};
+use crate::sim::hands::Hands;
 use serde::Serialize;
 
 /// Exposure, summed up over a run.
@@ -35,7 +36,7 @@ impl Meter {
             let exposed = was * seconds(at - then);
             self.sum.exposure_seconds += exposed;
             if let Some(sum) = &mut self.sum.requests {
-                *sum += exposed * rate(&self.traffic, answers);
+                *sum += exposed * rate(&self.traffic, answers.now());
             }
         }
         self.last = Some((at, exposure));
@@ -47,8 +48,8 @@ impl Meter {
 }
 
 /// Requests a second.
-fn rate(traffic: &[(InputId, Millis)], answers: &Answers<'_>) -> f64 {
-    let one = |(id, window): &(InputId, Millis)| match answers.now().get(id.index()).map(|a| &a.value) {
+pub(super) fn rate(traffic: &[(InputId, Millis)], answers: &[Answer]) -> f64 {
+    let one = |(id, window): &(InputId, Millis)| match answers.get(id.index()).map(|a| &a.value) {
         Some(Ok(Reading::Increase(n))) if *window > 0 && n.is_finite() => n / seconds(*window),
         _ => 0.0,
     };
@@ -56,7 +57,7 @@ fn rate(traffic: &[(InputId, Millis)], answers: &Answers<'_>) -> f64 {
 }
 
 /// The whole of the first `events` metric that counts everybody: its canary's part and the stable one's, or one for both.
-fn traffic(plan: &Plan) -> Vec<(InputId, Millis)> {
+pub(super) fn traffic(plan: &Plan) -> Vec<(InputId, Millis)> {
     let window = |id: InputId| match plan.inputs.get(id.index())?.ask {
         Ask::Increase(_, Window::Last(d)) => Some((id, d)),
         _ => None,
@@ -80,4 +81,16 @@ fn traffic(plan: &Plan) -> Vec<(InputId, Millis)> {
         }
     }
     Vec::new()
+}
+
+/// The share of the traffic that a canary has: of several ports the most; without traffic, how far flags are on their way to the most
+/// that a phase sets.
+pub(super) fn share(plan: &Plan, planned: &[f64], hands: &Hands) -> f64 {
+    let traffic = |p: PortId| plan.is_traffic(p);
+    let share = hands.ports().filter(|(p, _)| traffic(*p)).map(|(_, s)| s.size()).reduce(f64::max);
+    share.unwrap_or_else(|| {
+        let part =
+            |((_, is), most): ((PortId, Setting), &f64)| if *most > 0.0 { (is.size() / most).min(1.0) } else { 0.0 };
+        hands.ports().zip(planned).map(part).fold(0.0, f64::max)
+    })
 }

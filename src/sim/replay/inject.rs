@@ -4,6 +4,7 @@
 //! the whole of it. One that is measured for everybody together gets it times the share of the traffic that the canary has at that
 //! check: at 5 % it hurts 5 %. An answer about a window is hurt as far as the window lies within the fault.
 
+use crate::plan::slices::{Meant, Slice};
 use crate::plan::{
     Answer, Ask, Bucket, Input, InputId, Metric, Millis, Missing, Node, Plan, Population, Reading, Time, Unit, Window,
     show,
@@ -21,6 +22,8 @@ pub struct Injection {
     pub from: Millis,
     /// Until when; `None`: to the end.
     pub to: Option<Millis>,
+    /// In which slices; `None`: in all, or in a rollout without slices.
+    pub slices: Option<Meant>,
 }
 
 /// What is put in.
@@ -165,7 +168,17 @@ pub fn parse(text: &str, plan: &Plan) -> Result<Injection, String> {
     if to.is_some_and(|to| to <= from) {
         return Err(wrong("it ends before it begins"));
     }
+    let (head, slices) = match head.iter().position(|w| *w == "in").filter(|i| *i >= 2) {
+        None => (head, None),
+        Some(i) => {
+            let (head, meant) = head.split_at(i);
+            (head, Some(slices(plan, &meant.get(1..).unwrap_or_default().join(" "), text)?))
+        }
+    };
     let what = match head {
+        ["runner" | "source", ..] if slices.is_some() => {
+            return Err(format!("`{text}`: an outage is one for all slices: leave `in …` out"));
+        }
         ["runner", "outage"] if to.is_none() => {
             return Err(wrong("a runner that never comes back decides nothing: say until when, as in `to 40m`"));
         }
@@ -193,11 +206,26 @@ pub fn parse(text: &str, plan: &Plan) -> Result<Injection, String> {
         }
         _ => return Err(wrong("it is not understood")),
     };
-    let out = Injection { text: text.to_owned(), what, from, to };
+    let out = Injection { text: text.to_owned(), what, from, to, slices };
     if !matches!(out.what, Fault::Runner) && out.on(plan, 0).is_empty() {
         return Err(format!("`{text}`: no rule of {} reads the canary's values of it", plan.rollout));
     }
     Ok(out)
+}
+
+/// The slices that are meant.
+fn slices(plan: &Plan, meant: &str, text: &str) -> Result<Meant, String> {
+    if plan.slices.is_empty() {
+        return Err(format!("`{text}`: {} has no slices: leave `in …` out", plan.rollout));
+    }
+    let meant = Meant::parse(meant).map_err(|e| format!("`{text}`: {e}"))?;
+    match meant.unknown(&plan.slices).first() {
+        None => Ok(meant),
+        Some(name) => {
+            let has: Vec<&str> = plan.slices.iter().map(|d| d.name.as_str()).collect();
+            Err(format!("`{text}`: {} has no slices by `{name}`; it has {}", plan.rollout, has.join(", ")))
+        }
+    }
 }
 
 /// The metric that is meant.
@@ -260,6 +288,7 @@ pub(super) struct Injected {
     together: bool,
     /// What was answered last before the samples stopped coming.
     frozen: Option<Answer>,
+    slices: Option<Meant>,
 }
 
 impl Injection {
@@ -273,6 +302,7 @@ impl Injection {
             hurt,
             together: !input.separable,
             frozen: None,
+            slices: self.slices.clone(),
         };
         let named = |name: &str| plan.metrics.iter().find(|m| m.name == name);
         let all = plan.inputs.iter().enumerate();
@@ -337,6 +367,11 @@ fn worse(plan: &Plan, metric: &Metric, id: InputId, input: &Input, by: f64) -> O
 }
 
 impl Injected {
+    /// Whether it is on a slice.
+    pub(super) fn is_on(&self, dims: &[Slice], values: &[String]) -> bool {
+        self.slices.as_ref().is_none_or(|meant| meant.is(dims, values))
+    }
+
     /// Hurts what was answered at a check; `last` is when an input that counts from check to check was answered before.
     pub(super) fn apply(&mut self, plan: &Plan, answers: &mut [Answer], at: Time, last: Time, exposure: f64) {
         let Some(input) = plan.inputs.get(self.input.index()) else { return };

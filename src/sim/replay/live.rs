@@ -1,7 +1,7 @@
 //! A replay of the present: the engine's step on answers as they come in, with nobody who does what it asks for. What it takes for
 //! granted is what a replay over answers alone takes for granted, by the same code.
 
-use super::drive::MADE_UP;
+use super::assumed::MADE_UP;
 use super::outcome::{Decision, Outcome};
 use super::track::{Detail, Track};
 use crate::engine::{Effect, Input, Stage, State, step};

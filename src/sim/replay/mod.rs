@@ -10,6 +10,7 @@
 //!   the same, what was recorded then is what would have happened; from the first difference on the rules above hold.
 
 mod answers;
+mod assumed;
 pub mod backtest;
 pub mod change;
 mod drive;
@@ -19,6 +20,7 @@ mod life;
 mod live;
 pub mod outcome;
 mod ports;
+mod sliced;
 pub mod sweep;
 mod track;
 mod watch;
@@ -31,6 +33,7 @@ pub use watch::{Check, watch};
 
 use super::recording::{Happened, Lack, Recording, fits};
 use crate::engine::{Effect, State};
+use crate::plan::slices::Meant;
 use crate::plan::{Plan, Population, Time, show};
 use outcome::Outcome;
 
@@ -45,18 +48,24 @@ pub struct Scenario {
     pub injections: Vec<Injection>,
     /// How much is noted.
     pub detail: Detail,
+    /// Of a rollout with slices: which one is looked at closely. `None`: the one that ended worst.
+    pub slice: Option<Meant>,
 }
 
 /// Replays a plan over a recording. What [`misfit`] refuses comes to nothing, or to much that is not known.
 #[must_use]
 pub fn replay(plan: &Plan, recording: &Recording, scenario: &Scenario) -> Outcome {
-    drive::Driver::new(plan, recording, scenario).go().0
+    replay_exposed(plan, recording, scenario).0
 }
 
 /// [`replay`], and whom the rollout has reached.
 #[must_use]
 pub fn replay_exposed(plan: &Plan, recording: &Recording, scenario: &Scenario) -> (Outcome, exposed::Exposed) {
-    drive::Driver::new(plan, recording, scenario).go()
+    if plan.slices.is_empty() {
+        drive::Driver::new(plan, recording, scenario).go()
+    } else {
+        sliced::replay(plan, recording, scenario)
+    }
 }
 
 /// Who looks on at a replay: what an [`Outcome`] has no room for.
@@ -80,12 +89,6 @@ pub(super) fn replay_watched(
 /// Why a plan cannot be replayed over a recording, with a way out: a line each.
 #[must_use]
 pub fn misfit(plan: &Plan, recording: &Recording, scenario: &Scenario) -> Option<String> {
-    let about = &recording.about;
-    if !plan.slices.is_empty() || !about.slices.is_empty() {
-        return Some(String::from(
-            "a rollout with slices cannot be replayed yet: replay one without `per`, over a recording of one slice",
-        ));
-    }
     if recording.series.iter().all(|s| s.times.is_empty()) && recording.happened.is_empty() {
         return Some(String::from("the recording is empty: it has no check at all"));
     }
@@ -102,6 +105,9 @@ pub fn misfit(plan: &Plan, recording: &Recording, scenario: &Scenario) -> Option
     if !lacks.is_empty() {
         return Some(lacks.join("\n"));
     }
+    if let Some(why) = sliced::misfit(plan, recording, scenario) {
+        return Some(why);
+    }
     let (from, to) = span(recording);
     let late = scenario.start.filter(|t| *t > to)?;
     let (from, to) = (show::utc(from), show::utc(to));
@@ -114,10 +120,7 @@ pub fn first_check(recording: &Recording, start: Option<Time>) -> Time {
     let about = &recording.about;
     let (from, _) = span(recording);
     let Some(start) = start else { return began(recording).unwrap_or(from) };
-    let checks = recording.happened.iter().filter_map(|h| match h {
-        Happened::Start { at, .. } | Happened::Check { at, live: true, .. } => Some(*at),
-        _ => None,
-    });
+    let checks = recording.happened.iter().filter(|h| h.is_check() == Some(true)).map(Happened::at);
     if recording.happened.is_empty() {
         let step = about.step.max(1);
         let behind = start.saturating_sub(from).max(0);
@@ -137,8 +140,5 @@ pub(crate) fn span(recording: &Recording) -> (Time, Time) {
 
 /// When the run began that wrote a recording.
 fn began(recording: &Recording) -> Option<Time> {
-    recording.happened.iter().find_map(|h| match h {
-        Happened::Start { at, .. } => Some(*at),
-        _ => None,
-    })
+    recording.happened.iter().find_map(Happened::begins)
 }

@@ -1,5 +1,6 @@
 //! What came of a replay, as data: the timeline, the report in HTML and the JSON are written from it.
 
+pub use super::sliced::outcome::{Counts, Named, OfSlice, Slices, closely};
 use crate::engine::{Explanation, Record, Verdict, Word};
 use crate::plan::{Millis, Setting, Time};
 use serde::Serialize;
@@ -29,6 +30,9 @@ pub struct Outcome {
     pub guards: Vec<GuardTrack>,
     /// What the recording could not know, and what was taken instead.
     pub assumptions: Vec<Assumption>,
+    /// Of a rollout with slices: how each of them ended. Phases, ports and guards are then those of [`Slices::shown`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub slices: Option<Slices>,
 }
 
 /// A record of the engine.
@@ -36,6 +40,9 @@ pub struct Outcome {
 pub struct Decision {
     /// When.
     pub at: Time,
+    /// Which slice it is of; `None`: of all, or of a rollout without slices.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub slice: Option<Named>,
     /// In one line, as `run` prints it.
     pub text: String,
     /// The explanation, where it has one.
@@ -149,4 +156,7 @@ pub struct Cell {
     pub phase: String,
     /// The rule that decided: the guard's name; `None` where nothing was taken back.
     pub rule: Option<String>,
+    /// Of a rollout with slices: how they ended. What stands above is then of the whole, or of the first slice to be taken back.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub slices: Option<Counts>,
 }

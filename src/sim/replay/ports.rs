@@ -1,6 +1,7 @@
 //! How far ports go: in a plan, and in a recording.
 
 use crate::plan::{Phase, Plan, PortId, Setting, Step};
+use crate::sim::recording::sliced::Sliced;
 use crate::sim::recording::{Happened, Recording};
 
 /// The most that any phase sets each port to.
@@ -22,13 +23,7 @@ pub(super) fn planned(plan: &Plan) -> Vec<f64> {
 /// The most that each port was read as.
 pub(super) fn most(plan: &Plan, recording: &Recording) -> Vec<Option<Setting>> {
     let mut out: Vec<Option<Setting>> = vec![None; plan.ports.len()];
-    for h in &recording.happened {
-        let (Happened::Start { originals: read, .. }
-        | Happened::Check { ports: read, .. }
-        | Happened::Verified { read, .. }) = h
-        else {
-            continue;
-        };
+    let mut reads = |read: &[(String, Setting)]| {
         for (name, is) in read {
             let i = plan.ports.iter().position(|p| p.name == *name);
             if let Some(slot) = i.and_then(|i| out.get_mut(i))
@@ -36,6 +31,19 @@ pub(super) fn most(plan: &Plan, recording: &Recording) -> Vec<Option<Setting>> {
             {
                 *slot = Some(*is);
             }
+        }
+    };
+    for h in &recording.happened {
+        match h {
+            Happened::Start { originals: read, .. }
+            | Happened::Check { ports: read, .. }
+            | Happened::Verified { read, .. }
+            | Happened::Sliced(Sliced::Verified { read, .. }) => reads(read),
+            Happened::Sliced(Sliced::Check { read, begins, .. }) => {
+                read.iter().for_each(|r| reads(&r.ports));
+                begins.iter().filter_map(|b| b.originals.as_ref().ok()).for_each(|read| reads(read));
+            }
+            _ => {}
         }
     }
     out

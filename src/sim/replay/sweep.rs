@@ -113,6 +113,9 @@ pub fn now(plan: &Plan, name: &str) -> Option<AxisValue> {
 /// A replay in a few words.
 #[must_use]
 pub fn cell(outcome: &Outcome) -> Cell {
+    if let Some(slices) = &outcome.slices {
+        return slices.cell(outcome.verdict);
+    }
     let mut phase = String::new();
     let (mut decided_at, mut rule, mut person) = (None, None, false);
     for d in &outcome.decisions {
@@ -133,7 +136,7 @@ pub fn cell(outcome: &Outcome) -> Cell {
     if outcome.verdict.is_none() {
         // what was being taken back when the recording was over is decided all the same
         let verdict = rule.as_ref().map(|_| if person { Verdict::Aborted } else { Verdict::RolledBack });
-        return Cell { verdict, decided_at, phase, rule };
+        return Cell { verdict, decided_at, phase, rule, slices: None };
     }
-    Cell { verdict: outcome.verdict, decided_at, phase, rule }
+    Cell { verdict: outcome.verdict, decided_at, phase, rule, slices: None }
 }

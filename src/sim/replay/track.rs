@@ -1,7 +1,7 @@
 //! What is noted of a replay along the way.
 
 use super::outcome::{Assumption, Decision, GuardTrack, Outcome, PhaseBand, Point, PortTrack};
-use crate::engine::{Effect, Explanation, Record, Stage, State, Word};
+use crate::engine::{Effect, Explanation, Record, Stage, State, Verdict, Word};
 use crate::plan::{Compare, Guard, Millis, Node, Plan, PortId, Setting, Time, show};
 
 /// So many points at most stand for a guard: more than a picture has columns.
@@ -56,6 +56,7 @@ impl Track {
             ports,
             guards,
             assumptions: Vec::new(),
+            slices: None,
         };
         Self {
             detail,
@@ -96,7 +97,7 @@ impl Track {
             return;
         }
         let explanation = explanation(&record).cloned();
-        self.out.decisions.push(Decision { at, text: String::new(), explanation, record });
+        self.out.decisions.push(Decision { at, slice: None, text: String::new(), explanation, record });
     }
 
     fn band(&mut self, at: Time, name: &str) {
@@ -164,6 +165,11 @@ impl Track {
         }
     }
 
+    /// A check was made at which what is noted had not begun.
+    pub(super) fn waited(&mut self, at: Time) {
+        self.out.end = at;
+    }
+
     pub(super) fn assume(&mut self, since: Option<Time>, text: String) {
         if !self.out.assumptions.iter().any(|a| a.text == text) {
             self.out.assumptions.push(Assumption { since, text });
@@ -176,7 +182,19 @@ impl Track {
     }
 
     pub(super) fn done(self, state: &State) -> Outcome {
-        let mut out = self.stopped(state);
+        let (verdict, over) = ended(state);
+        self.ended(verdict, over)
+    }
+
+    /// As [`Track::done`], of what nobody had recorded.
+    pub(super) fn stopped(self, state: &State) -> Outcome {
+        let (verdict, over) = ended(state);
+        self.closed(verdict, over)
+    }
+
+    /// Of a rollout that has ended so; `over`: nothing more came of what was noted.
+    pub(super) fn ended(self, verdict: Option<Verdict>, over: bool) -> Outcome {
+        let mut out = self.closed(verdict, over);
         if out.verdict.is_none() {
             let long = show::duration(out.end - out.start);
             out.assumptions.push(Assumption {
@@ -187,14 +205,12 @@ impl Track {
         out
     }
 
-    /// As [`Track::done`], of what nobody had recorded.
-    pub(super) fn stopped(mut self, state: &State) -> Outcome {
+    fn closed(mut self, verdict: Option<Verdict>, over: bool) -> Outcome {
         let end = self.out.end;
-        if state.verdict().is_none() {
+        if !over {
             self.close(end);
         }
-        // a rollout that holds for good is promoted, and nothing but the recording's end ends it
-        self.out.verdict = state.verdict().or(state.promoted.map(|_| crate::engine::Verdict::Promoted));
+        self.out.verdict = verdict;
         self.out
     }
 }
@@ -232,6 +248,11 @@ fn changes_course(record: &Record) -> bool {
             | Record::Refused { .. }
             | Record::Finished { .. }
     )
+}
+
+/// How a rollout has ended, and whether it has. One that holds for good is promoted, and nothing but the recording's end ends it.
+fn ended(state: &State) -> (Option<Verdict>, bool) {
+    (state.verdict().or(state.promoted.map(|_| Verdict::Promoted)), state.verdict().is_some())
 }
 
 /// What a record says of why.
