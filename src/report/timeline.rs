@@ -152,6 +152,9 @@ fn outcome_of(cell: &Cell, start: Time) -> String {
     let at = |t: Option<Time>| t.map_or_else(String::new, |t| format!(" at {}", since(t - start)));
     let rule = cell.rule.as_ref().map_or_else(String::new, |r| format!(" because {r}"));
     if let Some(counts) = &cell.slices {
+        if cell.verdict == Some(Verdict::Refused) {
+            return format!("refused: {}", counts.text());
+        }
         let first = match (counts.rolled_back + counts.stopped, cell.decided_at) {
             (1.., Some(_)) => format!("; the first{}{rule}", at(cell.decided_at)),
             _ => String::new(),
@@ -185,6 +188,7 @@ fn few(cell: &Cell, start: Time) -> String {
     let n = cell.slices.unwrap_or_default();
     match (n.rolled_back + n.stopped, cell.decided_at) {
         (back @ 1.., Some(t)) => format!("{back}/{} back {}", n.seen, since(t - start)),
+        _ if cell.verdict == Some(Verdict::Refused) => String::from("refused"),
         _ if n.promoted == n.seen => String::from("promoted"),
         _ => format!("{}/{} promoted", n.promoted, n.seen),
     }
