@@ -297,10 +297,8 @@ impl Course {
         std::fs::write(work.path("replay.json"), &sim.out).unwrap();
         std::fs::write(work.path("journal.json"), format!("{history:#}")).unwrap();
         let whole = !recording.about.writer.contains("incomplete");
-        if !whole && self.gap.is_none() {
-            if !self.takes_over() && !self.summary.finished {
-                return Err(String::from("the recording is not complete, and nobody knows why"));
-            }
+        if !whole && self.gap.is_none() && !self.takes_over() && !self.summary.finished {
+            return Err(String::from("the recording is not complete, and nobody knows why"));
         }
         let whole = whole && !self.summary.finished && self.gap.is_none();
         self.same(&journal, &told, &replay["outcome"], whole)
