@@ -275,8 +275,8 @@ impl Course {
         self.summary.verdict = verdict.unwrap_or_else(|| String::from("open"));
         // the journal is gone
         std::fs::rename(work.path(".canary"), work.path("deleted")).unwrap();
-        // a full disk has no room for the recording either
-        let at = if file.starts_with("small") && part.exists() { "elsewhere.parquet" } else { file };
+        // a full disk has no room for the recording either; what was written at an earlier stop ends there
+        let at = if part.exists() && (for_good || file.starts_with("small")) { "elsewhere.parquet" } else { file };
         if part.exists() && (at != file || !work.path(file).exists()) {
             let part = format!("{file}.part");
             let args = ["record", "policy.canary", "--env", env, "--finish", &part, "-o", at];
@@ -297,10 +297,8 @@ impl Course {
         std::fs::write(work.path("replay.json"), &sim.out).unwrap();
         std::fs::write(work.path("journal.json"), format!("{history:#}")).unwrap();
         let whole = !recording.about.writer.contains("incomplete");
-        if !whole && self.gap.is_none() {
-            if !self.takes_over() && !self.summary.finished {
-                return Err(String::from("the recording is not complete, and nobody knows why"));
-            }
+        if !whole && self.gap.is_none() && !self.takes_over() && !self.summary.finished {
+            return Err(String::from("the recording is not complete, and nobody knows why"));
         }
         let whole = whole && !self.summary.finished && self.gap.is_none();
         self.same(&journal, &told, &replay["outcome"], whole)
