@@ -4,6 +4,7 @@ use super::cells::absent;
 use parquet::file::metadata::{ColumnChunkMetaData, RowGroupMetaData};
 use std::num::NonZeroUsize;
 use std::ops::Range;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
@@ -56,8 +57,9 @@ pub fn each<T: Sync, R: Send>(items: &[T], f: impl Fn(&T) -> Option<R> + Sync) -
         while failed.load(Ordering::Relaxed) == 0 {
             let i = next.fetch_add(1, Ordering::Relaxed);
             let Some(item) = items.get(i) else { return };
-            match (f(item), done.lock()) {
-                (Some(r), Ok(mut done)) => done.push((i, r)),
+            // what stops the library in one of them is found again by whoever reads all of them
+            match (catch_unwind(AssertUnwindSafe(|| f(item))), done.lock()) {
+                (Ok(Some(r)), Ok(mut done)) => done.push((i, r)),
                 _ => failed.store(1, Ordering::Relaxed),
             }
         }
