@@ -59,6 +59,8 @@ fn about(plan: &Plan, checks: usize) -> About {
         rollout: plan.rollout.clone(),
         policy: plan.hash.clone(),
         run: None,
+        environment: None,
+        incomplete: false,
         step: plan.check_every,
         from: START,
         to: START + plan.check_every * (checks as Time - 1),

@@ -3,6 +3,7 @@
 
 use super::exit::{Refusal, Status, because};
 use super::recording::{Gathered, about, write_with_plan};
+use super::run_record_slices::left_slices;
 use crate::backend::quoted;
 use crate::engine::State;
 use crate::plan::{Bindings, Plan, show};
@@ -162,27 +163,35 @@ impl Target {
         ))
     }
 
-    /// Writes the recording of a run that was left in a state. `over`: it will not go on. What went wrong is said on standard error:
-    /// the exit status is about the run.
-    pub fn finish(&self, plan: &Plan, bindings: &Bindings, store: &Store, run: &Run, state: &State, over: bool) {
-        let said = |text: &str| eprintln!("canary: {text}");
-        let shown = self.file.display();
-        let mut part = match read(&self.part) {
-            Ok(part) if part.head == Head::of(plan, run.id.as_str()) => part,
-            Ok(part) => {
-                let (part, other) = (self.part.display(), part.head.run);
-                return said(&format!(
+    /// What a side file held, if it is still this run's and nothing stands in the recording's place; else why nothing is written.
+    pub(super) fn of_this<T>(&self, run: &Run, read: Result<(Head, T), String>, head: &Head) -> Result<T, String> {
+        let (file, part) = (self.file.display(), self.part.display());
+        let held = match read {
+            Ok((found, held)) if found == *head => held,
+            Ok((Head { run: other, .. }, _)) => {
+                return Err(format!(
                     "the run is not recorded: {part} is of run {other} by now; {MOVED}, if this run's is still there"
                 ));
             }
-            Err(e) => return said(&format!("the run is not recorded: {e}; {MOVED}, if it was moved away")),
+            Err(e) => return Err(format!("the run is not recorded: {e}; {MOVED}, if it was moved away")),
         };
         if self.file.exists() && !self.is_of(run) {
-            let part = self.part.display();
-            return said(&format!(
-                "the recording is not written, {part} is kept: {shown} is something else by now; {MOVED}"
+            return Err(format!(
+                "the recording is not written, {part} is kept: {file} is something else by now; {MOVED}"
             ));
         }
+        Ok(held)
+    }
+
+    /// Writes the recording of a run that was left in a state. `over`: it will not go on. What went wrong is said on standard error:
+    /// the exit status is about the run.
+    pub fn finish(&self, plan: &Plan, bindings: &Bindings, store: &Store, run: &Run, state: &State, over: bool) {
+        let read =
+            self.of_this(run, read(&self.part).map(|part| (part.head.clone(), part)), &Head::of(plan, run.id.as_str()));
+        let mut part = match read {
+            Ok(part) => part,
+            Err(why) => return eprintln!("canary: {why}"),
+        };
         let all = part.until(&digest(state));
         if !all {
             // the process that wrote the last lines may have ended before the journal had them, and another one gone on without
@@ -229,28 +238,38 @@ const MOVED: &str = "`canary record … --finish` makes a recording of a side fi
 /// # Errors
 /// It is no side file, or of another plan, or empty; in words.
 pub fn left(plan: &Plan, bindings: &Bindings, side: &Path) -> Result<(Recording, bool), String> {
-    let part = read(side)?;
-    let (shown, Head { run, rollout, policy, .. }) = (side.display(), part.head.clone());
-    if policy != plan.hash {
-        let short = |h: &str| h.chars().take(12).collect::<String>();
-        return Err(format!(
-            "{shown} is of run {run} of {rollout}, which had another plan ({} then, {} now): with the files, `--env` and `--set` of \
-             then it is made into a recording",
-            short(&policy),
-            short(&plan.hash)
-        ));
-    }
-    if part.lines.is_empty() {
-        return Err(format!("{shown} is of run {run}, and nothing of it was recorded"));
-    }
-    let begins = begins(&part);
-    let mut made = recording(plan, bindings, part, true)?;
+    let (mut made, begins) = if plan.slices.is_empty() {
+        let part = read(side)?;
+        of_plan(plan, side, &part.head, part.lines.is_empty())?;
+        let begins = begins(&part);
+        (recording(plan, bindings, part, true)?, begins)
+    } else {
+        left_slices(plan, bindings, side)?
+    };
     // nobody but the engine knows where the run stood
     let over = begins && replay(plan, &made, &Scenario::default()).verdict.is_some();
     if !over {
         made.about.incomplete = true;
     }
     Ok((made, over))
+}
+
+/// Refuses a side file of another plan, or with nothing in it.
+pub(super) fn of_plan(plan: &Plan, side: &Path, head: &Head, empty: bool) -> Result<(), String> {
+    let (shown, Head { run, rollout, policy, .. }) = (side.display(), head);
+    if *policy != plan.hash {
+        let short = |h: &str| h.chars().take(12).collect::<String>();
+        return Err(format!(
+            "{shown} is of run {run} of {rollout}, which had another plan ({} then, {} now): with the files, `--env` and `--set` of \
+             then it is made into a recording",
+            short(policy),
+            short(&plan.hash)
+        ));
+    }
+    if empty {
+        return Err(format!("{shown} is of run {run}, and nothing of it was recorded"));
+    }
+    Ok(())
 }
 
 /// A side file without the last lines that come to something else than the journal says.

@@ -1,15 +1,17 @@
 //! `canary run --record` of a rollout with slices: as [`super::run_record`] records one life.
 
 use super::exit::Refusal;
-use super::recording::{about, write};
-use super::run_record::Target;
+use super::recording::{about, write_with_plan};
+use super::run_record::{Target, of_plan};
 use crate::plan::{Answer, Bindings, InputId, Plan, Time, show};
+use crate::runtime::fault;
 use crate::runtime::fleet::Kept;
 use crate::runtime::fleet::recorder::{Body, Chain, FleetRecorder, Mark};
 use crate::sim::recording::sliced::Sliced;
 use crate::sim::recording::{Happened, Key, Recording, Series};
 use crate::store::Run;
 use std::collections::BTreeMap;
+use std::path::Path;
 
 impl Target {
     /// The recorder of a sliced run that begins. `begun`: it has begun before, and nothing of it reached the journal.
@@ -93,9 +95,10 @@ impl Target {
     /// Writes the recording of a sliced run as it was left. `over`: it will not go on. What went wrong is said on standard error: the
     /// exit status is about the run.
     pub fn finish_slices(&self, plan: &Plan, bindings: &Bindings, run: &Run, kept: &Kept, over: bool) {
-        let mut chain = match Chain::read(self.part()) {
+        let read = Chain::read(self.part()).map(|chain| (chain.head.clone(), chain));
+        let mut chain = match self.of_this(run, read, &FleetRecorder::head(plan, run.id.as_str())) {
             Ok(chain) => chain,
-            Err(e) => return eprintln!("canary: the run was not recorded: {e}"),
+            Err(why) => return eprintln!("canary: {why}"),
         };
         let all = chain.until(kept.recorded.as_ref());
         if chain.is_empty() {
@@ -105,9 +108,27 @@ impl Target {
         }
         let mut made = Made::of(plan);
         let read = chain.each(self.part(), |body| made.add(body));
-        let written = read.map(|()| made.recording(bindings, run, all)).and_then(|r| write(&r, self.file()));
+        fault::point("gathered");
+        let written = read
+            .map(|()| made.recording(bindings, run.id.as_str(), all))
+            .and_then(|r| write_with_plan(&r, plan, self.file()));
+        fault::point("written");
         self.say_written(written, all, over);
     }
+}
+
+/// The recording of a side file alone, and whether it begins with its run.
+///
+/// # Errors
+/// It is no side file of a sliced run, or of another plan, or empty; in words.
+pub fn left_slices(plan: &Plan, bindings: &Bindings, side: &Path) -> Result<(Recording, bool), String> {
+    let chain = Chain::read(side)?;
+    of_plan(plan, side, &chain.head, chain.is_empty())?;
+    let mut made = Made::of(plan);
+    chain.each(side, |body| made.add(body))?;
+    let recording = made.recording(bindings, &chain.head.run, true);
+    let begins = matches!(recording.happened.first(), Some(Happened::Sliced(Sliced::Start { .. })));
+    Ok((recording, begins))
 }
 
 /// A recording in the making.
@@ -183,12 +204,10 @@ impl<'p> Made<'p> {
     }
 
     /// All of it. `all`: it leads to the end of the run.
-    fn recording(self, bindings: &Bindings, run: &Run, all: bool) -> Recording {
+    fn recording(self, bindings: &Bindings, run: &str, all: bool) -> Recording {
         let mut about = about(self.plan, bindings);
-        about.run = Some(run.id.to_string());
-        if !all {
-            about.writer.push_str(", incomplete");
-        }
+        about.run = Some(run.to_owned());
+        about.incomplete = !all;
         let first = self.happened.first().map_or(0, Happened::at);
         about.from = self.checks.first().copied().unwrap_or(first);
         about.to = self.checks.last().copied().unwrap_or(first);

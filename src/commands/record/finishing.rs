@@ -3,7 +3,7 @@
 use super::{Args, say_done, wrong};
 use crate::commands::exit::Status;
 use crate::commands::load::Compiled;
-use crate::commands::recording::write;
+use crate::commands::recording::write_with_plan;
 use crate::commands::run_record::left;
 use std::path::Path;
 
@@ -13,7 +13,7 @@ use std::path::Path;
 /// The exit status; it was said on standard error.
 pub fn finish(args: &Args, side: &Path, compiled: &Compiled) -> Result<(), Status> {
     let (made, over) = left(&compiled.plan, &compiled.bindings, side).map_err(|e| wrong(&e))?;
-    write(&made, &args.output).map_err(|e| wrong(&e))?;
+    write_with_plan(&made, &compiled.plan, &args.output).map_err(|e| wrong(&e))?;
     say_done(&args.output, &made);
     let (side, run) = (side.display(), made.about.run.unwrap_or_default());
     if !over {
