@@ -580,7 +580,7 @@ fn a_recording_of_slices_survives_its_runner() {
             bad();
         }
         live.end(LONG).says("fault: killed");
-        let mut live = w.run(&["--resume", "--record", "rec.parquet"]);
+        let live = w.run(&["--resume", "--record", "rec.parquet"]);
         bad();
         w.until_off("beta");
         w.work.canary(&["abort", "autonomy", "--why", "enough"]).exits(0);
