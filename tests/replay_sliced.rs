@@ -34,9 +34,7 @@ use plain::{START, plan};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::Command;
-use world::{APART, Checks, JOINED, keys, plainly, rows, run};
-
-type Told = (Time, Option<Vec<String>>, Record);
+use world::{APART, Checks, JOINED, Told, keys, plainly, rows, run};
 
 fn journal(plan: &Plan, outcome: &Outcome) -> Vec<(Time, Option<String>, String)> {
     let one = |d: &canary::sim::replay::outcome::Decision| {

@@ -58,6 +58,9 @@ rollout shop "Shop" per tenant {
 }
 "#;
 
+/// What was decided: when, of which slice (none: of all), what.
+pub type Told = (Time, Option<Vec<String>>, Record);
+
 /// The slices of a world.
 pub fn keys(plan: &Plan) -> Vec<Vec<String>> {
     let tenants = ["acme", "beta", "orb", "zoo"];
@@ -127,7 +130,7 @@ fn answer(plan: &Plan, i: usize, at: Time, bad: bool, dice: &mut Dice) -> Answer
 pub struct World<'p> {
     pub plan: &'p Plan,
     pub fleet: Fleet,
-    pub journal: Vec<(Time, Option<Vec<String>>, Record)>,
+    pub journal: Vec<Told>,
     pub happened: Vec<Happened>,
     pub checks: Checks,
     observed: Observed,
@@ -318,7 +321,7 @@ impl<'p> World<'p> {
 
 /// A recorded sliced run with random faults: bad stretches of some slices, slices that come and go, silent sources, failing actions,
 /// ports that cannot be read, people, and a runner that stops and comes back.
-pub fn run(plan: &Plan, seed: u64, checks: usize) -> (Recording, Vec<(Time, Option<Vec<String>>, Record)>) {
+pub fn run(plan: &Plan, seed: u64, checks: usize) -> (Recording, Vec<Told>) {
     let mut dice = Dice::new(seed);
     let mut w = World::new(plan);
     let mut shown: Vec<(Vec<String>, bool, bool)> =
@@ -396,7 +399,7 @@ pub fn run(plan: &Plan, seed: u64, checks: usize) -> (Recording, Vec<(Time, Opti
 }
 
 /// The plainest driver that can be: the lives of all slices over a recording of answers alone.
-pub fn plainly(plan: &Plan, recording: &Recording) -> Vec<(Time, Option<Vec<String>>, Record)> {
+pub fn plainly(plan: &Plan, recording: &Recording) -> Vec<Told> {
     let mut w = World::new(plan);
     let all = keys(plan);
     let mut at = START;
