@@ -106,6 +106,49 @@ proptest! {
     )) {
         laws::recordings::text(&changed(which, changes, &seeds()));
     }
+
+    /// The same of recordings, with pieces of others in them or bytes turned.
+    #[test]
+    fn changed_recordings_obey_the_laws(which in any::<prop::sample::Index>(), changes in prop::collection::vec(
+        (any::<prop::sample::Index>(), any::<prop::sample::Index>(), 0_usize..40, any::<prop::sample::Index>(), 0_usize..40), 0..6,
+    ), turned in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..4)) {
+        let all = recordings();
+        let mut bytes = which.get(all).clone();
+        for (at, from, len, other, cut) in changes {
+            let other = other.get(all);
+            let start = from.index(other.len());
+            let piece = other[start..other.len().min(start + len)].to_vec();
+            let at = at.index(bytes.len().max(1));
+            bytes.splice(at..bytes.len().min(at + cut), piece);
+        }
+        for (at, by) in turned {
+            let at = at.index(bytes.len().max(1));
+            if let Some(byte) = bytes.get_mut(at) {
+                *byte ^= by;
+            }
+        }
+        laws::recordings::bytes(&bytes);
+    }
+}
+
+/// The recordings of the examples.
+fn recordings() -> &'static [Vec<u8>] {
+    static ALL: std::sync::OnceLock<Vec<Vec<u8>>> = std::sync::OnceLock::new();
+    ALL.get_or_init(|| {
+        let examples = std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("examples")).unwrap();
+        let mut files: Vec<_> =
+            examples.map(|e| e.unwrap().path().join("recording.parquet")).filter(|p| p.exists()).collect();
+        files.sort();
+        assert!(files.len() >= 3, "{files:?}");
+        files.iter().map(|p| std::fs::read(p).unwrap()).collect()
+    })
+}
+
+#[test]
+fn the_recordings_of_the_examples_obey_the_laws() {
+    for bytes in recordings() {
+        laws::recordings::bytes(bytes);
+    }
 }
 
 /// Where a piece goes, where in which text it is from, how long it is, and how much it replaces.

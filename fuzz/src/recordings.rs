@@ -10,6 +10,8 @@ use std::sync::OnceLock;
 /// A step between checks that keeps what a text comes to small.
 const STEP: i64 = 24 * 3_600_000;
 
+type Reader = fn(&str) -> Result<Vec<Raw>, import::ImportError>;
+
 /// Any bytes are a recording, or are refused in words. What can be read can be written, and is the same when it is read again.
 pub fn bytes(bytes: &[u8]) {
     match decode(bytes, "bytes") {
@@ -20,8 +22,7 @@ pub fn bytes(bytes: &[u8]) {
 
 /// Any text is an import in each of the formats, or is refused in words; what is imported can be kept.
 pub fn text(text: &str) {
-    let readers: [fn(&str) -> Result<Vec<Raw>, import::ImportError>; 3] =
-        [import::csv, import::prometheus_json, |text| import::promtool(text, 1_795_255_200_000)];
+    let readers: [Reader; 3] = [import::csv, import::prometheus_json, |text| import::promtool(text, 1_795_255_200_000)];
     for read in readers {
         let imported = read(text).and_then(|raws| import::import(raws, "text", plan(), STEP, &Mapping::default()));
         match imported {

@@ -16,7 +16,7 @@ pub fn stretches(groups: &[RowGroupMetaData], keys: &[usize]) -> Vec<Range<usize
     let is_event = |g: &&RowGroupMetaData| metric(g, keys).is_some_and(absent);
     let tail = groups.len() - groups.iter().rev().take_while(is_event).count();
     if !groups.iter().take(tail).all(|g| metric(g, keys).and_then(range).is_some()) {
-        return vec![0..groups.len()];
+        return std::iter::once(0..groups.len()).collect();
     }
     let cuts = groups.windows(2).enumerate().filter_map(|(i, w)| match w {
         [a, b] if i + 1 == tail || (i + 1 < tail && differ(a, b, keys)) => Some(i + 1),
