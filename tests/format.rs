@@ -299,6 +299,22 @@ fn a_comment_may_stand_anywhere_and_stays() {
     }
 }
 
+/// Found by chance: up to the second `given` it was a line without a mistake.
+#[test]
+fn a_share_that_runs_into_a_word_is_a_mistake() {
+    for line in [
+        "given errors = 0.5%given errors = 3%",
+        "given errors = 2%expect promoted",
+        "given a = 1%given b = 2%given c = 3%",
+    ] {
+        let text = format!("edition 2026\ntest \"x\" for r {{\n  {line}\n}}\n");
+        let Err(FormatError::Syntax(found)) = format(FileId(0), &text) else { panic!("{line}") };
+        assert_eq!(found.first().map(|d| d.code.clone()), Some(String::from("E0110")), "{line}: {found:#?}");
+    }
+    let text = "edition 2026\nrollout r {\n  guard g: a < 2%guard h: b < 2%\n}\n";
+    assert!(matches!(format(FileId(0), text), Err(FormatError::Syntax(_))));
+}
+
 #[test]
 fn blanks_do_not_matter() {
     for sample in [SAMPLE, MORE] {

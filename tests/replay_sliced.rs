@@ -280,7 +280,7 @@ fn one_slice_is_looked_at_closely_and_all_are_told_of() {
     assert!(other.phases.iter().all(|p| p.name != "rolling back") && !other.guards[0].points.is_empty());
 
     // a sweep and a backtest know how many, and nothing of one
-    let brief = Scenario { detail: Detail::Brief, ..Scenario::default() };
+    let brief = Scenario { detail: Detail::Course, ..Scenario::default() };
     let (few, exposed) = replay_exposed(&plan, &recording, &brief);
     let cell = sweep::cell(&few);
     assert_eq!(cell, sweep::cell(&outcome));
@@ -397,7 +397,11 @@ fn odd_recordings_of_slices_come_to_an_end() {
 }
 
 fn sim(folder: &Path, args: &[&str]) -> (i32, String, String) {
-    let out = Command::new(env!("CARGO_BIN_EXE_canary")).arg("sim").args(args).current_dir(folder).output().unwrap();
+    canary(folder, &[&["sim"], args].concat())
+}
+
+fn canary(folder: &Path, args: &[&str]) -> (i32, String, String) {
+    let out = Command::new(env!("CARGO_BIN_EXE_canary")).args(args).current_dir(folder).output().unwrap();
     let text = |b: &[u8]| String::from_utf8(b.to_vec()).unwrap();
     (out.status.code().unwrap(), text(&out.stdout), text(&out.stderr))
 }
@@ -445,6 +449,24 @@ fn the_command_tells_it_too() {
     assert!(status == 1 && out.contains("7 promoted, 1 rolled back"), "{out}");
     let page = std::fs::read_to_string(folder.path().join("r.html")).unwrap();
     assert!(page.contains("id=\"slices\"") && page.contains("tenant=beta"), "{page}");
+}
+
+/// They look on at one life, check by check.
+#[test]
+fn tests_of_recordings_and_the_conversation_refuse_slices() {
+    let folder = tempfile::tempdir().unwrap();
+    let recording = steady(&plan(APART), 80, |_, _| false);
+    std::fs::write(folder.path().join("r.parquet"), encode(&recording).unwrap()).unwrap();
+    let test = format!("{APART}\ntest \"then\" for shop {{\n  given recording \"r.parquet\"\n  expect promoted\n}}\n");
+    std::fs::write(folder.path().join("p.canary"), test).unwrap();
+    let why = "cannot be looked at check by check yet";
+    let (status, out, err) = canary(folder.path(), &["test", "p.canary"]);
+    assert!(status != 0 && (out + &err).contains(why), "{status}: {err}");
+    std::fs::write(folder.path().join("p.canary"), APART).unwrap();
+    let (status, out, err) = canary(folder.path(), &["repl", "p.canary", "--recording", "r.parquet"]);
+    assert!(status == 2 && err.contains(why), "{status}: {out}{err}");
+    let (status, out, err) = canary(folder.path(), &["test", "p.canary", "--from-run", "r.parquet"]);
+    assert!(status == 2 && err.contains(why), "{status}: {out}{err}");
 }
 
 /// What a recording of many slices takes: `CANARY_SLICES=1000 CANARY_CHECKS=1440 cargo test --release --test replay_sliced -- --ignored

@@ -7,8 +7,9 @@ use super::run::{kept_state, lease, observer, resume_with, stop_on_signals};
 use super::runs::{at, pinned};
 use super::{Format, lab, run_slices};
 use crate::engine::Operator;
+use crate::plan::{Bindings, Plan};
 use crate::runtime::executor::{Beginning, STANDS};
-use crate::store::{Run, Store};
+use crate::store::{LeaseGuard, Run, Store};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -54,9 +55,16 @@ fn abort(args: &Args) -> Result<Status, Status> {
         }
         (false, false) => {}
     }
+    let (plan, bindings) = pinned(&store, &run)?;
+    let lease = match lease(&store, &plan, &bindings.environment) {
+        Ok(lease) => lease,
+        // somebody has resumed it meanwhile
+        Err(_) if runner(&store, &run).is_some() => return tell(&store, &run, &args.why),
+        Err(held) => return Err(held.say()),
+    };
     let runtime = super::runs::tokio()
         .map_err(|e| because(Status::Unfinished, &format!("cannot start the async runtime: {e}")))?;
-    runtime.block_on(take_back(Arc::new(store), &run, &args.why))
+    runtime.block_on(take_back(Arc::new(store), &run, &args.why, plan, bindings, lease))
 }
 
 /// There is nothing to take back, but people may not have been told yet.
@@ -104,9 +112,14 @@ fn promoted(run: &Run) -> Status {
 }
 
 /// Nobody runs it: this process takes it over, only to take it back, with the plan and bindings that it began with.
-async fn take_back(store: Arc<Store>, run: &Run, why: &str) -> Result<Status, Status> {
-    let (plan, bindings) = pinned(&store, run)?;
-    let lease = lease(&store, &plan, &bindings.environment).map_err(|r| r.say())?;
+async fn take_back(
+    store: Arc<Store>,
+    run: &Run,
+    why: &str,
+    plan: Plan,
+    bindings: Bindings,
+    lease: LeaseGuard,
+) -> Result<Status, Status> {
     if bindings.environment == "lab" {
         // the lab went away with the process that ran it: there is nothing left that could be exposed
         store

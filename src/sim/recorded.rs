@@ -31,7 +31,7 @@ impl Case<'_> {
         if let Some(why) = of.injections.iter().find_map(|(text, _)| wrong(text)) {
             return Some(why);
         }
-        replay::misfit(plan, recording, &self.scenario(plan)).map(|why| format!("`{}`: {why}", of.file))
+        replay::misfit_watched(plan, recording, &self.scenario(plan)).map(|why| format!("`{}`: {why}", of.file))
     }
 
     /// Runs it on a plan: its own, or one that differs from it in a rule.
@@ -88,7 +88,7 @@ impl Case<'_> {
             slices: Vec::new(),
         };
         let mut watcher = Watcher { plan, start, trace, look, state: None };
-        let outcome = replay::replay_watched(plan, recording, &scenario, &mut watcher);
+        let outcome = replay::watched(plan, recording, &scenario, &mut watcher);
         let every = plan.check_every;
         let trace = &mut watcher.trace;
         trace.end = trace.rows.last().map_or(0, |r| r.at);
@@ -144,9 +144,10 @@ impl Watch for Watcher<'_> {
         }
     }
 
-    fn checked(&mut self, at: Time, state: &State) {
+    fn checked(&mut self, check: replay::Check<'_>) {
+        let state = &*check.state;
         let first = self.trace.rows.is_empty();
-        let at = check_at(self.start, self.plan.check_every, at);
+        let at = check_at(self.start, self.plan.check_every, check.at);
         let none = Given::default();
         if first {
             self.trace.seen.started(state, &none);

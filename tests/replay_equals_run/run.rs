@@ -296,7 +296,7 @@ impl Course {
         let replay: Value = serde_json::from_str(&sim.out).map_err(|e| format!("sim: {e}: {}", sim.err))?;
         std::fs::write(work.path("replay.json"), &sim.out).unwrap();
         std::fs::write(work.path("journal.json"), format!("{history:#}")).unwrap();
-        let whole = !recording.about.writer.contains("incomplete");
+        let whole = !recording.about.incomplete;
         if !whole && self.gap.is_none() && !self.takes_over() && !self.summary.finished {
             return Err(String::from("the recording is not complete, and nobody knows why"));
         }

@@ -16,7 +16,7 @@ use crate::report::provenance::Provenance;
 use crate::sim::incident::{self, Incident};
 use crate::sim::recording::{Happened, Recording, decode_owned, decode_plan, encode, encode_with_plan};
 use crate::sim::replay::outcome::Outcome;
-use crate::sim::replay::{self, Scenario, change, misfit};
+use crate::sim::replay::{self, Scenario, change, misfit_watched};
 use crate::store::{Run, Store};
 use crate::syntax::ast::Item;
 use std::path::{Path, PathBuf};
@@ -75,7 +75,7 @@ fn made(args: &Args, run: &str) -> Result<(), Status> {
     let source = source(args, run)?;
     let chosen = chosen(args, policy, &source)?;
     let scenario = Scenario { unchanged: Some(chosen.plan.clone()), ..Scenario::default() };
-    if let Some(why) = misfit(&chosen.plan, &source.recording, &scenario) {
+    if let Some(why) = misfit_watched(&chosen.plan, &source.recording, &scenario) {
         return Err(wrong(&format!("{}: {why}", source.file.display())));
     }
     let outcome = replay::replay(&chosen.plan, &source.recording, &scenario);

@@ -13,7 +13,7 @@ use crate::engine::{Given, InputReport, State};
 use crate::plan::{Answer, InputId, Node, NodeId, Plan, Population, Time, Unit, show};
 use crate::report::style::Style;
 use crate::report::text::sides;
-use crate::sim::replay::{self, misfit};
+use crate::sim::replay::{self, misfit_watched};
 
 /// An expression with its place in a plan.
 pub(super) struct Probe<'q> {
@@ -39,7 +39,7 @@ impl<'q> Probe<'q> {
 
     /// Why the recording cannot answer.
     pub(super) fn lacks(&self, world: &Replayed, r: &Recorded) -> Option<String> {
-        let why = misfit(self.plan, &r.recording, &world.scenario)?;
+        let why = misfit_watched(self.plan, &r.recording, &world.scenario)?;
         // it is not the policy that reads it
         Some(why.replace("the policy reads", "this reads").replace("the policy asks", "this asks"))
     }

@@ -115,7 +115,12 @@ pub(super) fn place(world: &World, replayed: &Replayed, here: &Here) -> String {
         .map(|(p, read)| format!("{} {}", p.name, read.map_or_else(|| String::from("not read"), |s| s.to_string())))
         .collect();
     let ports = if ports.is_empty() { String::new() } else { format!(", {}", ports.join(", ")) };
-    match state.stage {
+    // what is read back at the very end is told behind the last check
+    let stage = match (state.stage, replayed.outcome.verdict) {
+        (Stage::RollingBack(_), Some(v)) if here.at >= replayed.last() => Stage::Done(v),
+        (stage, _) => stage,
+    };
+    match stage {
         Stage::Idle => String::from("not begun"),
         Stage::Phase(p) => {
             let paused = if state.paused.is_some() { ", paused" } else { "" };

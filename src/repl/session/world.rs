@@ -8,7 +8,7 @@ use crate::report::document::Happened;
 use crate::report::timeline;
 use crate::sim::recording::Recording;
 use crate::sim::replay::outcome::{Decision, Outcome};
-use crate::sim::replay::{self, Check, Detail, Injection, Scenario, change, inject, misfit};
+use crate::sim::replay::{self, Check, Detail, Injection, Scenario, change, inject, misfit_watched};
 use crate::syntax::diagnostic::Diagnostic;
 
 /// What was recorded, and the name that it goes by.
@@ -93,7 +93,7 @@ impl World {
                 let was = |p: &&Plan| p.hash == r.recording.about.policy;
                 let unchanged = Some(&set).filter(was).or(r.then.as_ref()).cloned();
                 let scenario = Scenario { start: None, unchanged, injections, detail: Detail::Full, slice: None };
-                if let Some(why) = misfit(&plan, &r.recording, &scenario) {
+                if let Some(why) = misfit_watched(&plan, &r.recording, &scenario) {
                     return Err(Refused::Words(why));
                 }
                 Some(Replayed::of(&plan, r, scenario))

@@ -8,8 +8,8 @@ use super::life::Life;
 use super::outcome::Outcome;
 use super::ports::{most, planned};
 use super::track::Track;
-use super::watch::Look;
-use super::{Scenario, Watch, began, first_check, span};
+use super::watch::Watch;
+use super::{Scenario, began, first_check, span};
 use crate::engine::{Effect, Input, Operator, Seen, Stage};
 use crate::plan::{Plan, Population, PortId, Setting, Time, show};
 use crate::sim::catch_up;
@@ -25,7 +25,7 @@ pub(super) struct Driver<'a> {
     /// No check is made behind it.
     pub(super) until: Time,
     /// Somebody who looks on.
-    pub(super) look: Option<Look<'a>>,
+    pub(super) watch: Option<&'a mut dyn Watch>,
     pub(super) life: Life<'a>,
     /// The policy as it was, beside, as long as both ask for the same.
     beside: Option<Life<'a>>,
@@ -46,7 +46,6 @@ pub(super) struct Driver<'a> {
     gone: Option<Time>,
     missed: Vec<Time>,
     unheard: Vec<&'a Happened>,
-    watch: Option<&'a mut dyn Watch>,
 }
 
 impl<'a> Driver<'a> {
@@ -66,7 +65,7 @@ impl<'a> Driver<'a> {
             scenario,
             start,
             until: Time::MAX,
-            look: None,
+            watch: None,
             life: Life::new(plan, recording, injected),
             beside,
             recorded: its_own && then.is_some(),
@@ -80,13 +79,7 @@ impl<'a> Driver<'a> {
             gone: None,
             missed: Vec::new(),
             unheard: Vec::new(),
-            watch: None,
         }
-    }
-
-    /// With somebody who looks on.
-    pub(super) fn watched(self, watch: &'a mut dyn Watch) -> Self {
-        Self { watch: Some(watch), ..self }
     }
 
     pub(super) fn go(mut self) -> (Outcome, Exposed) {
@@ -179,13 +172,10 @@ impl<'a> Driver<'a> {
         }
         self.perform(at);
         self.track.checked(at, &self.life.state);
-        if self.look.is_some() {
+        if self.watch.is_some() {
             self.ports = self.hands.ports().map(|(_, is)| Some(is)).collect();
             // nothing is asked of ports before the first change
             self.show(at, Seen::of_tick(&crate::engine::State::new(self.plan), &self.ports, 0, true), false);
-        }
-        if let Some(watch) = &mut self.watch {
-            watch.checked(at, &self.life.state);
         }
     }
 
@@ -304,7 +294,7 @@ impl<'a> Driver<'a> {
         let (recorded, exposure) = (self.recorded, self.exposure());
         self.life.look(at, recorded, exposure);
         self.meter.check(at, exposure, &self.life.answers);
-        let kept = self.look.as_ref().map(|_| Seen::of_tick(&self.life.state, &self.ports, epoch, live));
+        let kept = self.watch.as_ref().map(|_| Seen::of_tick(&self.life.state, &self.ports, epoch, live));
         let over = self.is_over();
         self.life.tick(at, &self.ports, epoch, live);
         if let Some(beside) = &mut self.beside {
@@ -316,9 +306,6 @@ impl<'a> Driver<'a> {
         self.track.checked(at, &self.life.state);
         if let Some(kept) = kept {
             self.show(at, kept, over);
-        }
-        if let Some(watch) = &mut self.watch {
-            watch.checked(at, &self.life.state);
         }
     }
 

@@ -30,9 +30,9 @@ pub use inject::Injection;
 pub use live::Live;
 pub use track::Detail;
 pub use watch::{Check, watch};
+pub(super) use watch::{Watch, watched};
 
 use super::recording::{Happened, Lack, Recording, fits};
-use crate::engine::{Effect, State};
 use crate::plan::slices::Meant;
 use crate::plan::{Plan, Population, Time, show};
 use outcome::Outcome;
@@ -68,24 +68,6 @@ pub fn replay_exposed(plan: &Plan, recording: &Recording, scenario: &Scenario) -
     }
 }
 
-/// Who looks on at a replay: what an [`Outcome`] has no room for.
-pub(super) trait Watch {
-    /// A step was made; what it asks for, and the state after it.
-    fn happened(&mut self, at: Time, state: &State, effects: &[Effect]);
-    /// A check was made.
-    fn checked(&mut self, at: Time, state: &State);
-}
-
-/// [`replay`], with somebody who looks on.
-pub(super) fn replay_watched(
-    plan: &Plan,
-    recording: &Recording,
-    scenario: &Scenario,
-    watch: &mut dyn Watch,
-) -> Outcome {
-    drive::Driver::new(plan, recording, scenario).watched(watch).go().0
-}
-
 /// Why a plan cannot be replayed over a recording, with a way out: a line each.
 #[must_use]
 pub fn misfit(plan: &Plan, recording: &Recording, scenario: &Scenario) -> Option<String> {
@@ -112,6 +94,16 @@ pub fn misfit(plan: &Plan, recording: &Recording, scenario: &Scenario) -> Option
     let late = scenario.start.filter(|t| *t > to)?;
     let (from, to) = (show::utc(from), show::utc(to));
     Some(format!("no check at or after {}: the recording is from {from} to {to}", show::utc(late)))
+}
+
+/// As [`misfit`], for whoever looks on at a replay check by check: of a rollout with slices that is not built.
+#[must_use]
+pub fn misfit_watched(plan: &Plan, recording: &Recording, scenario: &Scenario) -> Option<String> {
+    if plan.slices.is_empty() {
+        return misfit(plan, recording, scenario);
+    }
+    let text = "a rollout with slices cannot be looked at check by check yet: `canary sim --recording FILE --slice NAME=VALUE` replays it";
+    Some(String::from(text))
 }
 
 /// The first check that a replay makes.

@@ -4,7 +4,7 @@
 use super::drive::Driver;
 use super::outcome::Outcome;
 use super::{Scenario, span};
-use crate::engine::{self, Observation, Stage, State};
+use crate::engine::{self, Effect, Observation, Stage, State};
 use crate::plan::{Answer, Plan, Setting, Time};
 use crate::sim::recording::Recording;
 
@@ -33,8 +33,45 @@ impl Check<'_> {
     }
 }
 
-/// Looks on.
-pub(super) type Look<'a> = &'a mut (dyn FnMut(Check<'_>) + 'a);
+/// Who looks on.
+pub(in crate::sim) trait Watch {
+    /// A step was made; what it asks for, and the state after it.
+    fn happened(&mut self, _at: Time, _state: &State, _effects: &[Effect]) {}
+
+    /// A check was made.
+    fn checked(&mut self, check: Check<'_>);
+
+    /// Whether checks behind the end of the rollout are shown as well, as long as the recording goes on. There nothing is decided any
+    /// more; sums and values over time go on.
+    fn stays(&self) -> bool {
+        false
+    }
+}
+
+/// Looks at checks, and stays.
+struct Each<'l>(&'l mut dyn FnMut(Check<'_>));
+
+impl Watch for Each<'_> {
+    fn checked(&mut self, check: Check<'_>) {
+        (self.0)(check);
+    }
+
+    fn stays(&self) -> bool {
+        true
+    }
+}
+
+/// [`super::replay`], with somebody who looks on.
+pub(in crate::sim) fn watched(
+    plan: &Plan,
+    recording: &Recording,
+    scenario: &Scenario,
+    watch: &mut dyn Watch,
+) -> Outcome {
+    let mut driver = Driver::new(plan, recording, scenario);
+    driver.watch = Some(watch);
+    driver.go().0
+}
 
 /// [`super::replay`] up to and with the check at or before `until`, shown check by check to `look`: behind the end of the rollout as well, as
 /// long as the recording goes on. There nothing is decided any more; sums and values over time go on.
@@ -45,22 +82,22 @@ pub fn watch(
     until: Option<Time>,
     look: &mut dyn FnMut(Check<'_>),
 ) -> Outcome {
-    let mut look = |check: Check<'_>| look(check);
+    let mut each = Each(look);
     let mut driver = Driver::new(plan, recording, scenario);
     driver.until = until.unwrap_or(Time::MAX);
-    driver.look = Some(&mut look);
+    driver.watch = Some(&mut each);
     driver.go().0
 }
 
 impl Driver<'_> {
     /// Shows a check. `over`: the rollout was over before it, and its sums have not been told of it.
     pub(super) fn show(&mut self, at: Time, kept: engine::Seen, over: bool) {
-        let Some(look) = &mut self.look else { return };
+        let Some(watch) = &mut self.watch else { return };
         let answers = self.life.answers.now();
-        if over {
+        if over && watch.stays() {
             engine::go_by(self.plan, &mut self.life.state, at, answers);
         }
-        look(Check { at, plan: self.plan, state: &mut self.life.state, answers, ports: &self.ports, kept });
+        watch.checked(Check { at, plan: self.plan, state: &mut self.life.state, answers, ports: &self.ports, kept });
     }
 
     /// Whether the rollout is not in a phase any more: checks decide nothing.
@@ -70,7 +107,7 @@ impl Driver<'_> {
 
     /// What is recorded behind the end of the rollout, for somebody who looks on.
     pub(super) fn look_on(&mut self) {
-        if self.look.is_none() {
+        if !self.watch.as_ref().is_some_and(|w| w.stays()) {
             return;
         }
         let every = self.plan.check_every.max(1);
