@@ -107,6 +107,22 @@ fn over_answers_alone_a_replay_is_the_engine_stepped_by_hand() {
     assert!(verdicts.len() > 1, "{verdicts:?}");
 }
 
+/// A picture draws what is beyond a limit: of `not (x > limit)` that is above it.
+#[test]
+fn a_guard_knows_on_which_side_of_its_limit_it_is_well() {
+    let text = PLAIN
+        .replace("guard delay:  delay < 2s ", "guard delay:  not (delay > 2s) ")
+        .replace("errors < 1%", "not (errors < 1%)");
+    let text = text
+        .replace("rollout checkout {", "rollout checkout {\n  guard more: delay > 1ms  tolerate 30s  else rollback");
+    let plan = plan(&text);
+    let recording =
+        Recording { about: world::about(&plan, START + minutes(1)), series: Vec::new(), happened: Vec::new() };
+    let outcome = replay(&plan, &recording, &Scenario::default());
+    let below: Vec<(&str, bool)> = outcome.guards.iter().map(|g| (g.name.as_str(), g.below)).collect();
+    assert_eq!(below, [("more", false), ("errors", false), ("delay", true)]);
+}
+
 #[test]
 fn setting_what_is_said_already_changes_nothing() {
     let plan = plan(POLICY);

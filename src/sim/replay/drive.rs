@@ -321,15 +321,7 @@ impl<'a> Driver<'a> {
     fn said(&mut self, at: Time, event: &Happened) {
         let Happened::Operator { act, of, who, why, .. } = event else { return };
         let name = of.as_deref().unwrap_or("");
-        let word = match act.as_str() {
-            "pause" => Some(Operator::Pause),
-            "resume" => Some(Operator::Resume),
-            "abort" => Some(Operator::Abort),
-            "approve" => self.plan.group(name).map(Operator::Approve),
-            "kill" => self.plan.switch(name).map(Operator::Kill),
-            "reset" => self.plan.switch(name).map(Operator::Reset),
-            _ => None,
-        };
+        let word = word(self.plan, act, name);
         let of = if name.is_empty() { String::new() } else { format!(" {name}") };
         let Some(act_now) = word else {
             let text = format!("{who} said `{act}{of}`: this policy has nothing of that name, and nothing came of it");
@@ -444,6 +436,19 @@ impl<'a> Driver<'a> {
     /// The share of the traffic that the canary has.
     pub(super) fn exposure(&self) -> f64 {
         share(self.plan, &self.planned, &self.hands)
+    }
+}
+
+/// What a person's recorded word is in a policy; none where that has nothing of the name.
+pub(super) fn word(plan: &Plan, act: &str, name: &str) -> Option<Operator> {
+    match act {
+        "pause" => Some(Operator::Pause),
+        "resume" => Some(Operator::Resume),
+        "abort" => Some(Operator::Abort),
+        "approve" => plan.group(name).map(Operator::Approve),
+        "kill" => plan.switch(name).map(Operator::Kill),
+        "reset" => plan.switch(name).map(Operator::Reset),
+        _ => None,
     }
 }
 

@@ -227,7 +227,11 @@ fn worse(a: Point, b: Point, below: bool) -> bool {
 
 fn guard(plan: &Plan, g: &Guard) -> GuardTrack {
     let shown = g.shown.and_then(|n| plan.program.nodes.get(n.index()));
-    let below = !matches!(shown, Some(Node::Compare { op: Compare::Gt | Compare::Ge, .. }));
+    let above = matches!(shown, Some(Node::Compare { op: Compare::Gt | Compare::Ge, .. }));
+    // `not (x > limit)` wants it below
+    let turned =
+        g.shown.is_some_and(|shown| plan.program.nodes.iter().any(|n| matches!(n, Node::Not(of) if *of == shown)));
+    let below = above == turned;
     GuardTrack {
         name: g.name.clone(),
         condition: g.text.clone(),

@@ -6,6 +6,7 @@ use crate::engine::{Operator, Verdict};
 use crate::plan::{PortId, Setting, SwitchId, Time};
 use crate::sim::recording::Happened;
 use crate::sim::recording::sliced::{self, Sliced};
+use crate::sim::replay::drive::word;
 use crate::sim::replay::sliced::lives::{Lives, Read};
 
 /// What was read of a slice of the recording that may begin.
@@ -147,15 +148,7 @@ impl<'a> Driver<'a> {
     pub(super) fn said(&mut self, at: Time, event: &Sliced) {
         let Sliced::Operator { slices, act, of, who, why, .. } = event else { return };
         let name = of.as_deref().unwrap_or("");
-        let word = match act.as_str() {
-            "pause" => Some(Operator::Pause),
-            "resume" => Some(Operator::Resume),
-            "abort" => Some(Operator::Abort),
-            "approve" => self.plan.group(name).map(Operator::Approve),
-            "kill" => self.plan.switch(name).map(Operator::Kill),
-            "reset" => self.plan.switch(name).map(Operator::Reset),
-            _ => None,
-        };
+        let word = word(self.plan, act, name);
         let meant = self.meant(slices);
         let of = if name.is_empty() { String::new() } else { format!(" {name}") };
         let (Some(act), Some(meant)) = (word, meant) else {
